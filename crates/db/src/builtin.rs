@@ -1,0 +1,34 @@
+//! The stores that every node of a swarm has from its first start.
+
+use optimusdb_dag::StoreKind;
+use optimusdb_storage::Scope;
+
+/// The store that is meant where a request names none.
+pub const DEFAULT_STORE: &str = "dsswres";
+
+/// A store that is there from the start.
+pub(crate) struct Builtin {
+    pub(crate) name: &'static str,
+    pub(crate) kind: StoreKind,
+    pub(crate) scope: Scope,
+}
+
+const fn store(name: &'static str, kind: StoreKind, scope: Scope) -> Builtin {
+    Builtin { name, kind, scope }
+}
+
+/// The list. Its order is the order of `GET /stores`.
+pub(crate) const BUILTIN_STORES: [Builtin; 12] = [
+    store(DEFAULT_STORE, StoreKind::Documents, Scope::Resource),
+    store("dsswresaloc", StoreKind::Documents, Scope::Resource),
+    store("kbdata", StoreKind::Documents, Scope::Resource),
+    store("kbmetadata", StoreKind::Documents, Scope::Catalog),
+    store("whoiswho", StoreKind::Documents, Scope::Plain),
+    store("tosca_imported", StoreKind::Documents, Scope::Resource),
+    store("tosca_adt", StoreKind::Documents, Scope::Resource),
+    store("tosca_capacities", StoreKind::Documents, Scope::Resource),
+    store("tosca_deploymentplan", StoreKind::Documents, Scope::Resource),
+    store("tosca_eventhistory", StoreKind::Documents, Scope::Plain),
+    store("contributions", StoreKind::Events, Scope::Plain),
+    store("validations", StoreKind::Documents, Scope::Local),
+];

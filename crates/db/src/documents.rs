@@ -1,0 +1,121 @@
+//! The answer to a read, as a stream: a million documents never sit in memory.
+//!
+//! A blocking task reads and fills chunks; whoever takes them sets the pace. The first chunk is made
+//! before the stream is handed out, so that an early error is an error and not half an answer. A
+//! reader that takes nothing for a while loses its stream, for it holds a connection.
+
+use crate::error::Error;
+use crate::limits::{CHUNK_BYTES, CHUNKS_MAX, SCAN_READERS_MAX, STREAM_STALL_MS_MAX};
+use crate::query::Query;
+use crate::reading;
+use optimusdb_storage::{Readers, StoreRow};
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::runtime::Handle;
+use tokio::sync::mpsc;
+
+type Chunk = Result<String, Error>;
+
+/// Documents as JSON text, in chunks of comma-joined documents.
+#[derive(Debug)]
+pub struct Documents {
+    first: Option<Chunk>,
+    rest: Option<mpsc::Receiver<Chunk>>,
+}
+
+impl Documents {
+    /// The next chunk; nothing when all documents were given. After an error nothing follows.
+    pub async fn next(&mut self) -> Option<Chunk> {
+        if let Some(first) = self.first.take() {
+            return Some(first);
+        }
+        let next = self.rest.as_mut()?.recv().await;
+        if !matches!(next, Some(Ok(_))) {
+            self.rest = None;
+        }
+        // Between two chunks stands a comma, like between two documents.
+        next.map(|chunk| chunk.map(|text| format!(",{text}")))
+    }
+
+    /// Documents of one look-up, already at hand.
+    pub(crate) fn at_hand(text: String) -> Documents {
+        Documents { first: (!text.is_empty()).then_some(Ok(text)), rest: None }
+    }
+
+    /// Starts a scan and waits for its first chunk.
+    pub(crate) async fn scan(
+        readers: Arc<Readers>,
+        store: StoreRow,
+        query: Query,
+        deadline: Instant,
+    ) -> Result<Documents, Error> {
+        let (sender, mut receiver) = mpsc::channel(CHUNKS_MAX);
+        let runtime = Handle::current();
+        tokio::task::spawn_blocking(move || {
+            let mut chunks = Chunks { sender, runtime, text: String::new(), stalled: false };
+            let wait = deadline.saturating_duration_since(Instant::now());
+            let read = readers.read(wait, |view| {
+                Ok(reading::documents(view, &store, &query, deadline, |json| chunks.add(json)))
+            });
+            match read {
+                // Nobody gave a connection back in time.
+                Err(optimusdb_storage::Error::Interrupted) => {
+                    chunks.fail(Error::Unavailable(format!(
+                        "{SCAN_READERS_MAX} long reads are running already; try again"
+                    )));
+                }
+                Err(error) => chunks.fail(error.into()),
+                Ok(Err(error)) => chunks.fail(error),
+                Ok(Ok(())) => chunks.flush(),
+            }
+        });
+        let first = receiver.recv().await.transpose()?;
+        Ok(Documents { first: first.map(Ok), rest: Some(receiver) })
+    }
+}
+
+/// The sending side of a stream.
+struct Chunks {
+    sender: mpsc::Sender<Chunk>,
+    runtime: Handle,
+    text: String,
+    stalled: bool,
+}
+
+impl Chunks {
+    fn add(&mut self, json: &str) -> ControlFlow<()> {
+        if !self.text.is_empty() {
+            self.text.push(',');
+        }
+        self.text.push_str(json);
+        if self.text.len() >= CHUNK_BYTES {
+            self.flush();
+        }
+        if self.stalled { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    }
+
+    fn flush(&mut self) {
+        if !self.text.is_empty() {
+            let text = std::mem::take(&mut self.text);
+            self.send(Ok(text));
+        }
+    }
+
+    fn fail(&mut self, error: Error) {
+        self.text.clear();
+        self.send(Err(error));
+    }
+
+    fn send(&mut self, chunk: Chunk) {
+        if self.stalled {
+            return;
+        }
+        let wait = Duration::from_millis(STREAM_STALL_MS_MAX);
+        let sent = self
+            .runtime
+            .block_on(tokio::time::timeout(wait, self.sender.send(chunk)));
+        // Nobody listens, or not for too long: the stream ends without its end.
+        self.stalled = !matches!(sent, Ok(Ok(())));
+    }
+}

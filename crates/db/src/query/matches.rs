@@ -1,0 +1,106 @@
+//! Asking a criteria of a document. Nothing here allocates.
+
+use std::cmp::Ordering;
+
+use serde_json::Value;
+
+use super::compare::{compare, equal, whole};
+use super::operators::{Bound, Element, Expr, Range, Test, Values};
+use super::path::Path;
+
+/// Whether the condition holds for a document. The recursion is as deep as the expression, which the parser bounds.
+pub(super) fn holds(expr: &Expr, document: &Value) -> bool {
+    match expr {
+        Expr::All(parts) => parts.iter().all(|part| holds(part, document)),
+        Expr::Any(parts) => parts.iter().any(|part| holds(part, document)),
+        Expr::Not(part) => !holds(part, document),
+        Expr::Field(path, tests) => {
+            let target = Target::Path(path, document);
+            tests.iter().all(|test| passes(test, target))
+        }
+    }
+}
+
+/// What a test looks at: whatever a path reaches, or one element of an array.
+#[derive(Clone, Copy)]
+enum Target<'a> {
+    Path(&'a Path, &'a Value),
+    Value(&'a Value),
+}
+
+impl Target<'_> {
+    fn any(self, mut accept: impl FnMut(&Value) -> bool) -> bool {
+        match self {
+            Target::Path(path, document) => path.any(document, &mut accept),
+            Target::Value(value) => accept(value),
+        }
+    }
+
+    fn exists(self) -> bool {
+        self.any(|_| true)
+    }
+
+    /// As [`Target::any`], with the elements of arrays offered too.
+    fn any_or_element(self, accept: impl Fn(&Value) -> bool) -> bool {
+        self.any(|value| {
+            accept(value) || value.as_array().is_some_and(|items| items.iter().any(&accept))
+        })
+    }
+}
+
+fn passes(test: &Test, target: Target<'_>) -> bool {
+    match test {
+        Test::Equal(wanted) => {
+            target.any_or_element(|value| equal(value, wanted))
+                || (wanted.is_null() && !target.exists())
+        }
+        Test::OneOf(values) => {
+            target.any_or_element(|value| contains(values, value))
+                || (values.has_null() && !target.exists())
+        }
+        Test::Range(range) => target.any_or_element(|value| within(range, value)),
+        Test::Pattern(regex) => {
+            target.any_or_element(|value| value.as_str().is_some_and(|text| regex.is_match(text)))
+        }
+        Test::Exists(wanted) => target.exists() == *wanted,
+        Test::Size(size) => {
+            target.any(|value| value.as_array().is_some_and(|items| items.len() as u64 == *size))
+        }
+        Test::Type(types) => {
+            target.any_or_element(|value| types.iter().any(|kind| kind.holds(value)))
+        }
+        Test::Element(element) => target.any(|value| {
+            value.as_array().is_some_and(|items| items.iter().any(|item| fits(element, item)))
+        }),
+        Test::Not(tests) => !tests.iter().all(|test| passes(test, target)),
+    }
+}
+
+fn fits(element: &Element, item: &Value) -> bool {
+    match element {
+        Element::Document(expr) => (item.is_object() || item.is_array()) && holds(expr, item),
+        Element::Value(tests) => tests.iter().all(|test| passes(test, Target::Value(item))),
+    }
+}
+
+fn contains(values: &Values, value: &Value) -> bool {
+    match value {
+        Value::String(text) => values.texts.contains(text),
+        Value::Number(number) => match whole(number) {
+            Some(whole) => values.whole.contains(&whole),
+            None => values.others.iter().any(|other| equal(value, other)),
+        },
+        _ => values.others.iter().any(|other| equal(value, other)),
+    }
+}
+
+fn within(range: &Range, value: &Value) -> bool {
+    let on_side = |bound: &Option<Bound>, side: Ordering| {
+        bound.as_ref().is_none_or(|bound| match compare(value, &bound.value) {
+            Some(Ordering::Equal) => bound.inclusive,
+            Some(ordering) => ordering == side,
+            None => false,
+        })
+    };
+    on_side(&range.low, Ordering::Greater) && on_side(&range.high, Ordering::Less)
+}

@@ -1,0 +1,342 @@
+//! From the JSON of a criteria to its tree.
+//!
+//! One pass, one level of recursion per level of nesting, and a count of what was read: an expression over a limit is
+//! refused by the name of that limit before it can cost anything at a document.
+
+use regex::{Regex, RegexBuilder};
+use serde_json::{Map, Value};
+
+use super::operators::{Bound, Element, Expr, KNOWN, Range, Test, Type, Values};
+use super::path::Path;
+use crate::Error;
+use crate::limits::{
+    CRITERIA_DEPTH_MAX, CRITERIA_NODES_MAX, CRITERIA_REGEXES_MAX, REGEX_BYTES_MAX,
+    REGEX_COMPILED_BYTES_MAX,
+};
+
+/// What has been read of one criteria so far.
+#[derive(Default)]
+pub(super) struct Parser {
+    nodes: usize,
+    regexes: usize,
+}
+
+impl Parser {
+    /// One criteria object: its keys are joined by AND.
+    pub(super) fn criteria(
+        &mut self,
+        object: &Map<String, Value>,
+        depth: usize,
+    ) -> Result<Expr, Error> {
+        self.enter(depth)?;
+        let mut parts = Vec::with_capacity(object.len());
+        for (key, value) in object {
+            self.count()?;
+            parts.push(match key.as_str() {
+                "$and" => Expr::All(self.branches(key, value, depth)?),
+                "$or" => Expr::Any(self.branches(key, value, depth)?),
+                "$nor" => Expr::Not(Box::new(Expr::Any(self.branches(key, value, depth)?))),
+                "$not" => match value {
+                    Value::Object(inner) => Expr::Not(Box::new(self.criteria(inner, depth + 1)?)),
+                    _ => return Err(wrong("$not", "a criteria object", value)),
+                },
+                name if is_known(name) => {
+                    return Err(invalid(format!(
+                        "operator '{name}' needs a field: {{\"field\": {{\"{name}\": ...}}}}"
+                    )));
+                }
+                name if name.starts_with('$') => return Err(unknown(name)),
+                name => Expr::Field(Path::new(name)?, self.tests_of(value, depth)?),
+            });
+        }
+        Ok(Expr::All(parts))
+    }
+
+    /// The argument of `$and`, `$or` and `$nor`: criteria objects, or a single one.
+    fn branches(&mut self, name: &str, value: &Value, depth: usize) -> Result<Vec<Expr>, Error> {
+        let expected = "an array of criteria objects";
+        let items = match value {
+            Value::Array(items) if items.is_empty() => {
+                return Err(invalid(format!("{name} needs at least one criteria object")));
+            }
+            Value::Array(items) => items.as_slice(),
+            Value::Object(_) => std::slice::from_ref(value),
+            _ => return Err(wrong(name, expected, value)),
+        };
+        let mut parts = Vec::with_capacity(items.len());
+        for item in items {
+            let Value::Object(object) = item else { return Err(wrong(name, expected, item)) };
+            self.count()?;
+            parts.push(self.criteria(object, depth + 1)?);
+        }
+        Ok(parts)
+    }
+
+    /// What a field is compared with: a plain value, or an object of operators.
+    fn tests_of(&mut self, value: &Value, depth: usize) -> Result<Vec<Test>, Error> {
+        match value {
+            Value::Object(object) if is_operators(object)? => self.tests(object, depth + 1),
+            _ => Ok(vec![Test::Equal(self.operand(value, depth + 1)?)]),
+        }
+    }
+
+    /// An object of operators, joined by AND.
+    fn tests(&mut self, object: &Map<String, Value>, depth: usize) -> Result<Vec<Test>, Error> {
+        self.enter(depth)?;
+        let mut tests = Vec::with_capacity(object.len());
+        for (name, operand) in object {
+            self.count()?;
+            match name.as_str() {
+                "$all" => self.all(operand, depth, &mut tests)?,
+                "$regex" => tests.push(Test::Pattern(self.regex(operand, object.get("$options"))?)),
+                "$options" if object.contains_key("$regex") => {}
+                "$options" => return Err(invalid("$options needs a $regex beside it")),
+                "$and" | "$or" | "$nor" => {
+                    return Err(invalid(format!(
+                        "operator '{name}' joins criteria objects and cannot stand under a field"
+                    )));
+                }
+                name => tests.push(self.test(name, operand, depth)?),
+            }
+        }
+        Ok(tests)
+    }
+
+    fn test(&mut self, name: &str, operand: &Value, depth: usize) -> Result<Test, Error> {
+        let below = depth + 1;
+        Ok(match name {
+            "$eq" => Test::Equal(self.operand(operand, below)?),
+            "$ne" => Test::Not(vec![Test::Equal(self.operand(operand, below)?)]),
+            "$in" => Test::OneOf(Values::new(self.operands(name, operand, below)?)),
+            "$nin" => {
+                Test::Not(vec![Test::OneOf(Values::new(self.operands(name, operand, below)?))])
+            }
+            "$gt" | "$gte" => Test::Range(Range {
+                low: Some(self.bound(operand, name == "$gte", below)?),
+                high: None,
+            }),
+            "$lt" | "$lte" => Test::Range(Range {
+                low: None,
+                high: Some(self.bound(operand, name == "$lte", below)?),
+            }),
+            "$between" => match operand.as_array().map(Vec::as_slice) {
+                Some([low, high]) => Test::Range(Range {
+                    low: Some(self.bound(low, true, below)?),
+                    high: Some(self.bound(high, true, below)?),
+                }),
+                _ => return Err(wrong(name, "an array of two values, [low, high]", operand)),
+            },
+            "$exists" => match operand {
+                Value::Bool(wanted) => Test::Exists(*wanted),
+                Value::Number(n) if n.as_u64().is_some_and(|n| n < 2) => {
+                    Test::Exists(n.as_u64() == Some(1))
+                }
+                _ => return Err(wrong(name, "true or false", operand)),
+            },
+            "$size" => match operand.as_number().and_then(super::compare::whole) {
+                Some(size) if (0..=i128::from(u64::MAX)).contains(&size) => Test::Size(size as u64),
+                _ => return Err(wrong(name, "a number of elements", operand)),
+            },
+            "$type" => Test::Type(types(operand)?),
+            "$elemMatch" => self.element(operand, depth)?,
+            "$not" => match operand {
+                Value::Object(object) if is_operators(object)? => {
+                    Test::Not(self.tests(object, below)?)
+                }
+                _ => return Err(wrong("$not under a field", "an object of operators", operand)),
+            },
+            name => return Err(unknown(name)),
+        })
+    }
+
+    /// `$all` is one equality per value, so that the values of a fan-out may lie in different elements.
+    fn all(&mut self, operand: &Value, depth: usize, tests: &mut Vec<Test>) -> Result<(), Error> {
+        let Value::Array(items) = operand else { return Err(wrong("$all", "an array", operand)) };
+        if items.is_empty() {
+            tests.push(Test::OneOf(Values::default()));
+        }
+        for item in items {
+            match item {
+                Value::Object(object) if object.len() == 1 && object.contains_key("$elemMatch") => {
+                    self.count()?;
+                    tests.push(self.element(&object["$elemMatch"], depth + 1)?);
+                }
+                _ => tests.push(Test::Equal(self.operand(item, depth + 1)?)),
+            }
+        }
+        Ok(())
+    }
+
+    fn element(&mut self, operand: &Value, depth: usize) -> Result<Test, Error> {
+        let Value::Object(object) = operand else {
+            return Err(wrong(
+                "$elemMatch",
+                "a criteria object or an object of operators",
+                operand,
+            ));
+        };
+        let joins = object.keys().any(|key| matches!(key.as_str(), "$and" | "$or" | "$nor"));
+        Ok(Test::Element(if !joins && is_operators(object)? {
+            Element::Value(self.tests(object, depth + 1)?)
+        } else {
+            Element::Document(self.criteria(object, depth + 1)?)
+        }))
+    }
+
+    fn regex(&mut self, pattern: &Value, options: Option<&Value>) -> Result<Regex, Error> {
+        let Value::String(pattern) = pattern else {
+            return Err(wrong("$regex", "a string", pattern));
+        };
+        if pattern.len() > REGEX_BYTES_MAX {
+            return Err(invalid(format!(
+                "a $regex is longer than {REGEX_BYTES_MAX} bytes (REGEX_BYTES_MAX)"
+            )));
+        }
+        self.regexes += 1;
+        if self.regexes > CRITERIA_REGEXES_MAX {
+            return Err(invalid(format!(
+                "criteria hold more than {CRITERIA_REGEXES_MAX} patterns (CRITERIA_REGEXES_MAX)"
+            )));
+        }
+        let mut builder = RegexBuilder::new(pattern);
+        builder.size_limit(REGEX_COMPILED_BYTES_MAX).dfa_size_limit(REGEX_COMPILED_BYTES_MAX);
+        match options {
+            None => {}
+            Some(Value::String(flags)) => {
+                for flag in flags.chars() {
+                    match flag {
+                        'i' => builder.case_insensitive(true),
+                        'm' => builder.multi_line(true),
+                        's' => builder.dot_matches_new_line(true),
+                        'x' => builder.ignore_whitespace(true),
+                        _ => {
+                            return Err(invalid(format!(
+                                "unknown flag '{flag}' in $options; known: i, m, s, x"
+                            )));
+                        }
+                    };
+                }
+            }
+            Some(other) => return Err(wrong("$options", "a string of flags", other)),
+        }
+        builder.build().map_err(|error| match error {
+            regex::Error::CompiledTooBig(_) => invalid(format!(
+                "a $regex compiles to more than {REGEX_COMPILED_BYTES_MAX} bytes (REGEX_COMPILED_BYTES_MAX)"
+            )),
+            // The last line of a syntax error says why; those above draw the pattern.
+            error => {
+                let text = error.to_string();
+                let why = text.lines().last().unwrap_or_default();
+                invalid(format!("invalid pattern in $regex: {pattern:?}: {}", why.trim_start_matches("error: ")))
+            }
+        })
+    }
+
+    fn bound(&mut self, value: &Value, inclusive: bool, depth: usize) -> Result<Bound, Error> {
+        Ok(Bound { value: self.operand(value, depth)?, inclusive })
+    }
+
+    fn operands(&mut self, name: &str, value: &Value, depth: usize) -> Result<Vec<Value>, Error> {
+        let Value::Array(items) = value else { return Err(wrong(name, "an array", value)) };
+        items.iter().map(|item| self.operand(item, depth + 1)).collect()
+    }
+
+    /// A value to compare with, counted before it is copied.
+    fn operand(&mut self, value: &Value, depth: usize) -> Result<Value, Error> {
+        self.measure(value, depth)?;
+        Ok(value.clone())
+    }
+
+    fn measure(&mut self, value: &Value, depth: usize) -> Result<(), Error> {
+        self.count()?;
+        match value {
+            Value::Array(items) => {
+                self.enter(depth)?;
+                items.iter().try_for_each(|item| self.measure(item, depth + 1))
+            }
+            Value::Object(map) => {
+                self.enter(depth)?;
+                map.values().try_for_each(|item| self.measure(item, depth + 1))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn enter(&self, depth: usize) -> Result<(), Error> {
+        if depth <= CRITERIA_DEPTH_MAX {
+            return Ok(());
+        }
+        Err(invalid(format!(
+            "criteria nest deeper than {CRITERIA_DEPTH_MAX} levels (CRITERIA_DEPTH_MAX)"
+        )))
+    }
+
+    fn count(&mut self) -> Result<(), Error> {
+        self.nodes += 1;
+        if self.nodes <= CRITERIA_NODES_MAX {
+            return Ok(());
+        }
+        Err(invalid(format!(
+            "criteria hold more than {CRITERIA_NODES_MAX} fields, operators and values (CRITERIA_NODES_MAX)"
+        )))
+    }
+}
+
+/// Whether an object holds operators; an empty one is a value. Half and half is a mistake.
+fn is_operators(object: &Map<String, Value>) -> Result<bool, Error> {
+    let operator = object.keys().find(|key| key.starts_with('$'));
+    let plain = object.keys().find(|key| !key.starts_with('$'));
+    match (operator, plain) {
+        (Some(operator), Some(plain)) if is_known(operator) => Err(invalid(format!(
+            "operator '{operator}' and plain key '{plain}' cannot stand in one object"
+        ))),
+        (Some(operator), Some(_)) => Err(unknown(operator)),
+        (Some(_), None) => Ok(true),
+        (None, _) => Ok(false),
+    }
+}
+
+fn types(operand: &Value) -> Result<Vec<Type>, Error> {
+    let names = match operand {
+        Value::Array(names) if !names.is_empty() => names.as_slice(),
+        _ => std::slice::from_ref(operand),
+    };
+    names
+        .iter()
+        .map(|name| {
+            name.as_str().and_then(Type::from_name).ok_or_else(|| {
+                wrong(
+                    "$type",
+                    "one of string, number, int, double, bool, object, array, null",
+                    name,
+                )
+            })
+        })
+        .collect()
+}
+
+fn is_known(name: &str) -> bool {
+    KNOWN.split(", ").any(|known| known == name)
+}
+
+fn invalid(text: impl Into<String>) -> Error {
+    Error::Invalid(text.into())
+}
+
+fn unknown(name: &str) -> Error {
+    invalid(format!("unknown operator '{}'; known operators: {KNOWN}", name.escape_debug()))
+}
+
+/// "x takes y, not z": the one form of every complaint about a shape.
+pub(super) fn wrong(what: &str, expected: &str, found: &Value) -> Error {
+    let found = match found {
+        Value::Null => "null".to_owned(),
+        Value::Bool(value) => value.to_string(),
+        Value::Number(value) => value.to_string(),
+        Value::String(value) if value.len() <= 40 => format!("{value:?}"),
+        Value::String(_) => "a string".to_owned(),
+        Value::Array(items) => format!("an array of {}", items.len()),
+        Value::Object(_) => "an object".to_owned(),
+    };
+    invalid(format!("{what} takes {expected}, not {found}"))
+}

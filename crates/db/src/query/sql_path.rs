@@ -1,0 +1,69 @@
+//! Dotted paths as SQLite JSON paths.
+//!
+//! A dotted path can be spelled in several ways in a document: `a.b` is the key `b` of the object `a`, or the key `a.b`. SQL
+//! has to name each, in the order in which [`super::path`] prefers them.
+
+use std::fmt::Write as _;
+
+use super::path::Path;
+use crate::limits::SQL_PATH_SEGMENTS_MAX;
+
+/// A path as SQL string literals.
+pub(super) struct SqlPath {
+    /// Where the value may be, the longest literal keys first.
+    pub(super) places: Vec<String>,
+    /// Where an array may stand on the way to it, so that elements or indexes decide.
+    pub(super) on_the_way: Vec<String>,
+}
+
+impl SqlPath {
+    /// `None` for a path that has too many spellings, or a key that SQLite cannot be told safely.
+    pub(super) fn new(path: &Path) -> Option<SqlPath> {
+        // A NUL would end the path for SQLite, which takes it as C text.
+        if path.len() > SQL_PATH_SEGMENTS_MAX || path.text().contains('\0') {
+            return None;
+        }
+        let mut places = Vec::new();
+        let mut on_the_way = Vec::new();
+        // Bit i says that a key ends after segment i, and that another begins.
+        for ends in 0..1_u32 << (path.len() - 1) {
+            let mut label = String::from("$");
+            let mut from = 0;
+            for at in 0..path.len() {
+                let last = at + 1 == path.len();
+                if last || ends & (1 << at) != 0 {
+                    push_label(&mut label, path.run(from, at + 1));
+                    from = at + 1;
+                    let literal = quote(&label);
+                    if last {
+                        places.push(literal);
+                    } else if !on_the_way.contains(&literal) {
+                        on_the_way.push(literal);
+                    }
+                }
+            }
+        }
+        Some(SqlPath { places, on_the_way })
+    }
+}
+
+/// Adds `."key"`. SQLite reads a quoted label as the inside of a JSON string.
+fn push_label(label: &mut String, key: &str) {
+    label.push_str(".\"");
+    for c in key.chars() {
+        match c {
+            '"' => label.push_str("\\\""),
+            '\\' => label.push_str("\\\\"),
+            c if c < ' ' => {
+                write!(label, "\\u{:04x}", c as u32).expect("invariant: a String takes all")
+            }
+            c => label.push(c),
+        }
+    }
+    label.push('"');
+}
+
+/// A SQL string literal.
+fn quote(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
+}

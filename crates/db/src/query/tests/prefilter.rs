@@ -1,0 +1,352 @@
+//! The SQL against SQLite itself: never a row too few, and few too many where it counts.
+
+use proptest::prelude::*;
+use rusqlite::types::Value as Sql;
+use rusqlite::{Connection, params_from_iter};
+use serde_json::{Map, Value, json};
+
+use super::criteria;
+use crate::limits::{CRITERIA_DEPTH_MAX, CRITERIA_NODES_MAX};
+use crate::query::{Criteria, Query, SqlFilter, SqlParam};
+
+/// A table as the store keeps it. The first field of every document is made its `_id`.
+fn table(documents: &[Value]) -> Connection {
+    let db = Connection::open_in_memory().unwrap();
+    db.execute_batch("CREATE TABLE docs (key TEXT PRIMARY KEY, doc BLOB) WITHOUT ROWID").unwrap();
+    let mut insert = db.prepare("INSERT INTO docs VALUES (?, jsonb(?))").unwrap();
+    for document in documents {
+        insert.execute((document["_id"].as_str().unwrap(), document.to_string())).unwrap();
+    }
+    drop(insert);
+    db
+}
+
+fn select(db: &Connection, filter: &SqlFilter) -> Vec<String> {
+    let sql = format!("SELECT key FROM docs WHERE {} ORDER BY key", filter.sql);
+    let params = filter.params.iter().map(|param| match param {
+        SqlParam::Text(text) => Sql::Text(text.clone()),
+        SqlParam::Integer(number) => Sql::Integer(*number),
+        SqlParam::Real(number) => Sql::Real(*number),
+    });
+    let mut query = db.prepare(&sql).unwrap_or_else(|error| panic!("{sql}: {error}"));
+    let rows = query.query_map(params_from_iter(params), |row| row.get(0)).unwrap();
+    rows.map(Result::unwrap).collect()
+}
+
+fn assert_superset(documents: &[Value], criteria: &Criteria) {
+    let Some(filter) = criteria.prefilter() else { return };
+    let rows = select(&table(documents), &filter);
+    for document in documents.iter().filter(|document| criteria.matches(document)) {
+        let id = document["_id"].as_str().unwrap();
+        assert!(
+            rows.iter().any(|row| row == id),
+            "{document} is not among the rows of {} with {:?}",
+            filter.sql,
+            filter.params
+        );
+    }
+}
+
+/// Keys that are easily taken for something else.
+fn key() -> impl Strategy<Value = String> {
+    prop_oneof![
+        12 => prop::sample::select(vec!["a", "b"]).prop_map(str::to_owned),
+        6 => prop::sample::select(vec!["a.b", "b.a", "0", "a.0", "a.b.a"]).prop_map(str::to_owned),
+        1 => prop::sample::select(vec![
+            "", ".", "a\"", "a'b", "a]", "[0]", "$", "#", "a\\", "\\u0061", "\n", "\u{1}", "\u{7f}", "ä", "日.本", "\u{1f600}", "a\0b",
+        ])
+        .prop_map(str::to_owned),
+    ]
+}
+
+fn path() -> impl Strategy<Value = String> {
+    prop::collection::vec(key(), 1..4).prop_map(|keys| keys.join("."))
+}
+
+fn scalar() -> impl Strategy<Value = Value> {
+    prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        (-3_i64..4).prop_map(Value::from),
+        (-6_i64..7).prop_map(|half| json!(half as f64 / 2.0)),
+        prop::sample::select(vec![
+            json!(u64::MAX),
+            json!(i64::MAX),
+            json!(i64::MIN),
+            json!(i64::MAX as u64 + 1),
+            json!(9_007_199_254_740_992_u64),
+            json!(9_007_199_254_740_993_u64),
+            json!(9_007_199_254_740_992.0),
+            json!(1e300),
+            json!(5e-324),
+            json!(1.797_693_134_862_315_7e308),
+            json!(-1.1e-10),
+            json!(0.1),
+            json!(-0.0),
+        ]),
+        prop::sample::select(vec![
+            "", "a", "b", "ab", "1", "ä", "a'b", "\"", "a\0b", "\n", "[1]", "true"
+        ])
+        .prop_map(Value::from),
+    ]
+}
+
+fn value() -> impl Strategy<Value = Value> {
+    scalar().prop_recursive(3, 12, 3, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..3).prop_map(Value::from),
+            prop::collection::vec((key(), inner), 0..3)
+                .prop_map(|fields| Value::Object(Map::from_iter(fields))),
+        ]
+    })
+}
+
+fn documents() -> impl Strategy<Value = Vec<Value>> {
+    prop::collection::vec(prop::collection::vec((key(), value()), 0..4), 1..8).prop_map(|all| {
+        let with_id = |(number, fields): (usize, Vec<(String, Value)>)| {
+            let mut document = Map::from_iter(fields);
+            document.insert("_id".to_owned(), json!(number.to_string()));
+            Value::Object(document)
+        };
+        all.into_iter().enumerate().map(with_id).collect()
+    })
+}
+
+fn operators() -> impl Strategy<Value = Value> {
+    let one = prop_oneof![
+        (prop::sample::select(vec!["$eq", "$ne", "$gt", "$gte", "$lt", "$lte"]), value())
+            .prop_map(|(name, value)| json!({name: value})),
+        (prop::sample::select(vec!["$in", "$nin", "$all"]), prop::collection::vec(value(), 0..4))
+            .prop_map(|(name, values)| json!({name: values})),
+        (scalar(), scalar()).prop_map(|(low, high)| json!({"$between": [low, high]})),
+        any::<bool>().prop_map(|wanted| json!({"$exists": wanted})),
+        prop::sample::select(vec!["a", "^b", "."]).prop_map(|regex| json!({"$regex": regex})),
+        (0_u64..3).prop_map(|size| json!({"$size": size})),
+        prop::sample::select(vec!["string", "int", "array", "null"])
+            .prop_map(|name| json!({"$type": name})),
+    ];
+    one.prop_recursive(2, 4, 2, |inner| {
+        prop_oneof![
+            inner.clone().prop_map(|inner| json!({"$not": inner})),
+            inner.clone().prop_map(|inner| json!({"$elemMatch": inner})),
+            (inner.clone(), inner).prop_map(|(mut a, mut b)| {
+                a.as_object_mut().unwrap().append(b.as_object_mut().unwrap());
+                a
+            }),
+        ]
+    })
+}
+
+fn expression() -> impl Strategy<Value = Value> {
+    let field = prop_oneof![9 => path(), 1 => Just("_id".to_owned())];
+    let condition =
+        prop_oneof![value(), operators(), (0_u8..9).prop_map(|id| json!(id.to_string()))];
+    let one = (field, condition).prop_map(|(field, condition)| json!({field: condition}));
+    one.prop_recursive(3, 8, 3, |inner| {
+        prop_oneof![
+            (
+                prop::sample::select(vec!["$and", "$or", "$nor"]),
+                prop::collection::vec(inner.clone(), 1..4)
+            )
+                .prop_map(|(name, parts)| json!({name: parts})),
+            inner.clone().prop_map(|inner| json!({"$not": inner})),
+            prop::collection::vec(inner, 0..3).prop_map(|parts| {
+                let mut all = Map::new();
+                for mut part in parts {
+                    all.append(part.as_object_mut().unwrap());
+                }
+                Value::Object(all)
+            }),
+        ]
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+    #[test]
+    fn no_row_too_few(documents in documents(), branches in prop::collection::vec(expression(), 0..3)) {
+        // A condition may be refused: some keys look like operators.
+        if let Ok(criteria) = Criteria::parse(&Value::from(branches)) {
+            assert_superset(&documents, &criteria);
+        }
+    }
+
+    #[test]
+    fn no_row_too_few_for_one_condition(
+        documents in documents(),
+        path in path(),
+        condition in prop_oneof![value(), operators()],
+    ) {
+        if let Ok(criteria) = Criteria::parse(&json!({path: condition})) {
+            assert_superset(&documents, &criteria);
+        }
+    }
+
+    #[test]
+    fn no_number_too_few(number in prop_oneof![any::<f64>().prop_filter("finite", |n| n.is_finite()).prop_map(|n| json!(n)),
+        any::<i64>().prop_map(|n| json!(n)), any::<u64>().prop_map(|n| json!(n)),
+        (-(1_i64 << 53)..1 << 53).prop_map(|n| json!(n as f64))]) {
+        let documents = [json!({"_id": "0", "a": number}), json!({"_id": "1", "a": [number]})];
+        for condition in [json!(number), json!({"$in": [number]}), json!({"$gte": number}), json!({"$lte": number}),
+            json!({"$between": [number, number]}), json!({"$in": [number, 1.5, 7]})] {
+            let criteria = criteria(json!({"a": condition}));
+            assert!(documents.iter().all(|document| criteria.matches(document)));
+            assert_superset(&documents, &criteria);
+        }
+    }
+
+    #[test]
+    fn sorting_any_field_is_one_statement(documents in documents(), fields in prop::collection::vec(path(), 1..3)) {
+        let sort: Vec<Value> = fields.iter().map(|field| json!({field: -1})).collect();
+        if let Ok(query) = Query::from_json(&Value::Null, &json!({"sort": sort})) {
+            let db = table(&documents);
+            let sql = format!("SELECT key FROM docs ORDER BY {}", query.sort_sql().unwrap());
+            let mut statement = db.prepare(&sql).unwrap();
+            prop_assert_eq!(statement.query_map([], |_| Ok(())).unwrap().map(Result::unwrap).count(), documents.len());
+        }
+    }
+}
+
+fn selected(documents: &[Value], given: Value) -> Vec<String> {
+    let criteria = criteria(given);
+    assert_superset(documents, &criteria);
+    select(&table(documents), &criteria.prefilter().expect("a filter"))
+}
+
+#[test]
+fn plain_conditions_select() {
+    let documents: Vec<Value> = (0..100)
+        .map(|n| {
+            let mut document = json!({"_id": format!("{n:03}"), "s": format!("s{n}"), "n": n, "f": n as f64 + 0.5,
+                "even": n % 2 == 0, "o": {"p": {"q": n}}, "o.r": n, "k\"'\\\n]": n, "tags": [n, n + 1]});
+            if n == 50 {
+                document["opt"] = Value::Null;
+            }
+            document
+        })
+        .collect();
+    let rows: Vec<(Value, usize)> = vec![
+        (json!({"s": "s7"}), 1),
+        (json!({"_id": "007"}), 1),
+        (json!({"_id": {"$gte": "090"}, "even": true}), 5),
+        (json!({"_id": {"$in": ["001", "002", "x"]}}), 2),
+        (json!({"_id": {"$in": ["001", "002", "x"]}, "n": 1}), 1),
+        (json!({"n": 7}), 1),
+        (json!({"n": 7.0}), 1),
+        (json!({"f": 7.5}), 1),
+        (json!({"n": {"$gt": 90}}), 10),
+        (json!({"n": {"$gte": 90, "$lt": 92}}), 3),
+        (json!({"n": {"$between": [10, 12]}}), 3),
+        (json!({"n": {"$in": [1, 5, 2.5]}}), 2),
+        (json!({"n": {"$gt": "90"}}), 0),
+        (json!({"s": {"$gt": 5}}), 0),
+        (json!({"s": {"$lt": 5}}), 0),
+        (json!({"s": {"$lte": "s10"}}), 3),
+        (json!({"s": {"$in": ["s1", "s2"]}}), 2),
+        (json!({"s": {"$in": []}}), 0),
+        (json!({"even": true}), 50),
+        (json!({"opt": {"$exists": true}}), 1),
+        (json!({"opt": {"$exists": false}}), 99),
+        (json!({"opt": null}), 100),
+        (json!({"o.p.q": 7}), 1),
+        (json!({"o.r": 7}), 1),
+        (json!({"o": {"p": {"q": 7}}}), 100),
+        (json!({"k\"'\\\n]": 7}), 1),
+        (json!({"tags": 7}), 100),
+        (json!({"n": {"$ne": 7}, "s": "s8"}), 1),
+        (json!({"$or": [{"s": "s1"}, {"n": 2}]}), 2),
+        (json!({"$and": [{"s": "s1"}, {"$not": {"n": 2}}]}), 1),
+        (json!([{"s": "s1"}, {"s": "s2"}, {"_id": "003"}]), 3),
+    ];
+    for (given, expected) in rows {
+        assert_eq!(selected(&documents, given.clone()).len(), expected, "{given}");
+    }
+}
+
+#[test]
+fn what_sql_cannot_say_is_left_to_matching() {
+    for given in [
+        json!(null),
+        json!({}),
+        json!({"a": {"$ne": 1}}),
+        json!({"$nor": [{"a": 1}]}),
+        json!({"$or": [{"a": 1}, {"b": {"$nin": [2]}}]}),
+        json!([{"a": 1}, {}]),
+        json!({"a.b": null}),
+        json!({"a.b.c.d.e": 1}),
+        json!({"a\0": 1}),
+        json!({"a": "x\0"}),
+        json!({"a": {"$in": ["y", "x\0"]}}),
+    ] {
+        assert_eq!(criteria(given.clone()).prefilter(), None, "{given}");
+    }
+}
+
+#[test]
+fn sqlite_takes_the_largest_expressions() {
+    let documents = [json!({"_id": "0", "a": {"b": {"c": {"d": 1}}}})];
+    let mut deep = json!({"a.b.c.d": 1});
+    for level in 5..CRITERIA_DEPTH_MAX {
+        deep = if level % 2 == 0 {
+            json!({"$and": [deep, {"a": 1}]})
+        } else {
+            json!({"$or": [deep, {"a": {"b": {"c": {"d": 1}}}}]})
+        };
+    }
+    assert_superset(&documents, &criteria(deep));
+    let wide: Vec<Value> = (0..CRITERIA_NODES_MAX / 3 - 1).map(|n| json!({"a": n})).collect();
+    assert_eq!(criteria(json!({"$or": wide})).prefilter(), None);
+    let some: Vec<Value> = (0..90).map(|n| json!({"a": n})).collect();
+    assert_superset(&documents, &criteria(json!({"$or": some})));
+    assert_superset(&documents, &criteria(json!({"$and": wide, "a.b.c.d": 1})));
+    let ids: Vec<String> = (0..CRITERIA_NODES_MAX - 4).map(|n| n.to_string()).collect();
+    assert_eq!(selected(&documents, json!({"_id": {"$in": ids}, "a.b": {"$exists": true}})), ["0"]);
+}
+
+#[test]
+fn conditions_on_the_id_use_the_index() {
+    let db = table(&[]);
+    for given in [
+        json!({"_id": {"$in": ["a", "b"]}, "n": 1}),
+        json!({"_id": "a", "n": 1}),
+        json!({"_id": {"$gte": "a"}}),
+    ] {
+        let filter = criteria(given).prefilter().unwrap();
+        let params = filter.params.iter().map(|_| Sql::Null);
+        let plan: String = db
+            .prepare(&format!("EXPLAIN QUERY PLAN SELECT key FROM docs WHERE {}", filter.sql))
+            .unwrap()
+            .query_row(params_from_iter(params), |row| row.get(3))
+            .unwrap();
+        assert!(plan.starts_with("SEARCH docs USING PRIMARY KEY"), "{plan}");
+    }
+}
+
+#[test]
+fn order_follows_the_classes_of_values() {
+    let documents = [
+        json!({"_id": "a", "v": "text"}),
+        json!({"_id": "b", "v": 2}),
+        json!({"_id": "c"}),
+        json!({"_id": "d", "v": null}),
+        json!({"_id": "e", "v": [1]}),
+        json!({"_id": "f", "v": {"w": 1}}),
+        json!({"_id": "g", "v": -1.5}),
+        json!({"_id": "h", "v": "Text"}),
+    ];
+    let order = |sort: Value| -> String {
+        let query = Query::from_json(&Value::Null, &json!({"sort": sort})).unwrap();
+        let sql = format!(
+            "SELECT group_concat(key, '') FROM (SELECT key FROM docs ORDER BY {})",
+            query.sort_sql().unwrap()
+        );
+        table(&documents).query_row(&sql, [], |row| row.get(0)).unwrap()
+    };
+    assert_eq!(order(json!([{"v": 1}])), "cdgbhaef");
+    assert_eq!(order(json!([{"v": -1}])), "feahbgcd");
+    assert_eq!(order(json!([{"_id": -1}])), "hgfedcba");
+    assert_eq!(order(json!([{"none": 1}, {"_id": -1}])), "hgfedcba");
+    assert_eq!(order(json!([{"v.w": -1}])), "fabcdegh");
+    assert_eq!(order(json!([{"x') DESC; DROP TABLE docs; --": 1}])), "abcdefgh");
+}

@@ -1,0 +1,77 @@
+//! A TOSCA file on its way in: read, made a document, put in place of earlier ones of its name.
+
+use crate::document::{self, Checked};
+use crate::error::Error;
+use crate::logs::timestamp;
+use crate::tosca::{self, Template};
+use crate::writer::now_ms;
+use serde::Serialize;
+use serde_json::Value;
+
+/// A TOSCA file as a client sends it.
+#[derive(Debug, Clone, Default)]
+pub struct ToscaUpload {
+    /// The file.
+    pub bytes: Vec<u8>,
+    /// Its name; uploading a name again replaces the earlier document.
+    pub filename: Option<String>,
+    /// Whether the whole parsed tree is kept, or only its head and the text.
+    pub store_full_structure: bool,
+    /// The store to put it into; the default store where none is named.
+    pub target_store: Option<String>,
+}
+
+/// What became of an upload.
+#[derive(Debug, Clone, Serialize)]
+pub struct ToscaReceipt {
+    /// For people.
+    pub message: String,
+    /// The `_id` of the document.
+    pub template_id: String,
+    /// What the file is: a service template, types, inputs or plain YAML.
+    pub kind: String,
+    /// Node templates in it.
+    pub node_count: u64,
+    /// Its name.
+    pub filename: String,
+    /// Its size in bytes.
+    pub filesize: u64,
+    /// SHA-256 of its bytes, in hexadecimal.
+    pub sha256: String,
+    /// Whether its fields can be asked for.
+    pub queryable: bool,
+    /// The store where it is.
+    pub storage_location: String,
+    /// The same, as it was asked for.
+    pub target_store: String,
+    /// Its address as a file; absent until files are shared.
+    pub cid: Option<String>,
+}
+
+/// Reads an upload. Takes time in proportion to the file.
+pub(crate) fn read(upload: &ToscaUpload) -> Result<(Template, Checked), Error> {
+    let mut template =
+        tosca::read(&upload.bytes, upload.filename.as_deref(), upload.store_full_structure)?;
+    let mut fields = std::mem::take(&mut template.document);
+    let now = i64::try_from(now_ms()).unwrap_or_default();
+    fields.insert("_imported_at".into(), Value::String(timestamp(now)));
+    let checked = document::check(Value::Object(fields))?;
+    Ok((template, checked))
+}
+
+/// The receipt of a stored template.
+pub(crate) fn receipt(template: Template, store: &str, size: usize, full: bool) -> ToscaReceipt {
+    ToscaReceipt {
+        message: "TOSCA uploaded successfully".into(),
+        template_id: template.id,
+        kind: template.kind.to_string(),
+        node_count: template.node_count,
+        filename: template.filename,
+        filesize: size as u64,
+        sha256: template.sha256,
+        queryable: full,
+        storage_location: store.into(),
+        target_store: store.into(),
+        cid: None,
+    }
+}

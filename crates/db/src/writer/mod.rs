@@ -1,0 +1,262 @@
+//! The writer: one thread that owns the read-write connection and all heads.
+//!
+//! It takes what waits, does it in one transaction, commits once, and only then answers: group
+//! commit. Each write is planned (read and checked) before it changes anything, so a refused one
+//! leaves nothing behind and its neighbours in the batch go through. When SQLite cannot store the
+//! batch, none of it is kept and every writer in it is told; a full disk is survived, anything else
+//! ends the thread and with it the node, for what is on the disk is then not known.
+
+mod lanes;
+mod session;
+mod work;
+
+pub(crate) use lanes::Lane;
+pub(crate) use session::now_ms;
+pub(crate) use work::{Done, NewStore, Work};
+use work::Failure;
+
+use crate::error::{Error, Kind};
+use crate::limits::{BATCH_KIB_MAX, BATCH_WRITES_MAX};
+use crate::metrics::WriterFigures;
+use lanes::Lanes;
+use optimusdb_dag::IdentityKeys;
+use optimusdb_storage::Database;
+use session::{Session, Tips};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Instant;
+use tokio::sync::{oneshot, watch};
+
+/// A write on its way, with the place for its answer.
+#[derive(Debug)]
+struct Job {
+    work: Work,
+    deadline: Instant,
+    reply: oneshot::Sender<Result<Done, Error>>,
+}
+
+/// How the writer is doing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Health {
+    /// Writes are stored.
+    Good,
+    /// The last batch could not be stored; the next may be.
+    Refusing(String),
+    /// The thread has ended: with a reason when it was not asked to.
+    Ended(Option<Error>),
+}
+
+/// The handle to the writer thread.
+#[derive(Debug)]
+pub(crate) struct Writer {
+    lanes: Arc<Lanes<Job>>,
+    health: watch::Receiver<Health>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Writer {
+    /// Starts the thread, which takes the database over.
+    pub(crate) fn start(
+        database: Database,
+        keys: IdentityKeys,
+        figures: WriterFigures,
+    ) -> Result<Writer, Error> {
+        let lanes = Arc::new(Lanes::new());
+        let (tell, health) = watch::channel(Health::Good);
+        let run = Run {
+            lanes: Arc::clone(&lanes),
+            database,
+            keys,
+            tips: Tips::default(),
+            figures,
+            tell,
+        };
+        let thread = std::thread::Builder::new()
+            .name("writer".into())
+            .spawn(move || run.until_closed())
+            .map_err(|e| Error::Internal(format!("the writer thread did not start: {e}")))?;
+        Ok(Writer {
+            lanes,
+            health,
+            thread: Mutex::new(Some(thread)),
+        })
+    }
+
+    /// Hands `work` in and waits until it is committed or refused.
+    pub(crate) async fn write(
+        &self,
+        lane: Lane,
+        work: Work,
+        deadline: Instant,
+    ) -> Result<Done, Error> {
+        let (reply, answer) = oneshot::channel();
+        let bytes = work.bytes();
+        let job = Job {
+            work,
+            deadline,
+            reply,
+        };
+        self.lanes.send(lane, bytes, job).await?;
+        answer
+            .await
+            .unwrap_or_else(|_| Err(Error::Unavailable("this node is stopping".into())))
+    }
+
+    /// How the writer is doing, now and from now on.
+    pub(crate) fn health(&self) -> watch::Receiver<Health> {
+        self.health.clone()
+    }
+
+    /// Lets nothing in any more, and waits until what was let in is committed. Blocks.
+    pub(crate) fn close(&self) {
+        self.lanes.close();
+        let thread = self
+            .thread
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        if let Some(thread) = thread {
+            // A panic of the thread has ended the process already.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// What the thread owns.
+struct Run {
+    lanes: Arc<Lanes<Job>>,
+    database: Database,
+    keys: IdentityKeys,
+    tips: Tips,
+    figures: WriterFigures,
+    tell: watch::Sender<Health>,
+}
+
+type Answer = (oneshot::Sender<Result<Done, Error>>, Result<Done, Error>);
+
+impl Run {
+    fn until_closed(mut self) {
+        let reason = loop {
+            let batch = self.lanes.take(BATCH_WRITES_MAX, BATCH_KIB_MAX);
+            if batch.is_empty() {
+                break None;
+            }
+            if let Err(error) = self.batch(batch) {
+                break Some(error);
+            }
+        };
+        self.lanes.close();
+        if reason.is_none()
+            && let Err(error) = self.database.checkpoint()
+        {
+            tracing::warn!("the write-ahead log stays until the next start: {error}");
+        }
+        let Run { database, tell, .. } = self;
+        drop(database);
+        tell.send_replace(Health::Ended(reason));
+    }
+
+    /// Does a batch in one transaction and answers every write in it. An error is the end.
+    fn batch(&mut self, jobs: Vec<Job>) -> Result<(), Error> {
+        let started = Instant::now();
+        let mut answers = Vec::with_capacity(jobs.len());
+        let stored = self.store(jobs, &mut answers);
+        let failure = match stored {
+            Ok(()) => {
+                self.good();
+                None
+            }
+            Err(error) => {
+                self.tips.clear();
+                for (_, answer) in &mut answers {
+                    // A write that was refused for its own reason keeps that answer.
+                    if answer.is_ok() {
+                        *answer = Err(error.clone());
+                    }
+                }
+                Some(error)
+            }
+        };
+        self.figures.batch(answers.len(), started.elapsed());
+        for (reply, answer) in answers {
+            // Who no longer waits has hung up; the write stands all the same.
+            let _ = reply.send(answer);
+        }
+        match failure {
+            Some(error) if error.kind() == Kind::Unavailable => {
+                self.refusing(&error);
+                Ok(())
+            }
+            Some(error) => Err(error),
+            None => Ok(()),
+        }
+    }
+
+    fn store(&mut self, jobs: Vec<Job>, answers: &mut Vec<Answer>) -> Result<(), Error> {
+        let tx = match self.database.begin() {
+            Ok(tx) => tx,
+            Err(error) => {
+                let error = Error::from(error);
+                answers.extend(jobs.into_iter().map(|job| (job.reply, Err(error.clone()))));
+                return Err(error);
+            }
+        };
+        let mut session = Session::new(tx, &mut self.tips, &self.keys);
+        let mut failure: Option<Error> = None;
+        for Job { work, deadline, reply } in jobs {
+            let answer = match &failure {
+                Some(error) => Err(error.clone()),
+                None => do_one(&mut session, work, deadline, &reply).map_err(|why| match why {
+                    Failure::Own(error) => error,
+                    Failure::Batch(error) => {
+                        failure = Some(error.clone());
+                        error
+                    }
+                }),
+            };
+            answers.push((reply, answer));
+        }
+        if let Some(error) = failure {
+            return Err(error);
+        }
+        let (stores, entries) = session.commit()?;
+        self.figures.committed(&self.database, &stores, entries);
+        Ok(())
+    }
+
+    fn good(&self) {
+        self.tell.send_if_modified(|health| {
+            let recovered = *health != Health::Good;
+            if recovered {
+                tracing::info!("writes are stored again");
+            }
+            *health = Health::Good;
+            recovered
+        });
+    }
+
+    fn refusing(&self, error: &Error) {
+        self.tell.send_if_modified(|health| {
+            let fresh = *health == Health::Good;
+            if fresh {
+                tracing::error!("{error}");
+            }
+            *health = Health::Refusing(error.to_string());
+            fresh
+        });
+    }
+}
+
+fn do_one(
+    session: &mut Session<'_>,
+    work: Work,
+    deadline: Instant,
+    reply: &oneshot::Sender<Result<Done, Error>>,
+) -> Result<Done, Failure> {
+    if reply.is_closed() || Instant::now() >= deadline {
+        return Err(Failure::Own(Error::TimedOut(
+            "the write waited longer than its time; nothing was written".into(),
+        )));
+    }
+    work.run(session, deadline)
+}

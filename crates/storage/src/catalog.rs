@@ -1,0 +1,206 @@
+//! The catalog: what every resource document says of itself, in one place.
+//!
+//! Each document of a resource store yields one catalog entry with the document's `_id`. Nothing of
+//! it is written: the entries are views over the documents, so they change and vanish with them in
+//! the same transaction and are the same on every replica. Where two stores hold one `_id`, a
+//! document put into the catalog store itself wins, then the default store, then the others by
+//! name. A field that a document does not have is absent from its entry.
+//!
+//! - `catalog_documents (key, doc)`: what reads of the catalog store select from.
+//! - `datacatalog`: the same as columns, for SQL.
+//! - `toscametadata`: the documents that came from TOSCA files.
+
+use crate::error::Error;
+use crate::stores::{self, Scope, StoreRow};
+use optimusdb_dag::StoreKind;
+use rusqlite::Connection;
+use std::fmt::Write as _;
+
+/// The store whose documents win over equal ids elsewhere.
+const DEFAULT_STORE: &str = "dsswres";
+
+/// Columns of `datacatalog`, in order; each is also a field of the catalog's documents.
+pub const DATACATALOG_COLUMNS: [&str; 20] = [
+    "_id",
+    "author",
+    "metadata_type",
+    "component",
+    "behaviour",
+    "relationships",
+    "associated_id",
+    "name",
+    "description",
+    "tags",
+    "status",
+    "created_by",
+    "created_at",
+    "updated_at",
+    "related_ids",
+    "priority",
+    "scheduling_info",
+    "sla_constraints",
+    "ownership_details",
+    "audit_trail",
+];
+
+/// The fields of a document from which a field of its catalog entry is taken: the first present
+/// wins. Fields not listed are taken from the field of their own name.
+const SOURCES: [(&str, &[&str]); 5] = [
+    ("name", &["name", "resource_name", "metadata.template_name", "_filename"]),
+    ("description", &["description", "resource_description"]),
+    ("tags", &["tags", "resource_tags"]),
+    ("status", &["status", "resource_status"]),
+    ("relationships", &["relationships", "resource_grpname"]),
+];
+
+/// Makes the views over the stores that are there now.
+pub(crate) fn create_views(db: &Connection) -> Result<(), Error> {
+    drop_views(db)?;
+    let stores = stores::list(db)?;
+    let resources = resource_stores(&stores);
+    let own = stores
+        .iter()
+        .find(|s| s.scope == Scope::Catalog && s.kind == StoreKind::Documents);
+    let mut batch = catalog_documents(own, &resources);
+    batch.push_str(&datacatalog());
+    batch.push_str(&toscametadata(&resources));
+    db.execute_batch(&batch)?;
+    Ok(())
+}
+
+pub(crate) fn drop_views(db: &Connection) -> Result<(), Error> {
+    db.execute_batch(
+        "DROP VIEW IF EXISTS datacatalog;
+         DROP VIEW IF EXISTS toscametadata;
+         DROP VIEW IF EXISTS catalog_documents;",
+    )?;
+    Ok(())
+}
+
+/// The resource stores, the one whose documents win first.
+fn resource_stores(stores: &[StoreRow]) -> Vec<&StoreRow> {
+    let mut resources: Vec<&StoreRow> = stores
+        .iter()
+        .filter(|s| s.scope == Scope::Resource && s.kind == StoreKind::Documents)
+        .collect();
+    resources.sort_by_key(|s| (s.name != DEFAULT_STORE, s.name.clone()));
+    resources
+}
+
+fn catalog_documents(own: Option<&StoreRow>, resources: &[&StoreRow]) -> String {
+    let mut selects = Vec::new();
+    let mut winners = Vec::new();
+    if let Some(own) = own {
+        let table = own.documents_table();
+        selects.push(format!("SELECT key, doc FROM {table} WHERE doc IS NOT NULL"));
+        winners.push(table);
+    }
+    for store in resources {
+        let table = store.documents_table();
+        selects.push(format!(
+            "SELECT key, {} AS doc FROM {table} AS d WHERE d.doc IS NOT NULL{}",
+            derived_document(),
+            no_winner(&winners)
+        ));
+        winners.push(table);
+    }
+    if selects.is_empty() {
+        selects.push("SELECT NULL AS key, NULL AS doc WHERE 0".into());
+    }
+    format!(
+        "CREATE VIEW catalog_documents (key, doc) AS {};\n",
+        selects.join("\nUNION ALL ")
+    )
+}
+
+/// The condition that no table of `winners` holds a document of the key of `d`.
+fn no_winner(winners: &[String]) -> String {
+    winners.iter().fold(String::new(), |mut sql, table| {
+        let _ = write!(
+            sql,
+            " AND NOT EXISTS (SELECT 1 FROM {table} AS w WHERE w.key = d.key AND w.doc IS NOT NULL)"
+        );
+        sql
+    })
+}
+
+/// SQL that makes the catalog's document out of the row `d`. The patch drops absent fields.
+fn derived_document() -> String {
+    let mut fields = Vec::new();
+    for column in DATACATALOG_COLUMNS {
+        let value = match column {
+            "_id" | "associated_id" => "d.key".into(),
+            "metadata_type" => "coalesce(d.doc ->> '$.metadata_type', \
+                 iif(d.doc ->> '$._original_yaml' IS NULL, 'Resource', 'TOSCA'))"
+                .into(),
+            "component" => "coalesce(d.doc ->> '$.component', \
+                 d.doc ->> '$.resource_type' || '-' || (d.doc ->> '$.resource_def'), \
+                 d.doc ->> '$.resource_type', d.doc ->> '$.resource_def')"
+                .into(),
+            "created_at" => stamp("d.created"),
+            "updated_at" => stamp("d.updated"),
+            other => json_of(sources(other)),
+        };
+        fields.push(format!("'{column}', {value}"));
+    }
+    format!("jsonb_patch('{{}}', jsonb_object({}))", fields.join(", "))
+}
+
+fn sources(column: &str) -> Vec<&str> {
+    SOURCES
+        .iter()
+        .find(|(name, _)| *name == column)
+        .map_or_else(|| vec![column], |(_, from)| from.to_vec())
+}
+
+fn json_of(from: Vec<&str>) -> String {
+    let paths: Vec<String> = from.iter().map(|f| format!("d.doc -> '$.{f}'")).collect();
+    match paths.as_slice() {
+        [one] => format!("json({one})"),
+        many => format!("json(coalesce({}))", many.join(", ")),
+    }
+}
+
+/// A time in ms as RFC 3339, or NULL.
+fn stamp(column: &str) -> String {
+    format!("strftime('%Y-%m-%dT%H:%M:%fZ', {column} / 1000.0, 'unixepoch')")
+}
+
+fn datacatalog() -> String {
+    let columns: Vec<String> = DATACATALOG_COLUMNS
+        .iter()
+        .map(|c| format!("doc ->> '$.{c}' AS {c}"))
+        .collect();
+    format!(
+        "CREATE VIEW datacatalog AS SELECT {} FROM catalog_documents;\n",
+        columns.join(", ").replacen("doc ->> '$._id'", "key", 1)
+    )
+}
+
+fn toscametadata(resources: &[&StoreRow]) -> String {
+    let mut selects = Vec::new();
+    let mut winners = Vec::new();
+    for store in resources {
+        let table = store.documents_table();
+        selects.push(format!(
+            "SELECT d.entry AS id, d.key AS template_id, d.doc ->> '$.description' AS description,
+               (SELECT count(*) FROM json_each(coalesce(
+                  d.doc -> '$.topology_template.node_templates',
+                  d.doc -> '$.service_template.node_templates', '{{}}'))) AS node_templates_count,
+               {} AS created_at, d.doc ->> '$._filename' AS filename,
+               octet_length(d.doc ->> '$._original_yaml') AS filesize_bytes,
+               sha256_hex(d.doc ->> '$._original_yaml') AS content_sha256,
+               w.key AS uploader, NULL AS source_pod
+             FROM {table} AS d JOIN entries AS e ON e.seq = d.entry
+               JOIN writers AS w ON w.id = e.writer
+             WHERE d.doc ->> '$._original_yaml' IS NOT NULL{}",
+            stamp("d.updated"),
+            no_winner(&winners)
+        ));
+        winners.push(table);
+    }
+    if selects.is_empty() {
+        return String::new();
+    }
+    format!("CREATE VIEW toscametadata AS {};\n", selects.join("\nUNION ALL "))
+}

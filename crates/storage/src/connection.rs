@@ -1,0 +1,158 @@
+//! One SQLite connection as every part of this room wants it.
+
+use crate::error::Error;
+use crate::limits::{
+    BUSY_TIMEOUT_MS, READER_CACHE_KIB, STATEMENTS_MAX, WAL_CHECKPOINT_PAGES, WAL_KEPT_BYTES,
+    WRITER_CACHE_KIB,
+};
+use rusqlite::functions::FunctionFlags;
+use rusqlite::{Connection, OpenFlags};
+use sha2::{Digest, Sha256};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+
+/// SQLite's steps between two looks at the clock; a step takes well under a microsecond.
+const STEPS_PER_DEADLINE_CHECK: i32 = 10_000;
+
+/// Where a database lives.
+#[derive(Debug, Clone)]
+pub enum Place {
+    /// A file, with its write-ahead log beside it.
+    File(PathBuf),
+    /// Memory shared by the connections of this process; gone with the last of them.
+    Memory(u64),
+}
+
+impl Place {
+    /// A fresh database in memory, for tests and throw-away nodes.
+    pub fn memory() -> Place {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        Place::Memory(NEXT.fetch_add(1, Ordering::Relaxed))
+    }
+
+    fn uri(&self) -> String {
+        match self {
+            Place::File(path) => {
+                let mut uri = String::from("file:");
+                for byte in path.as_os_str().as_encoded_bytes() {
+                    match byte {
+                        b'/' | b'.' | b'-' | b'_' => uri.push(char::from(*byte)),
+                        b if b.is_ascii_alphanumeric() => uri.push(char::from(*b)),
+                        b => uri.push_str(&format!("%{b:02x}")),
+                    }
+                }
+                uri
+            }
+            Place::Memory(n) => format!("file:/optimusdb-{n}?vfs=memdb"),
+        }
+    }
+}
+
+/// When a commit counts as done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Durability {
+    /// When the disk has it: it survives a power cut.
+    Full,
+    /// When the system has it: it survives the end of the process, not a power cut.
+    Relaxed,
+}
+
+/// A connection, and the time by which the statement that it runs must end.
+#[derive(Debug)]
+pub(crate) struct Link {
+    pub(crate) db: Connection,
+    // Microseconds on the clock of `micros_now`; 0 for none.
+    deadline: Arc<AtomicU64>,
+}
+
+impl Link {
+    /// Bounds what runs until the answer is dropped.
+    pub(crate) fn until(&self, deadline: Option<Instant>) -> Bounded<'_> {
+        let micros = deadline.map_or(0, |at| micros_of(at).max(1));
+        self.deadline.store(micros, Ordering::Relaxed);
+        Bounded(&self.deadline)
+    }
+}
+
+/// While it lives, the connection's statements end at a deadline.
+pub(crate) struct Bounded<'l>(&'l AtomicU64);
+
+impl Drop for Bounded<'_> {
+    fn drop(&mut self) {
+        self.0.store(0, Ordering::Relaxed);
+    }
+}
+
+fn micros_of(at: Instant) -> u64 {
+    static START: OnceLock<Instant> = OnceLock::new();
+    let start = START.get_or_init(Instant::now);
+    u64::try_from(at.saturating_duration_since(*start).as_micros()).unwrap_or(u64::MAX)
+}
+
+pub(crate) fn read_write(place: &Place, durability: Durability) -> Result<Link, Error> {
+    let db = Connection::open_with_flags(
+        place.uri(),
+        OpenFlags::SQLITE_OPEN_READ_WRITE
+            | OpenFlags::SQLITE_OPEN_CREATE
+            | OpenFlags::SQLITE_OPEN_URI
+            | OpenFlags::SQLITE_OPEN_NO_MUTEX,
+    )?;
+    let link = prepare(db, WRITER_CACHE_KIB)?;
+    let db = &link.db;
+    db.pragma_update(None, "journal_mode", "WAL")?;
+    db.pragma_update(None, "wal_autocheckpoint", WAL_CHECKPOINT_PAGES)?;
+    db.pragma_update(None, "journal_size_limit", WAL_KEPT_BYTES)?;
+    let synchronous = match durability {
+        Durability::Full => "FULL",
+        Durability::Relaxed => "NORMAL",
+    };
+    db.pragma_update(None, "synchronous", synchronous)?;
+    Ok(link)
+}
+
+pub(crate) fn read_only(place: &Place) -> Result<Link, Error> {
+    let db = Connection::open_with_flags(
+        place.uri(),
+        OpenFlags::SQLITE_OPEN_READ_ONLY
+            | OpenFlags::SQLITE_OPEN_URI
+            | OpenFlags::SQLITE_OPEN_NO_MUTEX,
+    )?;
+    let link = prepare(db, READER_CACHE_KIB)?;
+    link.db.pragma_update(None, "query_only", true)?;
+    Ok(link)
+}
+
+fn prepare(mut db: Connection, cache_kib: i64) -> Result<Link, Error> {
+    db.busy_timeout(Duration::from_millis(BUSY_TIMEOUT_MS))?;
+    db.pragma_update(None, "cache_size", -cache_kib)?;
+    db.pragma_update(None, "foreign_keys", true)?;
+    db.pragma_update(None, "temp_store", "FILE")?;
+    db.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
+    // The views of the catalog name the digest of a TOSCA file.
+    db.create_scalar_function(
+        "sha256_hex",
+        1,
+        FunctionFlags::SQLITE_UTF8
+            | FunctionFlags::SQLITE_DETERMINISTIC
+            | FunctionFlags::SQLITE_INNOCUOUS,
+        |context| {
+            let digest = context
+                .get_raw(0)
+                .as_bytes_or_null()?
+                .map(|bytes| hex::encode(Sha256::digest(bytes)));
+            Ok(digest)
+        },
+    )?;
+    let deadline = Arc::new(AtomicU64::new(0));
+    let watched = Arc::clone(&deadline);
+    db.progress_handler(
+        STEPS_PER_DEADLINE_CHECK,
+        Some(move || {
+            let at = watched.load(Ordering::Relaxed);
+            at != 0 && micros_of(Instant::now()) >= at
+        }),
+    )?;
+    Ok(Link { db, deadline })
+}

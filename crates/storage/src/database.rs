@@ -1,0 +1,211 @@
+//! Writing: one connection, one transaction at a time, one function that adds an entry.
+
+use crate::connection::{Durability, Link, Place, read_write};
+use crate::entries::{self, EntryCache};
+use crate::error::Error;
+use crate::index;
+use crate::schema;
+use crate::stores::{self, Scope, StoreId, StoreRow};
+use crate::view::View;
+use optimusdb_dag::{Address, Cid, Entry, StoreKind};
+use std::collections::BTreeMap;
+
+/// The read-write connection. There is one per node, owned by the writer thread.
+#[derive(Debug)]
+pub struct Database {
+    link: Link,
+    cache: EntryCache,
+    next_seq: i64,
+}
+
+impl Database {
+    /// Opens the database, migrating it to the current format first.
+    pub fn open(place: &Place, durability: Durability) -> Result<Database, Error> {
+        let mut link = read_write(place, durability)?;
+        schema::migrate(&mut link.db)?;
+        let mut database = Database {
+            link,
+            cache: EntryCache::default(),
+            next_seq: 0,
+        };
+        database.forget_uncommitted()?;
+        Ok(database)
+    }
+
+    /// What is committed.
+    pub fn view(&self) -> View<'_> {
+        View::new(&self.link)
+    }
+
+    /// Starts a transaction. Dropping it undoes it.
+    pub fn begin(&mut self) -> Result<Tx<'_>, Error> {
+        self.link.db.execute_batch("BEGIN IMMEDIATE")?;
+        Ok(Tx {
+            database: self,
+            grown: BTreeMap::new(),
+            open: true,
+        })
+    }
+
+    /// Drops every derived row of `store` and makes them again from its log.
+    pub fn reindex(&mut self, store: &StoreRow) -> Result<(), Error> {
+        let tx = self.begin()?;
+        let db = &tx.database.link.db;
+        stores::drop_tables(db, store.id)?;
+        stores::create_tables(db, store.id, store.kind)?;
+        crate::catalog::create_views(db)?;
+        let mut documents = 0;
+        {
+            let mut statement =
+                db.prepare("SELECT seq FROM entries WHERE store = ?1 ORDER BY seq")?;
+            let mut rows = statement.query([store.id])?;
+            while let Some(row) = rows.next()? {
+                let seq = row.get(0)?;
+                documents += index::apply(db, store, seq, &entries::at(db, seq)?)?;
+            }
+        }
+        db.execute("UPDATE stores SET documents = ?2 WHERE id = ?1", (store.id, documents))?;
+        tx.commit()
+    }
+
+    /// Moves the write-ahead log into the database file, as a stop does.
+    pub fn checkpoint(&self) -> Result<(), Error> {
+        self.link.db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+        Ok(())
+    }
+
+    fn forget_uncommitted(&mut self) -> Result<(), Error> {
+        self.cache = EntryCache::default();
+        self.next_seq = self
+            .link
+            .db
+            .query_row("SELECT coalesce(max(seq), 0) + 1 FROM entries", [], |row| row.get(0))?;
+        Ok(())
+    }
+}
+
+/// A transaction. Nothing of it is seen by readers, or survives, before [`Tx::commit`].
+#[derive(Debug)]
+pub struct Tx<'d> {
+    database: &'d mut Database,
+    grown: BTreeMap<StoreId, Grown>,
+    open: bool,
+}
+
+#[derive(Debug, Default, Clone, Copy)]
+struct Grown {
+    entries: i64,
+    documents: i64,
+}
+
+impl Tx<'_> {
+    /// What is committed, and what this transaction did.
+    pub fn view(&self) -> View<'_> {
+        self.database.view()
+    }
+
+    /// Adds a store.
+    pub fn create_store(
+        &mut self,
+        name: &str,
+        kind: StoreKind,
+        address: &Address,
+        scope: Scope,
+    ) -> Result<StoreRow, Error> {
+        stores::create(&self.database.link.db, name, kind, address, scope)
+    }
+
+    /// Keeps an identity, manifest or access controller.
+    pub fn put_block(&mut self, cid: &Cid, bytes: &[u8]) -> Result<(), Error> {
+        if Cid::of(bytes) != *cid {
+            return Err(Error::Corrupt(format!("block {cid} has other bytes")));
+        }
+        self.database
+            .link
+            .db
+            .prepare_cached("INSERT OR IGNORE INTO blocks (cid, bytes) VALUES (?1, ?2)")?
+            .execute((cid.digest(), bytes))?;
+        Ok(())
+    }
+
+    /// Writes a fact about this replica.
+    pub fn set_fact(&mut self, name: &str, value: &str) -> Result<(), Error> {
+        self.database
+            .link
+            .db
+            .prepare_cached(
+                "INSERT INTO facts (name, value) VALUES (?1, ?2)
+                 ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+            )?
+            .execute((name, value))?;
+        Ok(())
+    }
+
+    /// The one way in: adds an entry, made here or received, with every row derived from it.
+    ///
+    /// The caller has verified it and knows that it is not stored yet, and adds parents before
+    /// children.
+    pub fn put_entry(&mut self, store: &StoreRow, entry: &Entry) -> Result<(), Error> {
+        let seq = self.database.next_seq;
+        let db = &self.database.link.db;
+        entries::insert(db, &mut self.database.cache, store.id, seq, entry)?;
+        let documents = index::apply(db, store, seq, entry)?;
+        self.database.next_seq += 1;
+        let grown = self.grown.entry(store.id).or_default();
+        grown.entries += 1;
+        grown.documents += documents;
+        Ok(())
+    }
+
+    /// Replaces the heads of a store's log.
+    pub fn set_heads<'h>(
+        &mut self,
+        store: &StoreRow,
+        heads: impl Iterator<Item = &'h Cid>,
+    ) -> Result<(), Error> {
+        let db = &self.database.link.db;
+        db.prepare_cached("DELETE FROM heads WHERE store = ?1")?.execute([store.id])?;
+        let mut insert = db.prepare_cached(
+            "INSERT INTO heads (store, seq) SELECT ?1, seq FROM entries WHERE cid = ?2",
+        )?;
+        for cid in heads {
+            if insert.execute((store.id, cid.digest()))? != 1 {
+                return Err(Error::Corrupt(format!("head {cid} is not stored")));
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes everything durable, and seen by readers that start from now on.
+    pub fn commit(mut self) -> Result<(), Error> {
+        for (store, grown) in std::mem::take(&mut self.grown) {
+            self.database
+                .link
+                .db
+                .prepare_cached(
+                    "UPDATE stores SET documents = documents + ?2, entries = entries + ?3
+                     WHERE id = ?1",
+                )?
+                .execute((store, grown.documents, grown.entries))?;
+        }
+        // Should the commit fail, dropping undoes what SQLite has not undone itself.
+        self.database.link.db.execute_batch("COMMIT")?;
+        self.open = false;
+        Ok(())
+    }
+}
+
+impl Drop for Tx<'_> {
+    fn drop(&mut self) {
+        if !self.open {
+            return;
+        }
+        // After a full disk SQLite has rolled back by itself, and says that there is nothing to do.
+        let _ = self.database.link.db.execute_batch("ROLLBACK");
+        if self.database.forget_uncommitted().is_err() {
+            // Reading failed, too: row numbers start after everything that can be there, so that
+            // the next insert fails instead of overwriting.
+            self.database.cache = EntryCache::default();
+        }
+    }
+}

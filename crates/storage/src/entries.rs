@@ -1,0 +1,154 @@
+//! Entries of every store's log, kept as columns instead of blocks.
+//!
+//! A block of 1.6 KB is mostly text that can be made again: the address of its log, the writer's
+//! keys, the hashes of the entries before it. What cannot is kept: signature, payload, clock, and
+//! the links as distances ([`crate::links`]). Reading makes the block again and checks its hash, so
+//! a wrong byte on disk is an error and never an answer.
+
+use crate::error::Error;
+use crate::limits::LINK_CACHE_ENTRIES_MAX;
+use crate::links;
+use crate::stores::StoreId;
+use optimusdb_dag::{Address, Cid, Entry, OrderKey, StoredEntry};
+use rusqlite::{Connection, OptionalExtension, Row};
+use std::collections::HashMap;
+
+/// What the write path knows without asking SQLite.
+#[derive(Debug, Default)]
+pub(crate) struct EntryCache {
+    rows: HashMap<Cid, i64>,
+    writers: HashMap<(Cid, String), i64>,
+}
+
+impl EntryCache {
+    fn remember(&mut self, cid: Cid, seq: i64) {
+        if self.rows.len() >= LINK_CACHE_ENTRIES_MAX {
+            // Links point to what is recent: forget the older half.
+            let newest = self.rows.values().copied().max().unwrap_or(0);
+            let keep_from = newest - (LINK_CACHE_ENTRIES_MAX / 2) as i64;
+            self.rows.retain(|_, row| *row > keep_from);
+        }
+        self.rows.insert(cid, seq);
+    }
+}
+
+/// The row of an entry, when it is stored.
+pub(crate) fn row_of(db: &Connection, cid: &Cid) -> Result<Option<i64>, Error> {
+    let mut statement = db.prepare_cached("SELECT seq FROM entries WHERE cid = ?1")?;
+    Ok(statement
+        .query_row([cid.digest()], |row| row.get(0))
+        .optional()?)
+}
+
+/// The hash of the entry in row `seq`.
+pub(crate) fn cid_of(db: &Connection, seq: i64) -> Result<Cid, Error> {
+    let mut statement = db.prepare_cached("SELECT cid FROM entries WHERE seq = ?1")?;
+    let digest: Option<[u8; 32]> = statement.query_row([seq], |row| row.get(0)).optional()?;
+    digest
+        .map(Cid::from_digest)
+        .ok_or_else(|| Error::Corrupt(format!("an entry links to row {seq}, which is not there")))
+}
+
+/// Stores `entry` in row `seq`. The caller knows that it is new.
+pub(crate) fn insert(
+    db: &Connection,
+    cache: &mut EntryCache,
+    store: StoreId,
+    seq: i64,
+    entry: &Entry,
+) -> Result<(), Error> {
+    let parts = entry.to_stored();
+    let writer = writer_of(db, cache, &parts)?;
+    let mut linked = Vec::with_capacity(48);
+    for list in [&parts.next, &parts.refs] {
+        links::encode(&mut linked, seq, list, |cid| match cache.rows.get(cid) {
+            Some(row) => Ok(Some(*row)),
+            None => row_of(db, cid),
+        })?;
+    }
+    let mut statement = db.prepare_cached(
+        "INSERT INTO entries (seq, cid, store, time, writer, links, sig, payload)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+    )?;
+    statement.execute((
+        seq,
+        parts.cid.digest(),
+        store,
+        // A clock is at most 2^53 - 1.
+        parts.time.cast_signed(),
+        writer,
+        &linked,
+        &parts.sig_der,
+        &parts.payload_cbor,
+    ))?;
+    cache.remember(parts.cid, seq);
+    Ok(())
+}
+
+fn writer_of(db: &Connection, cache: &mut EntryCache, parts: &StoredEntry) -> Result<i64, Error> {
+    let known = (parts.identity, parts.key.clone());
+    if let Some(id) = cache.writers.get(&known) {
+        return Ok(*id);
+    }
+    db.prepare_cached("INSERT OR IGNORE INTO writers (identity, key) VALUES (?1, ?2)")?
+        .execute((parts.identity.digest(), &parts.key))?;
+    let id = db
+        .prepare_cached("SELECT id FROM writers WHERE identity = ?1 AND key = ?2")?
+        .query_row((parts.identity.digest(), &parts.key), |row| row.get(0))?;
+    if cache.writers.len() < LINK_CACHE_ENTRIES_MAX {
+        cache.writers.insert(known, id);
+    }
+    Ok(id)
+}
+
+const COLUMNS: &str = "e.seq, e.cid, e.time, e.links, e.sig, e.payload, w.identity, w.key, s.manifest
+     FROM entries e JOIN writers w ON w.id = e.writer JOIN stores s ON s.id = e.store";
+
+/// The entry `cid` with its exact block, when it is stored.
+pub(crate) fn get(db: &Connection, cid: &Cid) -> Result<Option<Entry>, Error> {
+    let mut statement = db.prepare_cached(&format!("SELECT {COLUMNS} WHERE e.cid = ?1"))?;
+    statement
+        .query_row([cid.digest()], |row| Ok(read(db, row)))
+        .optional()?
+        .transpose()
+}
+
+/// The entry in row `seq`.
+pub(crate) fn at(db: &Connection, seq: i64) -> Result<Entry, Error> {
+    let mut statement = db.prepare_cached(&format!("SELECT {COLUMNS} WHERE e.seq = ?1"))?;
+    statement
+        .query_row([seq], |row| Ok(read(db, row)))
+        .optional()?
+        .unwrap_or_else(|| Err(Error::Corrupt(format!("there is no entry in row {seq}"))))
+}
+
+fn read(db: &Connection, row: &Row<'_>) -> Result<Entry, Error> {
+    let seq: i64 = row.get(0)?;
+    let linked: Vec<u8> = row.get(3)?;
+    let mut rest = linked.as_slice();
+    let next = links::decode(&mut rest, seq, |row| cid_of(db, row))?;
+    let refs = links::decode(&mut rest, seq, |row| cid_of(db, row))?;
+    let time: i64 = row.get(2)?;
+    Ok(Entry::from_stored(&StoredEntry {
+        cid: Cid::from_digest(row.get(1)?),
+        log: Address::of_manifest(Cid::from_digest(row.get(8)?)),
+        key: row.get(7)?,
+        identity: Cid::from_digest(row.get(6)?),
+        sig_der: row.get(4)?,
+        next,
+        refs,
+        time: time.cast_unsigned(),
+        payload_cbor: row.get(5)?,
+    })?)
+}
+
+/// The place of the entry in row `seq` in its log's order, without making its block.
+pub(crate) fn order_at(db: &Connection, seq: i64) -> Result<OrderKey, Error> {
+    let mut statement = db.prepare_cached(
+        "SELECT e.time, w.key, e.cid FROM entries e JOIN writers w ON w.id = e.writer
+         WHERE e.seq = ?1",
+    )?;
+    let (time, id, cid): (i64, String, [u8; 32]) =
+        statement.query_row([seq], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+    Ok(OrderKey { time: time.cast_unsigned(), id: id.into(), cid: Cid::from_digest(cid) })
+}

@@ -1,0 +1,104 @@
+//! The errors of this room.
+
+use std::path::PathBuf;
+
+/// Why something could not be stored or read.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Another node holds the directory.
+    #[error("the data directory {0} is in use by another node; stop it or choose another -repo")]
+    Locked(PathBuf),
+    /// The repository was written by a newer version.
+    #[error(
+        "the data directory {path} has format {found}, and this version knows {known} at most; it was left untouched: use a newer optimusdb"
+    )]
+    NewerFormat {
+        /// The directory.
+        path: PathBuf,
+        /// The version found there.
+        found: u32,
+        /// The newest version that this build reads.
+        known: u32,
+    },
+    /// The disk, quota or memory behind the database is full. Nothing of the transaction was kept.
+    #[error("no space left for the database: {0}")]
+    Full(String),
+    /// A file or directory could not be used.
+    #[error("{what} {path}: {source}")]
+    Io {
+        /// What was being done.
+        what: &'static str,
+        /// To which file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// What is stored contradicts itself.
+    #[error("the database is damaged: {0}")]
+    Corrupt(String),
+    /// A limit of [`crate::limits`].
+    #[error("{0}")]
+    TooMany(String),
+    /// The caller stopped the work.
+    #[error("interrupted")]
+    Interrupted,
+    /// Anything else that SQLite said.
+    #[error("SQLite: {0}")]
+    Sqlite(rusqlite::Error),
+    /// A stored block that the log does not accept.
+    #[error("stored block: {0}")]
+    Block(#[from] optimusdb_dag::Error),
+}
+
+/// The class of an [`Error`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Nothing was changed; the same call may succeed when there is room or the lock is free.
+    Unavailable,
+    /// The call broke a limit.
+    TooLarge,
+    /// Bytes on disk are not what was written.
+    Corrupt,
+    /// The system or SQLite failed; the state of the disk is not known.
+    Internal,
+}
+
+impl Error {
+    /// The class of this error.
+    pub fn kind(&self) -> Kind {
+        match self {
+            Error::Locked(_) | Error::Full(_) | Error::Interrupted => Kind::Unavailable,
+            Error::TooMany(_) => Kind::TooLarge,
+            Error::Corrupt(_) | Error::Block(_) => Kind::Corrupt,
+            Error::NewerFormat { .. } | Error::Io { .. } | Error::Sqlite(_) => Kind::Internal,
+        }
+    }
+
+    pub(crate) fn io(what: &'static str, path: impl Into<PathBuf>, source: std::io::Error) -> Self {
+        let path = path.into();
+        if matches!(
+            source.kind(),
+            std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded
+        ) {
+            return Error::Full(format!("{what} {}: {source}", path.display()));
+        }
+        Error::Io { what, path, source }
+    }
+}
+
+impl From<rusqlite::Error> for Error {
+    fn from(error: rusqlite::Error) -> Self {
+        use rusqlite::ffi;
+        let Some(code) = error.sqlite_error().map(|e| e.extended_code) else {
+            return Error::Sqlite(error);
+        };
+        match code & 0xff {
+            ffi::SQLITE_FULL => Error::Full(error.to_string()),
+            // The shared-memory file of the write-ahead log could not grow: a full disk, too.
+            _ if code == ffi::SQLITE_IOERR_SHMSIZE => Error::Full(error.to_string()),
+            ffi::SQLITE_CORRUPT | ffi::SQLITE_NOTADB => Error::Corrupt(error.to_string()),
+            ffi::SQLITE_INTERRUPT => Error::Interrupted,
+            _ => Error::Sqlite(error),
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! The index: per store and key, the newest operation.
+//!
+//! A row is a function of the set of entries, never of the order in which they arrived: the winner
+//! is the greatest by (clock time, clock id, CID), a delete stays as a tombstone, and `created` is
+//! the least wall clock of all puts of the key. So replaying the log in any order gives the same
+//! rows.
+
+use crate::entries;
+use crate::error::Error;
+use crate::json::json_text;
+use crate::stores::StoreRow;
+use optimusdb_dag::{Entry, Ipld, Operation, StoreKind};
+use rusqlite::{Connection, OptionalExtension};
+
+/// Applies the operation of `entry`, stored in row `seq`, to the rows of its store. Answers by how
+/// many the number of documents changed.
+pub(crate) fn apply(
+    db: &Connection,
+    store: &StoreRow,
+    seq: i64,
+    entry: &Entry,
+) -> Result<i64, Error> {
+    let Some((operation, at_ms)) = Operation::from_payload(store.kind, entry.payload()) else {
+        // An operation that this version does not know is kept in the log and changes nothing.
+        return Ok(0);
+    };
+    match (store.kind, operation) {
+        (StoreKind::Events, _) => {
+            let mut statement = db.prepare_cached(&format!(
+                "INSERT INTO events_{} (entry, time) VALUES (?1, ?2)",
+                store.id
+            ))?;
+            statement.execute((seq, entry.clock().time.cast_signed()))?;
+            Ok(1)
+        }
+        (_, Operation::Put { key, value }) => {
+            write_row(db, store, seq, entry, &key, Some(&value), at_ms)
+        }
+        (_, Operation::Del { key }) => write_row(db, store, seq, entry, &key, None, at_ms),
+        (_, Operation::Add { .. }) => Ok(0),
+    }
+}
+
+struct Existing {
+    row: i64,
+    time: i64,
+    entry: i64,
+    created: Option<i64>,
+    present: bool,
+}
+
+fn write_row(
+    db: &Connection,
+    store: &StoreRow,
+    seq: i64,
+    entry: &Entry,
+    key: &str,
+    value: Option<&Ipld>,
+    at_ms: Option<u64>,
+) -> Result<i64, Error> {
+    let table = store.documents_table();
+    let existing = existing(db, &table, key)?;
+    let at = at_ms.and_then(|at| i64::try_from(at).ok());
+    let time = entry.clock().time.cast_signed();
+    let created_here = value.and(at);
+    let Some(old) = existing else {
+        let json = value.map(json_text).transpose()?;
+        db.prepare_cached(&format!(
+            "INSERT INTO {table} (key, time, entry, created, updated, doc)
+             VALUES (?1, ?2, ?3, ?4, ?5, jsonb(?6))"
+        ))?
+        .execute((key, time, seq, created_here, at, &json))?;
+        return Ok(i64::from(json.is_some()));
+    };
+    let created = match (old.created, created_here) {
+        (Some(a), Some(b)) => Some(a.min(b)),
+        (a, b) => a.or(b),
+    };
+    let wins = time > old.time
+        || (time == old.time && entry.order() > entries::order_at(db, old.entry)?);
+    if !wins {
+        if created != old.created {
+            db.prepare_cached(&format!("UPDATE {table} SET created = ?2 WHERE row = ?1"))?
+                .execute((old.row, created))?;
+        }
+        return Ok(0);
+    }
+    let json = value.map(json_text).transpose()?;
+    db.prepare_cached(&format!(
+        "UPDATE {table} SET time = ?2, entry = ?3, created = ?4, updated = ?5, doc = jsonb(?6)
+         WHERE row = ?1"
+    ))?
+    .execute((old.row, time, seq, created, at, &json))?;
+    Ok(i64::from(json.is_some()) - i64::from(old.present))
+}
+
+fn existing(db: &Connection, table: &str, key: &str) -> Result<Option<Existing>, Error> {
+    let mut statement = db.prepare_cached(&format!(
+        "SELECT row, time, entry, created, doc IS NOT NULL FROM {table} WHERE key = ?1"
+    ))?;
+    Ok(statement
+        .query_row([key], |row| {
+            Ok(Existing {
+                row: row.get(0)?,
+                time: row.get(1)?,
+                entry: row.get(2)?,
+                created: row.get(3)?,
+                present: row.get(4)?,
+            })
+        })
+        .optional()?)
+}

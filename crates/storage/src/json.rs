@@ -1,0 +1,69 @@
+//! A value of the log as JSON text, for the index.
+//!
+//! Numbers, text, lists and maps are what they look like. JSON has no bytes and no links; they are
+//! written as DAG-JSON writes them: `{"/":{"bytes":"<base64>"}}` and `{"/":"<cid>"}`. How deep a
+//! value nests was bounded when it was decoded.
+
+use crate::error::Error;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
+use optimusdb_dag::Ipld;
+use serde::ser::{Serialize, SerializeMap, Serializer};
+
+/// `value` as JSON text, map keys in the order of the log.
+pub(crate) fn json_text(value: &Ipld) -> Result<String, Error> {
+    serde_json::to_string(&Json(value))
+        .map_err(|e| Error::Corrupt(format!("a value cannot be written as JSON: {e}")))
+}
+
+struct Json<'a>(&'a Ipld);
+
+impl Serialize for Json<'_> {
+    fn serialize<S: Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
+        match self.0 {
+            Ipld::Null => out.serialize_unit(),
+            Ipld::Bool(b) => out.serialize_bool(*b),
+            Ipld::Integer(n) => out.serialize_i128(*n),
+            Ipld::Float(x) => out.serialize_f64(*x),
+            Ipld::String(text) => out.serialize_str(text),
+            Ipld::Bytes(bytes) => one(out, "/", &Bytes(bytes)),
+            Ipld::Link(cid) => one(out, "/", &cid.to_string()),
+            Ipld::List(items) => out.collect_seq(items.iter().map(Json)),
+            Ipld::Map(fields) => out.collect_map(fields.iter().map(|(name, v)| (name, Json(v)))),
+        }
+    }
+}
+
+struct Bytes<'a>(&'a [u8]);
+
+impl Serialize for Bytes<'_> {
+    fn serialize<S: Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
+        one(out, "bytes", &STANDARD_NO_PAD.encode(self.0))
+    }
+}
+
+fn one<S: Serializer>(out: S, name: &str, value: &impl Serialize) -> Result<S::Ok, S::Error> {
+    let mut map = out.serialize_map(Some(1))?;
+    map.serialize_entry(name, value)?;
+    map.end()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_of_value() {
+        for (value, text) in [
+            (Ipld::Null, "null"),
+            (Ipld::Integer((1 << 64) - 1), "18446744073709551615"),
+            (Ipld::Integer(-(1 << 63)), "-9223372036854775808"),
+            (Ipld::Float(0.1), "0.1"),
+            (Ipld::String("a\"\n\u{0}é".into()), "\"a\\\"\\n\\u0000é\""),
+            (Ipld::Bytes(b"fo".to_vec()), r#"{"/":{"bytes":"Zm8"}}"#),
+            (Ipld::List(vec![Ipld::Bool(true)]), "[true]"),
+        ] {
+            assert_eq!(json_text(&value).unwrap(), text);
+        }
+    }
+}

@@ -1,0 +1,32 @@
+//! Where the bytes rest: SQLite for entries, heads, index and catalog, and the directory around it.
+//!
+//! The interface is synchronous and knows nothing of tasks or the network. One [`Database`] writes,
+//! in transactions; [`Readers`] read beside it without waiting. An entry enters through
+//! [`Tx::put_entry`], wherever it came from, and every row derived from it changes in the same
+//! transaction. The bytes on disk are described in `docs/format.md`.
+
+mod catalog;
+mod connection;
+mod database;
+mod entries;
+mod error;
+mod index;
+mod json;
+pub mod limits;
+mod links;
+mod log_store;
+mod readers;
+mod repo;
+mod schema;
+mod stores;
+mod view;
+
+pub use catalog::DATACATALOG_COLUMNS;
+pub use connection::{Durability, Place};
+pub use database::{Database, Tx};
+pub use error::{Error, Kind};
+pub use log_store::{LogRecord, LogStore, log_records};
+pub use readers::Readers;
+pub use repo::Repo;
+pub use stores::{Scope, StoreId, StoreRow};
+pub use view::{Param, Select, View};

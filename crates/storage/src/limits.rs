@@ -1,0 +1,30 @@
+//! Every bound of this room, in one place. Units come last.
+
+/// Version of the layout of a repository that this build reads and writes.
+pub const FORMAT_VERSION: u32 = 1;
+/// Read-only connections that a pool keeps open; more readers wait.
+pub const READERS_MAX: usize = 4;
+/// Page cache of the read-write connection, in KiB.
+pub const WRITER_CACHE_KIB: i64 = 8 * 1024;
+/// Page cache of each read-only connection, in KiB.
+pub const READER_CACHE_KIB: i64 = 2 * 1024;
+/// Pages in the write-ahead log after which a commit moves them into the database.
+pub const WAL_CHECKPOINT_PAGES: i64 = 10_000;
+/// Size to which the write-ahead log is cut back after a checkpoint, in bytes.
+pub const WAL_KEPT_BYTES: i64 = 8 * 1024 * 1024;
+/// Prepared statements kept per connection.
+pub const STATEMENTS_MAX: usize = 128;
+/// How long a connection waits for a lock that another process may hold, in milliseconds.
+pub const BUSY_TIMEOUT_MS: u64 = 5_000;
+/// Entries whose row number is remembered, so that links are written without a look-up.
+pub const LINK_CACHE_ENTRIES_MAX: usize = 4_096;
+/// Stores of one node. The catalog is a union over them, and SQLite joins 500 selects at most.
+pub const STORES_MAX: usize = 256;
+/// Longest log message kept, in bytes.
+pub const LOG_MESSAGE_BYTES_MAX: usize = 8 * 1024;
+/// Log records answered for one hour.
+pub const LOG_PAGE_RECORDS_MAX: u32 = 10_000;
+/// Log records kept, whatever their age.
+pub const LOG_RECORDS_MAX: i64 = 1_000_000;
+/// Largest key file, in bytes.
+pub const KEY_FILE_BYTES_MAX: u64 = 4_096;

@@ -1,0 +1,94 @@
+//! A pool of read-only connections.
+
+use crate::connection::{Link, Place, read_only};
+use crate::error::Error;
+use crate::view::View;
+use std::sync::{Condvar, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// Read-only connections to one database, made when first needed and then kept.
+#[derive(Debug)]
+pub struct Readers {
+    place: Place,
+    idle: Mutex<Idle>,
+    returned: Condvar,
+}
+
+#[derive(Debug)]
+struct Idle {
+    links: Vec<Link>,
+    // Connections that may still be lent or made.
+    free: usize,
+}
+
+impl Readers {
+    /// A pool of at most `readers_max` connections to the database at `place`.
+    pub fn new(place: Place, readers_max: usize) -> Readers {
+        Readers {
+            place,
+            idle: Mutex::new(Idle {
+                links: Vec::new(),
+                free: readers_max,
+            }),
+            returned: Condvar::new(),
+        }
+    }
+
+    /// Runs `read` on a connection, waiting up to `wait` for one to become free.
+    ///
+    /// Fails with [`Error::Interrupted`] when none did.
+    pub fn read<T>(
+        &self,
+        wait: Duration,
+        read: impl FnOnce(View<'_>) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let lent = self.lend(wait)?;
+        match &lent.link {
+            Some(link) => read(View::new(link)),
+            None => Err(Error::Interrupted),
+        }
+    }
+
+    fn lend(&self, wait: Duration) -> Result<Lent<'_>, Error> {
+        let until = Instant::now() + wait;
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        while idle.free == 0 {
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Err(Error::Interrupted);
+            }
+            idle = self
+                .returned
+                .wait_timeout(idle, left)
+                .unwrap_or_else(PoisonError::into_inner)
+                .0;
+        }
+        idle.free -= 1;
+        let kept = idle.links.pop();
+        drop(idle);
+        let mut lent = Lent {
+            pool: self,
+            link: kept,
+        };
+        if lent.link.is_none() {
+            lent.link = Some(read_only(&self.place)?);
+        }
+        Ok(lent)
+    }
+}
+
+/// A connection on loan; it goes back when dropped.
+struct Lent<'p> {
+    pool: &'p Readers,
+    link: Option<Link>,
+}
+
+impl Drop for Lent<'_> {
+    fn drop(&mut self) {
+        let mut idle = self.pool.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        idle.free += 1;
+        idle.links.extend(self.link.take());
+        drop(idle);
+        self.pool.returned.notify_one();
+    }
+}

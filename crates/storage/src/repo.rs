@@ -1,0 +1,147 @@
+//! The directory of a node: its lock, its format version, its key files.
+//!
+//! Everything that a node keeps lies under one directory, so that copying it while the node is
+//! stopped is a backup. The lock is held as long as the [`Repo`] lives, and the system frees it when
+//! the process ends, however it ends. What the keys mean is not known here: they are bytes.
+
+use crate::error::Error;
+use crate::limits::{FORMAT_VERSION, KEY_FILE_BYTES_MAX};
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+
+/// A data directory that this process owns.
+#[derive(Debug)]
+pub struct Repo {
+    path: PathBuf,
+    _lock: File,
+}
+
+impl Repo {
+    /// Takes the directory `path`, making it if it does not exist.
+    ///
+    /// A directory of a newer format is refused before anything in it is touched, the lock file
+    /// aside; an older one is migrated when the database opens.
+    pub fn open(path: &Path) -> Result<Repo, Error> {
+        make_private_dir(path)?;
+        let lock_path = path.join("lock");
+        let lock = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(&lock_path)
+            .map_err(|e| Error::io("cannot open", &lock_path, e))?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(Error::Locked(path.to_owned())),
+            Err(TryLockError::Error(e)) => return Err(Error::io("cannot lock", &lock_path, e)),
+        }
+        let repo = Repo {
+            path: path.to_owned(),
+            _lock: lock,
+        };
+        repo.check_format()?;
+        Ok(repo)
+    }
+
+    /// The directory.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The file of the main database.
+    pub fn database_path(&self) -> PathBuf {
+        self.path.join("optimusdb.sqlite")
+    }
+
+    /// The file of the log records, apart so that logging never waits for documents.
+    pub fn log_database_path(&self) -> PathBuf {
+        self.path.join("logs.sqlite")
+    }
+
+    /// Reads the key file `name`, or stores what `make` yields when there is none.
+    ///
+    /// Key files have mode 0600 and are complete or absent: they are written aside, synced and
+    /// renamed.
+    pub fn key_file<E: From<Error>>(
+        &self,
+        name: &str,
+        make: impl FnOnce() -> Result<Vec<u8>, E>,
+    ) -> Result<Vec<u8>, E> {
+        let dir = self.path.join("keys");
+        let path = dir.join(name);
+        match File::open(&path) {
+            Ok(file) => {
+                let mut bytes = Vec::new();
+                file.take(KEY_FILE_BYTES_MAX)
+                    .read_to_end(&mut bytes)
+                    .map_err(|e| Error::io("cannot read the key", &path, e))?;
+                Ok(bytes)
+            }
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
+                let bytes = make()?;
+                make_private_dir(&dir)?;
+                write_atomically(&path, &bytes)?;
+                Ok(bytes)
+            }
+            Err(e) => Err(Error::io("cannot open the key", &path, e).into()),
+        }
+    }
+
+    fn check_format(&self) -> Result<(), Error> {
+        let path = self.path.join("format");
+        match fs::read_to_string(&path) {
+            Ok(text) => {
+                let found = text.trim().parse::<u32>().map_err(|_| {
+                    Error::Corrupt(format!("{} does not hold a number", path.display()))
+                })?;
+                if found > FORMAT_VERSION {
+                    return Err(Error::NewerFormat {
+                        path: self.path.clone(),
+                        found,
+                        known: FORMAT_VERSION,
+                    });
+                }
+                Ok(())
+            }
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
+                write_atomically(&path, format!("{FORMAT_VERSION}\n").as_bytes())
+            }
+            Err(e) => Err(Error::io("cannot read", &path, e)),
+        }
+    }
+}
+
+fn make_private_dir(path: &Path) -> Result<(), Error> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::DirBuilderExt;
+        builder.mode(0o700);
+    }
+    builder
+        .create(path)
+        .map_err(|e| Error::io("cannot make the data directory", path, e))
+}
+
+fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), Error> {
+    let aside = path.with_extension("new");
+    let fail = |e| Error::io("cannot write", path, e);
+    let mut options = OpenOptions::new();
+    options.create(true).truncate(true).write(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt;
+        options.mode(0o600);
+    }
+    let mut file = options.open(&aside).map_err(fail)?;
+    file.write_all(bytes).map_err(fail)?;
+    file.sync_all().map_err(fail)?;
+    fs::rename(&aside, path).map_err(fail)?;
+    // The rename itself is durable once the directory is.
+    if let Some(dir) = path.parent() {
+        File::open(dir).and_then(|d| d.sync_all()).map_err(fail)?;
+    }
+    Ok(())
+}

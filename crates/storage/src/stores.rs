@@ -1,0 +1,177 @@
+//! The list of stores, and the tables and views that come with each.
+
+use crate::catalog;
+use crate::error::Error;
+use crate::limits::STORES_MAX;
+use optimusdb_dag::{Address, Cid, StoreKind};
+use rusqlite::{Connection, OptionalExtension, Row};
+
+/// The number of a store on this node; never leaves it.
+pub type StoreId = i64;
+
+/// What part a store plays beside holding its documents.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// Replicated; each of its documents has an entry in the catalog.
+    Resource,
+    /// Replicated; holds the catalog's own documents, and shows the derived ones.
+    Catalog,
+    /// Replicated, without a part in the catalog.
+    Plain,
+    /// This node's own, never sent.
+    Local,
+}
+
+impl Scope {
+    const ALL: [(Scope, &'static str); 4] = [
+        (Scope::Resource, "resource"),
+        (Scope::Catalog, "catalog"),
+        (Scope::Plain, "plain"),
+        (Scope::Local, "local"),
+    ];
+
+    fn as_str(self) -> &'static str {
+        Self::ALL.iter().find(|(s, _)| *s == self).map_or("", |(_, text)| text)
+    }
+
+    fn parse(text: &str) -> Option<Scope> {
+        Self::ALL.iter().find(|(_, t)| *t == text).map(|(scope, _)| *scope)
+    }
+}
+
+/// One store of this node.
+#[derive(Debug, Clone)]
+pub struct StoreRow {
+    /// Its number here.
+    pub id: StoreId,
+    /// Its name.
+    pub name: String,
+    /// What its operations mean.
+    pub kind: StoreKind,
+    /// Its address, which names its manifest.
+    pub address: Address,
+    /// Its part in the catalog.
+    pub scope: Scope,
+    /// Documents that are there now, tombstones not counted.
+    pub documents: u64,
+    /// Entries of its log that are stored.
+    pub entries: u64,
+}
+
+impl StoreRow {
+    /// The table with the newest operation per key.
+    pub(crate) fn documents_table(&self) -> String {
+        documents_table(self.id)
+    }
+
+    /// What reads of this store select from: a table or view with the columns `key` and `doc`, and
+    /// whether rows with a NULL `doc` (tombstones) must be left out.
+    pub(crate) fn relation(&self) -> (String, bool) {
+        match self.scope {
+            Scope::Catalog => ("catalog_documents".into(), false),
+            _ => (self.documents_table(), true),
+        }
+    }
+}
+
+pub(crate) fn documents_table(id: StoreId) -> String {
+    format!("documents_{id}")
+}
+
+const COLUMNS: &str = "id, name, kind, manifest, scope, documents, entries";
+
+/// Every store, in the order in which they were made here.
+pub(crate) fn list(db: &Connection) -> Result<Vec<StoreRow>, Error> {
+    let mut statement = db.prepare_cached(&format!("SELECT {COLUMNS} FROM stores ORDER BY id"))?;
+    let mut rows = statement.query([])?;
+    let mut stores = Vec::new();
+    while let Some(row) = rows.next()? {
+        stores.push(read(row)?);
+    }
+    Ok(stores)
+}
+
+pub(crate) fn by_name(db: &Connection, name: &str) -> Result<Option<StoreRow>, Error> {
+    let mut statement =
+        db.prepare_cached(&format!("SELECT {COLUMNS} FROM stores WHERE name = ?1"))?;
+    statement
+        .query_row([name], |row| Ok(read(row)))
+        .optional()?
+        .transpose()
+}
+
+fn read(row: &Row<'_>) -> Result<StoreRow, Error> {
+    let damaged = |what: &str| Error::Corrupt(format!("a store has no valid {what}"));
+    let kind: String = row.get(2)?;
+    let scope: String = row.get(4)?;
+    Ok(StoreRow {
+        id: row.get(0)?,
+        name: row.get(1)?,
+        kind: kind.parse().map_err(|_| damaged("kind"))?,
+        address: Address::of_manifest(Cid::from_digest(row.get(3)?)),
+        scope: Scope::parse(&scope).ok_or_else(|| damaged("scope"))?,
+        documents: row.get::<_, i64>(5)?.cast_unsigned(),
+        entries: row.get::<_, i64>(6)?.cast_unsigned(),
+    })
+}
+
+/// Adds a store with its table, and makes the catalog's views anew.
+pub(crate) fn create(
+    db: &Connection,
+    name: &str,
+    kind: StoreKind,
+    address: &Address,
+    scope: Scope,
+) -> Result<StoreRow, Error> {
+    let count: i64 = db.query_row("SELECT count(*) FROM stores", [], |row| row.get(0))?;
+    if count >= STORES_MAX as i64 {
+        return Err(Error::TooMany(format!(
+            "this node has {STORES_MAX} stores, which is its limit"
+        )));
+    }
+    db.execute(
+        "INSERT INTO stores (name, kind, manifest, scope) VALUES (?1, ?2, ?3, ?4)",
+        (name, kind.as_str(), address.manifest().digest(), scope.as_str()),
+    )?;
+    let id = db.last_insert_rowid();
+    create_tables(db, id, kind)?;
+    catalog::create_views(db)?;
+    by_name(db, name)?.ok_or_else(|| Error::Corrupt(format!("store {name} was not kept")))
+}
+
+/// Makes the tables derived from a store's log.
+pub(crate) fn create_tables(db: &Connection, id: StoreId, kind: StoreKind) -> Result<(), Error> {
+    let table = documents_table(id);
+    match kind {
+        // `time` and `entry` name the winning operation; `doc` is NULL in a tombstone; `created` and
+        // `updated` are the writers' wall clocks in ms, where their operations carry one.
+        StoreKind::Documents | StoreKind::KeyValue => db.execute_batch(&format!(
+            "CREATE TABLE {table} (
+               row INTEGER PRIMARY KEY,
+               key TEXT NOT NULL UNIQUE,
+               time INTEGER NOT NULL,
+               entry INTEGER NOT NULL,
+               created INTEGER,
+               updated INTEGER,
+               doc BLOB
+             );
+             CREATE INDEX {table}_tosca ON {table} (doc ->> '$._filename')
+               WHERE doc ->> '$._original_yaml' IS NOT NULL;"
+        ))?,
+        StoreKind::Events => db.execute_batch(&format!(
+            "CREATE TABLE events_{id} (entry INTEGER PRIMARY KEY, time INTEGER NOT NULL);
+             CREATE INDEX events_{id}_time ON events_{id} (time);"
+        ))?,
+    }
+    Ok(())
+}
+
+/// Drops the tables derived from a store's log, with the catalog's views over them.
+pub(crate) fn drop_tables(db: &Connection, id: StoreId) -> Result<(), Error> {
+    catalog::drop_views(db)?;
+    db.execute_batch(&format!(
+        "DROP TABLE IF EXISTS {};\nDROP TABLE IF EXISTS events_{id};",
+        documents_table(id)
+    ))?;
+    Ok(())
+}

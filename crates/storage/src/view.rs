@@ -1,0 +1,226 @@
+//! Reading: the same questions to a read-only connection and to a transaction in progress.
+
+use crate::connection::Link;
+use crate::entries;
+use crate::error::Error;
+use crate::stores::{self, StoreRow};
+use optimusdb_dag::{Cid, Entry, Ipld, OrderKey};
+use rusqlite::types::Value;
+use rusqlite::{Connection, OptionalExtension, params_from_iter};
+use std::ops::ControlFlow;
+use std::time::Instant;
+
+/// A parameter of a [`Select`]'s condition.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Param {
+    /// Text.
+    Text(String),
+    /// A 64-bit integer.
+    Integer(i64),
+    /// A 64-bit float.
+    Real(f64),
+}
+
+impl From<&Param> for Value {
+    fn from(param: &Param) -> Value {
+        match param {
+            Param::Text(text) => Value::Text(text.clone()),
+            Param::Integer(n) => Value::Integer(*n),
+            Param::Real(x) => Value::Real(*x),
+        }
+    }
+}
+
+/// Which documents, in which order. The SQL is made by the query planner, never by a client.
+#[derive(Debug, Clone, Default)]
+pub struct Select {
+    /// A condition over the columns `key` and `doc`, with `?` for the parameters.
+    pub condition: Option<String>,
+    /// The parameters of the condition.
+    pub params: Vec<Param>,
+    /// The body of an ORDER BY over the same columns.
+    pub order: Option<String>,
+    /// When to give up, with [`Error::Interrupted`].
+    pub deadline: Option<Instant>,
+}
+
+/// A consistent view of the database.
+#[derive(Debug, Clone, Copy)]
+pub struct View<'c> {
+    link: &'c Link,
+    db: &'c Connection,
+}
+
+impl<'c> View<'c> {
+    pub(crate) fn new(link: &'c Link) -> View<'c> {
+        View { link, db: &link.db }
+    }
+
+    /// Every store, in the order in which they were made here.
+    pub fn stores(&self) -> Result<Vec<StoreRow>, Error> {
+        stores::list(self.db)
+    }
+
+    /// The store of that name.
+    pub fn store(&self, name: &str) -> Result<Option<StoreRow>, Error> {
+        stores::by_name(self.db, name)
+    }
+
+    /// A fact about this replica.
+    pub fn fact(&self, name: &str) -> Result<Option<String>, Error> {
+        let mut statement = self.db.prepare_cached("SELECT value FROM facts WHERE name = ?1")?;
+        Ok(statement.query_row([name], |row| row.get(0)).optional()?)
+    }
+
+    /// The document of that key, as JSON text.
+    pub fn document(&self, store: &StoreRow, key: &str) -> Result<Option<String>, Error> {
+        let (relation, has_tombstones) = store.relation();
+        let present = if has_tombstones { " AND doc IS NOT NULL" } else { "" };
+        let mut statement = self.db.prepare_cached(&format!(
+            "SELECT json(doc) FROM {relation} WHERE key = ?1{present}"
+        ))?;
+        Ok(statement.query_row([key], |row| row.get(0)).optional()?)
+    }
+
+    /// Calls `each` with the key and JSON text of every selected document until it breaks.
+    pub fn documents(
+        &self,
+        store: &StoreRow,
+        select: &Select,
+        mut each: impl FnMut(&str, &str) -> ControlFlow<()>,
+    ) -> Result<(), Error> {
+        let mut statement = self.db.prepare_cached(&select_sql(store, select))?;
+        let params = select.params.iter().map(Value::from);
+        let _bounded = self.link.until(select.deadline);
+        let mut rows = statement.query(params_from_iter(params))?;
+        while let Some(row) = rows.next()? {
+            let text = |column: usize| {
+                row.get_ref(column)?.as_str().map_err(|_| {
+                    Error::Corrupt(format!("a document of {} is not text", store.name))
+                })
+            };
+            if each(text(0)?, text(1)?).is_break() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// The key in `store` of the TOSCA document with that `_filename`.
+    pub fn tosca_keys(&self, store: &StoreRow, filename: &str) -> Result<Vec<String>, Error> {
+        let mut statement = self.db.prepare_cached(&format!(
+            "SELECT key FROM {} WHERE doc ->> '$._original_yaml' IS NOT NULL
+               AND doc ->> '$._filename' = ?1",
+            store.documents_table()
+        ))?;
+        let keys = statement.query_map([filename], |row| row.get(0))?;
+        Ok(keys.collect::<Result<_, _>>()?)
+    }
+
+    /// The value of a document as the log holds it, with the kinds that JSON lacks.
+    pub fn value(&self, store: &StoreRow, key: &str) -> Result<Option<Ipld>, Error> {
+        let mut statement = self.db.prepare_cached(&format!(
+            "SELECT e.payload FROM {} d JOIN entries e ON e.seq = d.entry
+             WHERE d.key = ?1 AND d.doc IS NOT NULL",
+            store.documents_table()
+        ))?;
+        let payload: Option<Vec<u8>> = statement.query_row([key], |row| row.get(0)).optional()?;
+        let Some(payload) = payload else {
+            return Ok(None);
+        };
+        match optimusdb_dag::value::decode(&payload)? {
+            Ipld::Map(mut operation) => Ok(operation.remove("value")),
+            _ => Err(Error::Corrupt("a payload is not a map".into())),
+        }
+    }
+
+    /// Rows of the newest `limit` entries of an event log, newest first in the log's order.
+    pub fn events(&self, store: &StoreRow, limit: u64, skip: u64) -> Result<Vec<Entry>, Error> {
+        let mut statement = self.db.prepare_cached(&format!(
+            "SELECT v.entry FROM events_{} v JOIN entries e ON e.seq = v.entry
+               JOIN writers w ON w.id = e.writer
+             ORDER BY v.time DESC, w.key DESC, e.cid DESC LIMIT ?1 OFFSET ?2",
+            store.id
+        ))?;
+        let rows: Vec<i64> = statement
+            .query_map((limit.cast_signed(), skip.cast_signed()), |row| row.get(0))?
+            .collect::<Result<_, _>>()?;
+        rows.into_iter().map(|seq| entries::at(self.db, seq)).collect()
+    }
+
+    /// The heads of a store's log, least first.
+    pub fn heads(&self, store: &StoreRow) -> Result<Vec<Entry>, Error> {
+        let mut statement = self
+            .db
+            .prepare_cached("SELECT seq FROM heads WHERE store = ?1 ORDER BY seq")?;
+        let rows: Vec<i64> = statement
+            .query_map([store.id], |row| row.get(0))?
+            .collect::<Result<_, _>>()?;
+        let mut heads = rows
+            .into_iter()
+            .map(|seq| entries::at(self.db, seq))
+            .collect::<Result<Vec<_>, _>>()?;
+        heads.sort_by_key(Entry::order);
+        Ok(heads)
+    }
+
+    /// Calls `each` with every entry of a store, parents before children, until it breaks.
+    pub fn log(
+        &self,
+        store: &StoreRow,
+        mut each: impl FnMut(Entry) -> ControlFlow<()>,
+    ) -> Result<(), Error> {
+        let mut statement = self
+            .db
+            .prepare_cached("SELECT seq FROM entries WHERE store = ?1 ORDER BY seq")?;
+        let mut rows = statement.query([store.id])?;
+        while let Some(row) = rows.next()? {
+            if each(entries::at(self.db, row.get(0)?)?).is_break() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// An entry of any store.
+    pub fn entry(&self, cid: &Cid) -> Result<Option<Entry>, Error> {
+        entries::get(self.db, cid)
+    }
+
+    /// Whether an entry is stored, and where it stands in its log's order.
+    pub fn entry_order(&self, cid: &Cid) -> Result<Option<OrderKey>, Error> {
+        match entries::row_of(self.db, cid)? {
+            Some(seq) => Ok(Some(entries::order_at(self.db, seq)?)),
+            None => Ok(None),
+        }
+    }
+
+    /// The bytes of any block: entry, identity, manifest or access controller.
+    pub fn block(&self, cid: &Cid) -> Result<Option<Vec<u8>>, Error> {
+        let mut statement = self.db.prepare_cached("SELECT bytes FROM blocks WHERE cid = ?1")?;
+        let found: Option<Vec<u8>> =
+            statement.query_row([cid.digest()], |row| row.get(0)).optional()?;
+        match found {
+            Some(bytes) if Cid::of(&bytes) == *cid => Ok(Some(bytes)),
+            Some(_) => Err(Error::Corrupt(format!("block {cid} has other bytes"))),
+            None => Ok(self.entry(cid)?.map(|entry| entry.block().to_vec())),
+        }
+    }
+}
+
+fn select_sql(store: &StoreRow, select: &Select) -> String {
+    let (relation, has_tombstones) = store.relation();
+    let mut sql = format!("SELECT key, json(doc) FROM {relation}");
+    let present = has_tombstones.then_some("doc IS NOT NULL".to_owned());
+    let condition = select.condition.as_ref().map(|c| format!("({c})"));
+    let both: Vec<String> = present.into_iter().chain(condition).collect();
+    if !both.is_empty() {
+        sql.push_str(" WHERE ");
+        sql.push_str(&both.join(" AND "));
+    }
+    if let Some(order) = &select.order {
+        sql.push_str(" ORDER BY ");
+        sql.push_str(order);
+    }
+    sql
+}
