@@ -47,10 +47,7 @@ pub(crate) fn check(document: Value) -> Result<Checked, Error> {
     let id = match fields.get("_id") {
         Some(Value::String(id)) => check_id(id)?.to_owned(),
         Some(other) => {
-            return Err(Error::Invalid(format!(
-                "_id must be a string, not {}",
-                kind_of(other)
-            )));
+            return Err(Error::Invalid(format!("_id must be a string, not {}", kind_of(other))));
         }
         None => return Err(Error::Invalid("_id is missing".into())),
     };
@@ -141,7 +138,8 @@ mod tests {
 
     #[test]
     fn numbers_keep_their_value() {
-        let doc = json!({"_id": "n", "a": 1.0, "b": 9_007_199_254_740_993_u64, "c": 0.5, "d": u64::MAX});
+        let doc =
+            json!({"_id": "n", "a": 1.0, "b": 9_007_199_254_740_993_u64, "c": 0.5, "d": u64::MAX});
         let Ipld::Map(fields) = check(doc).unwrap().value else {
             panic!("a document is a map");
         };
@@ -159,7 +157,8 @@ mod tests {
 
     #[test]
     fn size_is_bounded_at_the_byte() {
-        let overhead = check(json!({"_id": "s", "t": "x".repeat(100_000)})).unwrap().bytes - 100_000;
+        let overhead =
+            check(json!({"_id": "s", "t": "x".repeat(100_000)})).unwrap().bytes - 100_000;
         let fits = DOCUMENT_BYTES_MAX - overhead;
         assert!(check(json!({"_id": "s", "t": "x".repeat(fits)})).is_ok());
         let over = check(json!({"_id": "s", "t": "x".repeat(fits + 1)})).unwrap_err();
@@ -168,7 +167,8 @@ mod tests {
 
     #[test]
     fn of_equal_ids_the_last_wins() {
-        let docs = vec![json!({"_id": "a", "n": 1}), json!({"_id": "b"}), json!({"_id": "a", "n": 2})];
+        let docs =
+            vec![json!({"_id": "a", "n": 1}), json!({"_id": "b"}), json!({"_id": "a", "n": 2})];
         let kept = check_all(docs).unwrap();
         let ids: Vec<&str> = kept.iter().map(|d| d.id.as_str()).collect();
         assert_eq!(ids, ["b", "a"]);

@@ -112,9 +112,7 @@ impl Chunks {
             return;
         }
         let wait = Duration::from_millis(STREAM_STALL_MS_MAX);
-        let sent = self
-            .runtime
-            .block_on(tokio::time::timeout(wait, self.sender.send(chunk)));
+        let sent = self.runtime.block_on(tokio::time::timeout(wait, self.sender.send(chunk)));
         // Nobody listens, or not for too long: the stream ends without its end.
         self.stalled = !matches!(sent, Ok(Ok(())));
     }

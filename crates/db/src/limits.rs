@@ -60,3 +60,11 @@ pub const LOG_BATCH_RECORDS_MAX: usize = 1_024;
 pub const LOG_FLUSH_MS: u64 = 500;
 /// How often old log records are dropped, in milliseconds.
 pub const LOG_RETAIN_MS: u64 = 10 * 60 * 1000;
+/// Longest name of a TOSCA file, in bytes of UTF-8.
+pub const TOSCA_FILENAME_BYTES_MAX: usize = 1024;
+/// Deepest nesting of a TOSCA file, aliases followed.
+pub const TOSCA_DEPTH_MAX: usize = 64;
+/// Keys and values of a TOSCA file, copies made by anchors and aliases included.
+pub const TOSCA_NODES_MAX: usize = 250_000;
+/// Text of the keys and values of a TOSCA file, copies made by anchors and aliases included, in bytes.
+pub const TOSCA_EXPANDED_BYTES_MAX: usize = 4 * TOSCA_BYTES_MAX;

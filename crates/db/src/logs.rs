@@ -34,9 +34,7 @@ fn rfc3339<S: Serializer>(ms: &i64, out: S) -> Result<S::Ok, S::Error> {
 
 /// A time in milliseconds since 1970 as RFC 3339 in UTC, to the millisecond.
 pub(crate) fn timestamp(ms: i64) -> String {
-    jiff::Timestamp::from_millisecond(ms)
-        .map(|at| format!("{at:.3}"))
-        .unwrap_or_default()
+    jiff::Timestamp::from_millisecond(ms).map(|at| format!("{at:.3}")).unwrap_or_default()
 }
 
 /// Where records go in. Clones share the queue.
@@ -103,12 +101,7 @@ impl LogKeeper {
     }
 }
 
-fn keep(
-    mut store: LogStore,
-    receiver: &LogReceiver,
-    stopped: &Receiver<()>,
-    retention: Duration,
-) {
+fn keep(mut store: LogStore, receiver: &LogReceiver, stopped: &Receiver<()>, retention: Duration) {
     let mut retained: Option<Instant> = None;
     loop {
         let ending = !matches!(
@@ -151,10 +144,13 @@ fn stored(record: LogRecord) -> optimusdb_storage::LogRecord {
 }
 
 /// The records of one hour (UTC), newest first.
-pub(crate) fn records_of_hour(place: &Place, date: &str, hour: u8) -> Result<Vec<LogRecord>, Error> {
-    let wrong = || {
-        Error::Invalid(format!("date {date:?} is not a day as YYYY-MM-DD, such as 2026-01-31"))
-    };
+pub(crate) fn records_of_hour(
+    place: &Place,
+    date: &str,
+    hour: u8,
+) -> Result<Vec<LogRecord>, Error> {
+    let wrong =
+        || Error::Invalid(format!("date {date:?} is not a day as YYYY-MM-DD, such as 2026-01-31"));
     if date.len() != 10 {
         return Err(wrong());
     }

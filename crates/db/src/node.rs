@@ -9,10 +9,11 @@ use crate::logs::{self, LogKeeper, LogReceiver, LogRecord};
 use crate::metrics::WriterFigures;
 use crate::query::{Criteria, Query};
 use crate::reading;
+use crate::receive::{self, Joined};
 use crate::upload::{self, ToscaReceipt, ToscaUpload};
 use crate::writer::{Done, Health, Lane, Work, Writer};
 use crate::{keys, opening};
-use optimusdb_dag::{IdentityKeys, StoreKind};
+use optimusdb_dag::{Blocks, Cid, IdentityKeys, StoreKind};
 use optimusdb_storage::{Database, Durability, Place, Readers, Repo, Scope, StoreRow};
 use prometheus_client::registry::Registry;
 use serde::Serialize;
@@ -22,6 +23,7 @@ use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
+use tokio::runtime::Handle;
 
 /// How a node is to be opened.
 #[derive(Debug)]
@@ -119,8 +121,7 @@ impl Node {
         let identity = keys::identity(&repo)?;
         let host = keys::host(&repo)?;
         let place = Place::File(repo.database_path());
-        let durability =
-            if config.durable { Durability::Full } else { Durability::Relaxed };
+        let durability = if config.durable { Durability::Full } else { Durability::Relaxed };
         let mut database = Database::open(&place, durability)?;
         opening::bind_swarm(&mut database, &config.swarm)?;
         opening::builtin_stores(&mut database, &config.swarm, &identity)?;
@@ -230,7 +231,7 @@ impl Node {
                  type documents"
             )));
         }
-        if let Some(existing) = self.existing(name) {
+        if let Ok(existing) = self.store(name) {
             if existing.kind == kind {
                 return Ok(existing.into());
             }
@@ -346,6 +347,55 @@ impl Node {
         Ok(upload::receipt(template, &name, size, full))
     }
 
+    /// Adds an event to an event log.
+    pub async fn append(&self, store: &str, event: Value) -> Result<(), Error> {
+        let store = self.event_log(store)?;
+        let document::Checked { value, bytes, .. } =
+            document::check_value("event".into(), document::to_ipld(event))?;
+        self.count(Work::Append { store, event: value, bytes }).await?;
+        Ok(())
+    }
+
+    /// The newest events of an event log in its order, newest first, with the address of each.
+    pub async fn events(
+        &self,
+        store: &str,
+        limit: u64,
+        skip: u64,
+    ) -> Result<Vec<(Cid, Value)>, Error> {
+        let store = self.event_log(store)?;
+        let events = self.read(move |view| view.events(&store, limit, skip)).await?;
+        events
+            .into_iter()
+            .map(|(cid, json)| {
+                let event = serde_json::from_str(&json)
+                    .map_err(|e| Error::Corrupt(format!("event {cid}: {e}")))?;
+                Ok((cid, event))
+            })
+            .collect()
+    }
+
+    /// The bytes of a block that this node holds: entry, identity, manifest or access controller.
+    pub async fn block(&self, cid: Cid) -> Result<Option<Vec<u8>>, Error> {
+        self.read(move |view| view.block(&cid)).await
+    }
+
+    /// Joins the log of a store with another replica's, whose heads and blocks are given.
+    ///
+    /// What is complete and verified is stored; what is refused is answered, and stops nothing else.
+    pub async fn join<B>(&self, store: &str, heads: Vec<Cid>, source: B) -> Result<Joined, Error>
+    where
+        B: Blocks<Error: std::fmt::Display> + Send + 'static,
+    {
+        let store = self.store(store)?;
+        let (inner, runtime) = (Arc::clone(&self.inner), Handle::current());
+        tokio::task::spawn_blocking(move || {
+            receive::join(&inner.writer, &inner.points, &runtime, &store, &heads, &source)
+        })
+        .await
+        .map_err(|e| Error::Internal(format!("joining: {e}")))?
+    }
+
     /// The log records of one hour (UTC), newest first. `date` is `YYYY-MM-DD`.
     pub async fn log_records(&self, date: &str, hour: u8) -> Result<Vec<LogRecord>, Error> {
         let (place, date) = (self.inner.log_place.clone(), date.to_owned());
@@ -381,20 +431,24 @@ impl Node {
         }
     }
 
-    fn existing(&self, name: &str) -> Option<StoreRow> {
+    fn store(&self, name: &str) -> Result<StoreRow, Error> {
         let stores = self.inner.stores.read().unwrap_or_else(PoisonError::into_inner);
-        stores.get(name).cloned()
+        stores.get(name).cloned().ok_or_else(|| {
+            let known: Vec<&str> = stores.keys().map(String::as_str).collect();
+            Error::NotFound(format!("no store {name:?}; the stores are {}", known.join(", ")))
+        })
+    }
+
+    fn event_log(&self, name: &str) -> Result<StoreRow, Error> {
+        let store = self.store(name)?;
+        if store.kind != StoreKind::Events {
+            return Err(Error::Invalid(format!("store {name} is no event log")));
+        }
+        Ok(store)
     }
 
     fn document_store(&self, name: &str) -> Result<StoreRow, Error> {
-        let Some(store) = self.existing(name) else {
-            let stores = self.inner.stores.read().unwrap_or_else(PoisonError::into_inner);
-            let known: Vec<&str> = stores.keys().map(String::as_str).collect();
-            return Err(Error::NotFound(format!(
-                "no store {name:?}; the stores are {}",
-                known.join(", ")
-            )));
-        };
+        let store = self.store(name)?;
         if store.kind != StoreKind::Documents {
             return Err(Error::Invalid(format!(
                 "store {name} holds {}, not documents",

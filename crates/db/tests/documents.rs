@@ -1,37 +1,10 @@
 //! A node on a real directory: documents in, documents out, after a reopen, too.
 
+mod support;
+
 use optimusdb_db::{Criteria, Error, Node, NodeConfig, Query};
 use serde_json::{Value, json};
-use std::path::Path;
-use std::time::Duration;
-
-fn config(repo: &Path) -> NodeConfig {
-    NodeConfig {
-        repo: repo.to_owned(),
-        swarm: "test".into(),
-        region: None,
-        coordinator: true,
-        durable: true,
-        agent_name: "tester".into(),
-        version: "0".into(),
-        logs: None,
-        log_retention: Duration::from_secs(3600),
-    }
-}
-
-async fn find(node: &Node, store: &str, criteria: Value) -> Vec<Value> {
-    let query = Query::from_json(&criteria, &json!({"sort": [{"_id": 1}]})).unwrap();
-    collect(node.find(store, query).await.unwrap()).await
-}
-
-async fn collect(mut documents: optimusdb_db::Documents) -> Vec<Value> {
-    let mut text = String::from("[");
-    while let Some(chunk) = documents.next().await {
-        text.push_str(&chunk.unwrap());
-    }
-    text.push(']');
-    serde_json::from_str(&text).unwrap()
-}
+use support::{collect, config, find};
 
 fn criteria(value: Value) -> Criteria {
     Criteria::parse(&value).unwrap()
@@ -51,7 +24,10 @@ async fn documents_survive_a_reopen_and_keep_their_last_word() {
         let fields = json!({"n": 20, "t": [1, 2]}).as_object().unwrap().clone();
         let updated = node.update("dsswres", criteria(json!([{"_id": "b"}])), fields).await;
         assert_eq!(updated.unwrap(), 1);
-        assert_eq!(node.delete("dsswres", criteria(json!([{"n": {"$gte": 3, "$lt": 9}}]))).await.unwrap(), 1);
+        assert_eq!(
+            node.delete("dsswres", criteria(json!([{"n": {"$gte": 3, "$lt": 9}}]))).await.unwrap(),
+            1
+        );
         node.close().await;
         node.id()
     };

@@ -58,9 +58,7 @@ pub(crate) fn create_views(db: &Connection) -> Result<(), Error> {
     drop_views(db)?;
     let stores = stores::list(db)?;
     let resources = resource_stores(&stores);
-    let own = stores
-        .iter()
-        .find(|s| s.scope == Scope::Catalog && s.kind == StoreKind::Documents);
+    let own = stores.iter().find(|s| s.scope == Scope::Catalog && s.kind == StoreKind::Documents);
     let mut batch = catalog_documents(own, &resources);
     batch.push_str(&datacatalog());
     batch.push_str(&toscametadata(&resources));
@@ -107,10 +105,7 @@ fn catalog_documents(own: Option<&StoreRow>, resources: &[&StoreRow]) -> String 
     if selects.is_empty() {
         selects.push("SELECT NULL AS key, NULL AS doc WHERE 0".into());
     }
-    format!(
-        "CREATE VIEW catalog_documents (key, doc) AS {};\n",
-        selects.join("\nUNION ALL ")
-    )
+    format!("CREATE VIEW catalog_documents (key, doc) AS {};\n", selects.join("\nUNION ALL "))
 }
 
 /// The condition that no table of `winners` holds a document of the key of `d`.
@@ -167,10 +162,8 @@ fn stamp(column: &str) -> String {
 }
 
 fn datacatalog() -> String {
-    let columns: Vec<String> = DATACATALOG_COLUMNS
-        .iter()
-        .map(|c| format!("doc ->> '$.{c}' AS {c}"))
-        .collect();
+    let columns: Vec<String> =
+        DATACATALOG_COLUMNS.iter().map(|c| format!("doc ->> '$.{c}' AS {c}")).collect();
     format!(
         "CREATE VIEW datacatalog AS SELECT {} FROM catalog_documents;\n",
         columns.join(", ").replacen("doc ->> '$._id'", "key", 1)

@@ -23,11 +23,7 @@ impl Database {
     pub fn open(place: &Place, durability: Durability) -> Result<Database, Error> {
         let mut link = read_write(place, durability)?;
         schema::migrate(&mut link.db)?;
-        let mut database = Database {
-            link,
-            cache: EntryCache::default(),
-            next_seq: 0,
-        };
+        let mut database = Database { link, cache: EntryCache::default(), next_seq: 0 };
         database.forget_uncommitted()?;
         Ok(database)
     }
@@ -40,11 +36,7 @@ impl Database {
     /// Starts a transaction. Dropping it undoes it.
     pub fn begin(&mut self) -> Result<Tx<'_>, Error> {
         self.link.db.execute_batch("BEGIN IMMEDIATE")?;
-        Ok(Tx {
-            database: self,
-            grown: BTreeMap::new(),
-            open: true,
-        })
+        Ok(Tx { database: self, grown: BTreeMap::new(), open: true })
     }
 
     /// Drops every derived row of `store` and makes them again from its log.
@@ -76,10 +68,10 @@ impl Database {
 
     fn forget_uncommitted(&mut self) -> Result<(), Error> {
         self.cache = EntryCache::default();
-        self.next_seq = self
-            .link
-            .db
-            .query_row("SELECT coalesce(max(seq), 0) + 1 FROM entries", [], |row| row.get(0))?;
+        self.next_seq =
+            self.link
+                .db
+                .query_row("SELECT coalesce(max(seq), 0) + 1 FROM entries", [], |row| row.get(0))?;
         Ok(())
     }
 }

@@ -35,9 +35,7 @@ impl EntryCache {
 /// The row of an entry, when it is stored.
 pub(crate) fn row_of(db: &Connection, cid: &Cid) -> Result<Option<i64>, Error> {
     let mut statement = db.prepare_cached("SELECT seq FROM entries WHERE cid = ?1")?;
-    Ok(statement
-        .query_row([cid.digest()], |row| row.get(0))
-        .optional()?)
+    Ok(statement.query_row([cid.digest()], |row| row.get(0)).optional()?)
 }
 
 /// The hash of the entry in row `seq`.
@@ -101,16 +99,14 @@ fn writer_of(db: &Connection, cache: &mut EntryCache, parts: &StoredEntry) -> Re
     Ok(id)
 }
 
-const COLUMNS: &str = "e.seq, e.cid, e.time, e.links, e.sig, e.payload, w.identity, w.key, s.manifest
+const COLUMNS: &str =
+    "e.seq, e.cid, e.time, e.links, e.sig, e.payload, w.identity, w.key, s.manifest
      FROM entries e JOIN writers w ON w.id = e.writer JOIN stores s ON s.id = e.store";
 
 /// The entry `cid` with its exact block, when it is stored.
 pub(crate) fn get(db: &Connection, cid: &Cid) -> Result<Option<Entry>, Error> {
     let mut statement = db.prepare_cached(&format!("SELECT {COLUMNS} WHERE e.cid = ?1"))?;
-    statement
-        .query_row([cid.digest()], |row| Ok(read(db, row)))
-        .optional()?
-        .transpose()
+    statement.query_row([cid.digest()], |row| Ok(read(db, row))).optional()?.transpose()
 }
 
 /// The entry in row `seq`.

@@ -76,8 +76,8 @@ fn write_row(
         (Some(a), Some(b)) => Some(a.min(b)),
         (a, b) => a.or(b),
     };
-    let wins = time > old.time
-        || (time == old.time && entry.order() > entries::order_at(db, old.entry)?);
+    let wins =
+        time > old.time || (time == old.time && entry.order() > entries::order_at(db, old.entry)?);
     if !wins {
         if created != old.created {
             db.prepare_cached(&format!("UPDATE {table} SET created = ?2 WHERE row = ?1"))?

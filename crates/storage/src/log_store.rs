@@ -67,10 +67,8 @@ impl LogStore {
 
     /// Drops what is older than `before_ms`, and the oldest over the limit of count.
     pub fn retain(&mut self, before_ms: i64) -> Result<usize, Error> {
-        let old = self
-            .link
-            .db
-            .execute("DELETE FROM records WHERE timestamp_ms < ?1", [before_ms])?;
+        let old =
+            self.link.db.execute("DELETE FROM records WHERE timestamp_ms < ?1", [before_ms])?;
         let over = self.link.db.execute(
             "DELETE FROM records WHERE id <= (SELECT max(id) FROM records) - ?1",
             [LOG_RECORDS_MAX],

@@ -26,10 +26,7 @@ impl Readers {
     pub fn new(place: Place, readers_max: usize) -> Readers {
         Readers {
             place,
-            idle: Mutex::new(Idle {
-                links: Vec::new(),
-                free: readers_max,
-            }),
+            idle: Mutex::new(Idle { links: Vec::new(), free: readers_max }),
             returned: Condvar::new(),
         }
     }
@@ -57,19 +54,12 @@ impl Readers {
             if left.is_zero() {
                 return Err(Error::Interrupted);
             }
-            idle = self
-                .returned
-                .wait_timeout(idle, left)
-                .unwrap_or_else(PoisonError::into_inner)
-                .0;
+            idle = self.returned.wait_timeout(idle, left).unwrap_or_else(PoisonError::into_inner).0;
         }
         idle.free -= 1;
         let kept = idle.links.pop();
         drop(idle);
-        let mut lent = Lent {
-            pool: self,
-            link: kept,
-        };
+        let mut lent = Lent { pool: self, link: kept };
         if lent.link.is_none() {
             lent.link = Some(read_only(&self.place)?);
         }

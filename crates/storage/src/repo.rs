@@ -36,10 +36,7 @@ impl Repo {
             Err(TryLockError::WouldBlock) => return Err(Error::Locked(path.to_owned())),
             Err(TryLockError::Error(e)) => return Err(Error::io("cannot lock", &lock_path, e)),
         }
-        let repo = Repo {
-            path: path.to_owned(),
-            _lock: lock,
-        };
+        let repo = Repo { path: path.to_owned(), _lock: lock };
         repo.check_format()?;
         Ok(repo)
     }
@@ -120,9 +117,7 @@ fn make_private_dir(path: &Path) -> Result<(), Error> {
         use std::os::unix::fs::DirBuilderExt;
         builder.mode(0o700);
     }
-    builder
-        .create(path)
-        .map_err(|e| Error::io("cannot make the data directory", path, e))
+    builder.create(path).map_err(|e| Error::io("cannot make the data directory", path, e))
 }
 
 fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), Error> {

@@ -94,10 +94,7 @@ pub(crate) fn list(db: &Connection) -> Result<Vec<StoreRow>, Error> {
 pub(crate) fn by_name(db: &Connection, name: &str) -> Result<Option<StoreRow>, Error> {
     let mut statement =
         db.prepare_cached(&format!("SELECT {COLUMNS} FROM stores WHERE name = ?1"))?;
-    statement
-        .query_row([name], |row| Ok(read(row)))
-        .optional()?
-        .transpose()
+    statement.query_row([name], |row| Ok(read(row))).optional()?.transpose()
 }
 
 fn read(row: &Row<'_>) -> Result<StoreRow, Error> {

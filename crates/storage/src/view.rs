@@ -3,8 +3,9 @@
 use crate::connection::Link;
 use crate::entries;
 use crate::error::Error;
+use crate::json::json_text;
 use crate::stores::{self, StoreRow};
-use optimusdb_dag::{Cid, Entry, Ipld, OrderKey};
+use optimusdb_dag::{Cid, Entry, Ipld, Operation};
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, params_from_iter};
 use std::ops::ControlFlow;
@@ -76,9 +77,9 @@ impl<'c> View<'c> {
     pub fn document(&self, store: &StoreRow, key: &str) -> Result<Option<String>, Error> {
         let (relation, has_tombstones) = store.relation();
         let present = if has_tombstones { " AND doc IS NOT NULL" } else { "" };
-        let mut statement = self.db.prepare_cached(&format!(
-            "SELECT json(doc) FROM {relation} WHERE key = ?1{present}"
-        ))?;
+        let mut statement = self
+            .db
+            .prepare_cached(&format!("SELECT json(doc) FROM {relation} WHERE key = ?1{present}"))?;
         Ok(statement.query_row([key], |row| row.get(0)).optional()?)
     }
 
@@ -134,8 +135,14 @@ impl<'c> View<'c> {
         }
     }
 
-    /// Rows of the newest `limit` entries of an event log, newest first in the log's order.
-    pub fn events(&self, store: &StoreRow, limit: u64, skip: u64) -> Result<Vec<Entry>, Error> {
+    /// The newest `limit` events of an event log, newest first in the log's order: the address of
+    /// each and its value as JSON text.
+    pub fn events(
+        &self,
+        store: &StoreRow,
+        limit: u64,
+        skip: u64,
+    ) -> Result<Vec<(Cid, String)>, Error> {
         let mut statement = self.db.prepare_cached(&format!(
             "SELECT v.entry FROM events_{} v JOIN entries e ON e.seq = v.entry
                JOIN writers w ON w.id = e.writer
@@ -145,21 +152,25 @@ impl<'c> View<'c> {
         let rows: Vec<i64> = statement
             .query_map((limit.cast_signed(), skip.cast_signed()), |row| row.get(0))?
             .collect::<Result<_, _>>()?;
-        rows.into_iter().map(|seq| entries::at(self.db, seq)).collect()
+        rows.into_iter()
+            .map(|seq| {
+                let entry = entries::at(self.db, seq)?;
+                match Operation::from_payload(store.kind, entry.payload()) {
+                    Some((Operation::Add { value }, _)) => Ok((entry.cid(), json_text(&value)?)),
+                    _ => Err(Error::Corrupt(format!("entry {} is no event", entry.cid()))),
+                }
+            })
+            .collect()
     }
 
     /// The heads of a store's log, least first.
     pub fn heads(&self, store: &StoreRow) -> Result<Vec<Entry>, Error> {
-        let mut statement = self
-            .db
-            .prepare_cached("SELECT seq FROM heads WHERE store = ?1 ORDER BY seq")?;
-        let rows: Vec<i64> = statement
-            .query_map([store.id], |row| row.get(0))?
-            .collect::<Result<_, _>>()?;
-        let mut heads = rows
-            .into_iter()
-            .map(|seq| entries::at(self.db, seq))
-            .collect::<Result<Vec<_>, _>>()?;
+        let mut statement =
+            self.db.prepare_cached("SELECT seq FROM heads WHERE store = ?1 ORDER BY seq")?;
+        let rows: Vec<i64> =
+            statement.query_map([store.id], |row| row.get(0))?.collect::<Result<_, _>>()?;
+        let mut heads =
+            rows.into_iter().map(|seq| entries::at(self.db, seq)).collect::<Result<Vec<_>, _>>()?;
         heads.sort_by_key(Entry::order);
         Ok(heads)
     }
@@ -170,9 +181,8 @@ impl<'c> View<'c> {
         store: &StoreRow,
         mut each: impl FnMut(Entry) -> ControlFlow<()>,
     ) -> Result<(), Error> {
-        let mut statement = self
-            .db
-            .prepare_cached("SELECT seq FROM entries WHERE store = ?1 ORDER BY seq")?;
+        let mut statement =
+            self.db.prepare_cached("SELECT seq FROM entries WHERE store = ?1 ORDER BY seq")?;
         let mut rows = statement.query([store.id])?;
         while let Some(row) = rows.next()? {
             if each(entries::at(self.db, row.get(0)?)?).is_break() {
@@ -187,12 +197,11 @@ impl<'c> View<'c> {
         entries::get(self.db, cid)
     }
 
-    /// Whether an entry is stored, and where it stands in its log's order.
-    pub fn entry_order(&self, cid: &Cid) -> Result<Option<OrderKey>, Error> {
-        match entries::row_of(self.db, cid)? {
-            Some(seq) => Ok(Some(entries::order_at(self.db, seq)?)),
-            None => Ok(None),
-        }
+    /// The clock time of an entry, when it is stored.
+    pub fn time_of(&self, cid: &Cid) -> Result<Option<u64>, Error> {
+        let mut statement = self.db.prepare_cached("SELECT time FROM entries WHERE cid = ?1")?;
+        let time: Option<i64> = statement.query_row([cid.digest()], |row| row.get(0)).optional()?;
+        Ok(time.map(i64::cast_unsigned))
     }
 
     /// The bytes of any block: entry, identity, manifest or access controller.

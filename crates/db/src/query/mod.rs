@@ -24,6 +24,6 @@ mod tests;
 
 pub use criteria::Criteria;
 pub use options::{Consistency, Query, SortOrder, Strategy};
-pub use project::Fields;
+pub(crate) use project::Fields;
 #[allow(unused_imports, reason = "named by whoever binds the parameters")]
 pub(crate) use sql::{SqlFilter, SqlParam};

@@ -1,4 +1,5 @@
-//! What waits to be written: three lanes, each bounded in bytes, local writes first.
+//! What waits to be written: one lane for clients and one for what is received, each bounded in
+//! bytes, local writes first. Upkeep will have a third when there is some.
 
 use crate::error::Error;
 use crate::limits::{LANE_KIB_MAX, LANE_WAIT_MS, WRITE_KIB_MIN};
@@ -12,10 +13,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 pub(crate) enum Lane {
     /// A client of this node.
     Local,
-    /// A peer.
+    /// Entries of other writers.
     Remote,
-    /// The node's own upkeep.
-    Upkeep,
 }
 
 /// Something that waits, with the room it takes in its lane.
@@ -32,12 +31,12 @@ pub(crate) struct Waiting<T> {
 pub(crate) struct Lanes<T> {
     queues: Mutex<Queues<T>>,
     arrived: Condvar,
-    room: [Arc<Semaphore>; 3],
+    room: [Arc<Semaphore>; 2],
 }
 
 #[derive(Debug)]
 struct Queues<T> {
-    lanes: [VecDeque<Waiting<T>>; 3],
+    lanes: [VecDeque<Waiting<T>>; 2],
     closed: bool,
 }
 
@@ -45,20 +44,16 @@ impl<T> Lanes<T> {
     pub(crate) fn new() -> Lanes<T> {
         let room = || Arc::new(Semaphore::new(LANE_KIB_MAX as usize));
         Lanes {
-            queues: Mutex::new(Queues {
-                lanes: [VecDeque::new(), VecDeque::new(), VecDeque::new()],
-                closed: false,
-            }),
+            queues: Mutex::new(Queues { lanes: [VecDeque::new(), VecDeque::new()], closed: false }),
             arrived: Condvar::new(),
-            room: [room(), room(), room()],
+            room: [room(), room()],
         }
     }
 
     /// Puts `work` of about `bytes` bytes into a lane, waiting for room for a bounded time.
     pub(crate) async fn send(&self, lane: Lane, bytes: usize, work: T) -> Result<(), Error> {
-        let kib = u32::try_from(bytes / 1024)
-            .unwrap_or(LANE_KIB_MAX)
-            .clamp(WRITE_KIB_MIN, LANE_KIB_MAX);
+        let kib =
+            u32::try_from(bytes / 1024).unwrap_or(LANE_KIB_MAX).clamp(WRITE_KIB_MIN, LANE_KIB_MAX);
         let room = Arc::clone(&self.room[lane as usize]).acquire_many_owned(kib);
         let room = tokio::time::timeout(Duration::from_millis(LANE_WAIT_MS), room)
             .await
@@ -68,11 +63,7 @@ impl<T> Lanes<T> {
         if queues.closed {
             return Err(closed());
         }
-        queues.lanes[lane as usize].push_back(Waiting {
-            work,
-            kib,
-            _room: room,
-        });
+        queues.lanes[lane as usize].push_back(Waiting { work, kib, _room: room });
         drop(queues);
         self.arrived.notify_one();
         Ok(())
@@ -87,10 +78,7 @@ impl<T> Lanes<T> {
             if queues.closed {
                 return Vec::new();
             }
-            queues = self
-                .arrived
-                .wait(queues)
-                .unwrap_or_else(PoisonError::into_inner);
+            queues = self.arrived.wait(queues).unwrap_or_else(PoisonError::into_inner);
         }
         let mut taken = Vec::new();
         let mut kib = 0;

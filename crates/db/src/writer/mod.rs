@@ -12,8 +12,8 @@ mod work;
 
 pub(crate) use lanes::Lane;
 pub(crate) use session::now_ms;
-pub(crate) use work::{Done, NewStore, Work};
 use work::Failure;
+pub(crate) use work::{Done, NewStore, Work};
 
 use crate::error::{Error, Kind};
 use crate::limits::{BATCH_KIB_MAX, BATCH_WRITES_MAX};
@@ -63,23 +63,13 @@ impl Writer {
     ) -> Result<Writer, Error> {
         let lanes = Arc::new(Lanes::new());
         let (tell, health) = watch::channel(Health::Good);
-        let run = Run {
-            lanes: Arc::clone(&lanes),
-            database,
-            keys,
-            tips: Tips::default(),
-            figures,
-            tell,
-        };
+        let run =
+            Run { lanes: Arc::clone(&lanes), database, keys, tips: Tips::default(), figures, tell };
         let thread = std::thread::Builder::new()
             .name("writer".into())
             .spawn(move || run.until_closed())
             .map_err(|e| Error::Internal(format!("the writer thread did not start: {e}")))?;
-        Ok(Writer {
-            lanes,
-            health,
-            thread: Mutex::new(Some(thread)),
-        })
+        Ok(Writer { lanes, health, thread: Mutex::new(Some(thread)) })
     }
 
     /// Hands `work` in and waits until it is committed or refused.
@@ -91,15 +81,9 @@ impl Writer {
     ) -> Result<Done, Error> {
         let (reply, answer) = oneshot::channel();
         let bytes = work.bytes();
-        let job = Job {
-            work,
-            deadline,
-            reply,
-        };
+        let job = Job { work, deadline, reply };
         self.lanes.send(lane, bytes, job).await?;
-        answer
-            .await
-            .unwrap_or_else(|_| Err(Error::Unavailable("this node is stopping".into())))
+        answer.await.unwrap_or_else(|_| Err(Error::Unavailable("this node is stopping".into())))
     }
 
     /// How the writer is doing, now and from now on.
@@ -110,11 +94,7 @@ impl Writer {
     /// Lets nothing in any more, and waits until what was let in is committed. Blocks.
     pub(crate) fn close(&self) {
         self.lanes.close();
-        let thread = self
-            .thread
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(thread) = thread {
             // A panic of the thread has ended the process already.
             let _ = thread.join();

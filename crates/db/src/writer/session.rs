@@ -5,9 +5,10 @@ use crate::error::Error;
 use crate::limits::WRITE_DOCUMENTS_MAX;
 use crate::query::Criteria;
 use crate::reading;
-use optimusdb_dag::{Cid, Entry, IdentityKeys, Ipld, LogTip, Operation};
+use optimusdb_dag::{Entry, Identity, IdentityKeys, Ipld, LogTip, Operation};
 use optimusdb_storage::{StoreId, StoreRow, Tx};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 /// Where an entry comes from.
@@ -41,13 +42,7 @@ pub(crate) struct Session<'a> {
 
 impl<'a> Session<'a> {
     pub(crate) fn new(tx: Tx<'a>, tips: &'a mut Tips, keys: &'a IdentityKeys) -> Session<'a> {
-        Session {
-            tx,
-            tips,
-            keys,
-            touched: BTreeMap::new(),
-            entries: [0; 2],
-        }
+        Session { tx, tips, keys, touched: BTreeMap::new(), entries: [0; 2] }
     }
 
     /// Writes the heads and commits. Answers the stores that changed, and how many entries were
@@ -63,7 +58,11 @@ impl<'a> Session<'a> {
     }
 
     /// Puts documents that were checked.
-    pub(crate) fn put(&mut self, store: &StoreRow, documents: Vec<Checked>) -> Result<usize, Error> {
+    pub(crate) fn put(
+        &mut self,
+        store: &StoreRow,
+        documents: Vec<Checked>,
+    ) -> Result<usize, Error> {
         let count = documents.len();
         for Checked { id, value, .. } in documents {
             self.append(store, &Operation::Put { key: id, value })?;
@@ -142,16 +141,22 @@ impl<'a> Session<'a> {
     }
 
     /// Adds verified entries of another writer, parents before children. Known ones change nothing.
-    pub(crate) fn join(&mut self, store: &StoreRow, entries: &[Entry]) -> Result<usize, Error> {
+    pub(crate) fn join(
+        &mut self,
+        store: &StoreRow,
+        entries: &[Entry],
+        identities: &[Arc<Identity>],
+    ) -> Result<usize, Error> {
+        for identity in identities {
+            self.tx.put_block(&identity.cid, &identity.block)?;
+        }
         let mut new = 0;
-        let mut here = BTreeSet::<Cid>::new();
         for entry in entries {
-            if here.contains(&entry.cid()) || self.tx.view().entry_order(&entry.cid())?.is_some() {
+            if self.tx.view().time_of(&entry.cid())?.is_some() {
                 continue;
             }
             tip_of(self.tips, &self.tx, store)?.join(entry);
             self.apply(store, entry, Origin::Remote)?;
-            here.insert(entry.cid());
             new += 1;
         }
         Ok(new)

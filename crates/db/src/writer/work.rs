@@ -4,35 +4,28 @@ use super::session::Session;
 use crate::document::Checked;
 use crate::error::{Error, Kind};
 use crate::query::Criteria;
-use optimusdb_dag::{Address, Cid, Entry, Ipld, StoreKind};
+use optimusdb_dag::{Address, Cid, Entry, Identity, Ipld, Operation, StoreKind};
 use optimusdb_storage::{Scope, StoreRow};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Instant;
 
 /// One write, checked as far as it can be without the database.
 #[derive(Debug)]
 pub(crate) enum Work {
     /// Insert or replace documents.
-    Put {
-        store: StoreRow,
-        documents: Vec<Checked>,
-    },
+    Put { store: StoreRow, documents: Vec<Checked> },
     /// Set fields in all that match.
-    Update {
-        store: StoreRow,
-        criteria: Criteria,
-        fields: BTreeMap<String, Ipld>,
-    },
+    Update { store: StoreRow, criteria: Criteria, fields: BTreeMap<String, Ipld> },
     /// Delete all that match.
     Delete { store: StoreRow, criteria: Criteria },
     /// Put the document of a TOSCA file, in place of earlier ones of that file name.
-    Upload {
-        store: StoreRow,
-        filename: String,
-        document: Checked,
-    },
-    /// Add entries received from elsewhere, verified, parents before children.
-    Join { store: StoreRow, entries: Vec<Entry> },
+    Upload { store: StoreRow, filename: String, document: Checked },
+    /// Add an event to an event log.
+    Append { store: StoreRow, event: Ipld, bytes: usize },
+    /// Add entries received from elsewhere, verified, parents before children, with the identities
+    /// of their writers.
+    Join { store: StoreRow, entries: Vec<Entry>, identities: Vec<Arc<Identity>> },
     /// Make a store.
     CreateStore(NewStore),
 }
@@ -79,6 +72,7 @@ impl Work {
         match self {
             Work::Put { documents, .. } => documents.iter().map(|d| d.bytes).sum(),
             Work::Upload { document, .. } => document.bytes,
+            Work::Append { bytes, .. } => *bytes,
             Work::Join { entries, .. } => entries.iter().map(|e| e.block().len()).sum(),
             Work::Update { .. } | Work::Delete { .. } | Work::CreateStore(_) => 0,
         }
@@ -87,11 +81,7 @@ impl Work {
     pub(crate) fn run(self, session: &mut Session<'_>, deadline: Instant) -> Result<Done, Failure> {
         let done = match self {
             Work::Put { store, documents } => session.put(&store, documents),
-            Work::Update {
-                store,
-                criteria,
-                fields,
-            } => {
+            Work::Update { store, criteria, fields } => {
                 let documents = session
                     .matching(&store, &criteria, deadline)
                     .and_then(|keys| session.updated(&store, keys, &fields))
@@ -99,28 +89,25 @@ impl Work {
                 session.put(&store, documents)
             }
             Work::Delete { store, criteria } => {
-                let keys = session
-                    .matching(&store, &criteria, deadline)
-                    .map_err(planning)?;
+                let keys = session.matching(&store, &criteria, deadline).map_err(planning)?;
                 session.own_only(&store, &keys).map_err(planning)?;
                 session.delete(&store, keys)
             }
-            Work::Upload {
-                store,
-                filename,
-                document,
-            } => {
+            Work::Upload { store, filename, document } => {
                 let mut earlier = session
                     .tx
                     .view()
                     .tosca_keys(&store, &filename)
                     .map_err(|e| planning(e.into()))?;
                 earlier.retain(|key| *key != document.id);
-                session
-                    .delete(&store, earlier)
-                    .and_then(|_| session.put(&store, vec![document]))
+                session.delete(&store, earlier).and_then(|_| session.put(&store, vec![document]))
             }
-            Work::Join { store, entries } => session.join(&store, &entries),
+            Work::Append { store, event, .. } => {
+                session.append(&store, &Operation::Add { value: event }).map(|()| 1)
+            }
+            Work::Join { store, entries, identities } => {
+                session.join(&store, &entries, &identities)
+            }
             Work::CreateStore(new) => return create_store(session, new),
         };
         done.map(Done::Count).map_err(Failure::Batch)
@@ -128,11 +115,7 @@ impl Work {
 }
 
 fn create_store(session: &mut Session<'_>, new: NewStore) -> Result<Done, Failure> {
-    let existing = session
-        .tx
-        .view()
-        .store(&new.name)
-        .map_err(|e| planning(e.into()))?;
+    let existing = session.tx.view().store(&new.name).map_err(|e| planning(e.into()))?;
     if let Some(existing) = existing {
         if existing.address == new.address {
             return Ok(Done::Store(existing));
@@ -145,15 +128,9 @@ fn create_store(session: &mut Session<'_>, new: NewStore) -> Result<Done, Failur
         ))));
     }
     for (cid, block) in &new.blocks {
-        session
-            .tx
-            .put_block(cid, block)
-            .map_err(|e| Failure::Batch(e.into()))?;
+        session.tx.put_block(cid, block).map_err(|e| Failure::Batch(e.into()))?;
     }
-    match session
-        .tx
-        .create_store(&new.name, new.kind, &new.address, new.scope)
-    {
+    match session.tx.create_store(&new.name, new.kind, &new.address, new.scope) {
         Ok(store) => Ok(Done::Store(store)),
         // Refused before anything was changed.
         Err(error @ optimusdb_storage::Error::TooMany(_)) => Err(Failure::Own(error.into())),

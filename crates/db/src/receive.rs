@@ -1,0 +1,100 @@
+//! Taking in another replica's log: the join machine of the log, fed with blocks from wherever they
+//! come, and its answers stored through the writer's one door.
+
+use crate::error::Error;
+use crate::limits::READ_MS_MAX;
+use crate::writer::{Done, Lane, Work, Writer};
+use optimusdb_dag::join::{Join, Replica, Step};
+use optimusdb_dag::{AccessController, Blocks, Cid, Identity, Manifest};
+use optimusdb_storage::{Readers, StoreRow, View};
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::runtime::Handle;
+
+/// What became of the heads of another replica.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Joined {
+    /// Entries that were new here.
+    pub entries: usize,
+    /// Entries that were refused, each with the rule that it breaks.
+    pub refused: Vec<(Cid, String)>,
+}
+
+/// Joins the log of `store` with the one under `heads`. Blocks, and calls `source` in between.
+pub(crate) fn join<E: std::fmt::Display>(
+    writer: &Writer,
+    readers: &Readers,
+    runtime: &Handle,
+    store: &StoreRow,
+    heads: &[Cid],
+    source: &dyn Blocks<Error = E>,
+) -> Result<Joined, Error> {
+    let replica = Stored { readers };
+    let access = replica.read(|view| access_of(view, store))??;
+    let mut join = Join::new(store.address, access);
+    let mut joined = Joined::default();
+    let mut steps = VecDeque::from(join.on_heads(&replica, heads));
+    while let Some(step) = steps.pop_front() {
+        match step {
+            Step::Fetch { cid } => {
+                let block = source
+                    .get(&cid)
+                    .map_err(|e| Error::Unavailable(format!("block {cid}: {e}")))?;
+                steps.extend(match block {
+                    Some(block) => join.on_block(&replica, cid, &block),
+                    None => join.on_missing(&replica, cid),
+                });
+            }
+            // There is one source, and it has shown what it has.
+            Step::Mismatch { cid } => steps.extend(join.on_missing(&replica, cid)),
+            Step::Reject { cid, why } => joined.refused.push((cid, why.to_string())),
+            Step::Ready { entries, identities } => {
+                let work = Work::Join { store: store.clone(), entries, identities };
+                let deadline = Instant::now() + Duration::from_millis(READ_MS_MAX);
+                if let Done::Count(new) =
+                    runtime.block_on(writer.write(Lane::Remote, work, deadline))?
+                {
+                    joined.entries += new;
+                }
+            }
+        }
+    }
+    Ok(joined)
+}
+
+fn access_of(view: View<'_>, store: &StoreRow) -> Result<AccessController, Error> {
+    let missing = |what: &str| Error::Corrupt(format!("store {} has no {what}", store.name));
+    let cid = store.address.manifest();
+    let manifest = view.block(&cid)?.ok_or_else(|| missing("manifest"))?;
+    let unusable = |e: optimusdb_dag::Error| Error::Corrupt(format!("store {}: {e}", store.name));
+    let manifest = Manifest::decode(cid, &manifest).map_err(unusable)?;
+    let cid = AccessController::block_of(&manifest.access).map_err(unusable)?;
+    let access = view.block(&cid)?.ok_or_else(|| missing("access controller"))?;
+    AccessController::decode(cid, &access).map_err(unusable)
+}
+
+/// What is committed here, as the join machine asks for it.
+struct Stored<'r> {
+    readers: &'r Readers,
+}
+
+impl Stored<'_> {
+    fn read<T>(&self, read: impl FnOnce(View<'_>) -> T) -> Result<T, Error> {
+        let wait = Duration::from_millis(READ_MS_MAX);
+        Ok(self.readers.read(wait, |view| Ok(read(view)))?)
+    }
+}
+
+impl Replica for Stored<'_> {
+    // An entry that cannot be read is treated as absent: it is then fetched, and storing it again
+    // fails where the damage can be reported.
+    fn time_of(&self, cid: &Cid) -> Option<u64> {
+        self.read(|view| view.time_of(cid)).ok()?.ok()?
+    }
+
+    fn identity(&self, cid: &Cid) -> Option<Arc<Identity>> {
+        let block = self.read(|view| view.block(cid)).ok()?.ok()??;
+        Identity::decode(*cid, &block).ok().map(Arc::new)
+    }
+}
