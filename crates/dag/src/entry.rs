@@ -1,0 +1,308 @@
+//! Entries: the signed nodes of a log.
+//!
+//! An [`Entry`] holds its exact bytes and what they say. To have one means: the
+//! bytes hash to its address, are canonical, have exactly the fields of an entry,
+//! and obey every rule that needs nothing but the entry itself. Whether it may be
+//! in a given log is asked with [`Entry::verify`] (identity, signature, access)
+//! and [`Entry::verify_clock`] (parents). The payload is decoded when first asked
+//! for, so entries that only wait hold no tree of values.
+//!
+//! The signed bytes are a map of six of the nine fields in the same order, so
+//! they are hashed from two spans of the block and never assembled.
+
+mod stored;
+mod write;
+
+use std::fmt;
+use std::ops::Range;
+use std::sync::{Arc, OnceLock};
+
+use ipld_core::ipld::Ipld;
+use k256::ecdsa::Signature;
+
+pub use stored::StoredEntry;
+
+use crate::cbor::Reader;
+use crate::limits::{CLOCK_JUMP_MAX, CLOCK_TIME_MAX, ENTRY_BYTES_MAX, NEXT_MAX, REFS_MAX};
+use crate::{AccessController, Address, Cid, Clock, EntryLinks, Error, Identity, OrderKey, keys};
+
+/// The only version of entry there is.
+const VERSION: u64 = 2;
+/// The head of a map of the six signed fields.
+const SIGNED_HEAD: u8 = 0xa6;
+
+/// An entry of a log with its exact bytes.
+#[derive(Clone)]
+pub struct Entry {
+    cid: Cid,
+    block: Arc<[u8]>,
+    spans: Spans,
+    log: Address,
+    signature: Signature,
+    next: Vec<Cid>,
+    refs: Vec<Cid>,
+    clock: Clock,
+    identity: Cid,
+    payload: OnceLock<Ipld>,
+}
+
+/// Where in the block things are.
+#[derive(Clone, PartialEq, Eq, Debug)]
+struct Spans {
+    /// `v` and `id`: the first of the two signed spans.
+    log: Range<usize>,
+    /// The text of the signature.
+    signature: Range<usize>,
+    /// `next`, `refs`, `clock` and `payload`: the second of the signed spans.
+    body: Range<usize>,
+    /// The value of `payload`.
+    payload: Range<usize>,
+}
+
+impl Entry {
+    /// Reads an entry block.
+    ///
+    /// # Errors
+    /// [`Error::BlockTooLarge`], [`Error::HashMismatch`], or the rule that is
+    /// broken: encoding, fields, version, keys and signature by their form,
+    /// clock range, fan-out.
+    pub fn decode(cid: Cid, block: &[u8]) -> Result<Entry, Error> {
+        crate::check_block("entry", cid, block, ENTRY_BYTES_MAX)?;
+        let mut reader = Reader::new(block);
+        let mut fields = reader.fields("entry")?;
+        let log_start = reader.at();
+        fields.field(&mut reader, "v")?;
+        if reader.uint("v")? != VERSION {
+            return Err(Error::EntryVersion);
+        }
+        fields.field(&mut reader, "id")?;
+        let log = reader.text("id")?.parse()?;
+        let log_end = reader.at();
+        fields.field(&mut reader, "key")?;
+        let key = reader.text("key")?;
+        if key.len() != keys::PUBLIC_KEY_TEXT_BYTES || !keys::is_lower_hex(key) {
+            return Err(Error::PublicKey);
+        }
+        fields.field(&mut reader, "sig")?;
+        let signature_text = reader.text("sig")?;
+        let signature_end = reader.at();
+        let signature = keys::signature(signature_text)?;
+        fields.field(&mut reader, "next")?;
+        let next = cids(&mut reader, "next", NEXT_MAX, Error::TooManyNext)?;
+        check_distinct(&next)?;
+        fields.field(&mut reader, "refs")?;
+        let refs = cids(&mut reader, "refs", REFS_MAX, Error::TooManyRefs)?;
+        fields.field(&mut reader, "clock")?;
+        let clock = clock(&mut reader, key)?;
+        fields.field(&mut reader, "payload")?;
+        let payload_start = reader.at();
+        reader.skip()?;
+        let payload_end = reader.at();
+        fields.field(&mut reader, "identity")?;
+        let identity = reader.text("identity")?.parse()?;
+        fields.end()?;
+        reader.end()?;
+
+        let spans = Spans {
+            log: log_start..log_end,
+            signature: signature_end - signature_text.len()..signature_end,
+            body: signature_end..payload_end,
+            payload: payload_start..payload_end,
+        };
+        let payload = OnceLock::new();
+        Ok(Entry {
+            cid,
+            block: block.into(),
+            spans,
+            log,
+            signature,
+            next,
+            refs,
+            clock,
+            identity,
+            payload,
+        })
+    }
+
+    /// Checks that this entry may be in a log: it names that log and this
+    /// identity, its key is that identity's key, the identity may append, and
+    /// the signature is good. The clock is left to [`Entry::verify_clock`].
+    ///
+    /// # Errors
+    /// [`Error::WrongLog`], [`Error::WrongIdentity`], [`Error::KeyNotBound`],
+    /// [`Error::AccessDenied`] or [`Error::SignatureWrong`].
+    pub fn verify(
+        &self,
+        log: &Address,
+        identity: &Identity,
+        access: &AccessController,
+    ) -> Result<(), Error> {
+        if self.log != *log {
+            return Err(Error::WrongLog);
+        }
+        if self.identity != identity.cid {
+            return Err(Error::WrongIdentity);
+        }
+        if *self.clock.id != *identity.public_key {
+            return Err(Error::KeyNotBound);
+        }
+        if !access.allows(identity) {
+            return Err(Error::AccessDenied);
+        }
+        let digest = keys::message_digest(&[
+            &[SIGNED_HEAD],
+            &self.block[self.spans.log.clone()],
+            &self.block[self.spans.body.clone()],
+        ]);
+        keys::verify(identity.verifying_key(), &digest, &self.signature)
+    }
+
+    /// Checks this entry's clock against the times of all its parents: above
+    /// every one, and at most `CLOCK_JUMP_MAX` above the newest. Without
+    /// parents the newest counts as 0.
+    ///
+    /// # Errors
+    /// [`Error::ClockNotAfter`] or [`Error::ClockJump`].
+    pub fn verify_clock(&self, parents: &[u64]) -> Result<(), Error> {
+        let newest = parents.iter().copied().max().unwrap_or(0);
+        check_clock(self.clock.time, newest)
+    }
+
+    /// The content address.
+    pub fn cid(&self) -> Cid {
+        self.cid
+    }
+
+    /// The exact bytes: what is stored, announced and served.
+    pub fn block(&self) -> &[u8] {
+        &self.block
+    }
+
+    /// The exact bytes, shared.
+    pub fn block_shared(&self) -> Arc<[u8]> {
+        Arc::clone(&self.block)
+    }
+
+    /// The log it belongs to.
+    pub fn log(&self) -> &Address {
+        &self.log
+    }
+
+    /// The public key that signed it, in hexadecimal; also its clock's id.
+    pub fn key(&self) -> &str {
+        &self.clock.id
+    }
+
+    /// The signature in hexadecimal.
+    pub fn sig_hex(&self) -> &str {
+        std::str::from_utf8(&self.block[self.spans.signature.clone()])
+            .expect("invariant: checked when decoded")
+    }
+
+    /// Its parents: the heads its writer knew.
+    pub fn next(&self) -> &[Cid] {
+        &self.next
+    }
+
+    /// Older entries it names as hints.
+    pub fn refs(&self) -> &[Cid] {
+        &self.refs
+    }
+
+    /// Its clock.
+    pub fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    /// The operation it carries, or the bytes of one that is encrypted.
+    pub fn payload(&self) -> &Ipld {
+        self.payload.get_or_init(|| {
+            crate::value::decode(self.payload_cbor()).expect("invariant: checked when decoded")
+        })
+    }
+
+    /// The payload's bytes.
+    pub fn payload_cbor(&self) -> &[u8] {
+        &self.block[self.spans.payload.clone()]
+    }
+
+    /// The address of its writer's identity block.
+    pub fn identity(&self) -> Cid {
+        self.identity
+    }
+
+    /// Its place in the total order.
+    pub fn order(&self) -> OrderKey {
+        OrderKey { time: self.clock.time, id: Arc::clone(&self.clock.id), cid: self.cid }
+    }
+
+    /// Its name, clock and parents.
+    pub fn links(&self) -> EntryLinks {
+        EntryLinks { cid: self.cid, clock: self.clock.clone(), next: self.next.clone() }
+    }
+}
+
+impl PartialEq for Entry {
+    fn eq(&self, other: &Entry) -> bool {
+        self.cid == other.cid
+    }
+}
+
+impl Eq for Entry {}
+
+impl fmt::Debug for Entry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Entry")
+            .field("cid", &self.cid)
+            .field("time", &self.clock.time)
+            .field("next", &self.next)
+            .finish_non_exhaustive()
+    }
+}
+
+pub(crate) fn check_clock(time: u64, newest: u64) -> Result<(), Error> {
+    if time <= newest {
+        return Err(Error::ClockNotAfter { time, newest });
+    }
+    if time - newest > CLOCK_JUMP_MAX {
+        return Err(Error::ClockJump { time, newest });
+    }
+    Ok(())
+}
+
+fn cids(
+    reader: &mut Reader<'_>,
+    what: &'static str,
+    max: usize,
+    over: Error,
+) -> Result<Vec<Cid>, Error> {
+    let n = reader.list(what)?;
+    if n > max as u64 {
+        return Err(over);
+    }
+    (0..n).map(|_| reader.text(what)?.parse()).collect()
+}
+
+fn check_distinct(next: &[Cid]) -> Result<(), Error> {
+    let mut sorted = next.to_vec();
+    sorted.sort_unstable();
+    if sorted.windows(2).any(|pair| pair[0] == pair[1]) { Err(Error::NextRepeated) } else { Ok(()) }
+}
+
+fn clock(reader: &mut Reader<'_>, key: &str) -> Result<Clock, Error> {
+    let mut fields = reader.fields("clock")?;
+    fields.field(reader, "id")?;
+    let id = reader.text("clock.id")?;
+    if id != key {
+        return Err(Error::ClockNotOwn);
+    }
+    fields.field(reader, "time")?;
+    let time = reader.uint("clock.time")?;
+    fields.end()?;
+    check_clock_range(time)?;
+    Ok(Clock { time, id: id.into() })
+}
+
+fn check_clock_range(time: u64) -> Result<(), Error> {
+    if (1..=CLOCK_TIME_MAX).contains(&time) { Ok(()) } else { Err(Error::ClockRange(time)) }
+}

@@ -1,0 +1,54 @@
+//! What the bytes mean: content addresses, signed entries, heads, the join.
+//!
+//! Everything here is a pure function of its arguments: no IO, no wall clock, no
+//! randomness, no threads. The format is that of OrbitDB 4 (`docs/format-log.md`);
+//! the test vectors beside the tests were produced by its JavaScript
+//! implementation. Input is hostile until proven otherwise: it yields an
+//! [`Error`] of its own for each rule, never a panic.
+//!
+//! In reading order: an address of bytes ([`Cid`]), a [`value`], who writes
+//! ([`Identity`]) and who may ([`AccessController`]), what a store is
+//! ([`Manifest`]), what an [`Entry`] says ([`Operation`]), how entries are ordered
+//! ([`OrderKey`]) and linked ([`plan_append`], [`LogTip`]), and how the log of
+//! another node comes into ours ([`join`]).
+
+pub mod limits;
+
+mod access;
+mod blocks;
+mod cbor;
+mod cid;
+mod entry;
+mod error;
+mod heads;
+mod identity;
+pub mod join;
+mod keys;
+mod manifest;
+mod operation;
+mod order;
+mod tip;
+pub mod value;
+
+pub use access::AccessController;
+pub use blocks::Blocks;
+pub use cid::Cid;
+pub use entry::{Entry, StoredEntry};
+pub use error::{Error, Kind};
+pub use heads::{Heads, Recent, plan_append};
+pub use identity::{Identity, IdentityKeys};
+pub use ipld_core::ipld::Ipld;
+pub use manifest::{Address, Manifest, StoreKind};
+pub use operation::Operation;
+pub use order::{Clock, EntryLinks, Links, OrderKey};
+pub use tip::LogTip;
+
+fn check_size(what: &'static str, bytes: usize, bytes_max: usize) -> Result<(), Error> {
+    if bytes > bytes_max { Err(Error::BlockTooLarge { what, bytes, bytes_max }) } else { Ok(()) }
+}
+
+/// A block is no larger than its sort allows, and is the one its address names.
+fn check_block(what: &'static str, cid: Cid, block: &[u8], bytes_max: usize) -> Result<(), Error> {
+    check_size(what, block.len(), bytes_max)?;
+    if Cid::of(block) == cid { Ok(()) } else { Err(Error::HashMismatch(cid)) }
+}

@@ -1,0 +1,230 @@
+//! What the tests share: two writers with public keys, vectors, and a replica in memory.
+#![allow(dead_code, unreachable_pub)]
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+use optimusdb_dag::join::{Join, Replica, Step};
+use optimusdb_dag::{
+    AccessController, Address, Cid, Entry, EntryLinks, Error, Heads, Identity, IdentityKeys, Ipld,
+    LogTip, Operation, OrderKey, StoreKind,
+};
+use serde_json::Value;
+
+pub fn keys(seed: u8) -> IdentityKeys {
+    IdentityKeys::from_bytes(&[seed; 32], &[seed + 100; 32]).unwrap()
+}
+
+pub fn log() -> Address {
+    Address::of_manifest(Cid::of(b"a manifest"))
+}
+
+pub fn anyone() -> AccessController {
+    AccessController::ipfs(vec!["*".into()])
+}
+
+pub fn put(key: &str, value: i128) -> Ipld {
+    let document = BTreeMap::from([
+        ("_id".to_owned(), Ipld::String(key.into())),
+        ("n".to_owned(), Ipld::Integer(value)),
+    ]);
+    Operation::Put { key: key.into(), value: Ipld::Map(document) }.to_payload(None)
+}
+
+/// A vector file.
+pub fn vector(name: &str) -> Value {
+    let path = format!("{}/tests/vectors/{name}.json", env!("CARGO_MANIFEST_DIR"));
+    serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
+}
+
+pub fn text<'a>(value: &'a Value, field: &str) -> &'a str {
+    value[field].as_str().unwrap_or_else(|| panic!("no text `{field}` in {value}"))
+}
+
+pub fn bytes(value: &Value, field: &str) -> Vec<u8> {
+    hex::decode(text(value, field)).unwrap()
+}
+
+/// The value a vector file shows as JSON.
+pub fn ipld(value: &Value) -> Ipld {
+    match value {
+        Value::Null => Ipld::Null,
+        Value::Bool(bool) => Ipld::Bool(*bool),
+        Value::Number(number) => match number.as_i128() {
+            Some(integer) => Ipld::Integer(integer),
+            None => Ipld::Float(number.as_f64().unwrap()),
+        },
+        Value::String(text) => Ipld::String(text.clone()),
+        Value::Array(list) => Ipld::List(list.iter().map(ipld).collect()),
+        Value::Object(map) => match map.get("$bytes") {
+            Some(hex) => Ipld::Bytes(hex::decode(hex.as_str().unwrap()).unwrap()),
+            None => Ipld::Map(map.iter().map(|(key, value)| (key.clone(), ipld(value))).collect()),
+        },
+    }
+}
+
+/// A node's copy of one log, held in memory. It stores what a join makes ready
+/// and checks that it is fit to be stored.
+#[derive(Default)]
+pub struct Memory {
+    pub entries: HashMap<Cid, Entry>,
+    pub identities: HashMap<Cid, Arc<Identity>>,
+    pub heads: Heads,
+    pub rejected: BTreeMap<Cid, Error>,
+    pub mismatches: usize,
+}
+
+impl Replica for Memory {
+    fn time_of(&self, cid: &Cid) -> Option<u64> {
+        self.entries.get(cid).map(|entry| entry.clock().time)
+    }
+
+    fn identity(&self, cid: &Cid) -> Option<Arc<Identity>> {
+        self.identities.get(cid).cloned()
+    }
+}
+
+impl Memory {
+    pub fn store(&mut self, entry: Entry) {
+        for parent in entry.next() {
+            assert!(self.entries.contains_key(parent), "a parent is not stored");
+        }
+        let links = entry.links();
+        assert!(self.entries.insert(entry.cid(), entry).is_none(), "an entry is ready twice");
+        self.heads.add(links);
+    }
+
+    /// Does what the steps ask except fetching, and gives what is to be fetched.
+    pub fn take(&mut self, steps: Vec<Step>) -> Vec<Cid> {
+        let mut fetches = Vec::new();
+        for step in steps {
+            match step {
+                Step::Fetch { cid } => fetches.push(cid),
+                Step::Ready { entries, identities } => {
+                    self.identities
+                        .extend(identities.into_iter().map(|identity| (identity.cid, identity)));
+                    for entry in entries {
+                        assert!(
+                            self.identities.contains_key(&entry.identity()),
+                            "an identity is not stored"
+                        );
+                        self.store(entry);
+                    }
+                }
+                Step::Reject { cid, why } => {
+                    self.rejected.insert(cid, why);
+                }
+                Step::Mismatch { .. } => self.mismatches += 1,
+            }
+        }
+        fetches
+    }
+
+    pub fn cids(&self) -> BTreeSet<Cid> {
+        self.entries.keys().copied().collect()
+    }
+
+    pub fn heads(&self) -> Vec<Cid> {
+        self.heads.cids().collect()
+    }
+
+    /// All entries, oldest first.
+    pub fn order(&self) -> Vec<Cid> {
+        let mut order: Vec<OrderKey> = self.entries.values().map(Entry::order).collect();
+        order.sort();
+        order.into_iter().map(|key| key.cid).collect()
+    }
+
+    /// The newest operation per key.
+    pub fn winners(&self) -> BTreeMap<String, Cid> {
+        let mut winners = BTreeMap::new();
+        for cid in self.order() {
+            match Operation::from_payload(StoreKind::Documents, self.entries[&cid].payload()) {
+                Some((Operation::Put { key, .. } | Operation::Del { key }, _)) => {
+                    winners.insert(key, cid)
+                }
+                _ => None,
+            };
+        }
+        winners
+    }
+
+    pub fn links(&self, cid: &Cid) -> Option<EntryLinks> {
+        self.entries.get(cid).map(Entry::links)
+    }
+}
+
+/// Blocks a peer can be asked for.
+#[derive(Default, Clone)]
+pub struct Peer {
+    pub blocks: BTreeMap<Cid, Vec<u8>>,
+}
+
+impl Peer {
+    pub fn with(entries: impl IntoIterator<Item = Entry>, writers: &[&IdentityKeys]) -> Peer {
+        let mut peer = Peer::default();
+        for writer in writers {
+            peer.blocks.insert(writer.identity().cid, writer.identity().block.clone());
+        }
+        for entry in entries {
+            peer.blocks.insert(entry.cid(), entry.block().to_vec());
+        }
+        peer
+    }
+
+    /// Joins these heads into a replica, answering each fetch. `pick` chooses
+    /// which outstanding fetch is answered next. Gives how many fetches there were.
+    pub fn join(
+        &self,
+        join: &mut Join,
+        replica: &mut Memory,
+        heads: &[Cid],
+        mut pick: impl FnMut(usize) -> usize,
+    ) -> usize {
+        let steps = join.on_heads(replica, heads);
+        let mut outstanding = replica.take(steps);
+        let mut fetches = 0;
+        while !outstanding.is_empty() {
+            fetches += 1;
+            let cid = outstanding.swap_remove(pick(outstanding.len()));
+            let steps = match self.blocks.get(&cid) {
+                Some(block) => join.on_block(replica, cid, block),
+                None => join.on_missing(replica, cid),
+            };
+            outstanding.extend(replica.take(steps));
+        }
+        assert!(join.is_idle(), "{} entries wait for nothing", join.waiting());
+        fetches
+    }
+}
+
+/// A writer with its own copy of the log.
+pub struct Writer {
+    pub keys: IdentityKeys,
+    pub tip: LogTip,
+    pub replica: Memory,
+}
+
+impl Writer {
+    pub fn new(seed: u8) -> Writer {
+        Writer { keys: keys(seed), tip: LogTip::new(log(), vec![]), replica: Memory::default() }
+    }
+
+    pub fn append(&mut self, payload: Ipld) -> Entry {
+        let replica = &self.replica;
+        let entry = self.tip.append(&self.keys, payload, &mut |cid| replica.links(cid)).unwrap();
+        self.replica.store(entry.clone());
+        entry
+    }
+
+    /// Takes over what another writer has, parents first.
+    pub fn learn(&mut self, other: &Memory) {
+        for cid in other.order() {
+            if !self.replica.entries.contains_key(&cid) {
+                let entry = other.entries[&cid].clone();
+                self.tip.join(&entry);
+                self.replica.store(entry);
+            }
+        }
+    }
+}
