@@ -149,6 +149,20 @@ mod tests {
         assert_eq!(fields["d"], Ipld::Integer(i128::from(u64::MAX)));
     }
 
+    proptest::proptest! {
+        #[test]
+        fn floats_come_back_to_the_last_digit(x in proptest::num::f64::NORMAL) {
+            let text = format!("{{\"_id\": \"f\", \"x\": {x:?}}}");
+            let value = check(serde_json::from_str(&text).unwrap()).unwrap().value;
+            let Ipld::Map(fields) = value else { panic!("a document is a map") };
+            match &fields["x"] {
+                Ipld::Float(y) => proptest::prop_assert_eq!(x.to_bits(), y.to_bits()),
+                Ipld::Integer(n) => proptest::prop_assert_eq!(x, *n as f64),
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
     #[test]
     fn what_the_log_cannot_carry_is_refused_by_name() {
         let text = message(json!({"_id": "p", "a": {"__proto__": 1}}));

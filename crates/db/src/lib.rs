@@ -26,6 +26,6 @@ pub use error::{Error, Kind};
 pub use logs::{LogReceiver, LogRecord, LogSender, log_channel};
 pub use node::{Node, NodeConfig, NodeId, Readiness, StoreInfo};
 pub use optimusdb_dag::{Blocks, Cid, StoreKind};
-pub use query::{Consistency, Criteria, Query, SortOrder, Strategy};
+pub use query::{Consistency, Criteria, Fields, Query, SortOrder, Strategy};
 pub use receive::Joined;
 pub use upload::{ToscaReceipt, ToscaUpload};

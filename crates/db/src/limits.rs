@@ -24,9 +24,11 @@ pub const TOSCA_BYTES_MAX: usize = 1024 * 1024;
 pub const CRITERIA_REGEXES_MAX: usize = 32;
 /// Segments of a dotted path in criteria, `sort` and `fields`.
 pub const PATH_SEGMENTS_MAX: usize = 64;
-/// Segments of a dotted path that a prefilter or an ORDER BY spells out in full: the ways to read it double with each.
+/// Segments of a dotted path that a prefilter or an ORDER BY spells out in full: the ways to read
+/// it double with each.
 pub const SQL_PATH_SEGMENTS_MAX: usize = 4;
-/// Terms of a prefilter. SQLite refuses expressions of more than 1,000 levels, and a chain of OR has one per term.
+/// Terms of a prefilter. SQLite refuses expressions of more than 1,000 levels, and a chain of OR
+/// has one per term.
 pub const PREFILTER_TERMS_MAX: usize = 200;
 /// Bytes of writes that may wait in a lane, in KiB.
 pub const LANE_KIB_MAX: u32 = 64 * 1024;
@@ -66,5 +68,6 @@ pub const TOSCA_FILENAME_BYTES_MAX: usize = 1024;
 pub const TOSCA_DEPTH_MAX: usize = 64;
 /// Keys and values of a TOSCA file, copies made by anchors and aliases included.
 pub const TOSCA_NODES_MAX: usize = 250_000;
-/// Text of the keys and values of a TOSCA file, copies made by anchors and aliases included, in bytes.
+/// Text of the keys and values of a TOSCA file, copies made by anchors and aliases included, in
+/// bytes.
 pub const TOSCA_EXPANDED_BYTES_MAX: usize = 4 * TOSCA_BYTES_MAX;

@@ -194,12 +194,15 @@ impl Node {
     /// Finishes what was let in, moves it into the database file and lets the directory go.
     pub async fn close(&self) {
         let inner = Arc::clone(&self.inner);
-        let closing = tokio::task::spawn_blocking(move || {
+        // A thread of its own: long reads may hold every one of the blocking pool.
+        let (closed, closing) = tokio::sync::oneshot::channel();
+        std::thread::spawn(move || {
             inner.writer.close();
             let keeper = inner.logs.lock().unwrap_or_else(PoisonError::into_inner).take();
             if let Some(mut keeper) = keeper {
                 keeper.close();
             }
+            let _ = closed.send(());
         });
         // A panic in there has ended the process already.
         let _ = closing.await;

@@ -1,7 +1,8 @@
 //! Equality and order of JSON values, by value.
 //!
-//! Numbers compare as the numbers they are: `1` equals `1.0`, and integers beyond 2^53 do not blur into their
-//! neighbours. Strings order by their bytes. Values of different classes are neither equal nor ordered.
+//! Numbers compare as the numbers they are: `1` equals `1.0`, and integers beyond 2^53 do not blur
+//! into their neighbours. Strings order by their bytes. Values of different classes are neither
+//! equal nor ordered.
 
 use std::cmp::Ordering;
 
@@ -54,7 +55,8 @@ fn compare_numbers(a: &Number, b: &Number) -> Option<Ordering> {
     }
 }
 
-/// The exact order of an integer of at most 65 bits and a finite float: neither is rounded to the other's form.
+/// The exact order of an integer of at most 65 bits and a finite float: neither is rounded to the
+/// other's form.
 fn compare_mixed(integer: i128, float: f64) -> Ordering {
     if float >= FLOAT_WHOLE_LIMIT {
         return Ordering::Less;

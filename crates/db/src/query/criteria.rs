@@ -12,9 +12,9 @@ use crate::Error;
 
 /// A condition on documents, parsed and checked.
 ///
-/// An array of objects is OR, the keys of one object are AND. A plain value is equality by value, and on an array also
-/// containment; an object whose keys start with `$` holds operators. The language is described in `docs/INTERFACE.md`.
-/// The default is the absent criteria.
+/// An array of objects is OR, the keys of one object are AND. A plain value is equality by value,
+/// and on an array also containment; an object whose keys start with `$` holds operators. The
+/// language is described in `docs/INTERFACE.md`. The default is the absent criteria.
 #[derive(Debug, Clone, Default)]
 pub struct Criteria {
     /// Joined by OR; none at all means that no criteria was given, which matches everything.
@@ -25,8 +25,9 @@ impl Criteria {
     /// Parses criteria as they stand in a request: `null`, one object, or an array of objects.
     ///
     /// # Errors
-    /// [`Error::Invalid`] for any other shape, an unknown operator or one with a wrong argument, an invalid pattern, and
-    /// for an expression over a limit of depth or size. The text names the operator or the limit.
+    /// [`Error::Invalid`] for any other shape, an unknown operator or one with a wrong argument, an
+    /// invalid pattern, and for an expression over a limit of depth or size. The text names the
+    /// operator or the limit.
     pub fn parse(value: &Value) -> Result<Criteria, Error> {
         let items = match value {
             Value::Null => &[],
@@ -44,8 +45,8 @@ impl Criteria {
         Ok(Criteria { branches })
     }
 
-    /// Whether no criteria was given: absent, `null` or `[]`. Reads take that as "all"; updates and deletes refuse it, and
-    /// want `[{}]` from whoever means all.
+    /// Whether no criteria was given: absent, `null` or `[]`. Reads take that as "all"; updates and
+    /// deletes refuse it, and want `[{}]` from whoever means all.
     pub fn is_absent(&self) -> bool {
         self.branches.is_empty()
     }
@@ -65,9 +66,9 @@ impl Criteria {
             || self.branches.iter().any(|branch| matches::holds(branch, document))
     }
 
-    /// The `_id`s that are the whole condition, in ascending order and each once: a document matches exactly when its
-    /// `_id` is among them. `None` when the condition is about anything else. Values that are no strings are left out:
-    /// every `_id` is a string.
+    /// The `_id`s that are the whole condition, in ascending order and each once: a document
+    /// matches exactly when its `_id` is among them. `None` when the condition is about anything
+    /// else. Values that are no strings are left out: every `_id` is a string.
     pub fn by_id(&self) -> Option<Vec<&str>> {
         if self.branches.is_empty() {
             return None;
@@ -89,8 +90,9 @@ impl Criteria {
         Some(ids.into_iter().collect())
     }
 
-    /// A SQL condition over the columns `key` and `doc` that holds for every row that can match, and for as few others as
-    /// SQLite can tell. `None` when nothing can be said: every row has to be looked at.
+    /// A SQL condition over the columns `key` and `doc` that holds for every row that can match,
+    /// and for as few others as SQLite can tell. `None` when nothing can be said: every row has to
+    /// be looked at.
     ///
     /// Rows that pass must still be asked with [`Criteria::matches`].
     pub(crate) fn prefilter(&self) -> Option<SqlFilter> {

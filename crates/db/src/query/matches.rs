@@ -8,7 +8,8 @@ use super::compare::{compare, equal, whole};
 use super::operators::{Bound, Element, Expr, Range, Test, Values};
 use super::path::Path;
 
-/// Whether the condition holds for a document. The recursion is as deep as the expression, which the parser bounds.
+/// Whether the condition holds for a document. The recursion is as deep as the expression, which
+/// the parser bounds.
 pub(super) fn holds(expr: &Expr, document: &Value) -> bool {
     match expr {
         Expr::All(parts) => parts.iter().all(|part| holds(part, document)),

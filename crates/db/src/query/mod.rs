@@ -1,12 +1,14 @@
 //! The criteria language and the options of reads.
 //!
-//! Criteria are parsed once into a tree of paths, values and compiled patterns ([`Criteria::parse`]), and that tree is asked
-//! of each document ([`Criteria::matches`]). What matches is defined by `matches` alone. The SQL made from
-//! a criteria ([`Criteria::prefilter`]) only spares reading documents that cannot match: it may let too many rows
-//! through, never too few.
+//! Criteria are parsed once into a tree of paths, values and compiled patterns
+//! ([`Criteria::parse`]), and that tree is asked of each document ([`Criteria::matches`]). What
+//! matches is defined by `matches` alone. The SQL made from a criteria ([`Criteria::prefilter`])
+//! only spares reading documents that cannot match: it may let too many rows through, never too
+//! few.
 //!
-//! Pure: no store, no clock, no SQLite. Everything that arrives here comes from outside, so every depth, count and size
-//! is bounded by a constant of [`crate::limits`], and a refusal is an [`Error::Invalid`](crate::Error::Invalid).
+//! Pure: no store, no clock, no SQLite. Everything that arrives here comes from outside, so every
+//! depth, count and size is bounded by a constant of [`crate::limits`], and a refusal is an
+//! [`Error::Invalid`](crate::Error::Invalid).
 
 mod compare;
 mod criteria;
@@ -24,6 +26,5 @@ mod tests;
 
 pub use criteria::Criteria;
 pub use options::{Consistency, Query, SortOrder, Strategy};
-pub(crate) use project::Fields;
-#[allow(unused_imports, reason = "named by whoever binds the parameters")]
-pub(crate) use sql::{SqlFilter, SqlParam};
+pub use project::Fields;
+pub(crate) use sql::SqlParam;

@@ -9,7 +9,8 @@ use super::compare::whole;
 use super::path::Path;
 
 /// Every operator, as an error about an unknown one lists them.
-pub(super) const KNOWN: &str = "$eq, $ne, $gt, $gte, $lt, $lte, $in, $nin, $exists, $regex, $between, $and, $or, $nor, $not, $all, $size, $elemMatch, $type";
+pub(super) const KNOWN: &str = "$eq, $ne, $gt, $gte, $lt, $lte, $in, $nin, $exists, $regex, \
+    $between, $and, $or, $nor, $not, $all, $size, $elemMatch, $type";
 
 /// A condition on a document.
 #[derive(Debug, Clone)]
@@ -123,7 +124,8 @@ fn is_int(number: &Number) -> bool {
         || whole(number).is_some_and(|whole| whole.unsigned_abs() < 1 << 53)
 }
 
-/// A set of values, arranged so that a long `$in` costs a look-up a document and not a pass over the list.
+/// A set of values, arranged so that a long `$in` costs a look-up a document and not a pass over
+/// the list.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Values {
     pub(super) texts: BTreeSet<String>,

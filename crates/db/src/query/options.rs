@@ -8,7 +8,7 @@ use super::path::Path;
 use super::project::Fields;
 use super::sql_path::SqlPath;
 use crate::Error;
-use crate::limits::SORT_FIELDS_MAX;
+use crate::limits::{SORT_FIELDS_MAX, SQL_PATH_SEGMENTS_MAX};
 
 /// What a read asks for. The default asks for everything.
 #[derive(Debug, Clone, Default)]
@@ -79,10 +79,12 @@ pub enum Consistency {
 }
 
 impl Query {
-    /// A read as a request spells it. `null` or nothing stands for no options; unknown options are ignored.
+    /// A read as a request spells it. `null` or nothing stands for no options; unknown options are
+    /// ignored.
     ///
     /// # Errors
-    /// [`Error::Invalid`] for wrong criteria, see [`Criteria::parse`], and for an option of the wrong shape, by its name.
+    /// [`Error::Invalid`] for wrong criteria, see [`Criteria::parse`], and for an option of the
+    /// wrong shape, by its name.
     pub fn from_json(criteria: &Value, options: &Value) -> Result<Query, Error> {
         let criteria = Criteria::parse(criteria)?;
         let none = Map::new();
@@ -115,8 +117,9 @@ impl Query {
         }
     }
 
-    /// The body of an ORDER BY over the columns `key` and `doc`, ending in `key` so that equal documents keep an order.
-    /// `None` when no order was asked for. A field that SQLite cannot be told is left out.
+    /// The body of an ORDER BY over the columns `key` and `doc`, ending in `key` so that equal
+    /// documents keep an order. `None` when no order was asked for. A field that SQLite cannot be
+    /// told is left out.
     pub(crate) fn sort_sql(&self) -> Option<String> {
         if self.sort.is_empty() {
             return None;
@@ -226,7 +229,8 @@ fn sort(options: &Map<String, Value>) -> Result<Vec<(String, SortOrder)>, Error>
             }
             if SqlPath::new(&Path::new(field)?).is_none() {
                 return Err(Error::Invalid(format!(
-                    "option sort cannot order by {field:?}: a path of up to 4 segments without NUL can"
+                    "option sort cannot order by {field:?}: it takes paths without NUL of up to \
+                     {SQL_PATH_SEGMENTS_MAX} segments (SQL_PATH_SEGMENTS_MAX)"
                 )));
             }
             sort.push((field.clone(), order(direction)?));

@@ -1,7 +1,8 @@
 //! From the JSON of a criteria to its tree.
 //!
-//! One pass, one level of recursion per level of nesting, and a count of what was read: an expression over a limit is
-//! refused by the name of that limit before it can cost anything at a document.
+//! One pass, one level of recursion per level of nesting, and a count of what was read: an
+//! expression over a limit is refused by the name of that limit before it can cost anything at a
+//! document.
 
 use regex::{Regex, RegexBuilder};
 use serde_json::{Map, Value};
@@ -149,7 +150,8 @@ impl Parser {
         })
     }
 
-    /// `$all` is one equality per value, so that the values of a fan-out may lie in different elements.
+    /// `$all` is one equality per value, so that the values of a fan-out may lie in different
+    /// elements.
     fn all(&mut self, operand: &Value, depth: usize, tests: &mut Vec<Test>) -> Result<(), Error> {
         let Value::Array(items) = operand else { return Err(wrong("$all", "an array", operand)) };
         if items.is_empty() {
@@ -221,13 +223,15 @@ impl Parser {
         }
         builder.build().map_err(|error| match error {
             regex::Error::CompiledTooBig(_) => invalid(format!(
-                "a $regex compiles to more than {REGEX_COMPILED_BYTES_MAX} bytes (REGEX_COMPILED_BYTES_MAX)"
+                "a $regex compiles to more than {REGEX_COMPILED_BYTES_MAX} bytes \
+                 (REGEX_COMPILED_BYTES_MAX)"
             )),
             // The last line of a syntax error says why; those above draw the pattern.
             error => {
                 let text = error.to_string();
-                let why = text.lines().last().unwrap_or_default();
-                invalid(format!("invalid pattern in $regex: {pattern:?}: {}", why.trim_start_matches("error: ")))
+                let last = text.lines().last().unwrap_or_default();
+                let why = last.trim_start_matches("error: ");
+                invalid(format!("invalid pattern in $regex: {pattern:?}: {why}"))
             }
         })
     }
@@ -277,7 +281,8 @@ impl Parser {
             return Ok(());
         }
         Err(invalid(format!(
-            "criteria hold more than {CRITERIA_NODES_MAX} fields, operators and values (CRITERIA_NODES_MAX)"
+            "criteria hold more than {CRITERIA_NODES_MAX} fields, operators and values \
+             (CRITERIA_NODES_MAX)"
         )))
     }
 }

@@ -1,9 +1,10 @@
 //! Dotted paths into documents.
 //!
-//! A path is split once and then followed without allocating. At an object, the longest leading run of what is left of the path
-//! that is literally a key is taken: a key that itself holds dots wins over the nesting of the same spelling, and
-//! `node_types.tosca.nodes.Root.description` finds its way through a TOSCA file. At an array, a
-//! numeric segment is an index, any other segment goes to each element that is an object.
+//! A path is split once and then followed without allocating. At an object, the longest leading run
+//! of what is left of the path that is literally a key is taken: a key that itself holds dots wins
+//! over the nesting of the same spelling, and `node_types.tosca.nodes.Root.description` finds its
+//! way through a TOSCA file. At an array, a numeric segment is an index, any other segment goes to
+//! each element that is an object.
 
 use serde_json::{Map, Value};
 
@@ -63,7 +64,8 @@ impl Path {
         self.segments[segment].index
     }
 
-    /// The key that this path takes at an object, from a segment on: its value, and the segment that follows.
+    /// The key that this path takes at an object, from a segment on: its value, and the segment
+    /// that follows.
     pub(super) fn step<'v>(
         &self,
         map: &'v Map<String, Value>,

@@ -8,8 +8,9 @@ use crate::limits::PROJECTION_FIELDS_MAX;
 
 /// The fields to keep of each document, as dotted paths. `_id` is always kept.
 ///
-/// Paths go where those of criteria go: a literal dotted key wins, an array is entered element by element, a numeric segment keeps
-/// one element. What a path does not reach is left out, along with objects and arrays that nothing is left of.
+/// Paths go where those of criteria go: a literal dotted key wins, an array is entered element by
+/// element, a numeric segment keeps one element. What a path does not reach is left out, along with
+/// objects and arrays that nothing is left of.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fields {
     paths: Vec<Path>,
@@ -22,7 +23,8 @@ impl Fields {
     /// The named fields.
     ///
     /// # Errors
-    /// [`Error::Invalid`] for more fields than `PROJECTION_FIELDS_MAX` or a path with too many segments.
+    /// [`Error::Invalid`] for more fields than `PROJECTION_FIELDS_MAX` or a path with too many
+    /// segments.
     pub fn new<'a>(names: impl IntoIterator<Item = &'a str>) -> Result<Fields, Error> {
         let mut paths = vec![Path::new("_id")?];
         for name in names {
@@ -49,7 +51,8 @@ impl Fields {
     }
 }
 
-/// The recursion goes one level per segment, arrays aside, which are never entered twice in a row without an index.
+/// The recursion goes one level per segment, arrays aside, which are never entered twice in a row
+/// without an index.
 fn keep(value: Value, rests: &[Rest<'_>]) -> Option<Value> {
     if rests.iter().any(|(path, at)| *at == path.len()) {
         return Some(value);

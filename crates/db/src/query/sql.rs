@@ -1,10 +1,12 @@
 //! The prefilter: criteria as a SQL condition that errs on the side of letting rows through.
 //!
-//! Three rules keep it a superset of [`super::matches`]. What cannot be said is dropped from an AND, and takes an OR with
-//! it. Wherever an array may stand, at the value or on the way to it, its presence alone lets the row through. And numbers are
-//! compared with some slack, for SQLite's idea of a decimal may differ from ours in the last bits.
+//! Three rules keep it a superset of [`super::matches`]. What cannot be said is dropped from an
+//! AND, and takes an OR with it. Wherever an array may stand, at the value or on the way to it, its
+//! presence alone lets the row through. And numbers are compared with some slack, for SQLite's idea
+//! of a decimal may differ from ours in the last bits.
 //!
-//! The text depends on the shape of the criteria alone, not on its values, so that prepared statements are found again.
+//! The text depends on the shape of the criteria alone, not on its values, so that prepared
+//! statements are found again.
 
 use super::operators::{Expr, Test};
 use super::path::Path;
@@ -29,7 +31,8 @@ pub(crate) enum SqlParam {
     Real(f64),
 }
 
-/// The condition for the branches of an OR. The recursion is as deep as the expression, which the parser bounds.
+/// The condition for the branches of an OR. The recursion is as deep as the expression, which the
+/// parser bounds.
 pub(super) fn prefilter(branches: &[Expr]) -> Option<SqlFilter> {
     let mut terms = 0;
     any(branches, &mut terms)
@@ -68,33 +71,23 @@ fn join(filters: impl Iterator<Item = SqlFilter>, with: &str) -> Option<SqlFilte
 enum Place {
     /// The `_id`, which has a column of its own and an index on it.
     Key,
-    Document {
-        path: SqlPath,
-        segments: usize,
-    },
+    Document(SqlPath),
 }
 
 impl Place {
     fn new(path: &Path) -> Option<Place> {
         match path.text() {
             "_id" => Some(Place::Key),
-            _ => Some(Place::Document { path: SqlPath::new(path)?, segments: path.len() }),
+            _ => SqlPath::new(path).map(Place::Document),
         }
     }
 
     fn condition(&self, test: &Test, terms: &mut usize) -> Option<SqlFilter> {
         let places = match self {
             Place::Key => 1,
-            Place::Document { path, .. } => path.places.len() + 1,
+            Place::Document(path) => path.places.len() + 1,
         };
         let leaf = Leaf::of(test)?;
-        if let Place::Document { segments, .. } = self
-            && leaf.passes_missing()
-            // One of several spellings always reaches nothing, so it would let every row through.
-            && *segments > 1
-        {
-            return None;
-        }
         *terms += places * leaf.len();
         if *terms > PREFILTER_TERMS_MAX {
             return None;
@@ -107,7 +100,7 @@ impl Place {
         let mut parts = Vec::new();
         match self {
             Place::Key => leaf.render("key", "'text'", &mut parts, &mut params),
-            Place::Document { path, .. } => {
+            Place::Document(path) => {
                 for place in &path.places {
                     let value = format!("json_extract(doc, {place})");
                     let kind = format!("json_type(doc, {place})");

@@ -28,7 +28,8 @@ enum On {
 
 /// 2^53: up to it SQLite reads any spelling of a whole number as that number.
 const EXACT_MAX: u128 = 1 << 53;
-/// How far SQLite's reading of a decimal can lie from ours, relative and, near zero, absolute. Generous by three digits.
+/// How far SQLite's reading of a decimal can lie from ours, relative and, near zero, absolute.
+/// Generous by three digits.
 const SLACK: f64 = 1e-12;
 const SLACK_NEAR_ZERO: f64 = 1e-300;
 
@@ -41,16 +42,10 @@ impl Leaf {
             Test::Range(range) => within(range)?,
             Test::Pattern(_) => vec![Clause::on_type(" = 'text'")],
             Test::Exists(true) => vec![Clause::on_type(" IS NOT NULL")],
-            Test::Exists(false) => vec![Clause::on_type(" IS NULL")],
             Test::Size(_) | Test::Element(_) => vec![],
-            Test::Type(_) | Test::Not(_) => return None,
+            Test::Exists(false) | Test::Type(_) | Test::Not(_) => return None,
         };
         Some(Leaf { clauses })
-    }
-
-    /// Whether the test passes where there is no value.
-    pub(super) fn passes_missing(&self) -> bool {
-        self.clauses.iter().any(|clause| clause.rest == " IS NULL")
     }
 
     /// Number of clauses.
@@ -86,7 +81,9 @@ impl Clause {
 
 fn equal(value: &Value) -> Option<Clause> {
     Some(match value {
-        Value::Null => Clause::on_value(" IS NULL", vec![]),
+        // Null passes where there is nothing, and SQLite cannot be trusted on what is not there: a
+        // key that goes on after a NUL is to it the key before the NUL.
+        Value::Null => return None,
         Value::Bool(true) => Clause::on_type(" = 'true'"),
         Value::Bool(false) => Clause::on_type(" = 'false'"),
         Value::Number(number) => match exact(number) {
@@ -136,7 +133,8 @@ fn one_of(values: &Values) -> Option<Vec<Clause>> {
     Some(clauses)
 }
 
-/// In SQLite's order numbers come before texts, so that one end left open needs a limit where the other class begins.
+/// In SQLite's order numbers come before texts, so that one end left open needs a limit where the
+/// other class begins.
 fn within(range: &Range) -> Option<Vec<Clause>> {
     let value = |bound: &Option<Bound>| bound.as_ref().map(|bound| bound.value.clone());
     let clause = match (value(&range.low), value(&range.high)) {

@@ -1,7 +1,7 @@
 //! Dotted paths as SQLite JSON paths.
 //!
-//! A dotted path can be spelled in several ways in a document: `a.b` is the key `b` of the object `a`, or the key `a.b`. SQL
-//! has to name each, in the order in which [`super::path`] prefers them.
+//! A dotted path can be spelled in several ways in a document: `a.b` is the key `b` of the object
+//! `a`, or the key `a.b`. SQL has to name each, in the order in which [`super::path`] prefers them.
 
 use std::fmt::Write as _;
 

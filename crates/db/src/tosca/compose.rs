@@ -1,15 +1,18 @@
 //! From the events of a YAML parser to one JSON value.
 //!
-//! Anchors, aliases and merge keys are resolved here, on an explicit stack: no input makes this recurse. Each key and value is paid
-//! for out of a fixed budget before it is made, and so is each copy that an anchor or an alias makes, so that the work is
-//! bounded by the limits and not by what the file unfolds to.
+//! Anchors, aliases and merge keys are resolved here, on an explicit stack: no input makes this
+//! recurse. Each key and value is paid for out of a fixed budget before it is made, and so is each
+//! copy that an anchor or an alias makes, so that the work is bounded by the limits and not by what
+//! the file unfolds to.
 //!
 //! Keys that are not text become it: scalars as they are written, lists and mappings as JSON.
 
 use std::collections::HashMap;
 
 use serde_json::{Map, Value};
-use serde_saphyr::granit_parser::{Event, Marker, Parser, ScalarStyle, ScanError, Tag, options};
+use serde_saphyr::granit_parser::{
+    ErrorKind, Event, Marker, Parser, ScalarStyle, ScanError, Tag, options,
+};
 
 use super::scalar;
 use crate::Error;
@@ -18,7 +21,12 @@ use crate::limits::{TOSCA_DEPTH_MAX, TOSCA_EXPANDED_BYTES_MAX, TOSCA_NODES_MAX};
 /// The one document of a YAML stream. Empty documents beside it do not count.
 pub(super) fn compose(text: &str) -> Result<Value, Error> {
     // Comments are not wanted, so neither is the limit on how many may stand together.
-    let parser = Parser::new_from_str_with_options(text, options! { emit_comments: false });
+    let options = options! {
+        emit_comments: false,
+        flow_nesting_limit: TOSCA_DEPTH_MAX,
+        block_nesting_limit: TOSCA_DEPTH_MAX,
+    };
+    let parser = Parser::new_from_str_with_options(text, options);
     let mut composer = Composer::default();
     let mut started = Marker::default();
     let mut document = None;
@@ -230,7 +238,7 @@ impl Composer {
         if self.open.len() + height <= TOSCA_DEPTH_MAX {
             return Ok(());
         }
-        Err(invalid(at, &format!("nested deeper than {TOSCA_DEPTH_MAX} levels (TOSCA_DEPTH_MAX)")))
+        Err(too_deep(at))
     }
 
     fn spend(&mut self, weight: Weight, at: Marker) -> Result<(), Error> {
@@ -272,7 +280,14 @@ fn mappings(value: Value) -> Option<Vec<Map<String, Value>>> {
 }
 
 fn unreadable(error: &ScanError) -> Error {
-    invalid(*error.marker(), &error.info())
+    match error.kind() {
+        ErrorKind::RecursionLimitExceeded => too_deep(*error.marker()),
+        _ => invalid(*error.marker(), &error.info()),
+    }
+}
+
+fn too_deep(at: Marker) -> Error {
+    invalid(at, &format!("nested deeper than {TOSCA_DEPTH_MAX} levels (TOSCA_DEPTH_MAX)"))
 }
 
 fn invalid(at: Marker, why: &str) -> Error {

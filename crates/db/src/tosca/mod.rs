@@ -1,8 +1,9 @@
 //! Reading TOSCA files: YAML in, a document out.
 //!
-//! Any valid YAML is taken, whether or not it says that it is TOSCA: service templates, profiles, inputs and plain files all come as
-//! uploads, and [`TemplateKind`] says which is which. The parsed tree becomes the top level of the document; the exact text
-//! stays beside it, so that what YAML numbers and comments lose is not lost.
+//! Any valid YAML is taken, whether or not it says that it is TOSCA: service templates, profiles,
+//! inputs and plain files all come as uploads, and [`TemplateKind`] says which is which. The parsed
+//! tree becomes the top level of the document; the exact text stays beside it, so that what YAML
+//! numbers and comments lose is not lost.
 //!
 //! Nothing here validates TOSCA, follows an import, stores anything or knows the time.
 
@@ -22,8 +23,9 @@ use crate::limits::{TOSCA_BYTES_MAX, TOSCA_FILENAME_BYTES_MAX};
 /// A file that was read.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Template {
-    /// `tosca_<slug of the name>_<16 hex digits>`. The digits are the start of the SHA-256 over the name, a NUL and the content, so
-    /// that the same name with the same content is the same template everywhere.
+    /// `tosca_<slug of the name>_<16 hex digits>`. The digits are the start of the SHA-256 over the
+    /// name, a NUL and the content, so that the same name with the same content is the same
+    /// template everywhere.
     pub(crate) id: String,
     /// The name as given, or `unnamed_<8 hex digits of the content's hash>.yaml`.
     pub(crate) filename: String,
@@ -37,8 +39,8 @@ pub(crate) struct Template {
     pub(crate) node_count: u64,
     /// What the file is.
     pub(crate) kind: TemplateKind,
-    /// What is to be stored: the tree at top level, or of it only the fields of [`HEAD`], with `_id`, `_filename` and
-    /// `_original_yaml`. A root that is no mapping is the field `content`.
+    /// What is to be stored: the tree at top level, or of it only the fields of [`HEAD`], with
+    /// `_id`, `_filename` and `_original_yaml`. A root that is no mapping is the field `content`.
     pub(crate) document: Map<String, Value>,
 }
 
@@ -70,11 +72,13 @@ impl fmt::Display for TemplateKind {
 const HEAD: [&str; 5] =
     ["tosca_definitions_version", "profile", "description", "metadata", "imports"];
 
-/// Reads a file. With `store_full_structure` its whole tree becomes the document, else only its [`HEAD`].
+/// Reads a file. With `store_full_structure` its whole tree becomes the document, else only its
+/// [`HEAD`].
 ///
 /// # Errors
-/// [`Error::TooLarge`] for a file over `TOSCA_BYTES_MAX` or one that its aliases blow up beyond the limits; [`Error::Invalid`] for
-/// anything but UTF-8, for what is not YAML, with line and column, for more than one document, and for an empty file.
+/// [`Error::TooLarge`] for a file over `TOSCA_BYTES_MAX` or one that its aliases blow up beyond the
+/// limits; [`Error::Invalid`] for anything but UTF-8, for what is not YAML, with line and column,
+/// for more than one document, and for an empty file.
 pub(crate) fn read(
     bytes: &[u8],
     filename: Option<&str>,
@@ -128,7 +132,8 @@ fn name(given: Option<&str>, sha256: &str) -> Result<String, Error> {
     match given {
         None | Some("") => Ok(format!("unnamed_{}.yaml", &sha256[..8])),
         Some(name) if name.len() > TOSCA_FILENAME_BYTES_MAX => Err(Error::Invalid(format!(
-            "the file name has more than {TOSCA_FILENAME_BYTES_MAX} bytes (TOSCA_FILENAME_BYTES_MAX)"
+            "the file name has more than {TOSCA_FILENAME_BYTES_MAX} bytes \
+             (TOSCA_FILENAME_BYTES_MAX)"
         ))),
         Some(name) if name.chars().any(char::is_control) => {
             Err(Error::Invalid("the file name holds control characters".to_owned()))

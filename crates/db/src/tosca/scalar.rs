@@ -1,8 +1,8 @@
 //! What a YAML scalar is, by the core schema of YAML 1.2, section 10.3.
 //!
-//! Where JSON has no number for it, or where YAML 1.1 and 1.2 disagree on which, the scalar stays text: infinities and not-a-number,
-//! integers beyond 64 bits, decimals that start with a zero (a file mode, a telephone number). `yes` and `no`, dates and
-//! times are text in 1.2 anyway.
+//! Where JSON has no number for it, or where YAML 1.1 and 1.2 disagree on which, the scalar stays
+//! text: infinities and not-a-number, integers beyond 64 bits, decimals that start with a zero (a
+//! file mode, a telephone number). `yes` and `no`, dates and times are text in 1.2 anyway.
 
 use serde_json::{Number, Value};
 use serde_saphyr::granit_parser::{ScalarStyle, Tag};

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::path::PathBuf;
 
+use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::{TemplateKind, read};
@@ -28,6 +29,12 @@ fn refusal(yaml: &str) -> String {
         }
         Ok(template) => panic!("{yaml:.200}: {:?}", template.document),
     }
+}
+
+/// The tree by the other way through the library.
+fn reference(yaml: &str) -> Value {
+    let options = serde_saphyr::options! { strict_booleans: true };
+    serde_saphyr::from_str_with_options(yaml, options).unwrap()
 }
 
 #[test]
@@ -59,6 +66,7 @@ fn every_file_of_the_field_is_read() {
         assert_eq!(template.document["_original_yaml"], text.as_str());
         assert_eq!(template.document["_filename"], name);
         assert_eq!(template.document["_id"], template.id.as_str());
+        assert_eq!(tree(&text), reference(&text), "{name}");
         assert!(ids.insert(template.id));
         nodes += template.node_count;
         kinds.push(template.kind);
@@ -72,8 +80,9 @@ fn every_file_of_the_field_is_read() {
 
 #[test]
 fn what_a_template_says_of_itself() {
-    let simple = "tosca_definitions_version: tosca_simple_yaml_1_3\ndescription: Two nodes\nmetadata: {a: b}\nimports: [x.yaml]\n\
-        topology_template:\n  node_templates:\n    a: {type: A}\n    b: {type: B}\n";
+    let simple = "tosca_definitions_version: tosca_simple_yaml_1_3\ndescription: Two nodes\n\
+        metadata: {a: b}\nimports: [x.yaml]\ntopology_template:\n\
+        \x20 node_templates:\n    a: {type: A}\n    b: {type: B}\n";
     let template = read(simple.as_bytes(), Some("dir/My App.v2.yaml"), true).unwrap();
     assert_eq!(template.filename, "dir/My App.v2.yaml");
     assert!(template.id.starts_with("tosca_my_app_v2_"), "{}", template.id);
@@ -261,10 +270,10 @@ fn collections_keys_anchors_and_merges() {
 #[test]
 fn broken_yaml_is_placed() {
     let rows = [
-        ("a: 1\nb: [1, 2\n", "invalid YAML at line 3, column 1: "),
+        ("a: 1\nb: [1, 2\n", "invalid YAML at line 2, column 4: "),
         ("a: 1\n  b: 2\n", "invalid YAML at line 2, column 4: "),
         ("a: b: c\n", "invalid YAML at line 1, column 5: "),
-        ("a:\n\t- 1\n", "invalid YAML at line 2, column 1: "),
+        ("a:\n\t- 1\n", "invalid YAML at line 2, column 2: tabs"),
         ("a: \"x\n", "invalid YAML at line "),
         ("a: *nowhere\n", "invalid YAML at line 1, column 4: "),
         ("a: &x [*x]\n", "invalid YAML at line 1, column 8: an alias refers to what it stands in"),
@@ -276,7 +285,7 @@ fn broken_yaml_is_placed() {
         ),
         ("a: {<<: 1}\n", "invalid YAML at line 1, column 9: a merge key takes a mapping"),
         ("a: {<<: [{b: 1}, 2]}\n", "a merge key takes a mapping"),
-        ("a: !!int x\n", "invalid YAML at line 1, column 4: \"x\" is not a !!int"),
+        ("a: !!int x\n", "invalid YAML at line 1, column 10: \"x\" is not a !!int"),
         ("a: 1\n---\nb: 2\n", "invalid YAML at line 2, column 1: a second document"),
         ("a: @x\n", "invalid YAML at line 1, column 4: "),
         ("", "it is empty"),
@@ -352,4 +361,25 @@ fn depth_does_not_reach_the_stack() {
     }
     let fine = "[".repeat(TOSCA_DEPTH_MAX) + &"]".repeat(TOSCA_DEPTH_MAX);
     tree(&fine);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(4_000))]
+
+    #[test]
+    fn any_text_is_read_or_refused(
+        parts in prop::collection::vec(
+            prop::sample::select(vec![
+                "a", "b: ", "1", "- ", "? ", ": ", "\n", "  ", "\n  ", "[", "]", "{", "}", ", ", "&x ",
+                "*x", "<<: ", "!!str ", "!!int ", "! ", "\"", "'", "|\n", "---\n", "...\n", "#", "\t",
+                "%YAML 1.2\n", "~", "ü", "\u{feff}", "\0", "\r",
+            ]),
+            0..24,
+        ),
+    ) {
+        match read(parts.concat().as_bytes(), None, true) {
+            Ok(template) => prop_assert_eq!(&template.text, &parts.concat()),
+            Err(error) => prop_assert!(matches!(error, Error::Invalid(_)), "{error:?}"),
+        }
+    }
 }

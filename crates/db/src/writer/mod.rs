@@ -158,18 +158,19 @@ impl Run {
             }
         };
         self.figures.batch(answers.len(), started.elapsed());
+        // How the node is doing is known before anyone has an answer.
+        let ending = failure.filter(|error| {
+            let survivable = error.kind() == Kind::Unavailable;
+            if survivable {
+                self.refusing(error);
+            }
+            !survivable
+        });
         for (reply, answer) in answers {
             // Who no longer waits has hung up; the write stands all the same.
             let _ = reply.send(answer);
         }
-        match failure {
-            Some(error) if error.kind() == Kind::Unavailable => {
-                self.refusing(&error);
-                Ok(())
-            }
-            Some(error) => Err(error),
-            None => Ok(()),
-        }
+        ending.map_or(Ok(()), Err)
     }
 
     fn store(&mut self, jobs: Vec<Job>, answers: &mut Vec<Answer>) -> Result<(), Error> {

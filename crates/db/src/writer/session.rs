@@ -65,7 +65,7 @@ impl<'a> Session<'a> {
     ) -> Result<usize, Error> {
         let count = documents.len();
         for Checked { id, value, .. } in documents {
-            self.append(store, &Operation::Put { key: id, value })?;
+            self.append(store, Operation::Put { key: id, value })?;
         }
         Ok(count)
     }
@@ -74,7 +74,7 @@ impl<'a> Session<'a> {
     pub(crate) fn delete(&mut self, store: &StoreRow, keys: Vec<String>) -> Result<usize, Error> {
         let count = keys.len();
         for key in keys {
-            self.append(store, &Operation::Del { key })?;
+            self.append(store, Operation::Del { key })?;
         }
         Ok(count)
     }
@@ -128,8 +128,8 @@ impl<'a> Session<'a> {
     }
 
     /// Makes the next entry of the store's log out of `operation`.
-    pub(crate) fn append(&mut self, store: &StoreRow, operation: &Operation) -> Result<(), Error> {
-        let payload = operation.to_payload(Some(now_ms()));
+    pub(crate) fn append(&mut self, store: &StoreRow, operation: Operation) -> Result<(), Error> {
+        let payload = operation.into_payload(Some(now_ms()));
         let view = self.tx.view();
         let tip = tip_of(self.tips, &self.tx, store)?;
         let entry = tip

@@ -103,7 +103,7 @@ impl Work {
                 session.delete(&store, earlier).and_then(|_| session.put(&store, vec![document]))
             }
             Work::Append { store, event, .. } => {
-                session.append(&store, &Operation::Add { value: event }).map(|()| 1)
+                session.append(&store, Operation::Add { value: event }).map(|()| 1)
             }
             Work::Join { store, entries, identities } => {
                 session.join(&store, &entries, &identities)

@@ -1,4 +1,5 @@
-//! Tests of the criteria language: what it means, what it refuses, and that its SQL never says less.
+//! Tests of the criteria language: what it means, what it refuses, and that its SQL never says
+//! less.
 
 mod options;
 mod prefilter;

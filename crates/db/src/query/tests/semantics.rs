@@ -252,7 +252,10 @@ fn and_or_nor_not() {
 
 #[test]
 fn all_and_elem_match() {
-    let doc = json!({"t": ["x", "y"], "s": "x", "p": [{"n": "a", "v": 1}, {"n": "b", "v": 5}], "n": [[1, 2], [3]], "i": [1, 8]});
+    let doc = json!({
+        "t": ["x", "y"], "s": "x", "p": [{"n": "a", "v": 1}, {"n": "b", "v": 5}],
+        "n": [[1, 2], [3]], "i": [1, 8],
+    });
     let on = |criteria: Value, expected: bool| (criteria, doc.clone(), expected);
     check(&[
         on(json!({"t": {"$all": ["y", "x"]}}), true),

@@ -1,0 +1,123 @@
+//! What a flag is: its names, what values it takes, and where its default comes from.
+//!
+//! No IO and no environment here; the table itself is in `table.rs`.
+
+/// One setting of the node: a flag, a variable and a key of the configuration file.
+#[derive(Debug)]
+pub(crate) struct Flag {
+    /// Name on the command line (after `-`) and in the configuration file.
+    pub name: &'static str,
+    /// False for settings that have a variable and a key, and no flag.
+    pub on_command_line: bool,
+    /// False for `-config`, which cannot stand in the file that it names.
+    pub in_file: bool,
+    /// Environment variable; empty counts as unset.
+    pub variable: &'static str,
+    /// Which values it takes.
+    pub kind: Kind,
+    /// What holds when nobody sets it.
+    pub default: Fallback,
+    /// What it does, for `-help`.
+    pub doc: &'static str,
+    /// The capability that will bring it, while this version only accepts it.
+    pub later: Option<&'static str>,
+}
+
+/// Which values a flag takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Go's booleans: 1, t, T, TRUE, true, True and their opposites. `-name` alone means true.
+    Switch,
+    /// A whole number in decimal, between the two bounds, both included.
+    Number {
+        /// Smallest value.
+        min: u64,
+        /// Largest value.
+        max: u64,
+    },
+    /// Any text.
+    Text,
+    /// A path; a leading `~/` means the home directory.
+    Path,
+    /// Texts with commas between them; an array in the configuration file.
+    List,
+}
+
+/// A port number, 0 meaning any free one.
+pub(crate) const PORT: Kind = Kind::Number { min: 0, max: 65_535 };
+
+/// What holds when nobody sets a flag.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fallback {
+    /// This value, written as on the command line.
+    Is(&'static str),
+    /// Found at start; the text says what, for `-help`.
+    Found(&'static str),
+    /// Nothing.
+    Nothing,
+}
+
+/// A value that passed its flag's [`Kind`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Value {
+    /// Of a [`Kind::Switch`].
+    Switch(bool),
+    /// Of a [`Kind::Number`].
+    Number(u64),
+    /// Of a [`Kind::Text`], [`Kind::Path`] or [`Kind::List`].
+    Text(String),
+}
+
+impl Kind {
+    /// Reads a value as it is written on the command line and in a variable.
+    ///
+    /// # Errors
+    ///
+    /// What the flag wants instead, to be put after `wants` in a sentence.
+    pub(crate) fn read(self, text: &str) -> Result<Value, String> {
+        match self {
+            Kind::Switch => {
+                switch(text).map(Value::Switch).ok_or_else(|| "true or false".to_owned())
+            }
+            Kind::Number { min, max } => text
+                .parse::<u64>()
+                .ok()
+                .filter(|number| (min..=max).contains(number))
+                .map(Value::Number)
+                .ok_or_else(|| {
+                    format!("a whole number from {min} to {max}{}", service_link_hint(text))
+                }),
+            Kind::Text | Kind::Path | Kind::List => Ok(Value::Text(text.to_owned())),
+        }
+    }
+
+    /// Stands for the value in `-help`; empty for a switch.
+    pub(crate) fn placeholder(self) -> &'static str {
+        match self {
+            Kind::Switch => "",
+            Kind::Number { .. } => "NUMBER",
+            Kind::Text => "TEXT",
+            Kind::Path => "PATH",
+            Kind::List => "LIST",
+        }
+    }
+}
+
+/// Go's `strconv.ParseBool`.
+fn switch(text: &str) -> Option<bool> {
+    match text {
+        "1" | "t" | "T" | "TRUE" | "true" | "True" => Some(true),
+        "0" | "f" | "F" | "FALSE" | "false" | "False" => Some(false),
+        _ => None,
+    }
+}
+
+/// Kubernetes writes `tcp://…` into `OPTIMUSDB_API_PORT` when a service is called `optimusdb-api`.
+fn service_link_hint(text: &str) -> &'static str {
+    let linked = text.starts_with("tcp://") || text.starts_with("udp://");
+    if linked {
+        " (it looks like a Kubernetes service link: set enableServiceLinks: false)"
+    } else {
+        ""
+    }
+}

@@ -1,0 +1,254 @@
+//! The settings of a node, with their types, checked as far as can be without IO.
+//!
+//! It does not check what only the system knows: whether a port is free or a directory writable.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::definition::{Flag, Kind};
+use super::values::{Environment, Source, Values, expand_home, lookup};
+use super::{UsageError, file, table};
+use crate::limits::{API_TOKEN_BYTES_MAX, NAME_BYTES_MAX, TOKEN_FILE_BYTES_MAX};
+use crate::telemetry::LogFilter;
+
+/// Everything that a user can set, resolved.
+#[derive(Debug)]
+pub(crate) struct Settings {
+    /// The HTTP API; none with `-http=false`.
+    pub api: Option<Api>,
+    /// The data directory, absolute where the working directory is known.
+    pub repo: PathBuf,
+    /// Name of the swarm.
+    pub swarm: String,
+    /// Tag of where the node runs.
+    pub region: Option<String>,
+    /// Whether the node may create stores.
+    pub coordinator: bool,
+    /// Whether every write is on the disk before its answer.
+    pub durable: bool,
+    /// Name written into contributions.
+    pub agent_name: String,
+    /// Which log records go to standard error.
+    pub log_filter: LogFilter,
+    /// Whether log records are written for a reader at a terminal.
+    pub log_readable: bool,
+    /// How long log records are kept.
+    pub log_retention: Duration,
+    /// One sentence for each flag that was set and has no effect in this version.
+    pub without_effect: Vec<String>,
+}
+
+/// Where the HTTP API listens, and for whom.
+#[derive(Debug)]
+pub(crate) struct Api {
+    /// Host name or address to bind, without brackets.
+    pub host: String,
+    /// Port to bind; 0 is any free one.
+    pub port: u16,
+    /// First segment of the API's paths.
+    pub context: String,
+    /// What clients must present.
+    pub token: Option<ApiToken>,
+}
+
+/// A secret; it does not show in debug output.
+#[derive(PartialEq, Eq)]
+pub(crate) struct ApiToken(String);
+
+impl ApiToken {
+    /// The secret itself.
+    pub(crate) fn text(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for ApiToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ApiToken(…)")
+    }
+}
+
+impl Settings {
+    /// Gives merged values their types.
+    ///
+    /// # Errors
+    ///
+    /// A value that its flag's kind allows and its meaning does not; no home for the data; an
+    /// unreadable token file.
+    pub(crate) fn from_values(
+        values: &Values,
+        environment: Environment<'_>,
+    ) -> Result<Settings, UsageError> {
+        let devlogs = values.switch(&table::DEVLOGS);
+        Ok(Settings {
+            api: if values.switch(&table::HTTP) { Some(api(values, environment)?) } else { None },
+            repo: repo(values, environment)?,
+            swarm: required_name(values, &table::SWARM)?,
+            region: optional_name(values, &table::REGION)?,
+            coordinator: values.switch(&table::COORDINATOR),
+            durable: values.switch(&table::DURABLE),
+            agent_name: optional_name(values, &table::AGENT_NAME)?.unwrap_or_else(host_name),
+            log_filter: log_filter(values, devlogs)?,
+            log_readable: devlogs,
+            log_retention: Duration::from_secs(
+                24 * 60 * 60 * values.number(&table::LOG_RETENTION_DAYS),
+            ),
+            without_effect: without_effect(values),
+        })
+    }
+}
+
+fn api(values: &Values, environment: Environment<'_>) -> Result<Api, UsageError> {
+    let host = required_name(values, &table::HTTP_HOST)?;
+    let host =
+        host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(&host).to_owned();
+    Ok(Api {
+        host,
+        port: u16::try_from(values.number(&table::HTTP_PORT))
+            .expect("invariant: the flag's bounds fit"),
+        context: context(values)?,
+        token: token(values, environment)?,
+    })
+}
+
+/// One segment of a path, of letters that no URL ever escapes (RFC 3986, "unreserved").
+fn context(values: &Values) -> Result<String, UsageError> {
+    let context = required_name(values, &table::SWARMKB)?;
+    let safe = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    if !context.bytes().all(safe) || context == "." || context == ".." {
+        let wanted = "one path segment of letters, digits and -._~";
+        return Err(UsageError::bad_value(&named(values, &table::SWARMKB), wanted, &context));
+    }
+    Ok(context)
+}
+
+/// The token from its strongest source. Nobody could guess which of two variables wins, so both at
+/// once are refused.
+fn token(values: &Values, environment: Environment<'_>) -> Result<Option<ApiToken>, UsageError> {
+    let (text, path) = (values.text(&table::API_TOKEN), values.text(&table::API_TOKEN_FILE));
+    let (text_source, path_source) =
+        (values.source(&table::API_TOKEN), values.source(&table::API_TOKEN_FILE));
+    let (token, name) = match (text, path) {
+        (None, None) => return Ok(None),
+        (Some(_), Some(_)) if text_source == path_source => {
+            let (text, path) =
+                (named(values, &table::API_TOKEN), named(values, &table::API_TOKEN_FILE));
+            return Err(UsageError::new(format!("{text} and {path} are both set: unset one")));
+        }
+        (Some(text), None) => (text.to_owned(), named(values, &table::API_TOKEN)),
+        (Some(text), Some(_)) if text_source > path_source => {
+            (text.to_owned(), named(values, &table::API_TOKEN))
+        }
+        (_, Some(path)) => {
+            let name = named(values, &table::API_TOKEN_FILE);
+            let read = file::read_text(&expand_home(path, environment)?, TOKEN_FILE_BYTES_MAX);
+            let text = read.map_err(|error| {
+                UsageError::new(format!("{name}: cannot read {path:?}: {error}"))
+            })?;
+            (text.trim().to_owned(), name)
+        }
+    };
+    // An unset shell variable in `-api-token="$TOKEN"` must not open the API to everyone.
+    if token.is_empty() {
+        return Err(UsageError::new(format!(
+            "{name} is empty: leave it out to serve without a token"
+        )));
+    }
+    if token.len() > API_TOKEN_BYTES_MAX || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err(UsageError::new(format!(
+            "{name} wants at most {API_TOKEN_BYTES_MAX} visible ASCII characters without spaces"
+        )));
+    }
+    Ok(Some(ApiToken(token)))
+}
+
+/// A name stands for a directory inside the data root; with a separator it is a path.
+fn repo(values: &Values, environment: Environment<'_>) -> Result<PathBuf, UsageError> {
+    let repo = values.text(&table::REPO).unwrap_or_default();
+    let path = if repo.contains(std::path::is_separator) {
+        expand_home(repo, environment)?
+    } else if matches!(repo, "" | "." | ".." | "~") {
+        let wanted = "a name, or a path with a separator such as ./data";
+        return Err(UsageError::bad_value(&named(values, &table::REPO), wanted, repo));
+    } else {
+        data_root(values, environment)?.join(repo)
+    };
+    // Without a working directory the path stays as it is, and opening it says why it fails.
+    Ok(std::path::absolute(&path).unwrap_or(path))
+}
+
+/// The user's data directory after the XDG base directory specification, unless set.
+fn data_root(values: &Values, environment: Environment<'_>) -> Result<PathBuf, UsageError> {
+    if let Some(root) = values.text(&table::DATA_ROOT) {
+        return expand_home(root, environment);
+    }
+    // The specification wants relative paths ignored.
+    let absolute = |path: &PathBuf| path.is_absolute();
+    if let Some(data) = lookup("XDG_DATA_HOME", environment)?.map(PathBuf::from).filter(absolute) {
+        return Ok(data.join("optimusdb"));
+    }
+    match lookup("HOME", environment)? {
+        Some(home) => Ok(PathBuf::from(home).join(".local/share/optimusdb")),
+        None => Err(UsageError::new(
+            "no place for the data, HOME is unset: set -data-root or OPTIMUSDB_DATA_DIR, or give -repo a path",
+        )),
+    }
+}
+
+/// `-devlogs` raises a plain level to debug and leaves a filter as it is.
+fn log_filter(values: &Values, devlogs: bool) -> Result<LogFilter, UsageError> {
+    let text = values.text(&table::LOG_LEVEL).unwrap_or_default();
+    let filter = LogFilter::parse(text).map_err(|wanted| {
+        UsageError::bad_value(&named(values, &table::LOG_LEVEL), &wanted, text)
+    })?;
+    Ok(if devlogs { filter.at_least_debug() } else { filter })
+}
+
+fn required_name(values: &Values, flag: &Flag) -> Result<String, UsageError> {
+    optional_name(values, flag)?
+        .ok_or_else(|| UsageError::bad_value(&named(values, flag), "a name", ""))
+}
+
+/// A short text of one line; nothing when it is unset or empty.
+fn optional_name(values: &Values, flag: &Flag) -> Result<Option<String>, UsageError> {
+    let text = values.text(flag).unwrap_or_default().trim();
+    if text.len() > NAME_BYTES_MAX || text.chars().any(char::is_control) {
+        let wanted = format!("at most {NAME_BYTES_MAX} bytes in one line");
+        return Err(UsageError::bad_value(&named(values, flag), &wanted, text));
+    }
+    Ok((!text.is_empty()).then(|| text.to_owned()))
+}
+
+fn host_name() -> String {
+    let name = rustix::system::uname();
+    name.nodename().to_string_lossy().into_owned()
+}
+
+/// How the user knows the flag: by the name under which it was set.
+fn named(values: &Values, flag: &Flag) -> String {
+    match values.source(flag) {
+        Source::Variable => flag.variable.to_owned(),
+        Source::File => format!("key {:?} of the configuration file", flag.name),
+        Source::Flag | Source::Default => format!("-{}", flag.name),
+    }
+}
+
+/// A switch set to false asks for nothing, so its absence needs no notice.
+fn without_effect(values: &Values) -> Vec<String> {
+    let asked = |flag: &&&'static Flag| match flag.kind {
+        Kind::Switch => values.switch(flag),
+        _ => true,
+    };
+    let set = table::ALL.iter().filter(|flag| values.source(flag) != Source::Default).filter(asked);
+    set.filter_map(|flag| {
+        let (name, capability) = (named(values, flag), flag.later?);
+        Some(format!(
+            "{name} is accepted and has no effect yet: {capability} comes with a later version"
+        ))
+    })
+    .collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,41 @@
+//! Successes: `{"status":200,"data":…}`, written once, straight into the body.
+
+use axum::body::{Body, Bytes};
+use axum::http::{HeaderValue, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+
+use super::error::ApiError;
+
+/// What a successful answer starts with; the data and a closing brace follow.
+pub(super) const DATA_PREFIX: &str = r#"{"status":200,"data":"#;
+
+#[derive(Serialize)]
+struct Success<'a, T: ?Sized> {
+    status: u16,
+    data: &'a T,
+}
+
+/// An answer with `data`.
+pub(super) fn data<T: Serialize + ?Sized>(data: &T) -> Response {
+    bare(&Success { status: 200, data })
+}
+
+/// An answer whose body is `value` itself, for the endpoints whose clients expect a bare array.
+pub(super) fn bare<T: Serialize + ?Sized>(value: &T) -> Response {
+    match serde_json::to_vec(value) {
+        Ok(body) => json(Bytes::from(body)),
+        Err(error) => {
+            ApiError::internal(format!("the answer could not be written: {error}")).into_response()
+        }
+    }
+}
+
+/// An answer whose body is JSON already.
+pub(super) fn json(body: impl Into<Body>) -> Response {
+    let mut response = Response::new(body.into());
+    response
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}

@@ -1,0 +1,26 @@
+//! Commands of the interface that this version does not carry out, and says so.
+
+use super::brief;
+use crate::http::error::ApiError;
+
+/// The lines in `help`.
+pub(super) const HELP_SQL: &str =
+    "sqldml: SQL over the catalog and the stores (not in this version)";
+pub(super) const HELP_POST: &str =
+    "post: add the base64 'file' to the swarm's files (not in this version)";
+pub(super) const HELP_GET: &str =
+    "get: fetch and save the file args[0] = /ipfs/<cid> (not in this version)";
+pub(super) const HELP_CONNECT: &str =
+    "connect: dial the peer at the multiaddr args[0] (not in this version)";
+pub(super) const HELP_CONTRIBUTIONS: &str =
+    "contri: the contributions, oldest first (not in this version)";
+pub(super) const HELP_BENCHMARK: &str =
+    "benchmark: this node's benchmark data (not in this version)";
+
+/// What all of them answer.
+pub(super) fn refusal(cmd: &str) -> ApiError {
+    ApiError::not_built(format!(
+        "The command '{}' is not in this version. Use help for the list of commands.",
+        brief(cmd)
+    ))
+}

@@ -1,0 +1,41 @@
+//! Every bound of the HTTP API, in one place. Units come last.
+//!
+//! Limits of documents, criteria and the like are the node's and live in `optimusdb_db::limits`.
+
+use std::time::Duration;
+
+/// Largest request body, in bytes. Above it: 413.
+pub(super) const BODY_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Bytes of a body that are read before it needs a share of [`BODIES_BYTES_MAX`].
+pub(super) const BODY_FREE_BYTES: usize = 64 * 1024;
+/// Bytes that all large bodies may take together. A body that finds no room waits for it within
+/// [`BODY_READ_TIMEOUT`].
+pub(super) const BODIES_BYTES_MAX: usize = 8 * BODY_BYTES_MAX;
+/// Bytes of a refused body that are still read and thrown away, so that a client that does not
+/// listen while it sends gets to see the refusal.
+pub(super) const DISCARD_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// How long such a refused body is read.
+pub(super) const DISCARD_TIMEOUT: Duration = Duration::from_secs(5);
+/// Bodies above this are parsed beside the async workers: a worker that parses answers nobody.
+pub(super) const PARSE_INLINE_BYTES_MAX: usize = 256 * 1024;
+/// Time for a client to send the body of its request. Above it: 408.
+pub(super) const BODY_READ_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Time for a request to be carried out, unless it brings its own `time_budget_ms`. Above it: 504.
+pub(super) const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+/// Longest time budget that a request may bring; a longer one counts as this.
+pub(super) const REQUEST_BUDGET_MAX: Duration = Duration::from_secs(600);
+
+/// Time for a client to send the head of a request, and for a connection to be idle between two.
+pub(super) const HEAD_READ_TIMEOUT: Duration = Duration::from_secs(30);
+/// Largest head of a request, in bytes. Above it: 431.
+pub(super) const HEAD_BYTES_MAX: usize = 64 * 1024;
+/// Time that a client may take to read nothing of an answer that waits for it.
+pub(super) const WRITE_STALL_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Connections open at a time; further ones wait in the listener's backlog.
+pub(super) const CONNECTIONS_MAX: usize = 4096;
+/// File descriptors that connections leave to the node (databases, log, peers).
+pub(super) const DESCRIPTORS_RESERVED: usize = 256;
+/// Pause after the system refused to hand over a connection (out of descriptors or memory).
+pub(super) const ACCEPT_PAUSE: Duration = Duration::from_millis(50);

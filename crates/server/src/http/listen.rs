@@ -1,0 +1,109 @@
+//! Connections: accepted up to a limit, served as HTTP/1.1, drained when the node stops.
+//!
+//! A client can be slow in three places, and each has its own limit: sending a head
+//! (`HEAD_READ_TIMEOUT`), sending a body (`body.rs`) and reading an answer (`stall.rs`). One
+//! connection never holds up another; over the limit, connections wait in the listener's backlog.
+
+use std::io;
+use std::pin::pin;
+use std::sync::Arc;
+
+use axum::Router;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use rustix::process::{Resource, getrlimit};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+
+use super::limits::{
+    ACCEPT_PAUSE, CONNECTIONS_MAX, DESCRIPTORS_RESERVED, HEAD_BYTES_MAX, HEAD_READ_TIMEOUT,
+    WRITE_STALL_TIMEOUT,
+};
+use super::stall::StallGuard;
+
+/// Serves `router` until `shutdown`, then lets the requests in flight end. Returns when the last
+/// connection is closed; dropped before, it cuts those that are open.
+pub(super) async fn serve(listener: TcpListener, router: Router, shutdown: CancellationToken) {
+    let connections_max = connections_max();
+    let free = Arc::new(Semaphore::new(connections_max));
+    let cut = CancellationToken::new();
+    let _cut_when_dropped = cut.clone().drop_guard();
+
+    loop {
+        let accepted = tokio::select! {
+            () = shutdown.cancelled() => break,
+            accepted = accept(&listener, &free) => accepted,
+        };
+        let Some((stream, permit)) = accepted else { continue };
+        let (router, shutdown, cut) = (router.clone(), shutdown.clone(), cut.clone());
+        tokio::spawn(async move {
+            tokio::select! {
+                () = cut.cancelled() => tracing::warn!("a connection was cut: its request did not end in time"),
+                () = connection(stream, router, shutdown) => {}
+            }
+            drop(permit);
+        });
+    }
+
+    drop(listener);
+    let every = u32::try_from(connections_max).unwrap_or(u32::MAX);
+    // The semaphore is never closed, so this ends when every connection has given its permit back.
+    let _all = free.acquire_many(every).await;
+}
+
+/// The next connection, once there is room for one. None after a passing failure.
+async fn accept(
+    listener: &TcpListener,
+    free: &Arc<Semaphore>,
+) -> Option<(TcpStream, OwnedSemaphorePermit)> {
+    let permit = Arc::clone(free).acquire_owned().await.ok()?;
+    match listener.accept().await {
+        Ok((stream, _peer)) => Some((stream, permit)),
+        Err(error) if belongs_to_the_client(&error) => None,
+        Err(error) => {
+            tracing::warn!(%error, "no connection could be accepted; trying again");
+            sleep(ACCEPT_PAUSE).await;
+            None
+        }
+    }
+}
+
+fn belongs_to_the_client(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
+    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
+}
+
+async fn connection(stream: TcpStream, router: Router, shutdown: CancellationToken) {
+    // Answers are written whole: waiting to fill a segment would only delay them.
+    let _ = stream.set_nodelay(true);
+    let io = TokioIo::new(StallGuard::new(stream, WRITE_STALL_TIMEOUT));
+    let serving = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_READ_TIMEOUT)
+        .max_buf_size(HEAD_BYTES_MAX)
+        .serve_connection(io, TowerToHyperService::new(router));
+    let mut serving = pin!(serving);
+    let ended = tokio::select! {
+        ended = serving.as_mut() => ended,
+        () = shutdown.cancelled() => {
+            serving.as_mut().graceful_shutdown();
+            serving.await
+        }
+    };
+    if let Err(error) = ended {
+        // Clients hang up, idle and send nonsense all day: nobody's fault, nothing to do.
+        tracing::debug!(%error, "a connection ended early");
+    }
+}
+
+/// As many as the limit says, if the process may open as many files and the node keeps its share.
+fn connections_max() -> usize {
+    let descriptors = getrlimit(Resource::Nofile)
+        .current
+        .map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
+    let room = descriptors.saturating_sub(DESCRIPTORS_RESERVED).max(descriptors / 2).max(1);
+    room.min(CONNECTIONS_MAX)
+}

@@ -1,0 +1,49 @@
+//! What the node says of itself: who it is, whether it is well, whom it knows.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use optimusdb_db::NodeId;
+use serde::Serialize;
+
+use super::error::ApiError;
+use super::{Api, answer};
+
+/// `GET /id`: the names of this node.
+pub(super) async fn id(State(api): State<Arc<Api>>) -> Response {
+    #[derive(Serialize)]
+    struct Id {
+        #[serde(flatten)]
+        id: NodeId,
+        /// Where peers can dial it; none while the node keeps to itself.
+        addrs: [String; 0],
+    }
+    answer::data(&Id { id: api.node.id(), addrs: [] })
+}
+
+/// `GET /peers` and `GET /ems`: the peers connected now. A node that keeps to itself has none.
+pub(super) async fn peers() -> Response {
+    answer::json("[]")
+}
+
+/// `GET /benchmarks`: not in this version.
+pub(super) async fn benchmarks() -> ApiError {
+    ApiError::not_built("This version takes no benchmarks.")
+}
+
+/// `GET /healthz`: the process answers.
+pub(super) async fn healthz() -> Response {
+    answer::data("ok")
+}
+
+/// `GET /readyz`: the node takes requests; 503 with the reason when it does not.
+pub(super) async fn readyz(State(api): State<Arc<Api>>) -> Response {
+    let readiness = api.node.ready();
+    if readiness.ready {
+        return answer::data(&readiness);
+    }
+    let reason = readiness.reason.unwrap_or_else(|| "not ready".to_owned());
+    ApiError::new(StatusCode::SERVICE_UNAVAILABLE, reason).into_response()
+}

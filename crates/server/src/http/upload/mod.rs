@@ -1,0 +1,40 @@
+//! `POST /upload`: a TOSCA file, as base64 in JSON or as a multipart form.
+//!
+//! Here the file is taken out of its wrapping; what it says is the node's to read. As with commands,
+//! a body that is no form is taken as JSON, whatever its content type says.
+
+mod base64_text;
+mod form;
+mod json;
+
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::response::Response;
+use optimusdb_db::ToscaUpload;
+
+use super::error::ApiError;
+use super::limits::PARSE_INLINE_BYTES_MAX;
+use super::{Api, answer};
+
+/// `POST /upload`.
+pub(super) async fn upload(
+    State(api): State<Arc<Api>>,
+    request: Request,
+) -> Result<Response, ApiError> {
+    let (parts, body) = request.into_parts();
+    let received = api.bodies.read(&parts.headers, body).await?;
+    // The file is as large as the body: its room is held to the end.
+    let (bytes, _room) = (received.bytes, received.room);
+    let upload: ToscaUpload = if form::is_form(&parts.headers) {
+        form::read(parts, bytes).await?
+    } else if bytes.len() <= PARSE_INLINE_BYTES_MAX {
+        json::read(&bytes)?
+    } else {
+        let reading = tokio::task::spawn_blocking(move || json::read(&bytes));
+        reading.await.unwrap_or_else(|error| {
+            Err(ApiError::internal(format!("the upload was not read: {error}")))
+        })?
+    };
+    Ok(answer::data(&api.node.upload(upload).await?))
+}

@@ -1,0 +1,32 @@
+//! Every bound of this room, in one place. Units come last.
+
+/// Largest configuration file, in bytes.
+pub(crate) const CONFIG_BYTES_MAX: u64 = 1024 * 1024;
+/// Largest file that holds an API token, in bytes.
+pub(crate) const TOKEN_FILE_BYTES_MAX: u64 = 16 * 1024;
+/// Longest name that a node gives or takes at start: swarm, region, agent, context. In bytes.
+pub(crate) const NAME_BYTES_MAX: usize = 128;
+/// Longest API token, in bytes: it has to fit into a header.
+pub(crate) const API_TOKEN_BYTES_MAX: usize = 4096;
+
+/// Fewest threads that run tasks, so that one busy task never stands in the way of the rest.
+pub(crate) const WORKERS_MIN: usize = 2;
+/// Most threads that run tasks: signatures and SQLite have their own.
+pub(crate) const WORKERS_MAX: usize = 4;
+/// Most threads for blocking work.
+pub(crate) const BLOCKING_THREADS_MAX: usize = 64;
+/// Stack of each thread of the runtime, in bytes.
+pub(crate) const THREAD_STACK_BYTES: usize = 1024 * 1024;
+/// Connections that may wait to be accepted.
+pub(crate) const LISTEN_BACKLOG: u32 = 1024;
+
+/// From the first signal to the end of the process, at most, in milliseconds. Orchestrators kill
+/// after 10 s.
+pub(crate) const STOP_MS_MAX: u64 = 7_500;
+/// The part of [`STOP_MS_MAX`] that requests in flight get to finish, in milliseconds.
+pub(crate) const DRAIN_MS_MAX: u64 = 4_000;
+/// What the runtime gets to end its last tasks, in milliseconds, on top of [`STOP_MS_MAX`].
+pub(crate) const RUNTIME_STOP_MS_MAX: u64 = 250;
+
+/// Longest message that a log record keeps, in bytes; the rest is cut.
+pub(crate) const LOG_MESSAGE_BYTES_MAX: usize = 8 * 1024;

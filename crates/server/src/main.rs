@@ -1,0 +1,51 @@
+//! OptimusDB, the program: flags → telemetry → node → HTTP API, until it is asked to stop.
+//!
+//! This room knows HTTP, the command line and the process; documents, stores and the disk are in
+//! `optimusdb-db`. Exit codes: 0 stopped as asked, 1 could not start or failed, 2 wrong usage.
+
+use std::io::Write;
+use std::process::ExitCode;
+use std::time::Instant;
+
+mod flags;
+mod http;
+mod limits;
+mod open_files;
+mod port;
+mod run;
+mod signals;
+mod telemetry;
+mod version;
+
+const FAILURE: u8 = 1;
+const USAGE: u8 = 2;
+
+fn main() -> ExitCode {
+    let started = Instant::now();
+    let settings = match flags::read(std::env::args_os().skip(1), &|name| std::env::var_os(name)) {
+        Ok(flags::Request::Help) => return answer(&flags::help()),
+        Ok(flags::Request::Version) => return answer(&format!("{}\n", version::line())),
+        Ok(flags::Request::Run(settings)) => *settings,
+        Err(error) => return refuse(USAGE, &format!("{error} (optimusdb -help lists the flags)")),
+    };
+    let logs = telemetry::start(&settings.log_filter, settings.log_readable);
+    match run::run(settings, logs, started) {
+        run::Ending::Stopped => ExitCode::SUCCESS,
+        run::Ending::NotStarted(why) => refuse(FAILURE, &why),
+        run::Ending::Failed => ExitCode::from(FAILURE),
+    }
+}
+
+/// What was asked for goes to standard output; a reader that left early is no failure.
+fn answer(text: &str) -> ExitCode {
+    let _closed = std::io::stdout().write_all(text.as_bytes());
+    ExitCode::SUCCESS
+}
+
+/// One line on standard error, whatever the reason holds.
+fn refuse(code: u8, why: &str) -> ExitCode {
+    let why: String =
+        why.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect();
+    let _closed = writeln!(std::io::stderr(), "optimusdb: {why}");
+    ExitCode::from(code)
+}

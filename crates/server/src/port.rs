@@ -1,0 +1,108 @@
+//! Takes the port of the API, before anything else is touched, so that a port in use leaves nothing
+//! half-started.
+
+use std::io::{self, ErrorKind};
+use std::net::SocketAddr;
+
+use tokio::net::{TcpListener, TcpSocket, lookup_host};
+
+use crate::flags::Api;
+use crate::limits::LISTEN_BACKLOG;
+
+/// Binds the first of the host's addresses that can be bound, IPv4 first, and listens. Connections
+/// made from now on wait until they are accepted.
+///
+/// # Errors
+///
+/// One line for the user, with the flag that helps.
+pub(crate) async fn listen(api: &Api) -> Result<TcpListener, String> {
+    let Api { host, port, .. } = api;
+    let mut addresses: Vec<SocketAddr> = match lookup_host((host.as_str(), *port)).await {
+        Ok(addresses) => addresses.collect(),
+        Err(error) => return Err(format!("cannot resolve {host:?} (-http-host): {error}")),
+    };
+    // Clients that are told "localhost" mostly try IPv4 first.
+    addresses.sort_by_key(SocketAddr::is_ipv6);
+    let mut refusal = format!("{host:?} has no address (-http-host)");
+    for address in addresses {
+        match bind(address) {
+            Ok(listener) => return Ok(listener),
+            Err(error) => refusal = explain(address, &error),
+        }
+    }
+    Err(refusal)
+}
+
+fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    // A node that starts again must not wait for the old connections to be forgotten.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(LISTEN_BACKLOG)
+}
+
+fn explain(address: SocketAddr, error: &io::Error) -> String {
+    let (host, port) = (address.ip(), address.port());
+    match error.kind() {
+        ErrorKind::AddrInUse => {
+            format!(
+                "port {port} of {host} is in use: choose another with -http-port, 0 takes any free one"
+            )
+        }
+        ErrorKind::PermissionDenied => {
+            format!(
+                "port {port} of {host} is not permitted to this user: choose one above 1023 with -http-port"
+            )
+        }
+        ErrorKind::AddrNotAvailable => {
+            format!("{host} is no address of this machine: choose another with -http-host")
+        }
+        _ => format!("cannot listen on {address} (-http-host, -http-port): {error}"),
+    }
+}
+
+/// The address of the API for people: where everything is bound, the loopback stands for it.
+pub(crate) fn url(bound: SocketAddr, context: &str) -> String {
+    let mut address = bound;
+    if bound.ip().is_unspecified() {
+        address.set_ip(if bound.is_ipv4() {
+            [127, 0, 0, 1].into()
+        } else {
+            std::net::Ipv6Addr::LOCALHOST.into()
+        });
+    }
+    format!("http://{address}/{context}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn urls_are_ones_to_click_on() {
+        for (bound, expected) in [
+            ("127.0.0.1:8089", "http://127.0.0.1:8089/c"),
+            ("0.0.0.0:80", "http://127.0.0.1:80/c"),
+            ("[::]:80", "http://[::1]:80/c"),
+            ("192.0.2.1:80", "http://192.0.2.1:80/c"),
+        ] {
+            assert_eq!(url(bound.parse().unwrap(), "c"), expected);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_taken_port_is_named_with_the_flag() {
+        let api = |port| Api { host: "localhost".into(), port, context: "c".into(), token: None };
+        let first = listen(&api(0)).await.unwrap();
+        let address = first.local_addr().unwrap();
+        let taken = Api { host: address.ip().to_string(), ..api(address.port()) };
+        let message = listen(&taken).await.unwrap_err();
+        assert!(
+            message.contains(&format!("port {} ", address.port()))
+                && message.contains("-http-port"),
+            "{message}"
+        );
+        let elsewhere = Api { host: "192.0.2.1".into(), ..api(0) };
+        assert!(listen(&elsewhere).await.unwrap_err().contains("-http-host"));
+    }
+}

@@ -1,0 +1,238 @@
+//! The life of the process: port → node → API, until a signal or a failure ends it.
+//!
+//! The port comes before the node, so that a port in use leaves the repo untouched. Stopping is in
+//! the opposite order, and bounded: requests in flight get [`DRAIN_MS_MAX`], everything together
+//! [`STOP_MS_MAX`], and a second signal ends the wait.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use optimusdb_db::{LogReceiver, Node, NodeConfig};
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+use crate::flags::{Api, Settings};
+use crate::http::{self, HttpConfig};
+use crate::limits::{
+    BLOCKING_THREADS_MAX, DRAIN_MS_MAX, RUNTIME_STOP_MS_MAX, STOP_MS_MAX, THREAD_STACK_BYTES,
+    WORKERS_MAX, WORKERS_MIN,
+};
+use crate::signals::Signals;
+use crate::version::VERSION;
+use crate::{open_files, port};
+
+/// How a node's process ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// As asked, everything closed.
+    Stopped,
+    /// It did not come up; one line for the user says why.
+    NotStarted(String),
+    /// It came up and failed, or did not stop in time; the log says why.
+    Failed,
+}
+
+/// Runs a node on a runtime of its own until it ends.
+pub(crate) fn run(settings: Settings, logs: LogReceiver, started: Instant) -> Ending {
+    open_files::raise_limit();
+    let processors = std::thread::available_parallelism().map_or(WORKERS_MIN, usize::from);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(processors.clamp(WORKERS_MIN, WORKERS_MAX))
+        .max_blocking_threads(BLOCKING_THREADS_MAX)
+        .thread_stack_size(THREAD_STACK_BYTES)
+        .thread_name("optimusdb")
+        .enable_all()
+        .build();
+    let runtime = match runtime {
+        Ok(runtime) => runtime,
+        Err(error) => return Ending::NotStarted(format!("cannot start threads: {error}")),
+    };
+    let ending = runtime.block_on(live(settings, logs, started));
+    runtime.shutdown_timeout(Duration::from_millis(RUNTIME_STOP_MS_MAX));
+    ending
+}
+
+async fn live(settings: Settings, logs: LogReceiver, started: Instant) -> Ending {
+    let mut signals = match Signals::catch() {
+        Ok(signals) => signals,
+        Err(error) => return Ending::NotStarted(format!("cannot catch signals: {error}")),
+    };
+    let listener = match &settings.api {
+        None => None,
+        Some(api) => match port::listen(api).await {
+            Ok(listener) => Some(listener),
+            Err(why) => return Ending::NotStarted(why),
+        },
+    };
+    let opening = tokio::select! {
+        opened = open(&settings, logs) => opened,
+        // Nothing was acknowledged yet, and a node that opens is safe to interrupt.
+        name = signals.next() => {
+            tracing::info!("{name} before the node was ready: stopping");
+            return Ending::Stopped;
+        }
+    };
+    let node = match opening {
+        Ok(node) => node,
+        Err(why) => return Ending::NotStarted(why),
+    };
+    let bound = listener.as_ref().and_then(|listener| listener.local_addr().ok());
+    let stopping = CancellationToken::new();
+    let mut serving = match (&settings.api, listener) {
+        (Some(api), Some(listener)) => Some(serve(api, listener, &node, &stopping)),
+        _ => None,
+    };
+    let failure = async {
+        greet(&settings, &node, bound, started).await;
+        tokio::select! {
+            why = node.failed() => format!("the node failed: {why}"),
+            why = api_ended(&mut serving) => format!("the API ended: {why}"),
+        }
+    };
+    let asked = tokio::select! {
+        name = signals.next() => {
+            tracing::info!("{name}: stopping");
+            true
+        }
+        why = failure => {
+            tracing::error!("stopping, {why}");
+            false
+        }
+    };
+    let closed = stop(node, serving, stopping, &mut signals).await;
+    if asked && closed { Ending::Stopped } else { Ending::Failed }
+}
+
+/// Opens the node off the runtime's workers: it waits for the disk, after a crash for long.
+async fn open(settings: &Settings, logs: LogReceiver) -> Result<Node, String> {
+    let config = NodeConfig {
+        repo: settings.repo.clone(),
+        swarm: settings.swarm.clone(),
+        region: settings.region.clone(),
+        coordinator: settings.coordinator,
+        durable: settings.durable,
+        agent_name: settings.agent_name.clone(),
+        version: VERSION.to_owned(),
+        logs: Some(logs),
+        log_retention: settings.log_retention,
+    };
+    let why = match tokio::task::spawn_blocking(move || Node::open(config)).await {
+        Ok(Ok(node)) => return Ok(node),
+        Ok(Err(error)) => error.to_string(),
+        Err(broken) => broken.to_string(),
+    };
+    // Some reasons name the way out already; a file system's do not.
+    if why.contains("-repo") {
+        return Err(why);
+    }
+    Err(format!(
+        "{why} (data directory {}, chosen with -repo and -data-root)",
+        settings.repo.display()
+    ))
+}
+
+/// Tells whoever reads the log what runs where, and what they should know about it.
+async fn greet(settings: &Settings, node: &Node, bound: Option<SocketAddr>, started: Instant) {
+    for notice in &settings.without_effect {
+        tracing::warn!("{notice}");
+    }
+    let api = match (&settings.api, bound) {
+        (Some(api), Some(bound)) => {
+            if !bound.ip().is_loopback() && api.token.is_none() {
+                tracing::warn!(
+                    "the API listens on {bound} without a token: whoever reaches it may write (-api-token)"
+                );
+            }
+            format!("API on {}", port::url(bound, &api.context))
+        }
+        _ => "no API (-http=false)".to_owned(),
+    };
+    let stores = match node.stores().await {
+        Ok(stores) => stores.len().to_string(),
+        Err(error) => format!("unknown ({error})"),
+    };
+    let (ready_ms, repo) = (started.elapsed().as_millis(), settings.repo.display());
+    tracing::info!("ready in {ready_ms} ms: {api}, repo {repo}, stores: {stores}");
+}
+
+type Serving = JoinHandle<std::io::Result<()>>;
+
+fn serve(api: &Api, listener: TcpListener, node: &Node, stopping: &CancellationToken) -> Serving {
+    let config = HttpConfig {
+        context: api.context.clone(),
+        api_token: api.token.as_ref().map(|token| token.text().to_owned()),
+    };
+    tokio::spawn(http::serve(listener, node.clone(), config, stopping.clone()))
+}
+
+/// Resolves when the API ends by itself, which it never should.
+async fn api_ended(serving: &mut Option<Serving>) -> String {
+    match serving.as_mut() {
+        None => std::future::pending().await,
+        Some(running) => {
+            let ended = running.await;
+            *serving = None;
+            match ended {
+                Ok(Ok(())) => "without a reason".to_owned(),
+                Ok(Err(error)) => error.to_string(),
+                Err(broken) => broken.to_string(),
+            }
+        }
+    }
+}
+
+/// Drains the API and closes the node; true when the node closed in time.
+async fn stop(
+    node: Node,
+    serving: Option<Serving>,
+    stopping: CancellationToken,
+    signals: &mut Signals,
+) -> bool {
+    let started = Instant::now();
+    // A task of its own: whatever it does, the deadline and the second signal stay awake.
+    let closing = tokio::spawn(close(node.clone(), serving, stopping));
+    let closed = tokio::select! {
+        closed = timeout(Duration::from_millis(STOP_MS_MAX), closing) => match closed {
+            Ok(Ok(())) => true,
+            Ok(Err(broken)) => {
+                tracing::error!("the node did not close: {broken}");
+                false
+            }
+            Err(_) => {
+                tracing::error!("the node did not close within {STOP_MS_MAX} ms: leaving it");
+                false
+            }
+        },
+        name = signals.next() => {
+            tracing::warn!("{name} again: leaving at once");
+            false
+        }
+    };
+    if closed {
+        tracing::info!("stopped in {} ms", started.elapsed().as_millis());
+    } else {
+        // Dropping the last handle may wait for the writer; what is acknowledged is on the disk.
+        std::mem::forget(node);
+    }
+    closed
+}
+
+async fn close(node: Node, serving: Option<Serving>, stopping: CancellationToken) {
+    stopping.cancel();
+    if let Some(mut running) = serving {
+        match timeout(Duration::from_millis(DRAIN_MS_MAX), &mut running).await {
+            Ok(Ok(Ok(()))) => {}
+            Ok(Ok(Err(error))) => tracing::error!("the API failed while it stopped: {error}"),
+            Ok(Err(broken)) => tracing::error!("the API failed while it stopped: {broken}"),
+            Err(_) => {
+                tracing::warn!(
+                    "some requests did not end within {DRAIN_MS_MAX} ms and are cut off"
+                );
+                running.abort();
+            }
+        }
+    }
+    node.close().await;
+}

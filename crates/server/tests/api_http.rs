@@ -1,0 +1,333 @@
+//! The API as HTTP: paths, methods, CORS, the token, and requests that are none.
+#![allow(clippy::unwrap_used, reason = "this is a test")]
+
+mod support;
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use support::Server;
+
+#[test]
+fn paths_answer_within_their_context_with_or_without_a_slash() {
+    let server = Server::start();
+    for path in [
+        "/id",
+        "/id/",
+        "/stores/",
+        "/peers",
+        "/ems/",
+        "/healthz",
+        "/readyz/",
+        "/metrics",
+        "/openapi.json",
+    ] {
+        assert_eq!(server.get(path).status, 200, "{path}");
+    }
+    for probe in ["/healthz", "/readyz"] {
+        assert_eq!(server.connect().request("GET", probe, &[], b"").status, 200);
+    }
+    for unknown in [
+        "/",
+        "/swarmkb",
+        "/swarmkb/",
+        "/swarmkb/x",
+        "/id",
+        "/swarmkb/id/x",
+        "/swarmkb//id",
+        "/%ff",
+        "/metrics",
+    ] {
+        let answer = server.connect().request("GET", unknown, &[], b"");
+        assert!(answer.refusal(404).contains("/swarmkb/openapi.json"), "{unknown}");
+    }
+}
+
+#[test]
+fn another_context_may_be_chosen() {
+    let server = Server::start_with(&["-swarmkb=other.ctx"]);
+    let status = |path| server.connect().request("GET", path, &[], b"").status;
+    assert_eq!(
+        (status("/other.ctx/id"), status("/swarmkb/id"), status("/healthz")),
+        (200, 404, 200)
+    );
+}
+
+#[test]
+fn wrong_methods_are_told_the_right_ones() {
+    let server = Server::start();
+    for (method, path, allowed) in [
+        ("GET", "/command", "POST"),
+        ("PUT", "/command/", "POST"),
+        ("DELETE", "/upload", "POST"),
+        ("POST", "/stores", "GET,HEAD"),
+        ("GET", "/stores/x", "PUT"),
+        ("PUT", "/log", "GET,HEAD,POST"),
+        ("BREW", "/id", "GET,HEAD"),
+    ] {
+        let answer = server.request(method, path, &[], b"");
+        assert!(answer.refusal(405).contains(method));
+        assert_eq!(answer.header("allow"), Some(allowed), "{method} {path}");
+    }
+}
+
+#[test]
+fn the_description_has_the_methods_that_are_served() {
+    let server = Server::start();
+    let description = server.get("/openapi.json").json();
+    for (path, operations) in description["paths"].as_object().unwrap() {
+        let answer = server.request("TRACE", &path.replace("{name}", "some"), &[], b"");
+        let served: BTreeSet<String> =
+            answer.header("allow").unwrap().split(',').map(str::to_lowercase).collect();
+        let mut described: BTreeSet<String> =
+            operations.as_object().unwrap().keys().cloned().collect();
+        described.remove("parameters");
+        if described.contains("get") {
+            described.insert("head".into());
+        }
+        assert_eq!(served, described, "{path}");
+    }
+}
+
+#[test]
+fn any_origin_may_ask() {
+    let server = Server::start();
+    let preflight = [("Origin", "http://page.test"), ("Access-Control-Request-Method", "POST")];
+    let answers = [
+        server.request("OPTIONS", "/command", &preflight, b""),
+        server.request("OPTIONS", "/command", &[], b""),
+        server.request("OPTIONS", "/id", &preflight, b""),
+        server.request("OPTIONS", "/nowhere", &preflight, b""),
+        server.get("/id"),
+        server.get("/log"),
+        server.get("/nowhere"),
+    ];
+    for answer in &answers {
+        assert_eq!(answer.header("access-control-allow-origin"), Some("*"));
+        assert_eq!(answer.header("access-control-allow-methods"), Some("*"));
+        assert_eq!(
+            answer.header("access-control-allow-headers"),
+            Some("Content-Type, Authorization")
+        );
+    }
+    let statuses = answers.map(|answer| answer.status);
+    assert_eq!(statuses, [200, 200, 200, 200, 200, 400, 404]);
+}
+
+#[test]
+fn the_token_opens_all_and_probes_need_none() {
+    let server = Server::start_with(&["-api-token=s3cret"]);
+    let status = |path: &str, authorization: &str| {
+        let headers: &[(&str, &str)] =
+            if authorization.is_empty() { &[] } else { &[("Authorization", authorization)] };
+        server.request("GET", path, headers, b"").status
+    };
+    for path in ["/id", "/stores", "/metrics", "/openapi.json", "/nowhere", "/command"] {
+        let answer = server.get(path);
+        assert!(answer.refusal(401).contains("Bearer"), "{path}");
+        assert!(answer.header("www-authenticate").unwrap().starts_with("Bearer"));
+    }
+    assert_eq!((status("/healthz", ""), status("/readyz", "")), (200, 200));
+    assert_eq!(server.request("OPTIONS", "/id", &[], b"").status, 200);
+    assert_eq!((status("/id", "Bearer s3cret"), status("/id", "bearer s3cret")), (200, 200));
+    assert_eq!(
+        (status("/id", "Bearer s3cre"), status("/id", "Basic s3cret"), status("/id", "Bearer")),
+        (401, 401, 401)
+    );
+    assert!(!server.get("/id").text().contains("s3cret"));
+}
+
+#[test]
+fn content_types_do_not_matter_to_commands() {
+    let server = Server::start();
+    let body = br#"{"method":{"cmd":"help"}}"#;
+    for headers in [
+        &[][..],
+        &[("Content-Type", "application/x-www-form-urlencoded")],
+        &[("Content-Type", "text/plain; charset=latin1")],
+        &[("Content-Type", "multipart/form-data")],
+    ] {
+        assert_eq!(server.request("POST", "/command", headers, body).status, 200);
+    }
+}
+
+#[test]
+fn one_connection_carries_many_requests() {
+    let server = Server::start();
+    let mut client = server.connect();
+    for round in 0..100 {
+        let path = if round % 3 == 0 { "/swarmkb/nowhere" } else { "/swarmkb/healthz" };
+        assert_eq!(
+            client.request("GET", path, &[], b"").status,
+            if round % 3 == 0 { 404 } else { 200 }
+        );
+    }
+    let head = client.request("HEAD", "/swarmkb/id", &[], b"");
+    assert_eq!((head.status, head.body.len()), (200, 0));
+    assert_eq!(client.request("GET", "/swarmkb/id", &[], b"").status, 200);
+}
+
+#[test]
+fn what_is_no_request_ends_nothing_but_its_connection() {
+    let server = Server::start();
+    let mut bystander = server.connect();
+    let long_line = format!("GET /{} HTTP/1.1\r\nHost: x\r\n\r\n", "a".repeat(100_000));
+    let many_headers = format!("GET /swarmkb/id HTTP/1.1\r\n{}\r\n", "X: y\r\n".repeat(1000));
+    for nonsense in [
+        "nonsense\r\n\r\n",
+        "\0\0\0\0\r\n\r\n",
+        "GET\r\n\r\n",
+        "GET /swarmkb/id HTTP/9.9\r\n\r\n",
+        "POST /swarmkb/command HTTP/1.1\r\nHost: x\r\nContent-Length: many\r\n\r\n",
+        "POST /swarmkb/command HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello",
+        "POST /swarmkb/command HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+        "\x16\x03\x01\x02\x00\x01\x00\x01",
+        &long_line,
+        &many_headers,
+    ] {
+        let mut client = server.connect();
+        client.send(nonsense.as_bytes());
+        client.send(b"\r\n\r\n");
+        if let Some(answer) = client.answer(false) {
+            assert!((400..500).contains(&answer.status), "{nonsense:.40}: {}", answer.status);
+        }
+        assert_eq!(bystander.request("GET", "/swarmkb/healthz", &[], b"").status, 200);
+    }
+}
+
+#[test]
+fn clients_that_hang_up_or_dawdle_hold_nobody_up() {
+    let server = Server::start();
+    let started = std::time::Instant::now();
+    let mut dawdlers = Vec::new();
+    for part in [
+        "POST /swarmkb/com",
+        "POST /swarmkb/command HTTP/1.1\r\nHost: x\r\n",
+        "POST /swarmkb/command HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n{\"method\":",
+        "POST /swarmkb/command HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n{\"met",
+    ] {
+        for stays in 0..20 {
+            let mut client = server.connect();
+            client.send(part.as_bytes());
+            if stays < 10 {
+                dawdlers.push(client);
+            }
+        }
+    }
+    assert_eq!(server.data(&json!({"method": {"cmd": "help"}})).as_array().map(Vec::len), Some(12));
+    assert!(started.elapsed() < Duration::from_secs(5));
+    drop(dawdlers);
+    assert_eq!(server.get("/id").status, 200);
+}
+
+#[test]
+fn figures_are_counted_by_command_and_status() {
+    let server = Server::start();
+    server.data(&json!({"method": {"cmd": "Help"}}));
+    server.refusal(400, &json!({"method": {"cmd": "nothing"}}));
+    let answer = server.request("GET", "/metrics", &[], b"");
+    assert!(answer.header("content-type").unwrap().starts_with("text/plain"));
+    for expected in [
+        "optimusdb_http_requests_total{endpoint=\"command\",command=\"help\",status=\"2xx\"} 1",
+        "optimusdb_http_requests_total{endpoint=\"command\",command=\"unknown\",status=\"4xx\"} 1",
+        "optimusdb_http_request_duration_seconds_count{endpoint=\"command\",command=\"help\"} 1",
+        "optimusdb_http_requests_in_flight 1",
+        "process_resident_memory_bytes ",
+        "process_uptime_seconds ",
+    ] {
+        assert!(answer.text().contains(expected), "{expected} in {}", answer.text());
+    }
+    let scraped =
+        server.request("GET", "/metrics", &[("Accept", "application/openmetrics-text")], b"");
+    assert!(scraped.header("content-type").unwrap().starts_with("application/openmetrics-text"));
+    assert!(scraped.text().ends_with("# EOF\n"));
+}
+
+#[test]
+fn a_node_says_who_it_is_and_whom_it_knows() {
+    let server = Server::start_with(&["-region=north"]);
+    let id = server.get("/id").json()["data"].take();
+    for name in ["peer_id", "identity", "swarm", "version"] {
+        assert!(id[name].as_str().is_some_and(|text| !text.is_empty()), "{name}: {id}");
+    }
+    assert_eq!((&id["addrs"], &id["region"]), (&json!([]), &json!("north")));
+    assert_eq!((server.get("/peers").text(), server.get("/ems").text()), ("[]", "[]"));
+    assert_eq!(server.get("/healthz").json(), json!({"status": 200, "data": "ok"}));
+    assert_eq!(server.get("/readyz").json()["data"]["ready"], Value::Bool(true));
+    server.get("/benchmarks").refusal(501);
+
+    let home = server.stop();
+    let again = Server::start_in(home, &[]);
+    assert_eq!(again.get("/id").json()["data"]["peer_id"], id["peer_id"]);
+    assert_eq!(again.get("/id").json()["data"]["identity"], id["identity"]);
+}
+
+#[test]
+fn the_log_is_read_by_the_hour() {
+    let server = Server::start();
+    for (query, expected) in [
+        ("", "'date' is missing"),
+        ("?date=2025-09-30", "'hour' is missing"),
+        ("?hour=7", "'date' is missing"),
+        ("?date=2025-02-30&hour=7", "is not a day as YYYY-MM-DD"),
+        ("?date=30.09.2025&hour=7", "is not a day as YYYY-MM-DD"),
+        ("?date=2025-09-30&hour=24", "'hour' must"),
+        ("?date=2025-09-30&hour=x", "'hour' must"),
+    ] {
+        for method in ["GET", "POST"] {
+            let refusal = server.request(method, &format!("/log{query}"), &[], b"").refusal(400);
+            assert!(refusal.contains(expected), "{query}: {refusal}");
+        }
+    }
+    assert_eq!(server.get("/log?date=2001-01-01&hour=00").text(), "[]");
+
+    // What the node said when it started, in this hour or in the one that has just begun.
+    let lines = wait_for_log(&server);
+    let times: Vec<&str> = lines.iter().map(|line| line["timestamp"].as_str().unwrap()).collect();
+    assert!(times.windows(2).all(|pair| pair[0] >= pair[1]), "newest first: {times:?}");
+    for line in &lines {
+        let keys: Vec<&String> = line.as_object().unwrap().keys().collect();
+        assert_eq!(keys, ["level", "message", "source", "timestamp"]);
+    }
+}
+
+fn wait_for_log(server: &Server) -> Vec<Value> {
+    let deadline = std::time::Instant::now() + support::PATIENCE;
+    loop {
+        let now =
+            std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+        for hours in [now / 3600, now / 3600 - 1] {
+            let path = format!("/log?date={}&hour={:02}", day(hours / 24), hours % 24);
+            let answer = server.request("POST", &path, &[], b"");
+            assert_eq!(answer.status, 200, "{}", answer.text());
+            let Value::Array(lines) = answer.json() else { panic!("a bare array") };
+            if lines.iter().any(|line| line["message"].as_str().unwrap().contains("API on http://"))
+            {
+                return lines;
+            }
+        }
+        assert!(std::time::Instant::now() < deadline, "the start is not in the log");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// A day counted from 1970-01-01 as `YYYY-MM-DD`, by counting.
+fn day(days: u64) -> String {
+    let (mut year, mut left) = (1970, days);
+    let leap = |year| year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    while left >= if leap(year) { 366 } else { 365 } {
+        left -= if leap(year) { 366 } else { 365 };
+        year += 1;
+    }
+    let months = [31, if leap(year) { 29 } else { 28 }, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
+    let mut month = 1;
+    for length in months {
+        if left < length {
+            break;
+        }
+        left -= length;
+        month += 1;
+    }
+    format!("{year:04}-{month:02}-{:02}", left + 1)
+}

@@ -1,0 +1,521 @@
+//! The program as a user meets it: the real binary, its output, its exit codes.
+
+#![allow(clippy::unwrap_used, reason = "a test ends where its ground gives way")]
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+/// Time for what should happen at once, on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// What the contract gives a node to stop.
+const STOP: Duration = Duration::from_secs(8);
+
+/// The binary with nothing of this process's environment but an empty home.
+fn optimusdb(home: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_optimusdb"));
+    command.env_clear().env("HOME", home).current_dir(home).stdin(Stdio::null());
+    command
+}
+
+fn run(home: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> Output {
+    optimusdb(home).args(arguments).envs(variables.iter().copied()).output().unwrap()
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+/// Asserts a refusal: this code, one line on standard error, nothing on standard output.
+fn assert_refused(output: &Output, code: i32, expected: &[&str]) {
+    let message = stderr(output);
+    assert_eq!(output.status.code(), Some(code), "{message}");
+    assert!(output.stdout.is_empty());
+    assert!(message.starts_with("optimusdb: ") && message.lines().count() == 1, "{message:?}");
+    for part in expected {
+        assert!(message.contains(part), "{part:?} in {message:?}");
+    }
+}
+
+/// A running node; it is killed when the test lets go of it.
+struct Node {
+    child: Child,
+    lines: Receiver<String>,
+    seen: Vec<String>,
+}
+
+impl Node {
+    fn start(home: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> Node {
+        let mut command = optimusdb(home);
+        command
+            .args(arguments)
+            .envs(variables.iter().copied())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let reader = BufReader::new(child.stderr.take().unwrap());
+        let (sender, lines) = sync_channel(10_000);
+        std::thread::spawn(move || {
+            for line in reader.lines().map_while(Result::ok) {
+                if sender.send(line).is_err() {
+                    break;
+                }
+            }
+        });
+        Node { child, lines, seen: Vec::new() }
+    }
+
+    /// On a free port, with a repo of its own in `home`.
+    fn start_ready(home: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> Node {
+        let mut node = Node::start(home, &[&["-http-port=0"], arguments].concat(), variables);
+        node.line_with("ready in ");
+        node
+    }
+
+    /// Waits for a line of the log.
+    fn line_with(&mut self, text: &str) -> String {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            match self.lines.recv_timeout(left) {
+                Ok(line) => {
+                    self.seen.push(line.clone());
+                    if line.contains(text) {
+                        return line;
+                    }
+                }
+                Err(error) => panic!("no line with {text:?} ({error}) after {:#?}", self.seen),
+            }
+        }
+    }
+
+    /// `127.0.0.1:PORT` out of the line that says the node is ready.
+    fn address(&self) -> String {
+        let ready = self.seen.iter().find(|line| line.contains("ready in ")).unwrap();
+        let (_, rest) = ready.split_once("API on http://").unwrap();
+        rest.split_once('/').unwrap().0.to_owned()
+    }
+
+    fn signal(&self, signal: Signal) {
+        let pid = Pid::from_raw(i32::try_from(self.child.id()).unwrap()).unwrap();
+        kill_process(pid, signal).unwrap();
+    }
+
+    /// The exit status, and how long it took from now.
+    fn wait(&mut self) -> (ExitStatus, Duration) {
+        let start = Instant::now();
+        while start.elapsed() < PATIENCE {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                self.seen.extend(self.lines.iter());
+                return (status, start.elapsed());
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        panic!("still running after {PATIENCE:?}: {:#?}", self.seen)
+    }
+
+    fn stop(mut self) -> Vec<String> {
+        self.signal(Signal::TERM);
+        let (status, took) = self.wait();
+        assert_eq!(status.code(), Some(0), "{:#?}", self.seen);
+        assert!(took < STOP, "{took:?}");
+        std::mem::take(&mut self.seen)
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        let _gone = self.child.kill();
+        let _status = self.child.wait();
+    }
+}
+
+fn home() -> tempfile::TempDir {
+    tempfile::tempdir().unwrap()
+}
+
+fn config(home: &Path, text: &str) -> PathBuf {
+    let path = home.join("optimusdb.toml");
+    std::fs::write(&path, text).unwrap();
+    path
+}
+
+/// Flag, variable, default: the contract, written down a second time.
+const FLAGS: [(&str, &str, &str); 26] = [
+    ("config", "OPTIMUSDB_CONFIG", "no default"),
+    ("http", "OPTIMUSDB_HTTP", "default true"),
+    ("http-port", "OPTIMUSDB_API_PORT", "default 8089"),
+    ("http-host", "OPTIMUSDB_API_HOST", "default 127.0.0.1"),
+    ("ipfs-port", "OPTIMUSDB_P2P_PORT", "default 4001"),
+    ("gateway-port", "OPTIMUSDB_GATEWAY_PORT", "default 5001"),
+    ("swarmkb", "OPTIMUSDB_CONTEXT", "default swarmkb"),
+    ("repo", "OPTIMUSDB_REPO", "default swarmkb"),
+    ("data-root", "OPTIMUSDB_DATA_DIR", "$XDG_DATA_HOME/optimusdb"),
+    ("bootstrap", "OPTIMUSDB_BOOTSTRAP", "no default"),
+    ("swarm", "OPTIMUSDB_SWARM", "default swarmkb"),
+    ("swarm-key", "OPTIMUSDB_SWARM_KEY", "no default"),
+    ("coordinator", "OPTIMUSDB_COORDINATOR", "default true"),
+    ("full-replica", "OPTIMUSDB_FULL_REPLICA", "default true"),
+    ("download-dir", "OPTIMUSDB_DOWNLOAD_DIR", "default ~/Downloads, else the repo"),
+    ("benchmark", "OPTIMUSDB_BENCHMARK", "default false"),
+    ("region", "OPTIMUSDB_REGION", "no default"),
+    ("shell", "OPTIMUSDB_SHELL", "default false"),
+    ("experimental", "OPTIMUSDB_EXPERIMENTAL", "default false"),
+    ("devlogs", "OPTIMUSDB_DEVLOGS", "default false"),
+    ("mdns", "OPTIMUSDB_MDNS", "default true"),
+    ("dht", "OPTIMUSDB_DHT", "default true"),
+    ("api-token", "OPTIMUSDB_API_TOKEN", "no default"),
+    ("durable", "OPTIMUSDB_DURABLE", "default true"),
+    ("log-retention-days", "OPTIMUSDB_LOG_RETENTION_DAYS", "default 7"),
+    ("version", "", ""),
+];
+
+const VARIABLES_ONLY: [(&str, &str); 4] = [
+    ("OPTIMUSDB_SEED_PEERS", "no default"),
+    ("OPTIMUSDB_LOG_LEVEL", "default info"),
+    ("OPTIMUSDB_API_TOKEN_FILE", "no default"),
+    ("AGENT_NAME", "default the host name"),
+];
+
+#[test]
+fn help_lists_every_flag_with_default_and_variable() {
+    let home = home();
+    for form in ["-h", "-help", "--help"] {
+        let output = run(home.path(), &[form], &[]);
+        assert_eq!(output.status.code(), Some(0));
+        assert!(output.stderr.is_empty());
+        let help = String::from_utf8(output.stdout).unwrap();
+        // An entry is its title and the indented lines below.
+        let entry = |title: &str| {
+            let start =
+                help.find(title).unwrap_or_else(|| panic!("{title:?} is missing in {help}"));
+            let body: Vec<&str> =
+                help[start..].lines().skip(1).take_while(|line| line.starts_with("    ")).collect();
+            body.iter().map(|line| line.trim()).collect::<Vec<_>>().join(" ")
+        };
+        for (name, variable, default) in FLAGS {
+            let title = [format!("\n  -{name}\n"), format!("\n  -{name} ")];
+            let title = title.iter().find(|title| help.contains(title.as_str()));
+            let title = title.unwrap_or_else(|| panic!("-{name} is missing in {help}"));
+            let text = entry(&title[1..]);
+            assert!(text.contains(variable) && text.contains(default), "-{name}: {text}");
+        }
+        for (variable, default) in VARIABLES_ONLY {
+            assert!(entry(&format!("  {variable},")).contains(default), "{variable}");
+        }
+    }
+}
+
+#[test]
+fn version_has_number_and_commit() {
+    let home = home();
+    for form in ["-version", "--version"] {
+        let output = run(home.path(), &[form], &[]);
+        assert_eq!(output.status.code(), Some(0));
+        let text = String::from_utf8(output.stdout).unwrap();
+        let expected = format!("optimusdb {} (commit ", env!("CARGO_PKG_VERSION"));
+        assert!(text.starts_with(&expected) && text.ends_with(")\n"), "{text:?}");
+    }
+}
+
+#[test]
+fn wrong_usage_is_one_line_and_2_and_leaves_nothing_behind() {
+    let home = home();
+    let unknown_key = config(home.path(), "http-prot = 1\n");
+    let unknown_key = unknown_key.to_str().unwrap();
+    for (arguments, variables, expected) in [
+        (&["-bogus"][..], &[][..], &["unknown flag \"-bogus\"", "-help"][..]),
+        (&["-http-prot=1"], &[], &["did you mean -http-port?"]),
+        (&["-http-port=eighty"], &[], &["-http-port", "0 to 65535", "eighty"]),
+        (&["-http-port", "70000"], &[], &["70000"]),
+        (&["-ipfs-port=x"], &[], &["-ipfs-port"]),
+        (&["-http=maybe"], &[], &["-http wants true or false"]),
+        (&["-repo"], &[], &["-repo needs a value"]),
+        (&["serve"], &[], &["unexpected argument \"serve\""]),
+        (&["-http", "false"], &[], &["write -http=false"]),
+        (&["-two\nlines"], &[], &["two\\nlines"]),
+        (&["-swarmkb=a/b"], &[], &["-swarmkb", "one path segment"]),
+        (&["-api-token="], &[], &["-api-token is empty"]),
+        (&["-config=nowhere.toml"], &[], &["nowhere.toml"]),
+        (&["-config", unknown_key], &[], &["optimusdb.toml", "\"http-prot\"", "\"http-port\""]),
+        (&[], &[("OPTIMUSDB_CONFIG", unknown_key)], &["\"http-prot\""]),
+        (&[], &[("OPTIMUSDB_API_PORT", "x")], &["OPTIMUSDB_API_PORT"]),
+        (&[], &[("OPTIMUSDB_COORDINATOR", "yes")], &["OPTIMUSDB_COORDINATOR wants true or false"]),
+        (&[], &[("OPTIMUSDB_LOG_LEVEL", "loud")], &["OPTIMUSDB_LOG_LEVEL"]),
+        (&[], &[("HOME", "")], &["-data-root", "OPTIMUSDB_DATA_DIR"]),
+    ] {
+        assert_refused(&run(home.path(), arguments, variables), 2, expected);
+    }
+    assert!(!home.path().join(".local").exists());
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn an_argument_that_is_no_text_is_refused() {
+    use std::os::unix::ffi::OsStrExt;
+    let home = home();
+    let output =
+        optimusdb(home.path()).arg(std::ffi::OsStr::from_bytes(b"-repo=\xff")).output().unwrap();
+    assert_refused(&output, 2, &["not UTF-8"]);
+}
+
+#[test]
+fn a_port_in_use_is_named_with_its_flag_and_leaves_no_repo() {
+    let home = home();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let output = run(home.path(), &["-http-port", &port, "-repo=./r"], &[]);
+    assert_refused(&output, 1, &[&port, "in use", "-http-port"]);
+    assert!(!home.path().join("r").exists());
+}
+
+#[test]
+fn an_address_of_another_machine_is_refused() {
+    let home = home();
+    let output = run(home.path(), &["-http-port=0", "-http-host=192.0.2.1"], &[]);
+    assert_refused(&output, 1, &["192.0.2.1", "-http-host"]);
+}
+
+#[test]
+fn a_repo_that_cannot_be_written_is_named() {
+    let home = home();
+    std::fs::write(home.path().join("file"), "").unwrap();
+    // Below a file nobody can write, root neither.
+    let output = run(home.path(), &["-http-port=0", "-repo=./file/repo"], &[]);
+    assert_refused(&output, 1, &["file/repo", "-repo"]);
+}
+
+#[test]
+fn a_second_node_on_a_repo_is_refused_and_the_first_stays_well() {
+    let home = home();
+    let first = Node::start_ready(home.path(), &["-repo=shared"], &[]);
+    let output = run(home.path(), &["-http-port=0", "-repo=shared"], &[]);
+    assert_refused(&output, 1, &["shared", "another node", "-repo"]);
+    first.stop();
+    // And the lock went with the process.
+    Node::start_ready(home.path(), &["-repo=shared"], &[]).stop();
+}
+
+#[test]
+fn flag_over_variable_over_file_over_default() {
+    let home = home();
+    let path = config(home.path(), "swarmkb = \"from-file\"\nhttp-port = 0\n");
+    let path = ("OPTIMUSDB_CONFIG", path.to_str().unwrap());
+    let variable = ("OPTIMUSDB_CONTEXT", "from-variable");
+    for (arguments, variables, context) in [
+        (&["-swarmkb=from-flag"][..], &[variable, path][..], "from-flag"),
+        (&[], &[variable, path], "from-variable"),
+        (&[], &[("OPTIMUSDB_CONTEXT", ""), path], "from-file"),
+        (&["-http-port=0"], &[], "swarmkb"),
+    ] {
+        let mut node = Node::start(home.path(), arguments, variables);
+        let ready = node.line_with("ready in ");
+        let address = node.address();
+        assert!(ready.contains(&format!("API on http://{address}/{context},")), "{ready}");
+        assert!(
+            address.starts_with("127.0.0.1:")
+                && !address.ends_with(":0")
+                && !address.ends_with(":8089")
+        );
+        node.stop();
+    }
+}
+
+#[test]
+fn the_repo_is_made_where_the_flags_say() {
+    let home = home();
+    for (arguments, variables, expected) in [
+        (&[][..], &[][..], ".local/share/optimusdb/swarmkb"),
+        (&["-repo=a", "-data-root=root"], &[], "root/a"),
+        (&["-repo=./b"], &[], "b"),
+        (&[], &[("OPTIMUSDB_REPO", "~/c/d")], "c/d"),
+    ] {
+        let node = Node::start_ready(home.path(), arguments, variables);
+        assert!(home.path().join(expected).is_dir(), "{expected}");
+        let seen = node.stop();
+        let ready = seen.iter().find(|line| line.contains("ready in ")).unwrap();
+        assert!(ready.contains(&format!("{expected},")), "{ready}");
+    }
+}
+
+#[test]
+fn sigterm_and_sigint_stop_the_node_in_time() {
+    let home = home();
+    for signal in [Signal::TERM, Signal::INT] {
+        let mut node = Node::start_ready(home.path(), &[], &[]);
+        node.signal(signal);
+        let (status, took) = node.wait();
+        assert_eq!(status.code(), Some(0), "{:#?}", node.seen);
+        assert!(took < STOP, "{took:?}");
+        assert!(node.seen.iter().any(|line| line.contains("stopped in ")), "{:#?}", node.seen);
+    }
+}
+
+/// A request that never ends, as seen by the node.
+fn endless_request(node: &Node) -> TcpStream {
+    let mut connection = TcpStream::connect(node.address()).unwrap();
+    let head = "POST /swarmkb/command HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{";
+    connection.write_all(head.as_bytes()).unwrap();
+    std::thread::sleep(Duration::from_millis(200));
+    connection
+}
+
+#[test]
+fn a_slow_client_does_not_hold_the_node() {
+    let home = home();
+    let node = Node::start_ready(home.path(), &[], &[]);
+    let _idle = TcpStream::connect(node.address()).unwrap();
+    let mut request = endless_request(&node);
+    node.stop();
+    let _cut_off = request.read_to_end(&mut Vec::new());
+}
+
+#[test]
+fn a_second_signal_ends_the_wait() {
+    let home = home();
+    let mut node = Node::start_ready(home.path(), &[], &[]);
+    let _request = endless_request(&node);
+    node.signal(Signal::TERM);
+    node.line_with("SIGTERM: stopping");
+    node.signal(Signal::TERM);
+    let (_, took) = node.wait();
+    assert!(took < Duration::from_secs(2), "{took:?}");
+}
+
+#[test]
+fn without_http_no_port_is_taken() {
+    let home = home();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let mut node = Node::start(home.path(), &["-http=false", "-http-port", &port], &[]);
+    assert!(node.line_with("ready in ").contains("no API (-http=false)"));
+    node.stop();
+}
+
+#[test]
+fn what_has_no_effect_yet_is_said_once_and_only_when_set() {
+    let home = home();
+    let notices =
+        |seen: &[String]| seen.iter().filter(|line| line.contains("has no effect yet")).count();
+    let quiet = Node::start_ready(home.path(), &["-mdns=false"], &[]).stop();
+    assert_eq!(notices(&quiet), 0, "{quiet:#?}");
+    let variables = [("OPTIMUSDB_SEED_PEERS", "a:4001"), ("OPTIMUSDB_P2P_PORT", "4002")];
+    let seen =
+        Node::start_ready(home.path(), &["-bootstrap=/ip4/192.0.2.1/tcp/4001"], &variables).stop();
+    assert_eq!(notices(&seen), 3, "{seen:#?}");
+    let sentence =
+        "-bootstrap is accepted and has no effect yet: peer-to-peer comes with a later version";
+    assert!(seen.iter().any(|line| line.ends_with(sentence)), "{seen:#?}");
+}
+
+#[test]
+fn an_open_api_without_a_token_is_warned_about() {
+    let home = home();
+    let warned = |seen: &[String]| {
+        seen.iter().any(|line| line.contains("WARN") && line.contains("without a token"))
+    };
+    let open = Node::start_ready(home.path(), &["-http-host=0.0.0.0"], &[]).stop();
+    assert!(warned(&open), "{open:#?}");
+    let token = [("OPTIMUSDB_API_TOKEN", "hushhush")];
+    let guarded = Node::start_ready(home.path(), &["-http-host=0.0.0.0"], &token).stop();
+    assert!(!warned(&guarded), "{guarded:#?}");
+    assert!(!guarded.iter().any(|line| line.contains("hushhush")), "{guarded:#?}");
+    assert!(!warned(&Node::start_ready(home.path(), &[], &[]).stop()));
+}
+
+#[test]
+fn log_lines_start_with_utc_and_the_level_is_obeyed() {
+    let home = home();
+    let seen = Node::start_ready(home.path(), &[], &[]).stop();
+    for line in &seen {
+        let (time, rest) = line.split_once(' ').unwrap();
+        assert!(time.len() == 27 && time.ends_with('Z') && time.as_bytes()[10] == b'T', "{line}");
+        assert!(
+            rest.starts_with(" INFO optimusdb") || rest.starts_with(" WARN optimusdb"),
+            "{line}"
+        );
+    }
+    // One warning, so that there is something to wait for.
+    let mut quiet = Node::start(
+        home.path(),
+        &["-http-port=0", "-bootstrap=x"],
+        &[("OPTIMUSDB_LOG_LEVEL", "warn")],
+    );
+    quiet.line_with("no effect yet");
+    assert_eq!(quiet.stop().len(), 1);
+}
+
+/// The answer to a GET, head and body, from a connection of its own.
+fn get(address: &str, path: &str, header: &str) -> String {
+    let mut connection = TcpStream::connect(address).unwrap();
+    let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\n{header}Connection: close\r\n\r\n");
+    connection.write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    connection.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+#[test]
+fn the_token_guards_the_api() {
+    let home = home();
+    std::fs::write(home.path().join("token"), "from-a-file\n").unwrap();
+    let variables = [("OPTIMUSDB_API_TOKEN_FILE", "~/token"), ("OPTIMUSDB_CONTEXT", "c")];
+    let node = Node::start_ready(home.path(), &[], &variables);
+    let address = node.address();
+    assert!(get(&address, "/c/stores", "").starts_with("HTTP/1.1 401 "));
+    let bearer = "Authorization: Bearer from-a-file\r\n";
+    assert!(get(&address, "/c/stores", bearer).starts_with("HTTP/1.1 200 "));
+    node.stop();
+}
+
+#[test]
+fn log_records_are_kept_and_served() {
+    let home = home();
+    let node = Node::start_ready(home.path(), &[], &[]);
+    let ready = node.seen.iter().find(|line| line.contains("ready in ")).unwrap();
+    // 2026-11-22T18:35:10.575605Z
+    let (date, hour) = (&ready[..10], &ready[11..13]);
+    let path = format!("/swarmkb/log?date={date}&hour={hour}");
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let answer = get(&node.address(), &path, "");
+        if answer.contains("ready in ") {
+            assert!(answer.contains("\"level\":\"INFO\""), "{answer}");
+            assert!(answer.contains("\"source\":\"optimusdb::run\""), "{answer}");
+            break;
+        }
+        assert!(Instant::now() < deadline, "{answer}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    node.stop();
+}
+
+/// A terminal or a log collector that goes away must not take the node along.
+#[test]
+fn a_closed_standard_error_does_not_end_the_node() {
+    let home = home();
+    let mut command = optimusdb(home.path());
+    let mut child = command
+        .args(["-http-port=0"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut reader = BufReader::new(child.stderr.take().unwrap());
+    let mut line = String::new();
+    while !line.contains("ready in ") {
+        line.clear();
+        assert_ne!(reader.read_line(&mut line).unwrap(), 0);
+    }
+    drop(reader);
+    let (sender, lines) = sync_channel(1);
+    drop(sender);
+    let mut node = Node { child, lines, seen: Vec::new() };
+    node.signal(Signal::TERM);
+    assert_eq!(node.wait().0.code(), Some(0));
+}

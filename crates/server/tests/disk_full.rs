@@ -1,0 +1,138 @@
+//! A disk that fills up: the node says so, refuses writes, serves reads, loses nothing.
+//!
+//! The disk is a small tmpfs in a mount namespace of the test's own, which the system may not allow;
+//! the test then says so and skips.
+
+mod support;
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::{Value, json};
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use support::client::Client;
+
+/// Runs the node twice on the same small disk, the second time after it has grown.
+const SCRIPT: &str = r#"
+mount -t tmpfs -o size=6m none "$1" || exit 77
+"$2" -http-port=0 -repo="$1/repo" & echo "pid $!" >&2; wait $!; echo "ended $?" >&2
+"$2" -http-port=0 -repo="$1/repo" & echo "pid $!" >&2; wait $!; echo "ended $?" >&2
+mount -o remount,size=64m "$1"
+"$2" -http-port=0 -repo="$1/repo" & echo "pid $!" >&2; wait $!; echo "ended $?" >&2
+"#;
+
+struct Disk {
+    script: Child,
+    lines: std::io::Lines<BufReader<std::process::ChildStderr>>,
+    running: Option<Pid>,
+}
+
+impl Disk {
+    fn start(dir: &Path) -> Disk {
+        let mut script = Command::new("unshare")
+            .args(["--map-root-user", "--mount", "sh", "-c", SCRIPT, "sh"])
+            .arg(dir)
+            .arg(env!("CARGO_BIN_EXE_optimusdb"))
+            .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+            .env("HOME", dir)
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("unshare starts");
+        let lines = BufReader::new(script.stderr.take().unwrap()).lines();
+        Disk { script, lines, running: None }
+    }
+
+    /// Waits for a line that `find` makes something of; nothing when the output ends before.
+    fn line<T>(&mut self, find: impl Fn(&str) -> Option<T>) -> Option<T> {
+        self.lines.by_ref().map_while(Result::ok).find_map(|line| find(&line))
+    }
+
+    /// The address of the script's next node.
+    fn node(&mut self) -> Option<String> {
+        let pid: i32 = self.line(|line| line.strip_prefix("pid ")?.parse().ok())?;
+        self.running = Pid::from_raw(pid);
+        let address = self.line(|line| {
+            let (_, rest) = line.split_once("API on http://")?;
+            Some(rest.split('/').next()?.to_owned())
+        })?;
+        Some(address)
+    }
+
+    fn stop(&mut self) {
+        kill_process(self.running.take().unwrap(), Signal::TERM).unwrap();
+        let code: Option<i32> = self.line(|line| line.strip_prefix("ended ")?.parse().ok());
+        assert_eq!(code, Some(0), "a full disk is no reason to end badly");
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        if let Some(node) = self.running {
+            let _ = kill_process(node, Signal::KILL);
+        }
+        let _ = self.script.kill();
+        let _ = self.script.wait();
+    }
+}
+
+fn command(address: &str, body: &Value) -> (u16, Value) {
+    let body = body.to_string();
+    let answer = Client::connect(address).request("POST", "/swarmkb/command", &[], body.as_bytes());
+    (answer.status, answer.json())
+}
+
+fn put(address: &str, documents: Value) -> (u16, Value) {
+    command(address, &json!({"method": {"cmd": "crudput"}, "criteria": documents}))
+}
+
+fn ids(address: &str) -> Vec<String> {
+    let all = json!({"method": {"cmd": "crudget"}, "criteria": [], "options": {"fields": ["_id"]}});
+    let (status, answer) = command(address, &all);
+    assert_eq!(status, 200);
+    let documents = answer["data"].as_array().unwrap();
+    documents.iter().map(|d| d["_id"].as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn a_full_disk_is_said_and_survived() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut disk = Disk::start(dir.path());
+    let Some(address) = disk.node() else {
+        eprintln!("SKIPPED: this system lets no test mount a small disk (unshare, tmpfs)");
+        return;
+    };
+    let mut acknowledged = Vec::new();
+    let refusal = loop {
+        let batch: Vec<String> =
+            (0..50).map(|n| format!("d{:05}", acknowledged.len() + n)).collect();
+        let documents = batch.iter().map(|id| json!({"_id": id, "text": "x".repeat(800)}));
+        match put(&address, documents.collect()) {
+            (200, _) => acknowledged.extend(batch),
+            refused => break refused,
+        }
+        assert!(acknowledged.len() < 50_000, "the disk never filled up");
+    };
+    assert_eq!(refusal.0, 503);
+    let message = refusal.1["message"].as_str().unwrap();
+    assert!(message.contains("disk"), "{message}");
+    let ready = Client::connect(&address).request("GET", "/readyz", &[], b"").json();
+    assert_eq!(
+        (&ready["data"]["ready"], &ready["data"]["writable"]),
+        (&json!(true), &json!(false))
+    );
+    assert_eq!(ids(&address), acknowledged, "reads go on");
+    disk.stop();
+
+    // Started again on the full disk, it still has everything.
+    let address = disk.node().expect("a node starts on a full disk");
+    assert_eq!(ids(&address), acknowledged);
+    disk.stop();
+
+    // With room again, writes are taken again.
+    let address = disk.node().expect("a node starts on a larger disk");
+    assert_eq!(put(&address, json!([{"_id": "z"}])).0, 200);
+    acknowledged.push("z".into());
+    assert_eq!(ids(&address), acknowledged);
+    disk.stop();
+}
