@@ -48,6 +48,8 @@ pub const STREAM_STALL_MS_MAX: u64 = 10_000;
 pub const CHUNK_BYTES: usize = 64 * 1024;
 /// Chunks that wait between reading and sending.
 pub const CHUNKS_MAX: usize = 2;
+/// How long a write may take, its waiting included, in milliseconds.
+pub const WRITE_MS_MAX: u64 = 30_000;
 /// Connections for reading by `_id`; scans never take them.
 pub const POINT_READERS_MAX: usize = 4;
 /// Connections for scans.

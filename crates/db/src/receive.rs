@@ -2,7 +2,7 @@
 //! come, and its answers stored through the writer's one door.
 
 use crate::error::Error;
-use crate::limits::READ_MS_MAX;
+use crate::limits::{READ_MS_MAX, WRITE_MS_MAX};
 use crate::writer::{Done, Lane, Work, Writer};
 use optimusdb_dag::join::{Join, Replica, Step};
 use optimusdb_dag::{AccessController, Blocks, Cid, Identity, Manifest};
@@ -51,7 +51,7 @@ pub(crate) fn join<E: std::fmt::Display>(
             Step::Reject { cid, why } => joined.refused.push((cid, why.to_string())),
             Step::Ready { entries, identities } => {
                 let work = Work::Join { store: store.clone(), entries, identities };
-                let deadline = Instant::now() + Duration::from_millis(READ_MS_MAX);
+                let deadline = Instant::now() + Duration::from_millis(WRITE_MS_MAX);
                 if let Done::Count(new) =
                     runtime.block_on(writer.write(Lane::Remote, work, deadline))?
                 {

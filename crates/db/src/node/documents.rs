@@ -1,0 +1,118 @@
+//! Documents of a node: put, found, updated, deleted, uploaded.
+
+use super::Node;
+use crate::builtin::DEFAULT_STORE;
+use crate::document;
+use crate::documents::Documents;
+use crate::error::Error;
+use crate::limits::{READ_MS_MAX, WRITE_DOCUMENTS_MAX};
+use crate::query::{Criteria, Query};
+use crate::reading;
+use crate::upload::{self, ToscaReceipt, ToscaUpload};
+use crate::writer::Work;
+use optimusdb_storage::Scope;
+use serde_json::{Map, Value};
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+impl Node {
+    /// Inserts or replaces documents, all or none. Answers how many after equal `_id`s were merged.
+    pub async fn put(&self, store: &str, documents: Vec<Value>) -> Result<usize, Error> {
+        let store = self.writable_store(store)?;
+        if documents.len() > WRITE_DOCUMENTS_MAX {
+            return Err(Error::TooLarge(format!(
+                "{} documents in one request; {} are allowed",
+                documents.len(),
+                WRITE_DOCUMENTS_MAX
+            )));
+        }
+        let documents = document::check_all(documents)?;
+        if documents.is_empty() {
+            return Ok(0);
+        }
+        self.count(Work::Put { store, documents }).await
+    }
+
+    /// The documents that a query asks for, as a stream.
+    pub async fn find(&self, store: &str, query: Query) -> Result<Documents, Error> {
+        let store = self.document_store(store)?;
+        let time = query.time_budget_ms.map_or(READ_MS_MAX, |ms| ms.min(READ_MS_MAX));
+        let deadline = Instant::now() + Duration::from_millis(time);
+        if query.criteria.by_id().is_none() || !query.sort.is_empty() {
+            return Documents::scan(Arc::clone(&self.inner.scans), store, query, deadline).await;
+        }
+        let found = self
+            .read(move |view| {
+                let mut text = String::new();
+                let read = reading::documents(view, &store, &query, deadline, |json| {
+                    if !text.is_empty() {
+                        text.push(',');
+                    }
+                    text.push_str(json);
+                    ControlFlow::Continue(())
+                });
+                Ok(read.map(|()| text))
+            })
+            .await??;
+        Ok(Documents::at_hand(found))
+    }
+
+    /// Sets `fields` in every document that matches, against no other writer in between.
+    pub async fn update(
+        &self,
+        store: &str,
+        criteria: Criteria,
+        mut fields: Map<String, Value>,
+    ) -> Result<usize, Error> {
+        let store = self.writable_store(store)?;
+        named_on_purpose(&criteria)?;
+        if let Some(id) = fields.remove("_id")
+            && criteria.by_id().is_none_or(|ids| ids.iter().any(|known| id != **known))
+        {
+            return Err(Error::Invalid("_id cannot be changed; put a new document".into()));
+        }
+        if fields.is_empty() {
+            return Err(Error::Invalid("UpdateData names no field to set".into()));
+        }
+        let fields = document::to_ipld_map(fields);
+        self.count(Work::Update { store, criteria, fields }).await
+    }
+
+    /// Deletes every document that matches.
+    pub async fn delete(&self, store: &str, criteria: Criteria) -> Result<usize, Error> {
+        let store = self.writable_store(store)?;
+        named_on_purpose(&criteria)?;
+        self.count(Work::Delete { store, criteria }).await
+    }
+
+    /// Reads a TOSCA file and puts it in place of earlier ones of its name.
+    pub async fn upload(&self, upload: ToscaUpload) -> Result<ToscaReceipt, Error> {
+        let target = upload.target_store.as_deref().filter(|name| !name.is_empty());
+        let store = self.writable_store(target.unwrap_or(DEFAULT_STORE))?;
+        if store.scope != Scope::Resource {
+            return Err(Error::Invalid(format!(
+                "store {} takes no TOSCA files, for its documents have no entry in the catalog",
+                store.name
+            )));
+        }
+        let (size, full) = (upload.bytes.len(), upload.store_full_structure);
+        let (template, document) = tokio::task::spawn_blocking(move || upload::read(&upload))
+            .await
+            .map_err(|e| Error::Internal(format!("reading the file: {e}")))??;
+        let filename = template.filename.clone();
+        let name = store.name.clone();
+        self.count(Work::Upload { store, filename, document }).await?;
+        Ok(upload::receipt(template, &name, size, full))
+    }
+}
+
+/// Changing everything has to be said: `[{}]`, not by leaving the criteria out.
+fn named_on_purpose(criteria: &Criteria) -> Result<(), Error> {
+    if criteria.is_absent() {
+        return Err(Error::Invalid(
+            "criteria is missing; name the documents, or send [{}] to mean all of them".into(),
+        ));
+    }
+    Ok(())
+}

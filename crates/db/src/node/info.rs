@@ -1,0 +1,87 @@
+//! What a node is told at its start and what it tells of itself.
+
+use crate::logs::LogReceiver;
+use optimusdb_storage::StoreRow;
+use serde::Serialize;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// How a node is to be opened.
+#[derive(Debug)]
+pub struct NodeConfig {
+    /// Its data directory.
+    pub repo: PathBuf,
+    /// The swarm that it belongs to.
+    pub swarm: String,
+    /// A tag for people, shown beside the node.
+    pub region: Option<String>,
+    /// Whether it may make stores.
+    pub coordinator: bool,
+    /// Whether an acknowledged write survives a power cut, or only the end of the process.
+    pub durable: bool,
+    /// The name under which it writes contributions.
+    pub agent_name: String,
+    /// The version of the program.
+    pub version: String,
+    /// The log records to be kept.
+    pub logs: Option<LogReceiver>,
+    /// How long they are kept.
+    pub log_retention: Duration,
+}
+
+/// Who a node is.
+#[derive(Debug, Clone, Serialize)]
+pub struct NodeId {
+    /// The id of its libp2p host.
+    pub peer_id: String,
+    /// The id that it signs entries with.
+    pub identity: String,
+    /// Its swarm.
+    pub swarm: String,
+    /// The version of the program.
+    pub version: String,
+    /// Its region, where it has one.
+    pub region: Option<String>,
+}
+
+/// Whether a node can do its work.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Readiness {
+    /// Reads are served.
+    pub ready: bool,
+    /// Writes are stored.
+    pub writable: bool,
+    /// What is wrong, where something is.
+    pub reason: Option<String>,
+}
+
+/// A store as it is shown.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct StoreInfo {
+    /// Its name.
+    pub name: String,
+    /// `documents`, `events` or `keyvalue`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// `/orbitdb/zdpu…`.
+    pub address: String,
+    /// Documents that are there now.
+    pub documents: u64,
+    /// Entries of its log.
+    pub entries: u64,
+    /// The entries that no other names.
+    pub heads: Vec<String>,
+}
+
+impl From<StoreRow> for StoreInfo {
+    fn from(store: StoreRow) -> StoreInfo {
+        StoreInfo {
+            name: store.name,
+            kind: store.kind.to_string(),
+            address: store.address.to_string(),
+            documents: store.documents,
+            entries: store.entries,
+            heads: Vec::new(),
+        }
+    }
+}
