@@ -6,6 +6,8 @@ pub const ID_BYTES_MAX: usize = 1024;
 pub const DOCUMENT_BYTES_MAX: usize = 1024 * 1024;
 /// Documents that one put, update or delete may touch.
 pub const WRITE_DOCUMENTS_MAX: usize = 100_000;
+/// Bytes of the documents that one update may write.
+pub const UPDATE_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Deepest nesting of a criteria expression (`$and` in `$or` in …).
 pub const CRITERIA_DEPTH_MAX: usize = 32;
 /// Nodes of a criteria expression: fields, operators and the values of `$in` and its like.

@@ -105,6 +105,28 @@ async fn every_resource_has_a_catalog_entry_that_follows_it() {
 }
 
 #[tokio::test]
+async fn an_update_over_the_limit_of_bytes_changes_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let node = Node::open(config(dir.path())).unwrap();
+    // Seventy documents of just under the limit of one are over the limit of an update.
+    for n in 0..70 {
+        let document = json!({"_id": format!("d{n}"), "text": "x".repeat(1_000_000)});
+        node.put("dsswres", vec![document]).await.unwrap();
+    }
+    let fields = json!({"seen": true}).as_object().unwrap().clone();
+    let refused = node.update("dsswres", criteria(json!([{}])), fields.clone()).await;
+    assert!(matches!(refused, Err(Error::TooLarge(_))), "{refused:?}");
+    assert!(find(&node, "dsswres", json!([{"seen": true}])).await.is_empty());
+    // Grown over the limit of one document, too.
+    let long = json!({"more": "y".repeat(100_000)}).as_object().unwrap().clone();
+    let refused = node.update("dsswres", criteria(json!([{"_id": "d1"}])), long).await;
+    assert!(matches!(refused, Err(Error::TooLarge(_))), "{refused:?}");
+    let half = criteria(json!([{"_id": {"$regex": "^d[1-4]"}}]));
+    assert_eq!(node.update("dsswres", half, fields).await.unwrap(), 44);
+    node.close().await;
+}
+
+#[tokio::test]
 async fn a_large_answer_comes_in_chunks_and_in_order() {
     let dir = tempfile::tempdir().unwrap();
     let node = Node::open(config(dir.path())).unwrap();

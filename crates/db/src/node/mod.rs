@@ -41,7 +41,7 @@ struct Inner {
     logs: Mutex<Option<LogKeeper>>,
     log_place: Place,
     // Last, so that the directory is let go after everything in it.
-    _repo: Repo,
+    repo: Mutex<Option<Repo>>,
 }
 
 impl Node {
@@ -80,7 +80,7 @@ impl Node {
                 figures,
                 logs: Mutex::new(logs),
                 log_place,
-                _repo: repo,
+                repo: Mutex::new(Some(repo)),
             }),
         })
     }
@@ -132,6 +132,7 @@ impl Node {
             if let Some(mut keeper) = keeper {
                 keeper.close();
             }
+            drop(inner.repo.lock().unwrap_or_else(PoisonError::into_inner).take());
             let _ = closed.send(());
         });
         // A panic in there has ended the process already.

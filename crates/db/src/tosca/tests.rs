@@ -31,10 +31,10 @@ fn refusal(yaml: &str) -> String {
     }
 }
 
-/// The tree by the other way through the library.
-fn reference(yaml: &str) -> Value {
+/// The tree by the other way through the library, which refuses keys that are collections.
+fn reference(yaml: &str) -> Option<Value> {
     let options = serde_saphyr::options! { strict_booleans: true };
-    serde_saphyr::from_str_with_options(yaml, options).unwrap()
+    serde_saphyr::from_str_with_options(yaml, options).ok()
 }
 
 #[test]
@@ -50,7 +50,7 @@ fn every_file_of_the_field_is_read() {
         );
         return;
     };
-    let (mut ids, mut nodes, mut kinds) = (HashSet::new(), 0, Vec::new());
+    let (mut ids, mut nodes, mut kinds, mut compared) = (HashSet::new(), 0, Vec::new(), 0);
     for file in files.map(|file| file.unwrap().path()) {
         if file.extension().is_none_or(|extension| extension != "yaml") {
             continue;
@@ -66,13 +66,16 @@ fn every_file_of_the_field_is_read() {
         assert_eq!(template.document["_original_yaml"], text.as_str());
         assert_eq!(template.document["_filename"], name);
         assert_eq!(template.document["_id"], template.id.as_str());
-        assert_eq!(tree(&text), reference(&text), "{name}");
+        if let Some(reference) = reference(&text) {
+            assert_eq!(tree(&text), reference, "{name}");
+            compared += 1;
+        }
         assert!(ids.insert(template.id));
         nodes += template.node_count;
         kinds.push(template.kind);
     }
     assert!(ids.len() >= 30, "{} files", ids.len());
-    assert!(nodes > 0);
+    assert!(nodes > 0 && compared >= 30, "{nodes} nodes, {compared} compared");
     for kind in [TemplateKind::ServiceTemplate, TemplateKind::Types, TemplateKind::Inputs] {
         assert!(kinds.contains(&kind), "no {kind}");
     }

@@ -2,11 +2,11 @@
 
 use crate::document::{Checked, check_value};
 use crate::error::Error;
-use crate::limits::WRITE_DOCUMENTS_MAX;
+use crate::limits::{UPDATE_BYTES_MAX, WRITE_DOCUMENTS_MAX};
 use crate::query::Criteria;
 use crate::reading;
 use optimusdb_dag::{Entry, Identity, IdentityKeys, Ipld, LogTip, Operation};
-use optimusdb_storage::{StoreId, StoreRow, Tx};
+use optimusdb_storage::{Scope, StoreId, StoreRow, Tx};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
@@ -104,21 +104,33 @@ impl<'a> Session<'a> {
         keys: Vec<String>,
         fields: &BTreeMap<String, Ipld>,
     ) -> Result<Vec<Checked>, Error> {
-        keys.into_iter()
-            .map(|key| {
-                let Some(Ipld::Map(mut value)) = self.tx.view().value(store, &key)? else {
-                    return Err(derived(store, &key));
-                };
-                value.extend(fields.iter().map(|(name, v)| (name.clone(), v.clone())));
-                // The id is the key, and stays.
-                value.insert("_id".into(), Ipld::String(key.clone()));
-                check_value(key, Ipld::Map(value))
-            })
-            .collect()
+        let mut bytes = 0;
+        let mut documents = Vec::with_capacity(keys.len());
+        for key in keys {
+            let Some(Ipld::Map(mut value)) = self.tx.view().value(store, &key)? else {
+                return Err(derived(store, &key));
+            };
+            value.extend(fields.iter().map(|(name, v)| (name.clone(), v.clone())));
+            // The id is the key, and stays.
+            value.insert("_id".into(), Ipld::String(key.clone()));
+            let document = check_value(key, Ipld::Map(value))?;
+            bytes += document.bytes;
+            if bytes > UPDATE_BYTES_MAX {
+                return Err(Error::TooLarge(format!(
+                    "the documents that match have more than {UPDATE_BYTES_MAX} bytes, and one \
+                     request may write no more; narrow the criteria and repeat"
+                )));
+            }
+            documents.push(document);
+        }
+        Ok(documents)
     }
 
     /// Refuses keys whose documents this store only shows.
     pub(crate) fn own_only(&self, store: &StoreRow, keys: &[String]) -> Result<(), Error> {
+        if store.scope != Scope::Catalog {
+            return Ok(());
+        }
         for key in keys {
             if self.tx.view().value(store, key)?.is_none() {
                 return Err(derived(store, key));
