@@ -23,7 +23,9 @@ use k256::ecdsa::Signature;
 pub use stored::StoredEntry;
 
 use crate::cbor::Reader;
-use crate::limits::{CLOCK_JUMP_MAX, CLOCK_TIME_MAX, ENTRY_BYTES_MAX, NEXT_MAX, REFS_MAX};
+use crate::limits::{
+    CLOCK_JUMP_TICKS_MAX, CLOCK_TICKS_MAX, ENTRY_BYTES_MAX, NEXT_LINKS_MAX, REFS_MAX,
+};
 use crate::{AccessController, Address, Cid, Clock, EntryLinks, Error, Identity, OrderKey, keys};
 
 /// The only version of entry there is.
@@ -88,7 +90,7 @@ impl Entry {
         let signature_end = reader.at();
         let signature = keys::signature(signature_text)?;
         fields.field(&mut reader, "next")?;
-        let next = cids(&mut reader, "next", NEXT_MAX, Error::TooManyNext)?;
+        let next = cids(&mut reader, "next", NEXT_LINKS_MAX, Error::TooManyNext)?;
         check_distinct(&next)?;
         fields.field(&mut reader, "refs")?;
         let refs = cids(&mut reader, "refs", REFS_MAX, Error::TooManyRefs)?;
@@ -158,7 +160,7 @@ impl Entry {
     }
 
     /// Checks this entry's clock against the times of all its parents: above
-    /// every one, and at most `CLOCK_JUMP_MAX` above the newest. Without
+    /// every one, and at most `CLOCK_JUMP_TICKS_MAX` above the newest. Without
     /// parents the newest counts as 0.
     ///
     /// # Errors
@@ -264,7 +266,7 @@ pub(crate) fn check_clock(time: u64, newest: u64) -> Result<(), Error> {
     if time <= newest {
         return Err(Error::ClockNotAfter { time, newest });
     }
-    if time - newest > CLOCK_JUMP_MAX {
+    if time - newest > CLOCK_JUMP_TICKS_MAX {
         return Err(Error::ClockJump { time, newest });
     }
     Ok(())
@@ -304,5 +306,5 @@ fn clock(reader: &mut Reader<'_>, key: &str) -> Result<Clock, Error> {
 }
 
 fn check_clock_range(time: u64) -> Result<(), Error> {
-    if (1..=CLOCK_TIME_MAX).contains(&time) { Ok(()) } else { Err(Error::ClockRange(time)) }
+    if (1..=CLOCK_TICKS_MAX).contains(&time) { Ok(()) } else { Err(Error::ClockRange(time)) }
 }

@@ -185,7 +185,7 @@ pub enum Error {
         /// The greatest of its parents' times.
         newest: u64,
     },
-    /// A clock time further above its parents than `CLOCK_JUMP_MAX`.
+    /// A clock time further above its parents than `CLOCK_JUMP_TICKS_MAX`.
     #[error("clock time {time} leaps from its parents' {newest}")]
     ClockJump {
         /// The entry's time.
@@ -193,7 +193,7 @@ pub enum Error {
         /// The greatest of its parents' times, 0 without parents.
         newest: u64,
     },
-    /// More parents than `NEXT_MAX`.
+    /// More parents than `NEXT_LINKS_MAX`.
     #[error("too many parents")]
     TooManyNext,
     /// More references than `REFS_MAX`.

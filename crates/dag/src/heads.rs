@@ -3,7 +3,7 @@
 
 use std::collections::{BinaryHeap, HashSet, VecDeque};
 
-use crate::limits::{NEXT_MAX, RECENT_ENTRIES_MAX, REFS_WRITTEN_MAX};
+use crate::limits::{NEXT_LINKS_MAX, RECENT_ENTRIES_MAX, REFS_WRITTEN_MAX};
 use crate::{Cid, EntryLinks, Links, OrderKey};
 
 /// The heads of a log, newest first.
@@ -44,7 +44,7 @@ impl Heads {
 
 /// How the next entry of a log with these heads is linked.
 ///
-/// `next` are the heads, newest first (the newest [`NEXT_MAX`] of them). The
+/// `next` are the heads, newest first (the newest [`NEXT_LINKS_MAX`] of them). The
 /// time is one above the newest head. For `refs` the log is walked from the
 /// heads, newest first; of the first `16 + h` entries, `h` being the number of
 /// heads, the first `h` are left out. With one head that is everything behind
@@ -56,7 +56,7 @@ pub fn plan_append(
 ) -> Links {
     let mut newest_first: Vec<&EntryLinks> = heads.iter().collect();
     newest_first.sort_by(|a, b| b.cmp_order(a));
-    newest_first.truncate(NEXT_MAX);
+    newest_first.truncate(NEXT_LINKS_MAX);
     let next: Vec<Cid> = newest_first.iter().map(|head| head.cid).collect();
     let time = newest_first.first().map_or(0, |head| head.clock.time) + 1;
 

@@ -34,7 +34,7 @@ use work::{Run, Task};
 
 use crate::limits::{
     JOIN_BYTES_MAX, JOIN_ENTRIES_MAX, JOIN_FETCHES_MAX, JOIN_HINTS_MAX, JOIN_IDENTITIES_MAX,
-    JOIN_REFUSED_MAX, JOIN_SETTLED_MAX,
+    JOIN_REFUSED_ENTRIES_MAX, JOIN_SETTLED_ENTRIES_MAX,
 };
 use crate::{AccessController, Address, Cid, Entry, Error, Identity};
 
@@ -103,8 +103,8 @@ impl Default for Limits {
             bytes_max: JOIN_BYTES_MAX,
             fetches_max: JOIN_FETCHES_MAX,
             hints_max: JOIN_HINTS_MAX,
-            settled_max: JOIN_SETTLED_MAX,
-            refused_max: JOIN_REFUSED_MAX,
+            settled_max: JOIN_SETTLED_ENTRIES_MAX,
+            refused_max: JOIN_REFUSED_ENTRIES_MAX,
             identities_max: JOIN_IDENTITIES_MAX,
         }
     }

@@ -26,7 +26,7 @@ pub const MANIFEST_BYTES_MAX: usize = 64 * 1024;
 ///
 /// A writer that knows more heads than this names the newest ones; the rest
 /// stay heads and are merged by its following entries.
-pub const NEXT_MAX: usize = 1_024;
+pub const NEXT_LINKS_MAX: usize = 1_024;
 
 /// Older entries (`refs`) one entry may name. Part of the format.
 pub const REFS_MAX: usize = 256;
@@ -36,7 +36,7 @@ pub const REFS_WRITTEN_MAX: usize = 16;
 
 /// The greatest clock time, 2^53 - 1: the last integer that every
 /// implementation represents exactly. Part of the format.
-pub const CLOCK_TIME_MAX: u64 = (1 << 53) - 1;
+pub const CLOCK_TICKS_MAX: u64 = (1 << 53) - 1;
 
 /// How far above its newest parent an entry's time may lie. Part of the format.
 ///
@@ -44,7 +44,7 @@ pub const CLOCK_TIME_MAX: u64 = (1 << 53) - 1;
 /// that burns ticks (an append prepared and then dropped), and it is small so
 /// that nobody wins every conflict by one leap, or drives the clock of a log to
 /// its end: that would take 2^43 entries.
-pub const CLOCK_JUMP_MAX: u64 = 1_024;
+pub const CLOCK_JUMP_TICKS_MAX: u64 = 1_024;
 
 /// Lists and maps inside one another, in one value. Part of the format.
 pub const VALUE_DEPTH_MAX: usize = 128;
@@ -73,10 +73,10 @@ pub const JOIN_HINTS_MAX: usize = 4_096;
 
 /// Entries one join remembers as ready, so that what comes after them need not
 /// wait until the caller has stored them.
-pub const JOIN_SETTLED_MAX: usize = 65_536;
+pub const JOIN_SETTLED_ENTRIES_MAX: usize = 65_536;
 
 /// Entries one join remembers as refused for good.
-pub const JOIN_REFUSED_MAX: usize = 16_384;
+pub const JOIN_REFUSED_ENTRIES_MAX: usize = 16_384;
 
 /// Identities one join keeps that the caller did not know.
 pub const JOIN_IDENTITIES_MAX: usize = 1_024;

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use ipld_core::ipld::Ipld;
 
 use crate::StoreKind;
-use crate::limits::CLOCK_TIME_MAX;
+use crate::limits::CLOCK_TICKS_MAX;
 
 /// What an entry does to its store.
 #[derive(Debug, Clone, PartialEq)]
@@ -83,7 +83,7 @@ impl Operation {
         };
         let at_ms = match fields.get("at") {
             Some(Ipld::Integer(at_ms)) => {
-                u64::try_from(*at_ms).ok().filter(|at_ms| *at_ms <= CLOCK_TIME_MAX)
+                u64::try_from(*at_ms).ok().filter(|at_ms| *at_ms <= CLOCK_TICKS_MAX)
             }
             _ => None,
         };

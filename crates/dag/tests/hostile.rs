@@ -9,8 +9,8 @@ use std::panic::catch_unwind;
 use k256::ecdsa::signature::hazmat::PrehashSigner;
 use k256::ecdsa::{Signature, SigningKey};
 use optimusdb_dag::limits::{
-    ACCESS_WRITERS_MAX, CLOCK_JUMP_MAX, CLOCK_TIME_MAX, ENTRY_BYTES_MAX, IDENTITY_BYTES_MAX,
-    NEXT_MAX, REFS_MAX, VALUE_DEPTH_MAX, VALUE_ITEMS_MAX,
+    ACCESS_WRITERS_MAX, CLOCK_JUMP_TICKS_MAX, CLOCK_TICKS_MAX, ENTRY_BYTES_MAX, IDENTITY_BYTES_MAX,
+    NEXT_LINKS_MAX, REFS_MAX, VALUE_DEPTH_MAX, VALUE_ITEMS_MAX,
 };
 use optimusdb_dag::{
     AccessController, Address, Cid, Entry, Error, Identity, Ipld, Kind, Links, Manifest, StoreKind,
@@ -88,7 +88,7 @@ fn the_good_entry_is_good() {
     assert_eq!(entry, good());
     entry.verify(&log(), keys(1).identity(), &anyone()).unwrap();
     entry.verify_clock(&[1]).unwrap();
-    assert!(with("next", cid_texts(0..NEXT_MAX)).is_ok());
+    assert!(with("next", cid_texts(0..NEXT_LINKS_MAX)).is_ok());
     assert!(with("refs", cid_texts(0..REFS_MAX)).is_ok());
 }
 
@@ -177,7 +177,7 @@ fn fields_of_the_wrong_sort() {
 
 #[test]
 fn fan_out() {
-    assert_eq!(with("next", cid_texts(0..NEXT_MAX + 1)), Err(Error::TooManyNext));
+    assert_eq!(with("next", cid_texts(0..NEXT_LINKS_MAX + 1)), Err(Error::TooManyNext));
     assert_eq!(with("refs", cid_texts(0..REFS_MAX + 1)), Err(Error::TooManyRefs));
     let twice = Ipld::List(vec![
         text(cid(1).to_string()),
@@ -189,7 +189,7 @@ fn fan_out() {
     let sign = |links| Entry::sign(&keys(1), log(), links, Ipld::Null);
     let many = |n| (0..n).map(cid).collect::<Vec<_>>();
     assert_eq!(
-        sign(Links { next: many(NEXT_MAX + 1), refs: vec![], time: 1 }),
+        sign(Links { next: many(NEXT_LINKS_MAX + 1), refs: vec![], time: 1 }),
         Err(Error::TooManyNext)
     );
     assert_eq!(
@@ -212,7 +212,7 @@ fn clocks_out_of_range() {
     let key = keys(1).public_key_hex().to_owned();
     let at = |time: i128| with("clock", clock(&key, Ipld::Integer(time)));
     assert_eq!(at(0), Err(Error::ClockRange(0)));
-    assert!(at(i128::from(CLOCK_TIME_MAX)).is_ok());
+    assert!(at(i128::from(CLOCK_TICKS_MAX)).is_ok());
     assert_eq!(at(1 << 53), Err(Error::ClockRange(1 << 53)));
     assert_eq!(at(1 << 60), Err(Error::ClockRange(1 << 60)));
     assert_eq!(at(i128::from(u64::MAX)), Err(Error::ClockRange(u64::MAX)));
@@ -235,13 +235,13 @@ fn clocks_that_do_not_follow_their_parents() {
     assert_eq!(entry(2).verify_clock(&[1, 2]), Err(Error::ClockNotAfter { time: 2, newest: 2 }));
     assert_eq!(entry(2).verify_clock(&[7, 1]), Err(Error::ClockNotAfter { time: 2, newest: 7 }));
     assert_eq!(entry(8).verify_clock(&[7, 1]), Ok(()));
-    assert_eq!(entry(CLOCK_JUMP_MAX).verify_clock(&[]), Ok(()));
-    let time = CLOCK_JUMP_MAX + 1;
+    assert_eq!(entry(CLOCK_JUMP_TICKS_MAX).verify_clock(&[]), Ok(()));
+    let time = CLOCK_JUMP_TICKS_MAX + 1;
     assert_eq!(entry(time).verify_clock(&[]), Err(Error::ClockJump { time, newest: 0 }));
     assert_eq!(entry(time).verify_clock(&[1]), Ok(()));
-    let time = CLOCK_TIME_MAX;
+    let time = CLOCK_TICKS_MAX;
     assert_eq!(entry(time).verify_clock(&[5, 6]), Err(Error::ClockJump { time, newest: 6 }));
-    assert_eq!(entry(time).verify_clock(&[CLOCK_TIME_MAX - 1]), Ok(()));
+    assert_eq!(entry(time).verify_clock(&[CLOCK_TICKS_MAX - 1]), Ok(()));
 }
 
 #[test]
@@ -443,7 +443,7 @@ fn large_values() {
     // A document of 1 MiB fits beside the greatest number of links.
     let document = Ipld::Map(BTreeMap::from([("text".to_owned(), text("x".repeat(1 << 20)))]));
     let many = |n| (0..n).map(cid).collect::<Vec<_>>();
-    let links = Links { next: many(NEXT_MAX), refs: many(REFS_MAX), time: 1 };
+    let links = Links { next: many(NEXT_LINKS_MAX), refs: many(REFS_MAX), time: 1 };
     let entry = Entry::sign(&keys(1), log(), links.clone(), document).unwrap();
     assert!(decode(entry.block()).is_ok());
 

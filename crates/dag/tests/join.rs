@@ -6,7 +6,7 @@ mod world;
 use std::collections::BTreeMap;
 
 use optimusdb_dag::join::{Join, Limits, Step};
-use optimusdb_dag::limits::CLOCK_JUMP_MAX;
+use optimusdb_dag::limits::CLOCK_JUMP_TICKS_MAX;
 use optimusdb_dag::{AccessController, Address, Cid, Entry, Error, IdentityKeys, Ipld, Links};
 use world::{Memory, Peer, Writer, anyone, keys, log, put};
 
@@ -224,8 +224,13 @@ fn entries_that_are_refused() {
     let only_alice = AccessController::ipfs(vec![alice.identity().id.clone()]);
     check_refused(&entry(&bob, 1, &[]), only_alice, &[], &Error::AccessDenied);
 
-    let leap = entry(&bob, CLOCK_JUMP_MAX + 1, &[]);
-    check_refused(&leap, anyone(), &[], &Error::ClockJump { time: CLOCK_JUMP_MAX + 1, newest: 0 });
+    let leap = entry(&bob, CLOCK_JUMP_TICKS_MAX + 1, &[]);
+    check_refused(
+        &leap,
+        anyone(),
+        &[],
+        &Error::ClockJump { time: CLOCK_JUMP_TICKS_MAX + 1, newest: 0 },
+    );
 
     let one = entry(&bob, 5, &[]);
     let back = entry(&bob, 5, &[&one]);

@@ -55,7 +55,12 @@ pub(crate) fn read(upload: &ToscaUpload) -> Result<(Template, Checked), Error> {
     let mut fields = std::mem::take(&mut template.document);
     let now = i64::try_from(now_ms()).unwrap_or_default();
     fields.insert("_imported_at".into(), Value::String(timestamp(now)));
-    let checked = document::check(Value::Object(fields))?;
+    let checked = document::check(Value::Object(fields)).map_err(|error| match error {
+        Error::TooLarge(why) if upload.store_full_structure => Error::TooLarge(format!(
+            "{why}; with store_full_structure false the text is kept without the parsed tree"
+        )),
+        other => other,
+    })?;
     Ok((template, checked))
 }
 

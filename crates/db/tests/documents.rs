@@ -1,4 +1,5 @@
 //! A node on a real directory: documents in, documents out, after a reopen, too.
+#![allow(clippy::unwrap_used, reason = "this is a test")]
 
 mod support;
 

@@ -1,4 +1,5 @@
 //! Two nodes without a network: what one wrote, the other joins, and both end equal.
+#![allow(clippy::unwrap_used, reason = "this is a test")]
 
 mod support;
 

@@ -10,7 +10,7 @@ use ipld_core::ipld::Ipld;
 
 use super::{Entry, SIGNED_HEAD, Spans, VERSION, check_clock_range, check_distinct};
 use crate::cbor;
-use crate::limits::{ENTRY_BYTES_MAX, NEXT_MAX, REFS_MAX};
+use crate::limits::{ENTRY_BYTES_MAX, NEXT_LINKS_MAX, REFS_MAX};
 use crate::{Address, Cid, Clock, Error, IdentityKeys, Links, keys, value};
 
 /// The signed part of an entry, encoded.
@@ -136,7 +136,7 @@ fn assemble(
 }
 
 fn check_links(next: &[Cid], refs: &[Cid], clock: &Clock) -> Result<(), Error> {
-    if next.len() > NEXT_MAX {
+    if next.len() > NEXT_LINKS_MAX {
         return Err(Error::TooManyNext);
     }
     if refs.len() > REFS_MAX {

@@ -18,7 +18,8 @@ use super::scalar;
 use crate::Error;
 use crate::limits::{TOSCA_DEPTH_MAX, TOSCA_EXPANDED_BYTES_MAX, TOSCA_NODES_MAX};
 
-/// The one document of a YAML stream. Empty documents beside it do not count.
+/// The one document of a YAML stream; null where it says nothing. Empty documents beside it do not
+/// count.
 pub(super) fn compose(text: &str) -> Result<Value, Error> {
     // Comments are not wanted, so neither is the limit on how many may stand together.
     let options = options! {
@@ -43,8 +44,7 @@ pub(super) fn compose(text: &str) -> Result<Value, Error> {
             event => composer.event(event, span.start)?,
         }
     }
-    document
-        .ok_or_else(|| Error::Invalid("the file holds no YAML document: it is empty".to_owned()))
+    Ok(document.unwrap_or(Value::Null))
 }
 
 #[derive(Default)]

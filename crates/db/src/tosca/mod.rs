@@ -78,7 +78,8 @@ const HEAD: [&str; 5] =
 /// # Errors
 /// [`Error::TooLarge`] for a file over `TOSCA_BYTES_MAX` or one that its aliases blow up beyond the
 /// limits; [`Error::Invalid`] for anything but UTF-8, for what is not YAML, with line and column,
-/// for more than one document, and for an empty file.
+/// for more than one document, and for a file without a byte. One that says nothing, such as a
+/// comment alone, is kept with `content: null`.
 pub(crate) fn read(
     bytes: &[u8],
     filename: Option<&str>,
@@ -93,7 +94,11 @@ pub(crate) fn read(
     let text = decode(bytes)?;
     let sha256 = hex::encode(Sha256::digest(bytes));
     let filename = name(filename, &sha256)?;
-    let mut tree = match compose::compose(text.strip_prefix('\u{feff}').unwrap_or(text))? {
+    let yaml = text.strip_prefix('\u{feff}').unwrap_or(text);
+    if yaml.is_empty() {
+        return Err(Error::Invalid("the file is empty".to_owned()));
+    }
+    let mut tree = match compose::compose(yaml)? {
         Value::Object(tree) => tree,
         content => Map::from_iter([("content".to_owned(), content)]),
     };

@@ -1,5 +1,5 @@
 //! What waits to be written: one lane for clients and one for what is received, each bounded in
-//! bytes, local writes first. Upkeep will have a third when there is some.
+//! bytes, local writes first. Upkeep has no lane: the writer does it when nothing waits.
 
 use crate::error::Error;
 use crate::limits::{LANE_KIB_MAX, LANE_WAIT_MS, WRITE_KIB_MIN};
@@ -24,6 +24,17 @@ pub(crate) struct Waiting<T> {
     pub(crate) kib: u32,
     // Held while it waits, and freed when the writer takes it.
     _room: OwnedSemaphorePermit,
+}
+
+/// What [`Lanes::take`] found.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Taken<T> {
+    /// Work, in the order in which it is to be done.
+    Work(Vec<T>),
+    /// Nothing came for a while.
+    Idle,
+    /// Nothing will come any more.
+    Closed,
 }
 
 /// The lanes into the writer.
@@ -71,14 +82,19 @@ impl<T> Lanes<T> {
 
     /// Takes what waits: local first, but the other lanes always get a quarter of the places.
     ///
-    /// Blocks until there is something. Answers nothing once the lanes are closed and empty.
-    pub(crate) fn take(&self, writes_max: usize, kib_max: u32) -> Vec<T> {
+    /// Blocks until there is something, or for as long as `patience`.
+    pub(crate) fn take(&self, writes_max: usize, kib_max: u32, patience: Duration) -> Taken<T> {
         let mut queues = self.lock();
         while queues.lanes.iter().all(VecDeque::is_empty) {
             if queues.closed {
-                return Vec::new();
+                return Taken::Closed;
             }
-            queues = self.arrived.wait(queues).unwrap_or_else(PoisonError::into_inner);
+            let (guard, waited) =
+                self.arrived.wait_timeout(queues, patience).unwrap_or_else(PoisonError::into_inner);
+            queues = guard;
+            if waited.timed_out() && queues.lanes.iter().all(VecDeque::is_empty) {
+                return Taken::Idle;
+            }
         }
         let mut taken = Vec::new();
         let mut kib = 0;
@@ -96,7 +112,7 @@ impl<T> Lanes<T> {
                 taken.push(waiting.work);
             }
         }
-        taken
+        Taken::Work(taken)
     }
 
     /// Lets nothing in any more; what waits is still taken.
@@ -122,6 +138,8 @@ fn closed() -> Error {
 mod tests {
     use super::*;
 
+    const LONG: Duration = Duration::from_secs(60);
+
     #[tokio::test]
     async fn local_writes_go_first_and_the_others_are_not_starved() {
         let lanes = Lanes::new();
@@ -129,9 +147,9 @@ mod tests {
             lanes.send(Lane::Remote, 1, 100 + n).await.unwrap();
             lanes.send(Lane::Local, 1, n).await.unwrap();
         }
-        let taken = lanes.take(8, u32::MAX);
-        assert_eq!(taken, [0, 1, 2, 3, 4, 5, 100, 101]);
-        assert_eq!(lanes.take(1, u32::MAX), [6]);
+        let taken = lanes.take(8, u32::MAX, LONG);
+        assert_eq!(taken, Taken::Work(vec![0, 1, 2, 3, 4, 5, 100, 101]));
+        assert_eq!(lanes.take(1, u32::MAX, LONG), Taken::Work(vec![6]));
     }
 
     #[tokio::test(start_paused = true)]
@@ -143,7 +161,8 @@ mod tests {
         let full = lanes.send(Lane::Local, 1, 3).await.unwrap_err();
         assert!(matches!(full, Error::Unavailable(_)));
         lanes.send(Lane::Remote, 1, 4).await.unwrap();
-        assert_eq!(lanes.take(9, u32::MAX), [1, 2, 4]);
+        assert_eq!(lanes.take(9, u32::MAX, LONG), Taken::Work(vec![1, 2, 4]));
+        assert_eq!(lanes.take(9, u32::MAX, Duration::ZERO), Taken::Idle);
         lanes.send(Lane::Local, 1, 5).await.unwrap();
     }
 
@@ -153,7 +172,7 @@ mod tests {
         lanes.send(Lane::Local, 1, 1).await.unwrap();
         lanes.close();
         assert!(lanes.send(Lane::Local, 1, 2).await.is_err());
-        assert_eq!(lanes.take(9, u32::MAX), [1]);
-        assert!(lanes.take(9, u32::MAX).is_empty());
+        assert_eq!(lanes.take(9, u32::MAX, LONG), Taken::Work(vec![1]));
+        assert_eq!(lanes.take(9, u32::MAX, LONG), Taken::Closed);
     }
 }

@@ -16,15 +16,15 @@ use work::Failure;
 pub(crate) use work::{Done, NewStore, Work};
 
 use crate::error::{Error, Kind};
-use crate::limits::{BATCH_KIB_MAX, BATCH_WRITES_MAX};
+use crate::limits::{BATCH_KIB_MAX, BATCH_WRITES_MAX, IDLE_MS, IDLE_MS_MAX};
 use crate::metrics::WriterFigures;
-use lanes::Lanes;
+use lanes::{Lanes, Taken};
 use optimusdb_dag::IdentityKeys;
-use optimusdb_storage::Database;
+use optimusdb_storage::{Checkpoint, Database};
 use session::{Session, Tips};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio::sync::{oneshot, watch};
 
 /// A write on its way, with the place for its answer.
@@ -63,8 +63,15 @@ impl Writer {
     ) -> Result<Writer, Error> {
         let lanes = Arc::new(Lanes::new());
         let (tell, health) = watch::channel(Health::Good);
-        let run =
-            Run { lanes: Arc::clone(&lanes), database, keys, tips: Tips::default(), figures, tell };
+        let run = Run {
+            lanes: Arc::clone(&lanes),
+            database,
+            keys,
+            tips: Tips::default(),
+            figures,
+            tell,
+            unsettled: true,
+        };
         let thread = std::thread::Builder::new()
             .name("writer".into())
             .spawn(move || run.until_closed())
@@ -110,6 +117,8 @@ struct Run {
     tips: Tips,
     figures: WriterFigures,
     tell: watch::Sender<Health>,
+    /// Whether something was committed since the write-ahead log was last moved.
+    unsettled: bool,
 }
 
 type Answer = (oneshot::Sender<Result<Done, Error>>, Result<Done, Error>);
@@ -117,23 +126,39 @@ type Answer = (oneshot::Sender<Result<Done, Error>>, Result<Done, Error>);
 impl Run {
     fn until_closed(mut self) {
         let reason = loop {
-            let batch = self.lanes.take(BATCH_WRITES_MAX, BATCH_KIB_MAX);
-            if batch.is_empty() {
-                break None;
-            }
-            if let Err(error) = self.batch(batch) {
-                break Some(error);
+            let patience = if self.unsettled { IDLE_MS } else { IDLE_MS_MAX };
+            let patience = Duration::from_millis(patience);
+            match self.lanes.take(BATCH_WRITES_MAX, BATCH_KIB_MAX, patience) {
+                Taken::Work(batch) => {
+                    self.unsettled = true;
+                    if let Err(error) = self.batch(batch) {
+                        break Some(error);
+                    }
+                }
+                Taken::Idle => self.settle(),
+                Taken::Closed => break None,
             }
         };
         self.lanes.close();
         if reason.is_none()
-            && let Err(error) = self.database.checkpoint()
+            && let Err(error) = self.database.checkpoint(Checkpoint::Truncate)
         {
             tracing::warn!("the write-ahead log stays until the next start: {error}");
         }
         let Run { database, tell, .. } = self;
         drop(database);
         tell.send_replace(Health::Ended(reason));
+    }
+
+    /// Moves the write-ahead log into the database file while nobody waits, so that the next start
+    /// has little to read and a later commit does not have to.
+    fn settle(&mut self) {
+        if !std::mem::take(&mut self.unsettled) {
+            return;
+        }
+        if let Err(error) = self.database.checkpoint(Checkpoint::Passive) {
+            tracing::debug!("the write-ahead log stays for now: {error}");
+        }
     }
 
     /// Does a batch in one transaction and answers every write in it. An error is the end.

@@ -1,5 +1,11 @@
 //! What the tests of this room share: a node's configuration and reading from it.
-#![allow(dead_code, unreachable_pub, missing_docs, reason = "each test takes what it needs")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    missing_docs,
+    clippy::unwrap_used,
+    reason = "each test takes what it needs"
+)]
 
 use optimusdb_db::{Documents, Node, NodeConfig, Query};
 use serde_json::{Value, json};

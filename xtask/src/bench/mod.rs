@@ -1,0 +1,97 @@
+//! `cargo xtask bench`: what a node costs and how fast it is, measured over HTTP.
+//!
+//! The node is the released binary with its defaults, so every acknowledged write is on disk. The
+//! load runs on the same machine and takes its share of the cores; figures rank versions of the
+//! project against each other and against the limits, they promise nothing for another machine.
+//! A missed limit is shown and does not fail the run.
+
+mod disk;
+mod load;
+mod million;
+mod small;
+mod table;
+mod writes;
+
+use std::path::Path;
+
+use anyhow::{Result, bail};
+
+use crate::process::{Scratch, build_release};
+use table::Table;
+
+/// What all parts need.
+struct Bench<'a> {
+    binary: &'a Path,
+    scratch: &'a Scratch,
+}
+
+type Part = fn(&Bench<'_>, &mut Table) -> Result<()>;
+
+const PARTS: &[(&str, Part)] =
+    &[("writes", writes::measure), ("small", small::measure), ("million", million::measure)];
+
+/// Measures and prints the table.
+///
+/// # Errors
+/// When the arguments are wrong, or when a node does not build, start, answer or end as it should.
+/// What was measured until then is printed.
+pub(crate) fn run(arguments: &[String]) -> Result<()> {
+    let chosen = choose(arguments)?;
+    let binary = build_release()?;
+    let scratch = Scratch::new("bench")?;
+    let bench = Bench { binary: &binary, scratch: &scratch };
+    let mut table = Table::default();
+    table.note(disk::describe(&bench)?);
+    let outcome = chosen.iter().try_for_each(|(name, part)| {
+        eprintln!("bench: {name}");
+        part(&bench, &mut table)
+    });
+    print!("{table}");
+    outcome
+}
+
+fn choose(arguments: &[String]) -> Result<Vec<(&'static str, Part)>> {
+    let mut parts = PARTS.to_vec();
+    let mut arguments = arguments.iter().map(String::as_str);
+    while let Some(argument) = arguments.next() {
+        match (argument, argument.strip_prefix("--only=")) {
+            ("--quick", _) => parts.retain(|(name, _)| *name != "million"),
+            ("--only", _) => keep(&mut parts, arguments.next().unwrap_or(""))?,
+            (_, Some(name)) => keep(&mut parts, name)?,
+            (other, None) => bail!("bench: unknown argument `{other}`"),
+        }
+    }
+    Ok(parts)
+}
+
+fn keep(parts: &mut Vec<(&'static str, Part)>, wanted: &str) -> Result<()> {
+    parts.retain(|(name, _)| *name == wanted);
+    if parts.is_empty() {
+        let known: Vec<&str> = PARTS.iter().map(|(name, _)| *name).collect();
+        bail!("bench: --only takes one of {}", known.join(", "));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn chosen(arguments: &[&str]) -> Result<Vec<&'static str>> {
+        let arguments: Vec<String> = arguments.iter().map(|a| (*a).to_owned()).collect();
+        Ok(choose(&arguments)?.into_iter().map(|(name, _)| name).collect())
+    }
+
+    #[test]
+    fn parts_are_chosen_by_the_arguments() {
+        assert_eq!(chosen(&[]).unwrap(), ["writes", "small", "million"]);
+        assert_eq!(chosen(&["--quick"]).unwrap(), ["writes", "small"]);
+        assert_eq!(chosen(&["--only", "small"]).unwrap(), ["small"]);
+        assert_eq!(chosen(&["--only=million"]).unwrap(), ["million"]);
+        for wrong in
+            [&["--fast"][..], &["--only"], &["--only", "x"], &["--only=million", "--quick", "x"]]
+        {
+            assert!(chosen(wrong).is_err(), "{wrong:?}");
+        }
+    }
+}

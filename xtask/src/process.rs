@@ -1,0 +1,227 @@
+//! A node as a child process: built, started, watched, stopped or killed.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+
+use crate::client::{Client, get_request};
+
+/// Longest that a node may take to name its port and to become ready.
+const START_TIMEOUT: Duration = Duration::from_secs(120);
+/// Longest that a node may take to end after it was asked to.
+const STOP_TIMEOUT: Duration = Duration::from_secs(60);
+/// Between two looks at a node that is starting or ending.
+const POLL_INTERVAL: Duration = Duration::from_millis(2);
+/// What the line that names the address of the API says before it.
+const API_LINE: &str = "API on http://";
+
+/// Builds the node as it is released and returns the path of the binary.
+///
+/// # Errors
+/// When the build fails.
+pub(crate) fn build_release() -> Result<PathBuf> {
+    let status = Command::new(env!("CARGO"))
+        .args(["build", "--release", "--package", "optimusdb-server", "--bin", "optimusdb"])
+        .current_dir(crate::workspace_root())
+        .status()
+        .context("cannot start cargo")?;
+    ensure!(status.success(), "the release build failed");
+    Ok(crate::target_directory().join("release/optimusdb"))
+}
+
+/// An empty directory below the build directory, so that figures are those of a disk and not of a
+/// file system in memory. Deleted when dropped.
+pub(crate) struct Scratch(PathBuf);
+
+impl Scratch {
+    /// Makes the directory; `name` tells chores apart that run at the same time.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub(crate) fn new(name: &str) -> Result<Scratch> {
+        let path = crate::target_directory().join(format!("xtask/{name}-{}", std::process::id()));
+        fs::create_dir_all(&path).with_context(|| format!("cannot make {}", path.display()))?;
+        Ok(Scratch(path))
+    }
+
+    /// A path in it that no one has used yet, if `name` is new.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        if let Err(error) = fs::remove_dir_all(&self.0) {
+            eprintln!("cannot remove {}: {error}", self.0.display());
+        }
+    }
+}
+
+/// A running node. Killed when dropped.
+pub(crate) struct Node {
+    child: Child,
+    port: u16,
+    ready_after: Duration,
+}
+
+impl Node {
+    /// Starts `binary` on `repo` and a free port, and waits until it is ready.
+    ///
+    /// # Errors
+    /// When it ends before it is ready, or is not ready in time.
+    pub(crate) fn start(binary: &Path, repo: &Path) -> Result<Node> {
+        let started = Instant::now();
+        let mut child = Command::new(binary)
+            .arg(format!("-repo={}", repo.display()))
+            .arg("-http-port=0")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .with_context(|| format!("cannot start {}", binary.display()))?;
+        let stderr = child.stderr.take().expect("invariant: stderr is piped");
+        let mut node = Node { child, port: 0, ready_after: Duration::ZERO };
+        node.port = port_from(stderr)?;
+        node.wait_until_ready(started)?;
+        node.ready_after = started.elapsed();
+        Ok(node)
+    }
+
+    /// The port of the API.
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// From the start of the process to the first 200 of `/readyz`.
+    pub(crate) fn ready_after(&self) -> Duration {
+        self.ready_after
+    }
+
+    /// The memory that the process holds now, in bytes.
+    ///
+    /// # Errors
+    /// Where `/proc` does not tell.
+    pub(crate) fn resident_bytes(&self) -> Result<u64> {
+        let path = format!("/proc/{}/status", self.child.id());
+        let status = fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))?;
+        let kib = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmRSS:"))
+            .and_then(|value| value.trim().strip_suffix(" kB"))
+            .context("no VmRSS")?;
+        Ok(kib.trim().parse::<u64>()? * 1024)
+    }
+
+    /// Asks the node to end (SIGTERM) and waits for it.
+    ///
+    /// # Errors
+    /// When it does not end in time, or ends with a code other than 0.
+    pub(crate) fn stop(mut self) -> Result<()> {
+        let status = Command::new("kill").arg(self.child.id().to_string()).status()?;
+        ensure!(status.success(), "cannot signal the node");
+        let asked = Instant::now();
+        loop {
+            if let Some(status) = self.child.try_wait()? {
+                ensure!(status.success(), "the node ended with {status}");
+                return Ok(());
+            }
+            ensure!(asked.elapsed() < STOP_TIMEOUT, "the node does not end");
+            thread::sleep(POLL_INTERVAL);
+        }
+    }
+
+    /// Ends the node where it stands (SIGKILL).
+    ///
+    /// # Errors
+    /// When it had ended by itself before.
+    pub(crate) fn kill(mut self) -> Result<()> {
+        self.ended()?;
+        self.child.kill()?;
+        self.child.wait()?;
+        Ok(())
+    }
+
+    fn wait_until_ready(&mut self, started: Instant) -> Result<()> {
+        let request = get_request("/readyz");
+        let mut client = Client::connect(self.port)?;
+        loop {
+            if client.send(&request)?.status == 200 {
+                return Ok(());
+            }
+            self.ended()?;
+            ensure!(started.elapsed() < START_TIMEOUT, "the node does not become ready");
+            thread::sleep(POLL_INTERVAL);
+        }
+    }
+
+    fn ended(&mut self) -> Result<()> {
+        let status: Option<ExitStatus> = self.child.try_wait()?;
+        status.map_or(Ok(()), |status| bail!("the node ended by itself with {status}"))
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        // Both fail when the node has ended already, which is what is wanted.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Reads the port of the API from what the node says, and keeps reading so that it never waits for
+/// a full pipe.
+fn port_from(stderr: ChildStderr) -> Result<u16> {
+    let (sender, receiver) = sync_channel(1);
+    thread::spawn(move || {
+        let mut said = Vec::new();
+        for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+            match port_in(&line) {
+                // Nobody waits any more after the first.
+                Some(port) => drop(sender.try_send(Ok(port))),
+                None if said.len() < 20 => said.push(line),
+                None => {}
+            }
+        }
+        let _ = sender.try_send(Err(said.join("\n")));
+    });
+    wait_for_port(&receiver)
+}
+
+fn wait_for_port(receiver: &Receiver<Result<u16, String>>) -> Result<u16> {
+    match receiver.recv_timeout(START_TIMEOUT) {
+        Ok(Ok(port)) => Ok(port),
+        Ok(Err(said)) => bail!("the node ended before it named its port:\n{said}"),
+        Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
+            bail!("the node did not name its port")
+        }
+    }
+}
+
+/// The port in a line such as `API on http://127.0.0.1:8089/swarmkb`.
+fn port_in(line: &str) -> Option<u16> {
+    let (_, address) = line.split_once(API_LINE)?;
+    let authority = address.split('/').next()?;
+    let (_, port) = authority.rsplit_once(':')?;
+    let digits = port.find(|c: char| !c.is_ascii_digit()).map_or(port, |end| &port[..end]);
+    digits.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_port_is_read_from_the_line_that_names_the_api() {
+        assert_eq!(port_in("INFO API on http://127.0.0.1:8089/swarmkb"), Some(8089));
+        assert_eq!(port_in("{\"message\":\"API on http://[::1]:40001/kb\"}"), Some(40001));
+        assert_eq!(port_in("API on http://localhost:80"), Some(80));
+        assert_eq!(port_in("gateway on http://127.0.0.1:5001"), None);
+    }
+}

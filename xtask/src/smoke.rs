@@ -1,0 +1,166 @@
+//! `cargo xtask smoke`: the README's examples, run against the node as it is released.
+//!
+//! Every `$ curl …` line in a `console` block is run by a shell, with the address of a node that was
+//! just started in place of the one that the README names. What it prints must be what the README
+//! shows, white space aside; `…` in the README stands for anything. The node must then end cleanly
+//! when it is asked to.
+
+use std::fs;
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+
+use crate::process::{Node, Scratch, build_release};
+
+/// The address that the README's examples use.
+const README_ADDRESS: &str = "http://localhost:8089";
+/// Stands for anything in what the README shows.
+const WILDCARD: char = '…';
+
+/// One command of the README and the answer that it shows.
+#[derive(Debug, PartialEq, Eq)]
+struct Example {
+    line: usize,
+    command: String,
+    answer: String,
+}
+
+/// Runs the examples in the order of the README.
+///
+/// # Errors
+/// When the node does not build, start or end cleanly, or when an example answers something else.
+pub(crate) fn run() -> Result<()> {
+    let readme = fs::read_to_string(crate::workspace_root().join("README.md"))
+        .context("cannot read README.md")?;
+    let examples = examples(&readme);
+    ensure!(!examples.is_empty(), "README.md shows no `$ curl` line in a console block");
+    let binary = build_release()?;
+    let scratch = Scratch::new("smoke")?;
+    let node = Node::start(&binary, &scratch.path("repo"))?;
+    let address = format!("http://127.0.0.1:{}", node.port());
+    for example in &examples {
+        let answer = answer(&example.command.replace(README_ADDRESS, &address))
+            .with_context(|| format!("README.md:{}: {}", example.line, example.command))?;
+        ensure!(
+            matches(&example.answer, &answer),
+            "README.md:{}: {}\nshown:    {}\nanswered: {}",
+            example.line,
+            example.command,
+            example.answer.trim(),
+            answer.trim(),
+        );
+    }
+    node.stop()?;
+    println!("smoke: {} examples of README.md answer as shown; clean stop", examples.len());
+    Ok(())
+}
+
+/// The `$ curl` commands of the console blocks, with what is shown below each.
+fn examples(readme: &str) -> Vec<Example> {
+    let mut examples = Vec::new();
+    let mut lines = readme.lines().enumerate().peekable();
+    while let Some((_, line)) = lines.next() {
+        if line.trim() != "```console" {
+            continue;
+        }
+        while let Some((index, line)) = lines.next_if(|(_, line)| line.trim() != "```") {
+            let Some(first) = line.strip_prefix("$ ") else {
+                continue;
+            };
+            let mut command = first.to_owned();
+            while is_unfinished(&command) {
+                let Some((_, more)) = lines.next() else { break };
+                command.push('\n');
+                command.push_str(more);
+            }
+            let mut answer = String::new();
+            let is_answer = |line: &str| line.trim() != "```" && !line.starts_with("$ ");
+            while let Some((_, line)) = lines.next_if(|(_, line)| is_answer(line)) {
+                answer.push_str(line);
+                answer.push('\n');
+            }
+            if command.starts_with("curl ") {
+                examples.push(Example { line: index + 1, command, answer });
+            }
+        }
+    }
+    examples
+}
+
+/// Whether a shell would wait for another line: after a backslash, or inside single quotes.
+fn is_unfinished(command: &str) -> bool {
+    command.ends_with('\\') || command.matches('\'').count() % 2 == 1
+}
+
+/// What `command` prints, run where the README's reader stands: at the root of the workspace.
+fn answer(command: &str) -> Result<String> {
+    let output = Command::new("sh")
+        .args(["-c", command])
+        .current_dir(crate::workspace_root())
+        .output()
+        .context("cannot start sh")?;
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "{}: {}", output.status, stderr.trim());
+    Ok(String::from_utf8(output.stdout)?)
+}
+
+/// Whether `actual` is what `shown` says, white space aside.
+fn matches(shown: &str, actual: &str) -> bool {
+    let squeeze = |text: &str| text.split_whitespace().collect::<String>();
+    let (shown, actual) = (squeeze(shown), squeeze(actual));
+    let mut pieces = shown.split(WILDCARD);
+    let first = pieces.next().unwrap_or("");
+    let Some(mut rest) = actual.strip_prefix(first) else {
+        return false;
+    };
+    let mut pieces = pieces.peekable();
+    if pieces.peek().is_none() {
+        return rest.is_empty();
+    }
+    while let Some(piece) = pieces.next() {
+        if pieces.peek().is_none() {
+            return rest.ends_with(piece);
+        }
+        let Some(at) = rest.find(piece) else {
+            return false;
+        };
+        rest = &rest[at + piece.len()..];
+    }
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn examples_are_read_with_their_answers() {
+        let readme = "# R\n```console\n$ cargo run\nBuilding\n$ curl -d '{\n \"a\": 1}' \\\n x\n{\"b\":\n 2}\n\
+                      $ curl y\n```\n```sh\n$ curl z\n```\n";
+        let expected = [
+            Example {
+                line: 5,
+                command: "curl -d '{\n \"a\": 1}' \\\n x".to_owned(),
+                answer: "{\"b\":\n 2}\n".to_owned(),
+            },
+            Example { line: 10, command: "curl y".to_owned(), answer: String::new() },
+        ];
+        assert_eq!(examples(readme), expected);
+    }
+
+    #[test]
+    fn the_wildcard_stands_for_anything() {
+        for (shown, actual) in [
+            ("{\"a\": 1}\n", "{\"a\":1}"),
+            ("{\"id\":\"…\",\"n\":2}", "{\"id\":\"12D3\",\"n\":2}"),
+            ("…", ""),
+            ("a…b…c", "a1b2b3c"),
+        ] {
+            assert!(matches(shown, actual), "{shown} {actual}");
+        }
+        for (shown, actual) in [("{}", "{}x"), ("a…b", "a1c"), ("a…b…a", "aba1"), ("ab…ba", "aba")]
+        {
+            assert!(!matches(shown, actual), "{shown} {actual}");
+        }
+    }
+}
