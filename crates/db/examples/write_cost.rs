@@ -23,7 +23,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         region: None,
         coordinator: true,
         durable: true,
-        agent_name: String::new(),
+        reindex: false,
         version: String::new(),
         logs: None,
         log_retention: Duration::ZERO,

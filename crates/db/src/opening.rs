@@ -45,6 +45,15 @@ pub(crate) fn builtin_stores(
     Ok(tx.commit()?)
 }
 
+/// Makes everything derived from the logs again, store by store.
+pub(crate) fn reindex(database: &mut Database) -> Result<(), Error> {
+    for store in database.view().stores()? {
+        tracing::info!("making the index of {} again from {} entries", store.name, store.entries);
+        database.reindex(&store)?;
+    }
+    Ok(())
+}
+
 /// The blocks and the address of a store.
 ///
 /// A replicated store is writable by every member of its swarm; this node's own by itself alone.

@@ -158,6 +158,31 @@ async fn two_nodes_cannot_share_a_directory_and_a_directory_keeps_its_swarm() {
 }
 
 #[tokio::test]
+async fn an_index_made_again_answers_the_same() {
+    let dir = tempfile::tempdir().unwrap();
+    let node = Node::open(config(dir.path())).unwrap();
+    for n in 0..30 {
+        let document = json!({"_id": format!("k{}", n % 11), "n": n, "resource_name": "r"});
+        node.put("dsswres", vec![document]).await.unwrap();
+    }
+    node.delete("dsswres", criteria(json!([{"n": {"$lt": 22}}]))).await.unwrap();
+    node.append("contributions", json!({"op": "ADD"})).await.unwrap();
+    let before =
+        (find(&node, "dsswres", json!([])).await, find(&node, "kbmetadata", json!([])).await);
+    let stores = node.stores().await.unwrap();
+    node.close().await;
+    drop(node);
+    let node = Node::open(NodeConfig { reindex: true, ..config(dir.path()) }).unwrap();
+    let after =
+        (find(&node, "dsswres", json!([])).await, find(&node, "kbmetadata", json!([])).await);
+    assert_eq!(before, after);
+    assert!(!after.0.is_empty());
+    assert_eq!(node.stores().await.unwrap(), stores);
+    assert_eq!(node.events("contributions", 9, 0).await.unwrap().len(), 1);
+    node.close().await;
+}
+
+#[tokio::test]
 async fn made_stores_come_back() {
     let dir = tempfile::tempdir().unwrap();
     let node = Node::open(config(dir.path())).unwrap();

@@ -18,7 +18,7 @@ pub(crate) const BLOCKING_THREADS_MAX: usize = 64;
 /// Stack of each thread of the runtime, in bytes.
 pub(crate) const THREAD_STACK_BYTES: usize = 1024 * 1024;
 /// Connections that may wait to be accepted.
-pub(crate) const LISTEN_BACKLOG: u32 = 1024;
+pub(crate) const LISTEN_BACKLOG_CONNECTIONS_MAX: u32 = 1024;
 
 /// From the first signal to the end of the process, at most, in milliseconds. Orchestrators kill
 /// after 10 s.

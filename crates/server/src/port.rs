@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use tokio::net::{TcpListener, TcpSocket, lookup_host};
 
 use crate::flags::Api;
-use crate::limits::LISTEN_BACKLOG;
+use crate::limits::LISTEN_BACKLOG_CONNECTIONS_MAX;
 
 /// Binds the first of the host's addresses that can be bound, IPv4 first, and listens. Connections
 /// made from now on wait until they are accepted.
@@ -38,7 +38,7 @@ fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     // A node that starts again must not wait for the old connections to be forgotten.
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
-    socket.listen(LISTEN_BACKLOG)
+    socket.listen(LISTEN_BACKLOG_CONNECTIONS_MAX)
 }
 
 fn explain(address: SocketAddr, error: &io::Error) -> String {

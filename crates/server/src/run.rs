@@ -113,7 +113,7 @@ async fn open(settings: &Settings, logs: LogReceiver) -> Result<Node, String> {
         region: settings.region.clone(),
         coordinator: settings.coordinator,
         durable: settings.durable,
-        agent_name: settings.agent_name.clone(),
+        reindex: settings.reindex,
         version: VERSION.to_owned(),
         logs: Some(logs),
         log_retention: settings.log_retention,

@@ -197,11 +197,6 @@ fn files_of_the_field_are_taken() {
             (std::fs::read(&path).unwrap(), path.file_name().unwrap().to_str().unwrap());
         let answer =
             upload_form(&server, &[(&format!(r#"name="file"; filename="{name}""#), &bytes)]);
-        let text = std::str::from_utf8(&bytes).unwrap();
-        if text.lines().all(|line| line.is_empty() || line.starts_with('#')) {
-            assert!(answer.refusal(400).contains("empty"), "{name}");
-            continue;
-        }
         assert_eq!(answer.status, 200, "{name}: {}", answer.text());
         let found = server.find("dsswres", json!([{"_filename": name}]));
         assert_eq!(found[0]["_original_yaml"].as_str().unwrap().as_bytes(), bytes, "{name}");

@@ -146,7 +146,7 @@ fn config(home: &Path, text: &str) -> PathBuf {
 }
 
 /// Flag, variable, default: the contract, written down a second time.
-const FLAGS: [(&str, &str, &str); 26] = [
+const FLAGS: [(&str, &str, &str); 27] = [
     ("config", "OPTIMUSDB_CONFIG", "no default"),
     ("http", "OPTIMUSDB_HTTP", "default true"),
     ("http-port", "OPTIMUSDB_API_PORT", "default 8089"),
@@ -171,6 +171,7 @@ const FLAGS: [(&str, &str, &str); 26] = [
     ("dht", "OPTIMUSDB_DHT", "default true"),
     ("api-token", "OPTIMUSDB_API_TOKEN", "no default"),
     ("durable", "OPTIMUSDB_DURABLE", "default true"),
+    ("reindex", "OPTIMUSDB_REINDEX", "default false"),
     ("log-retention-days", "OPTIMUSDB_LOG_RETENTION_DAYS", "default 7"),
     ("version", "", ""),
 ];

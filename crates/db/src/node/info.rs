@@ -19,8 +19,8 @@ pub struct NodeConfig {
     pub coordinator: bool,
     /// Whether an acknowledged write survives a power cut, or only the end of the process.
     pub durable: bool,
-    /// The name under which it writes contributions.
-    pub agent_name: String,
+    /// Whether everything derived from the logs is dropped and made again first.
+    pub reindex: bool,
     /// The version of the program.
     pub version: String,
     /// The log records to be kept.

@@ -55,6 +55,9 @@ impl Node {
         let mut database = Database::open(&place, durability)?;
         opening::bind_swarm(&mut database, &config.swarm)?;
         opening::builtin_stores(&mut database, &config.swarm, &identity)?;
+        if config.reindex {
+            opening::reindex(&mut database)?;
+        }
         let stores = database.view().stores()?;
         let figures = WriterFigures::new(&stores);
         let log_place = Place::File(repo.log_database_path());

@@ -19,7 +19,7 @@ pub fn config(repo: &Path) -> NodeConfig {
         region: None,
         coordinator: true,
         durable: true,
-        agent_name: "tester".into(),
+        reindex: false,
         version: "0".into(),
         logs: None,
         log_retention: Duration::from_secs(3600),

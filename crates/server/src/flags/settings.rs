@@ -27,8 +27,8 @@ pub(crate) struct Settings {
     pub coordinator: bool,
     /// Whether every write is on the disk before its answer.
     pub durable: bool,
-    /// Name written into contributions.
-    pub agent_name: String,
+    /// Whether what is derived from the logs is made again first.
+    pub reindex: bool,
     /// Which log records go to standard error.
     pub log_filter: LogFilter,
     /// Whether log records are written for a reader at a terminal.
@@ -88,7 +88,7 @@ impl Settings {
             region: optional_name(values, &table::REGION)?,
             coordinator: values.switch(&table::COORDINATOR),
             durable: values.switch(&table::DURABLE),
-            agent_name: optional_name(values, &table::AGENT_NAME)?.unwrap_or_else(host_name),
+            reindex: values.switch(&table::REINDEX),
             log_filter: log_filter(values, devlogs)?,
             log_readable: devlogs,
             log_retention: Duration::from_secs(
@@ -218,11 +218,6 @@ fn optional_name(values: &Values, flag: &Flag) -> Result<Option<String>, UsageEr
         return Err(UsageError::bad_value(&named(values, flag), &wanted, text));
     }
     Ok((!text.is_empty()).then(|| text.to_owned()))
-}
-
-fn host_name() -> String {
-    let name = rustix::system::uname();
-    name.nodename().to_string_lossy().into_owned()
 }
 
 /// How the user knows the flag: by the name under which it was set.

@@ -132,12 +132,22 @@ pub(crate) static REGION: Flag = Flag {
     ..ORDINARY
 };
 
+pub(crate) static REINDEX: Flag = Flag {
+    name: "reindex",
+    variable: "OPTIMUSDB_REINDEX",
+    kind: Kind::Switch,
+    default: Fallback::Is("false"),
+    doc: "before the node starts, drop what is derived from the logs and make it again",
+    ..ORDINARY
+};
+
 pub(crate) static AGENT_NAME: Flag = Flag {
     name: "agent-name",
     on_command_line: false,
     variable: "AGENT_NAME",
     default: Fallback::Found("the host name"),
     doc: "name written into contributions",
+    later: Some(FILES),
     ..ORDINARY
 };
 
@@ -298,6 +308,7 @@ pub(crate) static ALL: &[&Flag] = &[
     &REPO,
     &DATA_ROOT,
     &DURABLE,
+    &REINDEX,
     &COORDINATOR,
     &SWARM,
     &REGION,

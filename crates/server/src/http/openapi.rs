@@ -32,6 +32,11 @@ mod tests {
     }
 
     #[test]
+    fn it_is_of_this_version() {
+        assert_eq!(description()["info"]["version"], env!("CARGO_PKG_VERSION"));
+    }
+
+    #[test]
     fn it_has_every_path_and_no_other() {
         let served: BTreeSet<String> =
             routes::endpoints().iter().map(|endpoint| endpoint.path.to_owned()).collect();

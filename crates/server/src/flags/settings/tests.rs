@@ -30,7 +30,7 @@ fn the_defaults() {
     assert_eq!((settings.swarm.as_str(), settings.region), ("swarmkb", None));
     assert!(settings.coordinator && settings.durable && !settings.log_readable);
     assert_eq!(settings.log_retention.as_secs(), 7 * 24 * 60 * 60);
-    assert!(!settings.agent_name.is_empty());
+    assert!(!settings.reindex);
     assert_eq!(settings.without_effect, Vec::<String>::new());
 }
 
@@ -171,5 +171,4 @@ fn names_are_short_and_of_one_line() {
     }
     assert!(settings(&["-swarm="], &[]).is_err());
     assert_eq!(settings(&["-region="], &[("OPTIMUSDB_REGION", "eu")]).unwrap().region, None);
-    assert_eq!(settings(&[], &[("AGENT_NAME", "n")]).unwrap().agent_name, "n");
 }

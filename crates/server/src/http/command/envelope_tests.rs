@@ -1,3 +1,5 @@
+//! Envelopes in the shapes that clients send, and in those that they should not.
+
 use super::*;
 use serde_json::json;
 
