@@ -8,12 +8,12 @@ use crate::error::Error;
 use crate::limits::{CHUNK_BYTES, CHUNKS_MAX, SCAN_READERS_MAX, STREAM_STALL_MS_MAX};
 use crate::query::Query;
 use crate::reading;
-use optimusdb_storage::{Readers, StoreRow};
+use optimusdb_storage::{Place, Readers, StoreRow};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 type Chunk = Result<String, Error>;
 
@@ -45,33 +45,56 @@ impl Documents {
 
     /// Starts a scan and waits for its first chunk.
     pub(crate) async fn scan(
-        readers: Arc<Readers>,
+        scans: &Scans,
         store: StoreRow,
         query: Query,
         deadline: Instant,
     ) -> Result<Documents, Error> {
+        let place = scans.place(deadline).await?;
+        let readers = Arc::clone(&scans.readers);
         let (sender, mut receiver) = mpsc::channel(CHUNKS_MAX);
         let runtime = Handle::current();
         tokio::task::spawn_blocking(move || {
+            let _place = place;
             let mut chunks = Chunks { sender, runtime, text: String::new(), stalled: false };
-            let wait = deadline.saturating_duration_since(Instant::now());
-            let read = readers.read(wait, |view| {
+            // Whoever has a place has a connection: nobody waits here.
+            let read = readers.read(Duration::ZERO, |view| {
                 Ok(reading::documents(view, &store, &query, deadline, |json| chunks.add(json)))
             });
-            match read {
-                // Nobody gave a connection back in time.
-                Err(optimusdb_storage::Error::Interrupted) => {
-                    chunks.fail(Error::Unavailable(format!(
-                        "{SCAN_READERS_MAX} long reads are running already; try again"
-                    )));
-                }
-                Err(error) => chunks.fail(error.into()),
-                Ok(Err(error)) => chunks.fail(error),
+            match read.map_err(Error::from) {
                 Ok(Ok(())) => chunks.flush(),
+                Err(error) | Ok(Err(error)) => chunks.fail(error),
             }
         });
         let first = receiver.recv().await.transpose()?;
         Ok(Documents { first: first.map(Ok), rest: Some(receiver) })
+    }
+}
+
+/// The connections for scans, and the places on them. Waiting for a place takes no thread, so that
+/// long scans never hold up what is short.
+#[derive(Debug)]
+pub(crate) struct Scans {
+    readers: Arc<Readers>,
+    places: Arc<Semaphore>,
+}
+
+impl Scans {
+    pub(crate) fn new(place: Place) -> Scans {
+        Scans {
+            readers: Arc::new(Readers::new(place, SCAN_READERS_MAX)),
+            places: Arc::new(Semaphore::new(SCAN_READERS_MAX)),
+        }
+    }
+
+    async fn place(&self, deadline: Instant) -> Result<OwnedSemaphorePermit, Error> {
+        let waiting = Arc::clone(&self.places).acquire_owned();
+        match tokio::time::timeout_at(deadline.into(), waiting).await {
+            Ok(Ok(place)) => Ok(place),
+            _ => Err(Error::Unavailable(format!(
+                "{SCAN_READERS_MAX} long reads are running already; try again"
+            ))),
+        }
     }
 }
 

@@ -13,7 +13,6 @@ use crate::writer::Work;
 use optimusdb_storage::Scope;
 use serde_json::{Map, Value};
 use std::ops::ControlFlow;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 impl Node {
@@ -40,7 +39,7 @@ impl Node {
         let time = query.time_budget_ms.map_or(READ_MS_MAX, |ms| ms.min(READ_MS_MAX));
         let deadline = Instant::now() + Duration::from_millis(time);
         if query.criteria.by_id().is_none() || !query.sort.is_empty() {
-            return Documents::scan(Arc::clone(&self.inner.scans), store, query, deadline).await;
+            return Documents::scan(&self.inner.scans, store, query, deadline).await;
         }
         let found = self
             .read(move |view| {

@@ -9,8 +9,9 @@ mod stores;
 
 pub use info::{NodeConfig, NodeId, Readiness, StoreInfo};
 
+use crate::documents::Scans;
 use crate::error::Error;
-use crate::limits::{POINT_READERS_MAX, READ_MS_MAX, SCAN_READERS_MAX, WRITE_MS_MAX};
+use crate::limits::{POINT_READERS_MAX, READ_MS_MAX, WRITE_MS_MAX};
 use crate::logs::LogKeeper;
 use crate::metrics::WriterFigures;
 use crate::writer::{Done, Health, Lane, Work, Writer};
@@ -35,7 +36,7 @@ struct Inner {
     keys: IdentityKeys,
     stores: RwLock<BTreeMap<String, StoreRow>>,
     points: Arc<Readers>,
-    scans: Arc<Readers>,
+    scans: Scans,
     writer: Writer,
     figures: WriterFigures,
     logs: Mutex<Option<LogKeeper>>,
@@ -79,7 +80,7 @@ impl Node {
                 keys: identity,
                 stores: RwLock::new(stores.into_iter().map(|s| (s.name.clone(), s)).collect()),
                 points: Arc::new(Readers::new(place.clone(), POINT_READERS_MAX)),
-                scans: Arc::new(Readers::new(place, SCAN_READERS_MAX)),
+                scans: Scans::new(place),
                 figures,
                 logs: Mutex::new(logs),
                 log_place,
