@@ -1,7 +1,9 @@
 //! A disk that fills up: the node says so, refuses writes, serves reads, loses nothing.
 //!
 //! The disk is a small tmpfs in a mount namespace of the test's own, which the system may not allow;
-//! the test then says so and skips.
+//! the test then says so and skips. A limit of file size, which any system has, stands for a quota.
+
+#![allow(clippy::unwrap_used, reason = "this is a test")]
 
 mod support;
 
@@ -12,13 +14,21 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use support::client::Client;
 
-/// Runs the node twice on the same small disk, the second time after it has grown.
-const SCRIPT: &str = r#"
+/// Runs the node on one small disk three times, the last time after it has grown.
+const SMALL_DISK: &str = r#"
 mount -t tmpfs -o size=6m none "$1" || exit 77
 "$2" -http-port=0 -repo="$1/repo" & echo "pid $!" >&2; wait $!; echo "ended $?" >&2
 "$2" -http-port=0 -repo="$1/repo" & echo "pid $!" >&2; wait $!; echo "ended $?" >&2
 mount -o remount,size=64m "$1"
 "$2" -http-port=0 -repo="$1/repo" & echo "pid $!" >&2; wait $!; echo "ended $?" >&2
+"#;
+
+/// Runs the node three times under one limit of file size, the last time without.
+const SMALL_FILES: &str = r#"
+trap "" XFSZ
+node() { "$2" -http-port=0 -repo="$1/repo" & echo "pid $!" >&2; wait $!; echo "ended $?" >&2; }
+(ulimit -f 12000; node "$@"; node "$@")
+node "$@"
 "#;
 
 struct Disk {
@@ -28,9 +38,11 @@ struct Disk {
 }
 
 impl Disk {
-    fn start(dir: &Path) -> Disk {
-        let mut script = Command::new("unshare")
-            .args(["--map-root-user", "--mount", "sh", "-c", SCRIPT, "sh"])
+    /// Starts the script with a shell behind `wrapper`.
+    fn start(wrapper: &[&str], script: &str, dir: &Path) -> Disk {
+        let mut script = Command::new(wrapper[0])
+            .args(&wrapper[1..])
+            .args(["-c", script, "sh"])
             .arg(dir)
             .arg(env!("CARGO_BIN_EXE_optimusdb"))
             .env_clear()
@@ -38,7 +50,7 @@ impl Disk {
             .env("HOME", dir)
             .stderr(Stdio::piped())
             .spawn()
-            .expect("unshare starts");
+            .expect("the script starts");
         let lines = BufReader::new(script.stderr.take().unwrap()).lines();
         Disk { script, lines, running: None }
     }
@@ -97,10 +109,22 @@ fn ids(address: &str) -> Vec<String> {
 #[test]
 fn a_full_disk_is_said_and_survived() {
     let dir = tempfile::tempdir().unwrap();
-    let mut disk = Disk::start(dir.path());
-    let Some(address) = disk.node() else {
+    let wrapper = ["unshare", "--map-root-user", "--mount", "sh"];
+    if !survives(Disk::start(&wrapper, SMALL_DISK, dir.path())) {
         eprintln!("SKIPPED: this system lets no test mount a small disk (unshare, tmpfs)");
-        return;
+    }
+}
+
+#[test]
+fn a_refused_write_of_the_system_is_said_and_survived() {
+    let dir = tempfile::tempdir().unwrap();
+    assert!(survives(Disk::start(&["sh"], SMALL_FILES, dir.path())), "the node starts");
+}
+
+/// Whether the disk could be made; that it is survived is asserted.
+fn survives(mut disk: Disk) -> bool {
+    let Some(address) = disk.node() else {
+        return false;
     };
     let mut acknowledged = Vec::new();
     let refusal = loop {
@@ -135,4 +159,5 @@ fn a_full_disk_is_said_and_survived() {
     acknowledged.push("z".into());
     assert_eq!(ids(&address), acknowledged);
     disk.stop();
+    true
 }

@@ -11,10 +11,7 @@
 //! - `toscametadata`: the documents that came from TOSCA files.
 
 use crate::error::Error;
-use crate::stores::{self, Scope, StoreRow};
-use optimusdb_dag::StoreKind;
-use rusqlite::Connection;
-use std::fmt::Write as _;
+use rusqlite::{Connection, OptionalExtension};
 
 /// The store whose documents win over equal ids elsewhere.
 const DEFAULT_STORE: &str = "dsswres";
@@ -53,70 +50,59 @@ const SOURCES: [(&str, &[&str]); 5] = [
     ("relationships", &["relationships", "resource_grpname"]),
 ];
 
-/// Makes the views over the stores that are there now.
-pub(crate) fn create_views(db: &Connection) -> Result<(), Error> {
-    drop_views(db)?;
-    let stores = stores::list(db)?;
-    let resources = resource_stores(&stores);
-    let own = stores.iter().find(|s| s.scope == Scope::Catalog && s.kind == StoreKind::Documents);
-    let mut batch = catalog_documents(own, &resources);
-    batch.push_str(&datacatalog());
-    batch.push_str(&toscametadata(&resources));
-    db.execute_batch(&batch)?;
-    Ok(())
-}
-
-pub(crate) fn drop_views(db: &Connection) -> Result<(), Error> {
-    db.execute_batch(
-        "DROP VIEW IF EXISTS datacatalog;
-         DROP VIEW IF EXISTS toscametadata;
-         DROP VIEW IF EXISTS catalog_documents;",
-    )?;
-    Ok(())
-}
-
-/// The resource stores, the one whose documents win first.
-fn resource_stores(stores: &[StoreRow]) -> Vec<&StoreRow> {
-    let mut resources: Vec<&StoreRow> = stores
-        .iter()
-        .filter(|s| s.scope == Scope::Resource && s.kind == StoreKind::Documents)
-        .collect();
-    resources.sort_by_key(|s| (s.name != DEFAULT_STORE, s.name.clone()));
-    resources
-}
-
-fn catalog_documents(own: Option<&StoreRow>, resources: &[&StoreRow]) -> String {
-    let mut selects = Vec::new();
-    let mut winners = Vec::new();
-    if let Some(own) = own {
-        let table = own.documents_table();
-        selects.push(format!("SELECT key, doc FROM {table} WHERE doc IS NOT NULL"));
-        winners.push(table);
+/// Makes the views that are missing, and anew those that another version made otherwise.
+pub(crate) fn create_views(db: &mut Connection) -> Result<(), Error> {
+    let tx = db.transaction()?;
+    for (name, sql) in [
+        ("catalog_documents", catalog_documents()),
+        ("datacatalog", datacatalog()),
+        ("toscametadata", toscametadata()),
+    ] {
+        let kept: Option<String> = tx
+            .query_row(
+                "SELECT sql FROM sqlite_schema WHERE type = 'view' AND name = ?1",
+                [name],
+                |row| row.get(0),
+            )
+            .optional()?;
+        if kept.as_ref() != Some(&sql) {
+            tx.execute_batch(&format!("DROP VIEW IF EXISTS {name}; {sql}"))?;
+        }
     }
-    for store in resources {
-        let table = store.documents_table();
-        selects.push(format!(
-            "SELECT key, {} AS doc FROM {table} AS d WHERE d.doc IS NOT NULL{}",
-            derived_document(),
-            no_winner(&winners)
-        ));
-        winners.push(table);
-    }
-    if selects.is_empty() {
-        selects.push("SELECT NULL AS key, NULL AS doc WHERE 0".into());
-    }
-    format!("CREATE VIEW catalog_documents (key, doc) AS {};\n", selects.join("\nUNION ALL "))
+    // Without a change this writes nothing.
+    Ok(tx.commit()?)
 }
 
-/// The condition that no table of `winners` holds a document of the key of `d`.
-fn no_winner(winners: &[String]) -> String {
-    winners.iter().fold(String::new(), |mut sql, table| {
-        let _ = write!(
-            sql,
-            " AND NOT EXISTS (SELECT 1 FROM {table} AS w WHERE w.key = d.key AND w.doc IS NOT NULL)"
-        );
-        sql
-    })
+fn catalog_documents() -> String {
+    format!(
+        "CREATE VIEW catalog_documents (key, doc) AS
+         SELECT d.key, iif(s.scope = 'catalog', d.doc, {})
+         FROM documents AS d JOIN stores AS s ON s.id = d.store
+         WHERE d.doc IS NOT NULL AND {} AND {}",
+        derived_document(),
+        takes_part("s", "'catalog', 'resource'"),
+        no_winner("'catalog', 'resource'")
+    )
+}
+
+/// The condition that the store `s` holds documents and has one of the scopes.
+fn takes_part(s: &str, scopes: &str) -> String {
+    format!("{s}.kind = 'documents' AND {s}.scope IN ({scopes})")
+}
+
+/// The condition that no store before `s` holds a document of the key of `d`.
+fn no_winner(scopes: &str) -> String {
+    let rank =
+        |s: &str| format!("({s}.scope <> 'catalog', {s}.name <> '{DEFAULT_STORE}', {s}.name)");
+    format!(
+        "NOT EXISTS (
+           SELECT 1 FROM documents AS w JOIN stores AS o ON o.id = w.store
+           WHERE w.key = d.key AND w.store <> d.store AND w.doc IS NOT NULL
+             AND {} AND {} < {})",
+        takes_part("o", scopes),
+        rank("o"),
+        rank("s")
+    )
 }
 
 /// SQL that makes the catalog's document out of the row `d`. The patch drops absent fields.
@@ -165,35 +151,27 @@ fn datacatalog() -> String {
     let columns: Vec<String> =
         DATACATALOG_COLUMNS.iter().map(|c| format!("doc ->> '$.{c}' AS {c}")).collect();
     format!(
-        "CREATE VIEW datacatalog AS SELECT {} FROM catalog_documents;\n",
+        "CREATE VIEW datacatalog AS SELECT {} FROM catalog_documents",
         columns.join(", ").replacen("doc ->> '$._id'", "key", 1)
     )
 }
 
-fn toscametadata(resources: &[&StoreRow]) -> String {
-    let mut selects = Vec::new();
-    let mut winners = Vec::new();
-    for store in resources {
-        let table = store.documents_table();
-        selects.push(format!(
-            "SELECT d.entry AS id, d.key AS template_id, d.doc ->> '$.description' AS description,
-               (SELECT count(*) FROM json_each(coalesce(
-                  d.doc -> '$.topology_template.node_templates',
-                  d.doc -> '$.service_template.node_templates', '{{}}'))) AS node_templates_count,
-               {} AS created_at, d.doc ->> '$._filename' AS filename,
-               octet_length(d.doc ->> '$._original_yaml') AS filesize_bytes,
-               sha256_hex(d.doc ->> '$._original_yaml') AS content_sha256,
-               w.key AS uploader, NULL AS source_pod
-             FROM {table} AS d JOIN entries AS e ON e.seq = d.entry
-               JOIN writers AS w ON w.id = e.writer
-             WHERE d.doc ->> '$._original_yaml' IS NOT NULL{}",
-            stamp("d.updated"),
-            no_winner(&winners)
-        ));
-        winners.push(table);
-    }
-    if selects.is_empty() {
-        return String::new();
-    }
-    format!("CREATE VIEW toscametadata AS {};\n", selects.join("\nUNION ALL "))
+fn toscametadata() -> String {
+    format!(
+        "CREATE VIEW toscametadata AS
+         SELECT d.entry AS id, d.key AS template_id, d.doc ->> '$.description' AS description,
+           (SELECT count(*) FROM json_each(coalesce(
+              d.doc -> '$.topology_template.node_templates',
+              d.doc -> '$.service_template.node_templates', '{{}}'))) AS node_templates_count,
+           {} AS created_at, d.doc ->> '$._filename' AS filename,
+           octet_length(d.doc ->> '$._original_yaml') AS filesize_bytes,
+           sha256_hex(d.doc ->> '$._original_yaml') AS content_sha256,
+           w.key AS uploader, NULL AS source_pod
+         FROM documents AS d JOIN stores AS s ON s.id = d.store
+           JOIN entries AS e ON e.seq = d.entry JOIN writers AS w ON w.id = e.writer
+         WHERE d.doc ->> '$._original_yaml' IS NOT NULL AND {} AND {}",
+        stamp("d.updated"),
+        takes_part("s", "'resource'"),
+        no_winner("'resource'")
+    )
 }

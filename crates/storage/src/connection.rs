@@ -5,6 +5,7 @@ use crate::limits::{
     BUSY_TIMEOUT_MS, READER_CACHE_KIB, STATEMENTS_MAX, WAL_CHECKPOINT_PAGES, WAL_KEPT_BYTES,
     WRITER_CACHE_KIB,
 };
+use rusqlite::config::DbConfig;
 use rusqlite::functions::FunctionFlags;
 use rusqlite::{Connection, OpenFlags};
 use sha2::{Digest, Sha256};
@@ -130,6 +131,9 @@ fn prepare(mut db: Connection, cache_kib: i64) -> Result<Link, Error> {
     db.pragma_update(None, "foreign_keys", true)?;
     db.pragma_update(None, "temp_store", "FILE")?;
     db.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
+    // A plan never depends on the values bound. Without this, a look-up in the catalog's views is
+    // planned anew for every key, which takes a hundred times as long as the look-up.
+    db.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     // The views of the catalog name the digest of a TOSCA file.
     db.create_scalar_function(
         "sha256_hex",

@@ -8,12 +8,12 @@ pub enum Error {
     /// Another node holds the directory.
     #[error("the data directory {0} is in use by another node; stop it or choose another -repo")]
     Locked(PathBuf),
-    /// The repository was written by a newer version.
+    /// The repository, or its database, was written by a newer version.
     #[error(
-        "the data directory {path} has format {found}, and this version knows {known} at most; it was left untouched: use a newer optimusdb"
+        "{path} has format {found}, and this version knows {known} at most; it was left untouched: use a newer optimusdb"
     )]
     NewerFormat {
-        /// The directory.
+        /// The directory or file.
         path: PathBuf,
         /// The version found there.
         found: u32,
@@ -88,14 +88,24 @@ impl Error {
 
 impl From<rusqlite::Error> for Error {
     fn from(error: rusqlite::Error) -> Self {
-        use rusqlite::ffi;
+        use rusqlite::{Error as Said, ffi};
         let Some(code) = error.sqlite_error().map(|e| e.extended_code) else {
-            return Error::Sqlite(error);
+            return match error {
+                // A column holds something else than was written to it.
+                Said::FromSqlConversionFailure(..)
+                | Said::InvalidColumnType(..)
+                | Said::IntegralValueOutOfRange(..)
+                | Said::Utf8Error(..) => Error::Corrupt(error.to_string()),
+                other => Error::Sqlite(other),
+            };
         };
         match code & 0xff {
             ffi::SQLITE_FULL => Error::Full(error.to_string()),
-            // The shared-memory file of the write-ahead log could not grow: a full disk, too.
-            _ if code == ffi::SQLITE_IOERR_SHMSIZE => Error::Full(error.to_string()),
+            // A quota, a limit of file size, a shared-memory file that cannot grow: the system took
+            // nothing more, and what it had is whole. A failed sync is another matter.
+            _ if matches!(code, ffi::SQLITE_IOERR_WRITE | ffi::SQLITE_IOERR_SHMSIZE) => {
+                Error::Full(error.to_string())
+            }
             ffi::SQLITE_CORRUPT | ffi::SQLITE_NOTADB => Error::Corrupt(error.to_string()),
             ffi::SQLITE_INTERRUPT => Error::Interrupted,
             _ => Error::Sqlite(error),

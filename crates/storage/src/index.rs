@@ -8,7 +8,7 @@
 use crate::entries;
 use crate::error::Error;
 use crate::json::json_text;
-use crate::stores::StoreRow;
+use crate::stores::{StoreId, StoreRow};
 use optimusdb_dag::{Entry, Ipld, Operation, StoreKind};
 use rusqlite::{Connection, OptionalExtension};
 
@@ -26,11 +26,8 @@ pub(crate) fn apply(
     };
     match (store.kind, operation) {
         (StoreKind::Events, _) => {
-            let mut statement = db.prepare_cached(&format!(
-                "INSERT INTO events_{} (entry, time) VALUES (?1, ?2)",
-                store.id
-            ))?;
-            statement.execute((seq, entry.clock().time.cast_signed()))?;
+            db.prepare_cached("INSERT INTO events (entry, store, time) VALUES (?1, ?2, ?3)")?
+                .execute((seq, store.id, entry.clock().time.cast_signed()))?;
             Ok(1)
         }
         (_, Operation::Put { key, value }) => {
@@ -58,18 +55,17 @@ fn write_row(
     value: Option<&Ipld>,
     at_ms: Option<u64>,
 ) -> Result<i64, Error> {
-    let table = store.documents_table();
-    let existing = existing(db, &table, key)?;
+    let existing = existing(db, store.id, key)?;
     let at = at_ms.and_then(|at| i64::try_from(at).ok());
     let time = entry.clock().time.cast_signed();
     let created_here = value.and(at);
     let Some(old) = existing else {
         let json = value.map(json_text).transpose()?;
-        db.prepare_cached(&format!(
-            "INSERT INTO {table} (key, time, entry, created, updated, doc)
-             VALUES (?1, ?2, ?3, ?4, ?5, jsonb(?6))"
-        ))?
-        .execute((key, time, seq, created_here, at, &json))?;
+        db.prepare_cached(
+            "INSERT INTO documents (row, store, key, time, entry, created, updated, doc)
+             VALUES (?1, ?2, ?3, ?4, ?1, ?5, ?6, jsonb(?7))",
+        )?
+        .execute((seq, store.id, key, time, created_here, at, &json))?;
         return Ok(i64::from(json.is_some()));
     };
     let created = match (old.created, created_here) {
@@ -80,26 +76,34 @@ fn write_row(
         time > old.time || (time == old.time && entry.order() > entries::order_at(db, old.entry)?);
     if !wins {
         if created != old.created {
-            db.prepare_cached(&format!("UPDATE {table} SET created = ?2 WHERE row = ?1"))?
+            db.prepare_cached("UPDATE documents SET created = ?2 WHERE row = ?1")?
                 .execute((old.row, created))?;
         }
         return Ok(0);
     }
     let json = value.map(json_text).transpose()?;
-    db.prepare_cached(&format!(
-        "UPDATE {table} SET time = ?2, entry = ?3, created = ?4, updated = ?5, doc = jsonb(?6)
-         WHERE row = ?1"
-    ))?
+    db.prepare_cached(
+        "UPDATE documents SET time = ?2, entry = ?3, created = ?4, updated = ?5, doc = jsonb(?6)
+         WHERE row = ?1",
+    )?
     .execute((old.row, time, seq, created, at, &json))?;
     Ok(i64::from(json.is_some()) - i64::from(old.present))
 }
 
-fn existing(db: &Connection, table: &str, key: &str) -> Result<Option<Existing>, Error> {
-    let mut statement = db.prepare_cached(&format!(
-        "SELECT row, time, entry, created, doc IS NOT NULL FROM {table} WHERE key = ?1"
-    ))?;
+/// Drops every row derived from a store's log.
+pub(crate) fn clear(db: &Connection, store: StoreId) -> Result<(), Error> {
+    db.execute("DELETE FROM documents WHERE store = ?1", [store])?;
+    db.execute("DELETE FROM events WHERE store = ?1", [store])?;
+    Ok(())
+}
+
+fn existing(db: &Connection, store: StoreId, key: &str) -> Result<Option<Existing>, Error> {
+    let mut statement = db.prepare_cached(
+        "SELECT row, time, entry, created, doc IS NOT NULL FROM documents
+         WHERE key = ?1 AND store = ?2",
+    )?;
     Ok(statement
-        .query_row([key], |row| {
+        .query_row((key, store), |row| {
             Ok(Existing {
                 row: row.get(0)?,
                 time: row.get(1)?,

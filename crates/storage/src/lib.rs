@@ -23,7 +23,7 @@ mod view;
 
 pub use catalog::DATACATALOG_COLUMNS;
 pub use connection::{Durability, Place};
-pub use database::{Database, Tx};
+pub use database::{Checkpoint, Database, Tx};
 pub use error::{Error, Kind};
 pub use log_store::{LogRecord, LogStore, log_records};
 pub use readers::Readers;

@@ -18,7 +18,7 @@ pub const STATEMENTS_MAX: usize = 128;
 pub const BUSY_TIMEOUT_MS: u64 = 5_000;
 /// Entries whose row number is remembered, so that links are written without a look-up.
 pub const LINK_CACHE_ENTRIES_MAX: usize = 4_096;
-/// Stores of one node. The catalog is a union over them, and SQLite joins 500 selects at most.
+/// Stores of one node. Each costs memory for the newest part of its log, and traffic of its own.
 pub const STORES_MAX: usize = 256;
 /// Longest log message kept, in bytes.
 pub const LOG_MESSAGE_BYTES_MAX: usize = 8 * 1024;

@@ -6,6 +6,7 @@
 
 use crate::error::Error;
 use crate::limits::{FORMAT_VERSION, KEY_FILE_BYTES_MAX};
+use std::cmp::Ordering;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
@@ -70,9 +71,13 @@ impl Repo {
         match File::open(&path) {
             Ok(file) => {
                 let mut bytes = Vec::new();
-                file.take(KEY_FILE_BYTES_MAX)
+                file.take(KEY_FILE_BYTES_MAX + 1)
                     .read_to_end(&mut bytes)
                     .map_err(|e| Error::io("cannot read the key", &path, e))?;
+                if bytes.len() as u64 > KEY_FILE_BYTES_MAX {
+                    let what = format!("{} is too long for a key file", path.display());
+                    return Err(Error::Corrupt(what).into());
+                }
                 Ok(bytes)
             }
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
@@ -87,29 +92,30 @@ impl Repo {
 
     fn check_format(&self) -> Result<(), Error> {
         let path = self.path.join("format");
-        match fs::read_to_string(&path) {
-            Ok(text) => {
-                let found = text.trim().parse::<u32>().map_err(|_| {
-                    Error::Corrupt(format!("{} does not hold a number", path.display()))
-                })?;
-                if found > FORMAT_VERSION {
-                    return Err(Error::NewerFormat {
-                        path: self.path.clone(),
-                        found,
-                        known: FORMAT_VERSION,
-                    });
-                }
-                Ok(())
+        let found = match fs::read(&path) {
+            Ok(bytes) => {
+                str::from_utf8(&bytes).ok().and_then(|text| text.trim().parse().ok()).ok_or_else(
+                    || Error::Corrupt(format!("{} does not hold a number", path.display())),
+                )?
             }
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
-                write_atomically(&path, format!("{FORMAT_VERSION}\n").as_bytes())
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => 0,
+            Err(e) => return Err(Error::io("cannot read", &path, e)),
+        };
+        match found.cmp(&FORMAT_VERSION) {
+            Ordering::Greater => {
+                Err(Error::NewerFormat { path: self.path.clone(), found, known: FORMAT_VERSION })
             }
-            Err(e) => Err(Error::io("cannot read", &path, e)),
+            Ordering::Equal => Ok(()),
+            // Before the database is migrated: from now on older versions refuse the directory.
+            Ordering::Less => write_atomically(&path, format!("{FORMAT_VERSION}\n").as_bytes()),
         }
     }
 }
 
 fn make_private_dir(path: &Path) -> Result<(), Error> {
+    if path.is_dir() {
+        return Ok(());
+    }
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]
@@ -117,14 +123,21 @@ fn make_private_dir(path: &Path) -> Result<(), Error> {
         use std::os::unix::fs::DirBuilderExt;
         builder.mode(0o700);
     }
-    builder.create(path).map_err(|e| Error::io("cannot make the data directory", path, e))
+    let fail = |e| Error::io("cannot make the data directory", path, e);
+    builder.create(path).map_err(fail)?;
+    sync_parent(path).map_err(fail)
 }
 
 fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     let aside = path.with_extension("new");
     let fail = |e| Error::io("cannot write", path, e);
+    // What an interrupted write left may have another mode: it is not written to.
+    match fs::remove_file(&aside) {
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(fail(e)),
+        _ => {}
+    }
     let mut options = OpenOptions::new();
-    options.create(true).truncate(true).write(true);
+    options.create_new(true).write(true);
     #[cfg(unix)]
     {
         use std::os::unix::fs::OpenOptionsExt;
@@ -134,9 +147,14 @@ fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     file.write_all(bytes).map_err(fail)?;
     file.sync_all().map_err(fail)?;
     fs::rename(&aside, path).map_err(fail)?;
-    // The rename itself is durable once the directory is.
-    if let Some(dir) = path.parent() {
-        File::open(dir).and_then(|d| d.sync_all()).map_err(fail)?;
+    sync_parent(path).map_err(fail)
+}
+
+/// A new name is durable once the directory that holds it is.
+fn sync_parent(path: &Path) -> std::io::Result<()> {
+    match path.parent() {
+        Some(dir) if dir.as_os_str().is_empty() => File::open(".")?.sync_all(),
+        Some(dir) => File::open(dir)?.sync_all(),
+        None => Ok(()),
     }
-    Ok(())
 }

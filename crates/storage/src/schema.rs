@@ -1,8 +1,9 @@
 //! The tables, and the steps from one format to the next.
 //!
-//! `docs/format.md` describes them for readers of the file. Tables that every node has are made
-//! here; each store's own table is made with the store, in [`crate::stores`].
+//! `docs/format.md` describes them for readers of the file. The tables are the same whatever stores
+//! a node has: a store is a number in them. The views over them are made in [`crate::catalog`].
 
+use crate::connection::{Place, read_only};
 use crate::error::Error;
 use crate::limits::FORMAT_VERSION;
 use rusqlite::Connection;
@@ -51,16 +52,58 @@ CREATE TABLE heads (
   seq INTEGER NOT NULL REFERENCES entries (seq),
   PRIMARY KEY (store, seq)
 ) WITHOUT ROWID;
+
+-- The index: the newest operation per store and key. All below here is derived from the entries.
+-- `row` is the first entry here that named the key; `time` and `entry` name the winning one; `doc`
+-- is NULL in a tombstone; `created` and `updated` are the writers' wall clocks in ms, where their
+-- operations carry one.
+CREATE TABLE documents (
+  row INTEGER PRIMARY KEY,
+  store INTEGER NOT NULL,
+  key TEXT NOT NULL,
+  time INTEGER NOT NULL,
+  entry INTEGER NOT NULL,
+  created INTEGER,
+  updated INTEGER,
+  doc BLOB
+);
+-- The key first: the catalog looks for one key in all stores.
+CREATE UNIQUE INDEX documents_key ON documents (key, store);
+CREATE INDEX documents_store ON documents (store);
+CREATE INDEX documents_tosca ON documents (doc ->> '$._filename', store)
+  WHERE doc ->> '$._original_yaml' IS NOT NULL;
+
+CREATE TABLE events (entry INTEGER PRIMARY KEY, store INTEGER NOT NULL, time INTEGER NOT NULL);
+CREATE INDEX events_time ON events (store, time);
 ";
+
+/// Refuses a database of a newer format, before anything in it is touched.
+pub(crate) fn check(place: &Place) -> Result<(), Error> {
+    let Place::File(path) = place else {
+        return Ok(());
+    };
+    // An empty file is what is left when the first start ended early.
+    if std::fs::metadata(path).map_or(0, |file| file.len()) == 0 {
+        return Ok(());
+    }
+    let found = version(&read_only(place)?.db)?;
+    if found > FORMAT_VERSION {
+        return Err(Error::NewerFormat { path: path.clone(), found, known: FORMAT_VERSION });
+    }
+    Ok(())
+}
 
 /// Brings the database to [`FORMAT_VERSION`], each step in a transaction of its own.
 pub(crate) fn migrate(db: &mut Connection) -> Result<(), Error> {
-    let found: u32 = db.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    for version in found..FORMAT_VERSION {
+    for version in version(db)?..FORMAT_VERSION {
         let tx = db.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
         tx.execute_batch(MIGRATIONS[version as usize])?;
         tx.pragma_update(None, "user_version", version + 1)?;
         tx.commit()?;
     }
     Ok(())
+}
+
+fn version(db: &Connection) -> Result<u32, Error> {
+    Ok(db.pragma_query_value(None, "user_version", |row| row.get(0))?)
 }

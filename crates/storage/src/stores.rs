@@ -1,6 +1,5 @@
-//! The list of stores, and the tables and views that come with each.
+//! The list of stores.
 
-use crate::catalog;
 use crate::error::Error;
 use crate::limits::STORES_MAX;
 use optimusdb_dag::{Address, Cid, StoreKind};
@@ -58,26 +57,6 @@ pub struct StoreRow {
     pub entries: u64,
 }
 
-impl StoreRow {
-    /// The table with the newest operation per key.
-    pub(crate) fn documents_table(&self) -> String {
-        documents_table(self.id)
-    }
-
-    /// What reads of this store select from: a table or view with the columns `key` and `doc`, and
-    /// whether rows with a NULL `doc` (tombstones) must be left out.
-    pub(crate) fn relation(&self) -> (String, bool) {
-        match self.scope {
-            Scope::Catalog => ("catalog_documents".into(), false),
-            _ => (self.documents_table(), true),
-        }
-    }
-}
-
-pub(crate) fn documents_table(id: StoreId) -> String {
-    format!("documents_{id}")
-}
-
 const COLUMNS: &str = "id, name, kind, manifest, scope, documents, entries";
 
 /// Every store, in the order in which they were made here.
@@ -112,7 +91,7 @@ fn read(row: &Row<'_>) -> Result<StoreRow, Error> {
     })
 }
 
-/// Adds a store with its table, and makes the catalog's views anew.
+/// Adds a store.
 pub(crate) fn create(
     db: &Connection,
     name: &str,
@@ -130,45 +109,5 @@ pub(crate) fn create(
         "INSERT INTO stores (name, kind, manifest, scope) VALUES (?1, ?2, ?3, ?4)",
         (name, kind.as_str(), address.manifest().digest(), scope.as_str()),
     )?;
-    let id = db.last_insert_rowid();
-    create_tables(db, id, kind)?;
-    catalog::create_views(db)?;
     by_name(db, name)?.ok_or_else(|| Error::Corrupt(format!("store {name} was not kept")))
-}
-
-/// Makes the tables derived from a store's log.
-pub(crate) fn create_tables(db: &Connection, id: StoreId, kind: StoreKind) -> Result<(), Error> {
-    let table = documents_table(id);
-    match kind {
-        // `time` and `entry` name the winning operation; `doc` is NULL in a tombstone; `created` and
-        // `updated` are the writers' wall clocks in ms, where their operations carry one.
-        StoreKind::Documents | StoreKind::KeyValue => db.execute_batch(&format!(
-            "CREATE TABLE {table} (
-               row INTEGER PRIMARY KEY,
-               key TEXT NOT NULL UNIQUE,
-               time INTEGER NOT NULL,
-               entry INTEGER NOT NULL,
-               created INTEGER,
-               updated INTEGER,
-               doc BLOB
-             );
-             CREATE INDEX {table}_tosca ON {table} (doc ->> '$._filename')
-               WHERE doc ->> '$._original_yaml' IS NOT NULL;"
-        ))?,
-        StoreKind::Events => db.execute_batch(&format!(
-            "CREATE TABLE events_{id} (entry INTEGER PRIMARY KEY, time INTEGER NOT NULL);
-             CREATE INDEX events_{id}_time ON events_{id} (time);"
-        ))?,
-    }
-    Ok(())
-}
-
-/// Drops the tables derived from a store's log, with the catalog's views over them.
-pub(crate) fn drop_tables(db: &Connection, id: StoreId) -> Result<(), Error> {
-    catalog::drop_views(db)?;
-    db.execute_batch(&format!(
-        "DROP TABLE IF EXISTS {};\nDROP TABLE IF EXISTS events_{id};",
-        documents_table(id)
-    ))?;
-    Ok(())
 }

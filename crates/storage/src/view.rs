@@ -4,10 +4,10 @@ use crate::connection::Link;
 use crate::entries;
 use crate::error::Error;
 use crate::json::json_text;
-use crate::stores::{self, StoreRow};
+use crate::stores::{self, Scope, StoreRow};
 use optimusdb_dag::{Cid, Entry, Ipld, Operation};
 use rusqlite::types::Value;
-use rusqlite::{Connection, OptionalExtension, params_from_iter};
+use rusqlite::{Connection, OptionalExtension, Row, params_from_iter};
 use std::ops::ControlFlow;
 use std::time::Instant;
 
@@ -75,12 +75,16 @@ impl<'c> View<'c> {
 
     /// The document of that key, as JSON text.
     pub fn document(&self, store: &StoreRow, key: &str) -> Result<Option<String>, Error> {
-        let (relation, has_tombstones) = store.relation();
-        let present = if has_tombstones { " AND doc IS NOT NULL" } else { "" };
-        let mut statement = self
-            .db
-            .prepare_cached(&format!("SELECT json(doc) FROM {relation} WHERE key = ?1{present}"))?;
-        Ok(statement.query_row([key], |row| row.get(0)).optional()?)
+        let json = |row: &Row<'_>| row.get(0);
+        if store.scope == Scope::Catalog {
+            let mut statement =
+                self.db.prepare_cached("SELECT json(doc) FROM catalog_documents WHERE key = ?1")?;
+            return Ok(statement.query_row([key], json).optional()?);
+        }
+        let mut statement = self.db.prepare_cached(
+            "SELECT json(doc) FROM documents WHERE key = ?1 AND store = ?2 AND doc IS NOT NULL",
+        )?;
+        Ok(statement.query_row((key, store.id), json).optional()?)
     }
 
     /// Calls `each` with the key and JSON text of every selected document until it breaks.
@@ -90,8 +94,9 @@ impl<'c> View<'c> {
         select: &Select,
         mut each: impl FnMut(&str, &str) -> ControlFlow<()>,
     ) -> Result<(), Error> {
-        let mut statement = self.db.prepare_cached(&select_sql(store, select))?;
-        let params = select.params.iter().map(Value::from);
+        let (sql, bound) = select_sql(store, select);
+        let mut statement = self.db.prepare_cached(&sql)?;
+        let params = bound.into_iter().chain(select.params.iter().map(Value::from));
         let _bounded = self.link.until(select.deadline);
         let mut rows = statement.query(params_from_iter(params))?;
         while let Some(row) = rows.next()? {
@@ -109,23 +114,22 @@ impl<'c> View<'c> {
 
     /// The key in `store` of the TOSCA document with that `_filename`.
     pub fn tosca_keys(&self, store: &StoreRow, filename: &str) -> Result<Vec<String>, Error> {
-        let mut statement = self.db.prepare_cached(&format!(
-            "SELECT key FROM {} WHERE doc ->> '$._original_yaml' IS NOT NULL
-               AND doc ->> '$._filename' = ?1",
-            store.documents_table()
-        ))?;
-        let keys = statement.query_map([filename], |row| row.get(0))?;
+        let mut statement = self.db.prepare_cached(
+            "SELECT key FROM documents WHERE doc ->> '$._original_yaml' IS NOT NULL
+               AND doc ->> '$._filename' = ?1 AND store = ?2",
+        )?;
+        let keys = statement.query_map((filename, store.id), |row| row.get(0))?;
         Ok(keys.collect::<Result<_, _>>()?)
     }
 
     /// The value of a document as the log holds it, with the kinds that JSON lacks.
     pub fn value(&self, store: &StoreRow, key: &str) -> Result<Option<Ipld>, Error> {
-        let mut statement = self.db.prepare_cached(&format!(
-            "SELECT e.payload FROM {} d JOIN entries e ON e.seq = d.entry
-             WHERE d.key = ?1 AND d.doc IS NOT NULL",
-            store.documents_table()
-        ))?;
-        let payload: Option<Vec<u8>> = statement.query_row([key], |row| row.get(0)).optional()?;
+        let mut statement = self.db.prepare_cached(
+            "SELECT e.payload FROM documents d JOIN entries e ON e.seq = d.entry
+             WHERE d.key = ?1 AND d.store = ?2 AND d.doc IS NOT NULL",
+        )?;
+        let payload: Option<Vec<u8>> =
+            statement.query_row((key, store.id), |row| row.get(0)).optional()?;
         let Some(payload) = payload else {
             return Ok(None);
         };
@@ -143,14 +147,14 @@ impl<'c> View<'c> {
         limit: u64,
         skip: u64,
     ) -> Result<Vec<(Cid, String)>, Error> {
-        let mut statement = self.db.prepare_cached(&format!(
-            "SELECT v.entry FROM events_{} v JOIN entries e ON e.seq = v.entry
+        let mut statement = self.db.prepare_cached(
+            "SELECT v.entry FROM events v JOIN entries e ON e.seq = v.entry
                JOIN writers w ON w.id = e.writer
-             ORDER BY v.time DESC, w.key DESC, e.cid DESC LIMIT ?1 OFFSET ?2",
-            store.id
-        ))?;
+             WHERE v.store = ?1
+             ORDER BY v.time DESC, w.key DESC, e.cid DESC LIMIT ?2 OFFSET ?3",
+        )?;
         let rows: Vec<i64> = statement
-            .query_map((limit.cast_signed(), skip.cast_signed()), |row| row.get(0))?
+            .query_map((store.id, limit.cast_signed(), skip.cast_signed()), |row| row.get(0))?
             .collect::<Result<_, _>>()?;
         rows.into_iter()
             .map(|seq| {
@@ -217,19 +221,19 @@ impl<'c> View<'c> {
     }
 }
 
-fn select_sql(store: &StoreRow, select: &Select) -> String {
-    let (relation, has_tombstones) = store.relation();
+/// The statement, and what it binds before the parameters of the condition.
+fn select_sql(store: &StoreRow, select: &Select) -> (String, Option<Value>) {
+    let (relation, bound) = match store.scope {
+        Scope::Catalog => ("catalog_documents WHERE TRUE", None),
+        _ => ("documents WHERE store = ? AND doc IS NOT NULL", Some(Value::Integer(store.id))),
+    };
     let mut sql = format!("SELECT key, json(doc) FROM {relation}");
-    let present = has_tombstones.then_some("doc IS NOT NULL".to_owned());
-    let condition = select.condition.as_ref().map(|c| format!("({c})"));
-    let both: Vec<String> = present.into_iter().chain(condition).collect();
-    if !both.is_empty() {
-        sql.push_str(" WHERE ");
-        sql.push_str(&both.join(" AND "));
+    for (before, part, after) in
+        [(" AND (", &select.condition, ")"), (" ORDER BY ", &select.order, "")]
+    {
+        if let Some(part) = part {
+            sql.extend([before, part, after]);
+        }
     }
-    if let Some(order) = &select.order {
-        sql.push_str(" ORDER BY ");
-        sql.push_str(order);
-    }
-    sql
+    (sql, bound)
 }

@@ -1,0 +1,159 @@
+//! The directory: one node at a time, keys that stay, and formats that are not ours left alone.
+
+mod support;
+
+use optimusdb_storage::limits::{FORMAT_VERSION, KEY_FILE_BYTES_MAX};
+use optimusdb_storage::{Error, Kind, Repo};
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use support::files;
+
+fn mode(path: &Path) -> u32 {
+    fs::metadata(path).unwrap().permissions().mode() & 0o777
+}
+
+fn key(repo: &Repo, name: &str, bytes: &[u8]) -> Result<Vec<u8>, Error> {
+    repo.key_file(name, || Ok(bytes.to_vec()))
+}
+
+#[test]
+fn one_owner_at_a_time() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("deep/down/node");
+    let repo = Repo::open(&path).unwrap();
+    assert_eq!(mode(&path), 0o700);
+    assert_eq!(repo.path(), path);
+    assert_eq!(repo.database_path(), path.join("optimusdb.sqlite"));
+    assert_eq!(repo.log_database_path(), path.join("logs.sqlite"));
+    let before = files(&path);
+    for _ in 0..2 {
+        let refused = Repo::open(&path).unwrap_err();
+        assert!(matches!(refused, Error::Locked(_)));
+        assert_eq!(refused.kind(), Kind::Unavailable);
+    }
+    drop(repo);
+    Repo::open(&path).unwrap();
+    assert_eq!(files(&path), before, "opening again writes nothing");
+}
+
+#[test]
+fn keys_are_private_and_stay() {
+    let dir = tempfile::tempdir().unwrap();
+    let repo = Repo::open(dir.path()).unwrap();
+    let made = key(&repo, "signing.key", b"secret").unwrap();
+    assert_eq!(made, b"secret");
+    let file = dir.path().join("keys/signing.key");
+    assert_eq!((mode(&file), mode(&dir.path().join("keys"))), (0o600, 0o700));
+    // What is there is never made again.
+    for _ in 0..2 {
+        let again = repo.key_file("signing.key", || -> Result<_, Error> { panic!("made twice") });
+        assert_eq!(again.unwrap(), b"secret");
+    }
+    drop(repo);
+    let repo = Repo::open(dir.path()).unwrap();
+    assert_eq!(key(&repo, "signing.key", b"other").unwrap(), b"secret");
+    assert_eq!(key(&repo, "peer.key", b"other").unwrap(), b"other");
+
+    // A maker that fails leaves nothing.
+    let failed = repo.key_file("third.key", || Err(Error::Corrupt("no randomness".into())));
+    assert!(failed.is_err());
+    assert_eq!(fs::read_dir(dir.path().join("keys")).unwrap().count(), 2);
+
+    // What an interrupted write left aside is not taken for a key.
+    fs::write(dir.path().join("keys/third.new"), b"half a k").unwrap();
+    assert_eq!(key(&repo, "third.key", b"whole").unwrap(), b"whole");
+    assert_eq!(fs::read(dir.path().join("keys/third.key")).unwrap(), b"whole");
+    assert_eq!(mode(&dir.path().join("keys/third.key")), 0o600);
+}
+
+#[test]
+fn a_key_of_any_other_length_is_not_cut() {
+    let dir = tempfile::tempdir().unwrap();
+    let repo = Repo::open(dir.path()).unwrap();
+    let most = vec![7; KEY_FILE_BYTES_MAX as usize];
+    assert_eq!(key(&repo, "a.key", &most).unwrap(), most);
+    assert_eq!(key(&repo, "a.key", b"").unwrap(), most);
+    fs::write(dir.path().join("keys/a.key"), [most, vec![7]].concat()).unwrap();
+    assert_eq!(key(&repo, "a.key", b"").unwrap_err().kind(), Kind::Corrupt);
+}
+
+#[test]
+fn a_newer_format_is_refused_and_left_untouched() {
+    let dir = tempfile::tempdir().unwrap();
+    let repo = Repo::open(dir.path()).unwrap();
+    key(&repo, "signing.key", b"secret").unwrap();
+    drop(repo);
+    assert_eq!(
+        fs::read_to_string(dir.path().join("format")).unwrap(),
+        format!("{FORMAT_VERSION}\n")
+    );
+    for found in [FORMAT_VERSION + 1, u32::MAX] {
+        fs::write(dir.path().join("format"), format!("{found}\n")).unwrap();
+        let before = files(dir.path());
+        let refused = Repo::open(dir.path()).unwrap_err();
+        match &refused {
+            Error::NewerFormat { path, found: f, known } => {
+                assert_eq!((path.as_path(), *f, *known), (dir.path(), found, FORMAT_VERSION));
+            }
+            other => panic!("{other}"),
+        }
+        assert!(refused.to_string().contains("left untouched"));
+        assert_eq!(files(dir.path()), before);
+    }
+    // The lock was freed by the refusal.
+    fs::write(dir.path().join("format"), "1").unwrap();
+    Repo::open(dir.path()).unwrap();
+}
+
+#[test]
+fn an_older_format_is_taken_over() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("format"), "0\n").unwrap();
+    Repo::open(dir.path()).unwrap();
+    assert_eq!(
+        fs::read_to_string(dir.path().join("format")).unwrap(),
+        format!("{FORMAT_VERSION}\n")
+    );
+}
+
+#[test]
+fn garbage_in_format_is_refused_and_left_untouched() {
+    let dir = tempfile::tempdir().unwrap();
+    Repo::open(dir.path()).unwrap();
+    for garbage in [&b""[..], b"one", b"-1", b"1.0", b"99999999999999999999", b"1 2", &[0xff, 0xfe]]
+    {
+        fs::write(dir.path().join("format"), garbage).unwrap();
+        let before = files(dir.path());
+        assert_eq!(Repo::open(dir.path()).unwrap_err().kind(), Kind::Corrupt, "{garbage:?}");
+        assert_eq!(files(dir.path()), before);
+    }
+}
+
+#[test]
+fn what_cannot_be_a_directory_is_an_error_that_names_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("file");
+    fs::write(&file, b"mine").unwrap();
+    for path in [file.clone(), file.join("below")] {
+        let refused = Repo::open(&path).unwrap_err();
+        assert_eq!(refused.kind(), Kind::Internal);
+        assert!(refused.to_string().contains("file"), "{refused}");
+    }
+    assert_eq!(fs::read(&file).unwrap(), b"mine");
+}
+
+/// The administrator may write everywhere; then only the system's own directories refuse.
+#[test]
+fn an_unwritable_directory_is_an_error_that_names_it() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o500)).unwrap();
+    let permissions_bind = fs::write(dir.path().join("probe"), b"").is_err();
+    let refusing = if permissions_bind { dir.path() } else { Path::new("/proc/self") };
+    for path in [refusing.to_owned(), refusing.join("node")] {
+        let refused = Repo::open(&path).unwrap_err();
+        assert_eq!(refused.kind(), Kind::Internal);
+        assert!(refused.to_string().contains(&*path.to_string_lossy()), "{refused}");
+    }
+    fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o700)).unwrap();
+}

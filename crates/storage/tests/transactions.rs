@@ -1,0 +1,363 @@
+//! Transactions, readers beside them, and the bounds on how long either takes.
+
+mod support;
+
+use optimusdb_dag::{Cid, Entry, Ipld, StoreKind};
+use optimusdb_storage::{Database, Durability, Error, Kind, Param, Place, Readers, Scope, Select};
+use std::ops::ControlFlow;
+use std::sync::mpsc::sync_channel;
+use std::time::{Duration, Instant};
+use support::*;
+
+const NOW: Duration = Duration::ZERO;
+
+#[test]
+fn a_dropped_transaction_leaves_nothing() {
+    everywhere(|place| {
+        let mut database = open(place);
+        let store = documents(&mut database, "things");
+        let (mut writer, mut lost) = (Writer::new(1, "things"), Writer::new(2, "things"));
+        deliver(&mut database, &store, &[writer.write(&put("a", map([])), None)]).unwrap();
+        let before = dump(&raw(place));
+
+        let mut tx = database.begin().unwrap();
+        let entry = lost.write(&put("b", map([])), None);
+        tx.put_block(&lost.keys.identity().cid, &lost.keys.identity().block).unwrap();
+        tx.set_fact("swarm", "x").unwrap();
+        tx.create_store("more", StoreKind::Events, &address("more"), Scope::Plain).unwrap();
+        tx.put_entry(&store, &entry).unwrap();
+        tx.set_heads(&store, [entry.cid()].iter()).unwrap();
+        assert!(tx.view().document(&store, "b").unwrap().is_some(), "it sees what it did");
+        assert!(tx.view().store("more").unwrap().is_some());
+        drop(tx);
+        assert_eq!(dump(&raw(place)), before);
+
+        // Rows, writers and links of the lost entries are not remembered either.
+        let more: Vec<Entry> =
+            (0..3).map(|n| writer.write(&put(&n.to_string(), map([])), None)).collect();
+        deliver(&mut database, &store, &more).unwrap();
+        deliver(&mut database, &store, &[entry.clone(), lost.write(&put("c", map([])), None)])
+            .unwrap();
+        assert_eq!(log(database.view(), &store).len(), 6);
+        assert_eq!(database.view().entry(&entry.cid()).unwrap(), Some(entry));
+        assert_eq!(now(database.view(), &store).documents, 6);
+    });
+}
+
+#[test]
+fn a_failed_step_fails_the_transaction() {
+    everywhere(|place| {
+        let mut database = open(place);
+        let store = documents(&mut database, "things");
+        let mut writer = Writer::new(1, "things");
+        let first = writer.write(&put("a", map([])), None);
+        deliver(&mut database, &store, std::slice::from_ref(&first)).unwrap();
+        let before = dump(&raw(place));
+
+        let mut tx = database.begin().unwrap();
+        let second = writer.write(&put("b", map([])), None);
+        tx.put_entry(&store, &second).unwrap();
+        assert!(tx.put_entry(&store, &first).is_err(), "an entry is stored once");
+        assert!(tx.put_entry(&store, &writer.write(&put("c", map([])), None)).is_err());
+        assert!(tx.set_fact("swarm", "x").is_err());
+        assert!(tx.commit().is_err());
+        assert_eq!(dump(&raw(place)), before);
+        deliver(&mut database, &store, &[second]).unwrap();
+        assert_eq!(now(database.view(), &store).documents, 2);
+    });
+}
+
+#[test]
+fn readers_see_what_is_committed() {
+    everywhere(|place| {
+        let mut database = open(place);
+        let store = documents(&mut database, "things");
+        let readers = Readers::new(place.clone(), 2);
+        let mut writer = Writer::new(1, "things");
+        deliver(&mut database, &store, &[writer.write(&put("a", map([])), None)]).unwrap();
+        let present =
+            |key: &str| readers.read(NOW, |view| view.document(&store, key)).unwrap().is_some();
+        let entry = writer.write(&put("b", map([])), None);
+        // In memory one lock is on everything, so only a file is read while it is written.
+        if matches!(place, Place::File(_)) {
+            let mut tx = database.begin().unwrap();
+            tx.put_entry(&store, &entry).unwrap();
+            tx.set_heads(&store, [entry.cid()].iter()).unwrap();
+            assert!(present("a") && !present("b"));
+            let heads = readers.read(NOW, |view| view.heads(&store)).unwrap();
+            assert_ne!(heads[0].cid(), entry.cid());
+            tx.commit().unwrap();
+        } else {
+            deliver(&mut database, &store, &[entry]).unwrap();
+        }
+        assert!(present("a") && present("b"));
+    });
+}
+
+/// A reader that began before a commit goes on with what it began with.
+#[test]
+fn a_scan_is_of_one_moment() {
+    let dir = tempfile::tempdir().unwrap();
+    let place = Place::File(dir.path().join("optimusdb.sqlite"));
+    let mut database = open(&place);
+    let store = documents(&mut database, "things");
+    let mut writer = Writer::new(1, "things");
+    let entries: Vec<Entry> =
+        (0..50).map(|n| writer.write(&put(&n.to_string(), map([])), None)).collect();
+    deliver(&mut database, &store, &entries).unwrap();
+    let readers = Readers::new(place, 1);
+    let mut seen = 0;
+    let mut late: Vec<Entry> =
+        (50..60).map(|n| writer.write(&put(&n.to_string(), map([])), None)).collect();
+    readers
+        .read(NOW, |view| {
+            view.documents(&store, &Select::default(), |_, _| {
+                seen += 1;
+                if let Some(entry) = late.pop() {
+                    let tx = database.begin().unwrap();
+                    put_and_commit(tx, &store, &entry);
+                }
+                ControlFlow::Continue(())
+            })
+        })
+        .unwrap();
+    assert_eq!(seen, 50);
+    let after = readers.read(NOW, |view| view.store("things")).unwrap().unwrap();
+    assert_eq!(after.documents, 60);
+}
+
+fn put_and_commit(
+    mut tx: optimusdb_storage::Tx<'_>,
+    store: &optimusdb_storage::StoreRow,
+    entry: &Entry,
+) {
+    tx.put_entry(store, entry).unwrap();
+    tx.commit().unwrap();
+}
+
+#[test]
+fn readers_cannot_write() {
+    everywhere(|place| {
+        let mut database = open(place);
+        let store = documents(&mut database, "things");
+        let readers = Readers::new(place.clone(), 1);
+        let select = Select {
+            condition: Some("key = (SELECT 1)) ; DELETE FROM stores; --".into()),
+            ..Select::default()
+        };
+        let _ = readers
+            .read(NOW, |view| view.documents(&store, &select, |_, _| ControlFlow::Continue(())));
+        assert_eq!(database.view().stores().unwrap().len(), 1);
+        let mut tx = database.begin().unwrap();
+        tx.set_fact("swarm", "x").unwrap();
+        tx.commit().unwrap();
+    });
+}
+
+#[test]
+fn select_narrows_orders_and_stops() {
+    everywhere(|place| {
+        let mut database = open(place);
+        let store = documents(&mut database, "things");
+        let catalog =
+            support::store(&mut database, "catalog", StoreKind::Documents, Scope::Catalog);
+        let mut writer = Writer::new(1, "things");
+        let mut entries: Vec<Entry> = (0..20)
+            .map(|n| writer.write(&put(&format!("{n:02}"), map([("n", Ipld::Integer(n))])), None))
+            .collect();
+        entries.push(writer.write(&del("07"), None));
+        deliver(&mut database, &store, &entries).unwrap();
+        let select = Select {
+            condition: Some("doc ->> '$.n' > ? OR key = ?".into()),
+            params: vec![Param::Real(16.5), Param::Text("03".into())],
+            order: Some("doc ->> '$.n' DESC".into()),
+            deadline: None,
+        };
+        let read = |store, select: &Select, most| {
+            let mut keys = Vec::new();
+            let view = database.view();
+            view.documents(store, select, |key, json| {
+                assert!(json.contains(key));
+                keys.push(key.to_owned());
+                if keys.len() == most { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            })
+            .unwrap();
+            keys
+        };
+        assert_eq!(read(&store, &select, 100), ["19", "18", "17", "03"]);
+        assert_eq!(read(&store, &select, 2), ["19", "18"]);
+        assert_eq!(read(&store, &Select::default(), 100).len(), 19);
+        assert_eq!(read(&catalog, &Select::default(), 100).len(), 19);
+        let by_key = Select {
+            condition: Some("key = ?".into()),
+            params: vec![Param::Text("05".into())],
+            ..Select::default()
+        };
+        assert_eq!(read(&catalog, &by_key, 100), ["05"]);
+        let broken = Select { condition: Some("no such thing".into()), ..Select::default() };
+        let answer = database.view().documents(&store, &broken, |_, _| ControlFlow::Continue(()));
+        assert_eq!(answer.unwrap_err().kind(), Kind::Internal);
+    });
+}
+
+#[test]
+fn a_deadline_ends_a_long_scan() {
+    everywhere(|place| {
+        let mut database = open(place);
+        let store = documents(&mut database, "things");
+        let mut writer = Writer::new(1, "things");
+        let entries: Vec<Entry> =
+            (0..200).map(|n| writer.write(&put(&n.to_string(), map([])), None)).collect();
+        deliver(&mut database, &store, &entries).unwrap();
+        let endless = |deadline| Select {
+            condition: Some(
+                "(WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n)
+                  SELECT count(*) FROM n) > 0"
+                    .into(),
+            ),
+            deadline: Some(deadline),
+            ..Select::default()
+        };
+        let readers = Readers::new(place.clone(), 1);
+        for _ in 0..3 {
+            let started = Instant::now();
+            let select = endless(started + Duration::from_millis(30));
+            let answer = readers.read(NOW, |view| {
+                view.documents(&store, &select, |_, _| ControlFlow::Continue(()))
+            });
+            assert!(matches!(answer, Err(Error::Interrupted)), "{answer:?}");
+            let took = started.elapsed();
+            assert!(took >= Duration::from_millis(30) && took < Duration::from_secs(5), "{took:?}");
+            // The same connection, and its next statement has no deadline.
+            let all = readers.read(NOW, |view| {
+                let mut n = 0;
+                view.documents(&store, &Select::default(), |_, _| {
+                    n += 1;
+                    ControlFlow::Continue(())
+                })?;
+                Ok(n)
+            });
+            assert_eq!(all.unwrap(), 200);
+        }
+
+        // In a transaction, an interrupted read leaves what was written.
+        let mut tx = database.begin().unwrap();
+        let entry = writer.write(&put("more", map([])), None);
+        tx.put_entry(&store, &entry).unwrap();
+        let past = endless(Instant::now());
+        let answer = tx.view().documents(&store, &past, |_, _| ControlFlow::Continue(()));
+        assert!(matches!(answer, Err(Error::Interrupted)));
+        tx.set_heads(&store, [entry.cid()].iter()).unwrap();
+        tx.commit().unwrap();
+        assert_eq!(now(database.view(), &store).documents, 201);
+    });
+}
+
+#[test]
+fn a_pool_waits_gives_up_and_takes_back() {
+    everywhere(|place| {
+        let mut database = open(place);
+        documents(&mut database, "things");
+        let readers = Readers::new(place.clone(), 2);
+        std::thread::scope(|scope| {
+            let (entered, in_read) = sync_channel(2);
+            let (release, go) = sync_channel::<()>(2);
+            let go = std::sync::Arc::new(std::sync::Mutex::new(go));
+            for _ in 0..2 {
+                let (readers, entered, go) = (&readers, entered.clone(), go.clone());
+                scope.spawn(move || {
+                    readers
+                        .read(NOW, |view| {
+                            entered.send(()).unwrap();
+                            go.lock().unwrap().recv().unwrap();
+                            view.stores()
+                        })
+                        .unwrap();
+                });
+            }
+            in_read.recv().unwrap();
+            in_read.recv().unwrap();
+            // Both are lent: no wait, a short wait, and one that is long enough.
+            for wait in [NOW, Duration::from_millis(50)] {
+                let started = Instant::now();
+                let answer = readers.read(wait, |view| view.stores());
+                assert!(matches!(answer, Err(Error::Interrupted)));
+                assert!(started.elapsed() >= wait);
+            }
+            let waiting =
+                scope.spawn(|| readers.read(Duration::from_secs(30), |view| view.stores()));
+            release.send(()).unwrap();
+            assert_eq!(waiting.join().unwrap().unwrap().len(), 1);
+            release.send(()).unwrap();
+        });
+        // A read that fails or panics gives its connection back, too.
+        for _ in 0..5 {
+            let failed = readers.read(NOW, |_| Err::<(), _>(Error::Corrupt("on purpose".into())));
+            assert_eq!(failed.unwrap_err().kind(), Kind::Corrupt);
+            let panicked = std::thread::scope(|scope| {
+                scope
+                    .spawn(|| readers.read(NOW, |_| -> Result<(), Error> { panic!("on purpose") }))
+                    .join()
+            });
+            assert!(panicked.is_err());
+        }
+        readers.read(NOW, |a| readers.read(NOW, |b| Ok((a.stores()?, b.stores()?)))).unwrap();
+    });
+}
+
+/// A connection that cannot be made is not counted as lent.
+#[test]
+fn a_pool_over_nothing_fails_and_recovers() {
+    let dir = tempfile::tempdir().unwrap();
+    let place = Place::File(dir.path().join("optimusdb.sqlite"));
+    let readers = Readers::new(place.clone(), 1);
+    for _ in 0..3 {
+        assert_eq!(readers.read(NOW, |view| view.stores()).unwrap_err().kind(), Kind::Internal);
+    }
+    assert!(std::fs::read_dir(dir.path()).unwrap().next().is_none(), "a reader makes no file");
+    let _database = open(&place);
+    assert_eq!(readers.read(NOW, |view| view.stores()).unwrap().len(), 0);
+}
+
+#[test]
+fn a_database_of_a_newer_format_is_refused_and_kept() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("optimusdb.sqlite");
+    let place = Place::File(path.clone());
+    drop(open(&place));
+    raw(&place).pragma_update(None, "user_version", 99).unwrap();
+    let before = std::fs::read(&path).unwrap();
+    let refused = Database::open(&place, Durability::Full).unwrap_err();
+    assert!(matches!(refused, Error::NewerFormat { found: 99, known: 1, .. }), "{refused}");
+    assert!(refused.to_string().contains("optimusdb.sqlite has format 99"), "{refused}");
+    assert_eq!(std::fs::read(&path).unwrap(), before);
+    raw(&place).pragma_update(None, "user_version", 1).unwrap();
+    open(&place);
+}
+
+#[test]
+fn what_is_no_database_is_refused_and_kept() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("optimusdb.sqlite");
+    let bytes = b"these are somebody's notes, and not a database at all".repeat(50);
+    std::fs::write(&path, &bytes).unwrap();
+    let refused = Database::open(&Place::File(path.clone()), Durability::Full).unwrap_err();
+    assert_eq!(refused.kind(), Kind::Corrupt, "{refused}");
+    assert_eq!(std::fs::read(&path).unwrap(), bytes);
+    // The file of a first start that ended before anything was written.
+    std::fs::write(&path, b"").unwrap();
+    open(&Place::File(path));
+}
+
+#[test]
+fn an_odd_path_is_a_path() {
+    let dir = tempfile::tempdir().unwrap();
+    let odd = dir.path().join("a b?c#d%20é&mode=ro");
+    std::fs::create_dir(&odd).unwrap();
+    let place = Place::File(odd.join("optimusdb.sqlite"));
+    let mut database = open(&place);
+    documents(&mut database, "things");
+    assert!(odd.join("optimusdb.sqlite").is_file());
+    let stores = Readers::new(place, 1).read(NOW, |view| view.stores()).unwrap();
+    assert_eq!(stores[0].address.manifest(), Cid::of(b"things"));
+}
