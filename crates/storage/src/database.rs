@@ -24,9 +24,8 @@ impl Database {
     ///
     /// A database of a newer format is left untouched: [`Error::NewerFormat`].
     pub fn open(place: &Place, durability: Durability) -> Result<Database, Error> {
-        schema::check(place)?;
         let mut link = read_write(place, durability)?;
-        schema::migrate(&mut link.db)?;
+        schema::migrate(&mut link.db, place)?;
         catalog::create_views(&mut link.db)?;
         let mut database = Database { link, cache: EntryCache::default(), next_seq: 0 };
         database.forget_uncommitted()?;

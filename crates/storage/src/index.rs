@@ -8,7 +8,7 @@
 use crate::entries;
 use crate::error::Error;
 use crate::json::json_text;
-use crate::stores::{StoreId, StoreRow};
+use crate::stores::{StoreId, StoreRow, rows_of};
 use optimusdb_dag::{Entry, Ipld, Operation, StoreKind};
 use rusqlite::{Connection, OptionalExtension};
 
@@ -61,11 +61,13 @@ fn write_row(
     let created_here = value.and(at);
     let Some(old) = existing else {
         let json = value.map(json_text).transpose()?;
+        let [first, _] = rows_of(store.id);
         db.prepare_cached(
             "INSERT INTO documents (row, store, key, time, entry, created, updated, doc)
-             VALUES (?1, ?2, ?3, ?4, ?1, ?5, ?6, jsonb(?7))",
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, jsonb(?8))",
         )?
-        .execute((seq, store.id, key, time, created_here, at, &json))?;
+        .execute((first + seq, store.id, key, time, seq, created_here, at, &json))?;
+
         return Ok(i64::from(json.is_some()));
     };
     let created = match (old.created, created_here) {
@@ -92,7 +94,7 @@ fn write_row(
 
 /// Drops every row derived from a store's log.
 pub(crate) fn clear(db: &Connection, store: StoreId) -> Result<(), Error> {
-    db.execute("DELETE FROM documents WHERE store = ?1", [store])?;
+    db.execute("DELETE FROM documents WHERE row >= ?1 AND row < ?2", rows_of(store))?;
     db.execute("DELETE FROM events WHERE store = ?1", [store])?;
     Ok(())
 }

@@ -11,7 +11,7 @@ pub const READER_CACHE_KIB: i64 = 2 * 1024;
 /// Pages in the write-ahead log after which a commit moves them into the database.
 pub const WAL_CHECKPOINT_PAGES: i64 = 10_000;
 /// Size to which the write-ahead log is cut back after a checkpoint, in bytes.
-pub const WAL_KEPT_BYTES: i64 = 8 * 1024 * 1024;
+pub const WAL_KEPT_BYTES: i64 = 48 * 1024 * 1024;
 /// Prepared statements kept per connection.
 pub const STATEMENTS_MAX: usize = 128;
 /// How long a connection waits for a lock that another process may hold, in milliseconds.

@@ -3,7 +3,7 @@
 //! `docs/format.md` describes them for readers of the file. The tables are the same whatever stores
 //! a node has: a store is a number in them. The views over them are made in [`crate::catalog`].
 
-use crate::connection::{Place, read_only};
+use crate::connection::Place;
 use crate::error::Error;
 use crate::limits::FORMAT_VERSION;
 use rusqlite::Connection;
@@ -54,8 +54,9 @@ CREATE TABLE heads (
 ) WITHOUT ROWID;
 
 -- The index: the newest operation per store and key. All below here is derived from the entries.
--- `row` is the first entry here that named the key; `time` and `entry` name the winning one; `doc`
--- is NULL in a tombstone; `created` and `updated` are the writers' wall clocks in ms, where their
+-- `row` is the store in the upper bits and the first entry here that named the key in the lower 40,
+-- so the rows of a store lie together in the order of their arrival; `time` and `entry` name the
+-- winning operation; `doc` is NULL in a tombstone; `created` and `updated` are the writers' wall clocks in ms, where their
 -- operations carry one.
 CREATE TABLE documents (
   row INTEGER PRIMARY KEY,
@@ -69,7 +70,6 @@ CREATE TABLE documents (
 );
 -- The key first: the catalog looks for one key in all stores.
 CREATE UNIQUE INDEX documents_key ON documents (key, store);
-CREATE INDEX documents_store ON documents (store);
 CREATE INDEX documents_tosca ON documents (doc ->> '$._filename', store)
   WHERE doc ->> '$._original_yaml' IS NOT NULL;
 
@@ -77,33 +77,22 @@ CREATE TABLE events (entry INTEGER PRIMARY KEY, store INTEGER NOT NULL, time INT
 CREATE INDEX events_time ON events (store, time);
 ";
 
-/// Refuses a database of a newer format, before anything in it is touched.
-pub(crate) fn check(place: &Place) -> Result<(), Error> {
-    let Place::File(path) = place else {
-        return Ok(());
-    };
-    // An empty file is what is left when the first start ended early.
-    if std::fs::metadata(path).map_or(0, |file| file.len()) == 0 {
-        return Ok(());
-    }
-    let found = version(&read_only(place)?.db)?;
+/// Brings the database to [`FORMAT_VERSION`], each step in a transaction of its own. A database of
+/// a newer format is refused, and nothing is written to it.
+pub(crate) fn migrate(db: &mut Connection, place: &Place) -> Result<(), Error> {
+    let found: u32 = db.pragma_query_value(None, "user_version", |row| row.get(0))?;
     if found > FORMAT_VERSION {
-        return Err(Error::NewerFormat { path: path.clone(), found, known: FORMAT_VERSION });
+        let path = match place {
+            Place::File(path) => path.clone(),
+            Place::Memory(n) => n.to_string().into(),
+        };
+        return Err(Error::NewerFormat { path, found, known: FORMAT_VERSION });
     }
-    Ok(())
-}
-
-/// Brings the database to [`FORMAT_VERSION`], each step in a transaction of its own.
-pub(crate) fn migrate(db: &mut Connection) -> Result<(), Error> {
-    for version in version(db)?..FORMAT_VERSION {
+    for version in found..FORMAT_VERSION {
         let tx = db.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
         tx.execute_batch(MIGRATIONS[version as usize])?;
         tx.pragma_update(None, "user_version", version + 1)?;
         tx.commit()?;
     }
     Ok(())
-}
-
-fn version(db: &Connection) -> Result<u32, Error> {
-    Ok(db.pragma_query_value(None, "user_version", |row| row.get(0))?)
 }

@@ -8,6 +8,14 @@ use rusqlite::{Connection, OptionalExtension, Row};
 /// The number of a store on this node; never leaves it.
 pub type StoreId = i64;
 
+/// Bits of a row of `documents` that name an entry; those above name the store.
+const ENTRY_BITS: u32 = 40;
+
+/// The rows of `documents` that belong to a store: from the first to before the second.
+pub(crate) fn rows_of(store: StoreId) -> [i64; 2] {
+    [store << ENTRY_BITS, (store + 1) << ENTRY_BITS]
+}
+
 /// What part a store plays beside holding its documents.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scope {

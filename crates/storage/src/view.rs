@@ -4,7 +4,7 @@ use crate::connection::Link;
 use crate::entries;
 use crate::error::Error;
 use crate::json::json_text;
-use crate::stores::{self, Scope, StoreRow};
+use crate::stores::{self, Scope, StoreRow, rows_of};
 use optimusdb_dag::{Cid, Entry, Ipld, Operation};
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, Row, params_from_iter};
@@ -222,10 +222,13 @@ impl<'c> View<'c> {
 }
 
 /// The statement, and what it binds before the parameters of the condition.
-fn select_sql(store: &StoreRow, select: &Select) -> (String, Option<Value>) {
+fn select_sql(store: &StoreRow, select: &Select) -> (String, Vec<Value>) {
     let (relation, bound) = match store.scope {
-        Scope::Catalog => ("catalog_documents WHERE TRUE", None),
-        _ => ("documents WHERE store = ? AND doc IS NOT NULL", Some(Value::Integer(store.id))),
+        Scope::Catalog => ("catalog_documents WHERE TRUE", Vec::new()),
+        _ => (
+            "documents WHERE row >= ? AND row < ? AND doc IS NOT NULL",
+            rows_of(store.id).map(Value::Integer).to_vec(),
+        ),
     };
     let mut sql = format!("SELECT key, json(doc) FROM {relation}");
     for (before, part, after) in

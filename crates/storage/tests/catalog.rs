@@ -297,8 +297,12 @@ fn look_ups_use_an_index() {
             "documents_key (key=? AND store=?)",
         ),
         (
-            "SELECT key FROM documents WHERE store = ? AND doc IS NOT NULL",
-            "documents_store (store=?)",
+            "SELECT key FROM documents WHERE row >= ? AND row < ? AND doc IS NOT NULL",
+            "INTEGER PRIMARY KEY (rowid>? AND rowid<?)",
+        ),
+        (
+            "SELECT key FROM documents WHERE row >= ? AND row < ? AND doc IS NOT NULL AND key = ?",
+            "documents_key (key=?",
         ),
         ("SELECT entry FROM events WHERE store = ? ORDER BY time DESC", "events_time (store=?)"),
     ] {
