@@ -8,10 +8,13 @@ pub const READERS_MAX: usize = 4;
 pub const WRITER_CACHE_KIB: i64 = 8 * 1024;
 /// Page cache of each read-only connection, in KiB.
 pub const READER_CACHE_KIB: i64 = 2 * 1024;
-/// Pages in the write-ahead log after which a commit moves them into the database.
-pub const WAL_CHECKPOINT_PAGES: i64 = 10_000;
-/// Size to which the write-ahead log is cut back after a checkpoint, in bytes.
-pub const WAL_KEPT_BYTES: i64 = 48 * 1024 * 1024;
+/// Pages in the write-ahead log after which a commit moves them into the database. More would make
+/// large loads cheaper, fewer would sooner write over the file instead of growing it: a sync of a
+/// file that grows takes twice as long.
+pub const WAL_CHECKPOINT_PAGES: i64 = 4_000;
+/// Size to which the write-ahead log is cut back after a checkpoint, in bytes: above what it grows
+/// to, so that it is written over.
+pub const WAL_KEPT_BYTES: i64 = 24 * 1024 * 1024;
 /// Prepared statements kept per connection.
 pub const STATEMENTS_MAX: usize = 128;
 /// How long a connection waits for a lock that another process may hold, in milliseconds.
