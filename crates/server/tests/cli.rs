@@ -292,6 +292,19 @@ fn a_repo_that_cannot_be_written_is_named() {
 }
 
 #[test]
+fn a_repo_of_a_newer_format_is_refused_and_left_alone() {
+    let home = home();
+    Node::start_ready(home.path(), &["-repo=./repo"], &[]).stop();
+    let format = home.path().join("repo/format");
+    std::fs::write(&format, "99\n").unwrap();
+    let database = std::fs::read(home.path().join("repo/optimusdb.sqlite")).unwrap();
+    let output = run(home.path(), &["-http-port=0", "-repo=./repo"], &[]);
+    assert_refused(&output, 1, &["repo", "format 99", "newer optimusdb"]);
+    assert_eq!(std::fs::read_to_string(&format).unwrap(), "99\n");
+    assert_eq!(std::fs::read(home.path().join("repo/optimusdb.sqlite")).unwrap(), database);
+}
+
+#[test]
 fn a_second_node_on_a_repo_is_refused_and_the_first_stays_well() {
     let home = home();
     let first = Node::start_ready(home.path(), &["-repo=shared"], &[]);

@@ -61,6 +61,13 @@ impl Server {
         panic!("the node did not stop within {PATIENCE:?}");
     }
 
+    /// Ends the process at once, as a crash does, and hands back the directory.
+    pub fn kill(mut self) -> TempDir {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        std::mem::replace(&mut self.home, tempfile::tempdir().unwrap())
+    }
+
     pub fn connect(&self) -> Client {
         Client::connect(&self.address)
     }
