@@ -56,8 +56,8 @@ CREATE TABLE heads (
 -- The index: the newest operation per store and key. All below here is derived from the entries.
 -- `row` is the store in the upper bits and the first entry here that named the key in the lower 40,
 -- so the rows of a store lie together in the order of their arrival; `time` and `entry` name the
--- winning operation; `doc` is NULL in a tombstone; `created` and `updated` are the writers' wall clocks in ms, where their
--- operations carry one.
+-- winning operation; `doc` is NULL in a tombstone; `created` and `updated` are the writers' wall
+-- clocks in ms, where their operations carry one.
 CREATE TABLE documents (
   row INTEGER PRIMARY KEY,
   store INTEGER NOT NULL,

@@ -1,4 +1,5 @@
 //! The catalog: views over the resource stores' documents, for as many stores as there may be.
+#![allow(clippy::unwrap_used, reason = "this is a test")]
 
 mod support;
 
@@ -315,6 +316,23 @@ fn look_ups_use_an_index() {
             .collect();
         assert!(walked.is_empty(), "{sql}: {plan:#?}");
         assert!(!plan.iter().any(|step| step.contains("TEMP B-TREE")), "{sql}: {plan:#?}");
+    }
+}
+
+/// A scan of the catalog walks one table, whatever the number of stores.
+#[test]
+fn a_scan_is_not_repeated_for_every_store() {
+    let place = Place::memory();
+    let _database = open(&place);
+    let db = raw(&place);
+    for sql in ["SELECT key, json(doc) FROM catalog_documents", "SELECT * FROM toscametadata"] {
+        let plan = plan(&db, sql);
+        let scans = plan
+            .iter()
+            .filter(|step| step.starts_with("SCAN") && !step.contains("json_each"))
+            .count();
+        assert_eq!(scans, 1, "{sql}: {plan:#?}");
+        assert!(!plan.iter().any(|step| step.contains("AUTOMATIC")), "{sql}: {plan:#?}");
     }
 }
 

@@ -1,5 +1,6 @@
 //! The index: a function of the set of entries, whatever the order in which they arrive, and
 //! whether it grew with them or is made again from the log.
+#![allow(clippy::unwrap_used, reason = "this is a test")]
 
 mod support;
 

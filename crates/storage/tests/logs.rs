@@ -1,4 +1,5 @@
 //! The node's own log records.
+#![allow(clippy::unwrap_used, reason = "this is a test")]
 
 mod support;
 

@@ -1,4 +1,5 @@
 //! The directory: one node at a time, keys that stay, and formats that are not ours left alone.
+#![allow(clippy::unwrap_used, reason = "this is a test")]
 
 mod support;
 

@@ -1,4 +1,5 @@
 //! Transactions, readers beside them, and the bounds on how long either takes.
+#![allow(clippy::unwrap_used, reason = "this is a test")]
 
 mod support;
 
@@ -218,6 +219,14 @@ fn a_deadline_ends_a_long_scan() {
             deadline: Some(deadline),
             ..Select::default()
         };
+        // Long enough to be looked at by the clock: rows that lead nowhere.
+        raw(place)
+            .execute_batch(
+                "INSERT INTO events (entry, store, time)
+                 WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 20000)
+                 SELECT 1000000 + i, 1, i FROM n",
+            )
+            .unwrap();
         let readers = Readers::new(place.clone(), 1);
         for _ in 0..3 {
             let started = Instant::now();
@@ -229,6 +238,7 @@ fn a_deadline_ends_a_long_scan() {
             let took = started.elapsed();
             assert!(took >= Duration::from_millis(30) && took < Duration::from_secs(5), "{took:?}");
             // The same connection, and its next statement has no deadline.
+            assert_eq!(readers.read(NOW, |view| view.events(&store, 10, 0)).unwrap(), []);
             let all = readers.read(NOW, |view| {
                 let mut n = 0;
                 view.documents(&store, &Select::default(), |_, _| {
@@ -360,4 +370,28 @@ fn an_odd_path_is_a_path() {
     assert!(odd.join("optimusdb.sqlite").is_file());
     let stores = Readers::new(place, 1).read(NOW, |view| view.stores()).unwrap();
     assert_eq!(stores[0].address.manifest(), Cid::of(b"things"));
+}
+
+/// A copy that another program takes of the database in use is a database.
+#[test]
+fn a_backup_beside_the_running_node() {
+    let dir = tempfile::tempdir().unwrap();
+    let place = Place::File(dir.path().join("optimusdb.sqlite"));
+    let mut database = open(&place);
+    let store = documents(&mut database, "things");
+    let mut writer = Writer::new(1, "things");
+    let entries: Vec<Entry> =
+        (0..30).map(|n| writer.write(&put(&n.to_string(), map([])), None)).collect();
+    deliver(&mut database, &store, &entries).unwrap();
+    let copy = dir.path().join("copy.sqlite");
+    // Unlike `raw`, without a function of ours.
+    let other = rusqlite::Connection::open(dir.path().join("optimusdb.sqlite")).unwrap();
+    other.execute("VACUUM INTO ?1", [copy.to_str().unwrap()]).unwrap();
+    deliver(&mut database, &store, &[writer.write(&put("later", map([])), None)]).unwrap();
+
+    let mut restored = open(&Place::File(copy));
+    assert_eq!(log(restored.view(), &store), entries);
+    let later = log(database.view(), &store).pop().unwrap();
+    deliver(&mut restored, &store, &[later]).unwrap();
+    assert_eq!(now(restored.view(), &store).documents, 31);
 }

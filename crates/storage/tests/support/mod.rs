@@ -156,11 +156,22 @@ pub fn rows(db: &Connection, sql: &str) -> Vec<String> {
     let mut found = statement.query([]).unwrap();
     let mut rows = Vec::new();
     while let Some(row) = found.next().unwrap() {
-        let values: Vec<Value> = (0..columns).map(|c| row.get(c).unwrap()).collect();
-        rows.push(format!("{values:?}"));
+        let values: Vec<String> = (0..columns).map(|c| shown(row.get(c).unwrap())).collect();
+        rows.push(format!("[{}]", values.join(", ")));
     }
     rows.sort();
     rows
+}
+
+/// A value, or what stands for one that is too long to compare by eye.
+fn shown(value: Value) -> String {
+    match value {
+        Value::Blob(bytes) => format!("Blob({} bytes, {})", bytes.len(), Cid::of(&bytes)),
+        Value::Text(text) if text.len() > 1_000 => {
+            format!("Text({} bytes, {})", text.len(), Cid::of(text.as_bytes()))
+        }
+        other => format!("{other:?}"),
+    }
 }
 
 /// Every table and view with all its rows, byte for byte.
