@@ -2,8 +2,8 @@
 //! and Rust decides.
 
 use crate::error::Error;
-use crate::query::{Criteria, Query, SqlParam};
-use optimusdb_storage::{Param, Select, StoreRow, View};
+use crate::query::{Criteria, Query};
+use optimusdb_storage::{Select, StoreRow, View};
 use serde_json::Value;
 use std::collections::HashSet;
 use std::ops::ControlFlow;
@@ -91,18 +91,10 @@ pub(crate) fn keys(
 fn select(criteria: &Criteria, order: Option<String>, deadline: Instant) -> Select {
     let filter = criteria.prefilter();
     let (condition, params) = match filter {
-        Some(filter) => (Some(filter.sql), filter.params.into_iter().map(param).collect()),
+        Some(filter) => (Some(filter.sql), filter.params),
         None => (None, Vec::new()),
     };
     Select { condition, params, order, deadline: Some(deadline) }
-}
-
-fn param(param: SqlParam) -> Param {
-    match param {
-        SqlParam::Text(text) => Param::Text(text),
-        SqlParam::Integer(n) => Param::Integer(n),
-        SqlParam::Real(x) => Param::Real(x),
-    }
 }
 
 /// Whether a document matches; the parsed document comes along where it was needed to decide.

@@ -140,6 +140,10 @@ fn survives(mut disk: Disk) -> bool {
     assert_eq!(refusal.0, 503);
     let message = refusal.1["message"].as_str().unwrap();
     assert!(message.contains("disk"), "{message}");
+    // A write that is refused for its own size says nothing about the disk.
+    let grown = json!({"method": {"cmd": "crudupdate"}, "criteria": [{"_id": acknowledged[0]}],
+        "UpdateData": [{"text": "x".repeat(1_100_000)}]});
+    assert_eq!(command(&address, &grown).0, 413);
     let ready = Client::connect(&address).request("GET", "/readyz", &[], b"").json();
     assert_eq!(
         (&ready["data"]["ready"], &ready["data"]["writable"]),

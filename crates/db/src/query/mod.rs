@@ -27,4 +27,3 @@ mod tests;
 pub use criteria::Criteria;
 pub use options::{Consistency, Query, SortOrder, Strategy};
 pub use project::Fields;
-pub(crate) use sql::SqlParam;

@@ -13,6 +13,7 @@ use super::path::Path;
 use super::sql_leaf::Leaf;
 use super::sql_path::SqlPath;
 use crate::limits::PREFILTER_TERMS_MAX;
+use optimusdb_storage::Param;
 
 /// A condition over the columns `key` (text, the `_id`) and `doc` (JSONB).
 #[derive(Debug, Clone, PartialEq)]
@@ -20,15 +21,7 @@ pub(crate) struct SqlFilter {
     /// One boolean expression, to stand after WHERE in parentheses; its parameters are `?`.
     pub(crate) sql: String,
     /// The parameters, in order.
-    pub(crate) params: Vec<SqlParam>,
-}
-
-/// A value to bind.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) enum SqlParam {
-    Text(String),
-    Integer(i64),
-    Real(f64),
+    pub(crate) params: Vec<Param>,
 }
 
 /// The condition for the branches of an OR. The recursion is as deep as the expression, which the

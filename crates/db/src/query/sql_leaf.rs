@@ -1,10 +1,10 @@
 //! One test as SQL clauses on a value, before anyone says where the value is.
 
+use optimusdb_storage::Param;
 use serde_json::{Number, Value};
 
 use super::compare::whole;
 use super::operators::{Bound, Range, Test, Values};
-use super::sql::SqlParam;
 
 /// Clauses joined by OR; with none, no value other than an array can pass the test.
 pub(super) struct Leaf {
@@ -15,7 +15,7 @@ struct Clause {
     on: On,
     /// What follows the operand.
     rest: &'static str,
-    params: Vec<SqlParam>,
+    params: Vec<Param>,
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -59,7 +59,7 @@ impl Leaf {
         value: &str,
         kind: &str,
         sql: &mut Vec<String>,
-        params: &mut Vec<SqlParam>,
+        params: &mut Vec<Param>,
     ) {
         for clause in &self.clauses {
             let operand = if clause.on == On::Value { value } else { kind };
@@ -70,7 +70,7 @@ impl Leaf {
 }
 
 impl Clause {
-    fn on_value(rest: &'static str, params: Vec<SqlParam>) -> Clause {
+    fn on_value(rest: &'static str, params: Vec<Param>) -> Clause {
         Clause { on: On::Value, rest, params }
     }
 
@@ -87,10 +87,10 @@ fn equal(value: &Value) -> Option<Clause> {
         Value::Bool(true) => Clause::on_type(" = 'true'"),
         Value::Bool(false) => Clause::on_type(" = 'false'"),
         Value::Number(number) => match exact(number) {
-            Some(whole) => Clause::on_value(" = ?", vec![SqlParam::Integer(whole)]),
+            Some(whole) => Clause::on_value(" = ?", vec![Param::Integer(whole)]),
             None => between_numbers(number.as_f64()?, number.as_f64()?),
         },
-        Value::String(text) => Clause::on_value(" = ?", vec![SqlParam::Text(clean(text)?)]),
+        Value::String(text) => Clause::on_value(" = ?", vec![Param::Text(clean(text)?)]),
         Value::Array(_) => Clause::on_type(" = 'array'"),
         Value::Object(_) => Clause::on_type(" = 'object'"),
     })
@@ -102,7 +102,7 @@ fn one_of(values: &Values) -> Option<Vec<Clause>> {
     if !values.texts.is_empty() {
         values.texts.iter().try_for_each(|text| clean(text).map(drop))?;
         let list = serde_json::to_string(&values.texts).ok()?;
-        clauses.push(Clause::on_value(IN, vec![SqlParam::Text(list)]));
+        clauses.push(Clause::on_value(IN, vec![Param::Text(list)]));
     }
     let mut small: Vec<i64> = Vec::new();
     let mut rough: Vec<f64> = Vec::new();
@@ -114,7 +114,7 @@ fn one_of(values: &Values) -> Option<Vec<Clause>> {
     }
     if !small.is_empty() {
         let list = serde_json::to_string(&small).ok()?;
-        clauses.push(Clause::on_value(IN, vec![SqlParam::Text(list)]));
+        clauses.push(Clause::on_value(IN, vec![Param::Text(list)]));
     }
     for value in &values.others {
         match value {
@@ -144,7 +144,7 @@ fn within(range: &Range) -> Option<Vec<Clause>> {
             between_numbers(low.as_f64()?, high.as_f64()?)
         }
         (Some(Value::String(low)), None) => {
-            Clause::on_value(" >= ?", vec![SqlParam::Text(clean(&low)?)])
+            Clause::on_value(" >= ?", vec![Param::Text(clean(&low)?)])
         }
         (None, Some(Value::String(high))) => between_texts(String::new(), clean(&high)?),
         (Some(Value::String(low)), Some(Value::String(high))) => {
@@ -159,11 +159,11 @@ fn within(range: &Range) -> Option<Vec<Clause>> {
 fn between_numbers(low: f64, high: f64) -> Clause {
     let low = low - (low.abs() * SLACK + SLACK_NEAR_ZERO);
     let high = high + (high.abs() * SLACK + SLACK_NEAR_ZERO);
-    Clause::on_value(" BETWEEN ? AND ?", vec![SqlParam::Real(low), SqlParam::Real(high)])
+    Clause::on_value(" BETWEEN ? AND ?", vec![Param::Real(low), Param::Real(high)])
 }
 
 fn between_texts(low: String, high: String) -> Clause {
-    Clause::on_value(" BETWEEN ? AND ?", vec![SqlParam::Text(low), SqlParam::Text(high)])
+    Clause::on_value(" BETWEEN ? AND ?", vec![Param::Text(low), Param::Text(high)])
 }
 
 fn exact(number: &Number) -> Option<i64> {

@@ -6,22 +6,22 @@
 //! batch, none of it is kept and every writer in it is told; a full disk is survived, anything else
 //! ends the thread and with it the node, for what is on the disk is then not known.
 
+mod batch;
 mod lanes;
-mod session;
 mod work;
 
+pub(crate) use batch::now_ms;
 pub(crate) use lanes::Lane;
-pub(crate) use session::now_ms;
 use work::Failure;
 pub(crate) use work::{Done, NewStore, Work};
 
 use crate::error::{Error, Kind};
 use crate::limits::{BATCH_KIB_MAX, BATCH_WRITES_MAX, IDLE_MS, IDLE_MS_MAX};
 use crate::metrics::WriterFigures;
+use batch::{Batch, Tips};
 use lanes::{Lanes, Taken};
 use optimusdb_dag::IdentityKeys;
 use optimusdb_storage::{Checkpoint, Database};
-use session::{Session, Tips};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -167,8 +167,11 @@ impl Run {
         let mut answers = Vec::with_capacity(jobs.len());
         let stored = self.store(jobs, &mut answers);
         let failure = match stored {
-            Ok(()) => {
-                self.good();
+            Ok(changed) => {
+                // A batch of refusals alone has not tried the disk.
+                if changed {
+                    self.good();
+                }
                 None
             }
             Err(error) => {
@@ -198,7 +201,8 @@ impl Run {
         ending.map_or(Ok(()), Err)
     }
 
-    fn store(&mut self, jobs: Vec<Job>, answers: &mut Vec<Answer>) -> Result<(), Error> {
+    /// Answers whether anything was committed.
+    fn store(&mut self, jobs: Vec<Job>, answers: &mut Vec<Answer>) -> Result<bool, Error> {
         let tx = match self.database.begin() {
             Ok(tx) => tx,
             Err(error) => {
@@ -207,12 +211,12 @@ impl Run {
                 return Err(error);
             }
         };
-        let mut session = Session::new(tx, &mut self.tips, &self.keys);
+        let mut batch = Batch::new(tx, &mut self.tips, &self.keys);
         let mut failure: Option<Error> = None;
         for Job { work, deadline, reply } in jobs {
             let answer = match &failure {
                 Some(error) => Err(error.clone()),
-                None => do_one(&mut session, work, deadline, &reply).map_err(|why| match why {
+                None => do_one(&mut batch, work, deadline, &reply).map_err(|why| match why {
                     Failure::Own(error) => error,
                     Failure::Batch(error) => {
                         failure = Some(error.clone());
@@ -225,9 +229,9 @@ impl Run {
         if let Some(error) = failure {
             return Err(error);
         }
-        let (stores, entries) = session.commit()?;
+        let (stores, entries) = batch.commit()?;
         self.figures.committed(&self.database, &stores, entries);
-        Ok(())
+        Ok(!stores.is_empty())
     }
 
     fn good(&self) {
@@ -254,7 +258,7 @@ impl Run {
 }
 
 fn do_one(
-    session: &mut Session<'_>,
+    batch: &mut Batch<'_>,
     work: Work,
     deadline: Instant,
     reply: &oneshot::Sender<Result<Done, Error>>,
@@ -264,5 +268,5 @@ fn do_one(
             "the write waited longer than its time; nothing was written".into(),
         )));
     }
-    work.run(session, deadline)
+    work.run(batch, deadline)
 }

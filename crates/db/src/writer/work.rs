@@ -1,6 +1,6 @@
 //! What can be written. Each kind of work first plans, then applies.
 
-use super::session::Session;
+use super::batch::Batch;
 use crate::document::Checked;
 use crate::error::{Error, Kind};
 use crate::query::Criteria;
@@ -78,44 +78,42 @@ impl Work {
         }
     }
 
-    pub(crate) fn run(self, session: &mut Session<'_>, deadline: Instant) -> Result<Done, Failure> {
+    pub(crate) fn run(self, batch: &mut Batch<'_>, deadline: Instant) -> Result<Done, Failure> {
         let done = match self {
-            Work::Put { store, documents } => session.put(&store, documents),
+            Work::Put { store, documents } => batch.put(&store, documents),
             Work::Update { store, criteria, fields } => {
-                let documents = session
+                let documents = batch
                     .matching(&store, &criteria, deadline)
-                    .and_then(|keys| session.updated(&store, keys, &fields))
+                    .and_then(|keys| batch.updated(&store, keys, &fields))
                     .map_err(planning)?;
-                session.put(&store, documents)
+                batch.put(&store, documents)
             }
             Work::Delete { store, criteria } => {
-                let keys = session.matching(&store, &criteria, deadline).map_err(planning)?;
-                session.own_only(&store, &keys).map_err(planning)?;
-                session.delete(&store, keys)
+                let keys = batch.matching(&store, &criteria, deadline).map_err(planning)?;
+                batch.own_only(&store, &keys).map_err(planning)?;
+                batch.delete(&store, keys)
             }
             Work::Upload { store, filename, document } => {
-                let mut earlier = session
+                let mut earlier = batch
                     .tx
                     .view()
                     .tosca_keys(&store, &filename)
                     .map_err(|e| planning(e.into()))?;
                 earlier.retain(|key| *key != document.id);
-                session.delete(&store, earlier).and_then(|_| session.put(&store, vec![document]))
+                batch.delete(&store, earlier).and_then(|_| batch.put(&store, vec![document]))
             }
             Work::Append { store, event, .. } => {
-                session.append(&store, Operation::Add { value: event }).map(|()| 1)
+                batch.append(&store, Operation::Add { value: event }).map(|()| 1)
             }
-            Work::Join { store, entries, identities } => {
-                session.join(&store, &entries, &identities)
-            }
-            Work::CreateStore(new) => return create_store(session, new),
+            Work::Join { store, entries, identities } => batch.join(&store, &entries, &identities),
+            Work::CreateStore(new) => return create_store(batch, new),
         };
         done.map(Done::Count).map_err(Failure::Batch)
     }
 }
 
-fn create_store(session: &mut Session<'_>, new: NewStore) -> Result<Done, Failure> {
-    let existing = session.tx.view().store(&new.name).map_err(|e| planning(e.into()))?;
+fn create_store(batch: &mut Batch<'_>, new: NewStore) -> Result<Done, Failure> {
+    let existing = batch.tx.view().store(&new.name).map_err(|e| planning(e.into()))?;
     if let Some(existing) = existing {
         if existing.address == new.address {
             return Ok(Done::Store(existing));
@@ -128,9 +126,9 @@ fn create_store(session: &mut Session<'_>, new: NewStore) -> Result<Done, Failur
         ))));
     }
     for (cid, block) in &new.blocks {
-        session.tx.put_block(cid, block).map_err(|e| Failure::Batch(e.into()))?;
+        batch.tx.put_block(cid, block).map_err(|e| Failure::Batch(e.into()))?;
     }
-    match session.tx.create_store(&new.name, new.kind, &new.address, new.scope) {
+    match batch.tx.create_store(&new.name, new.kind, &new.address, new.scope) {
         Ok(store) => Ok(Done::Store(store)),
         // Refused before anything was changed.
         Err(error @ optimusdb_storage::Error::TooMany(_)) => Err(Failure::Own(error.into())),

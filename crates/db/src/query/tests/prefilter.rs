@@ -8,7 +8,8 @@ use serde_json::{Map, Value, json};
 use super::criteria;
 use crate::limits::{CRITERIA_DEPTH_MAX, CRITERIA_NODES_MAX};
 use crate::query::sql::SqlFilter;
-use crate::query::{Criteria, Query, SqlParam};
+use crate::query::{Criteria, Query};
+use optimusdb_storage::Param;
 
 /// A table as the store keeps it. The first field of every document is made its `_id`.
 fn table(documents: &[Value]) -> Connection {
@@ -25,9 +26,9 @@ fn table(documents: &[Value]) -> Connection {
 fn select(db: &Connection, filter: &SqlFilter) -> Vec<String> {
     let sql = format!("SELECT key FROM docs WHERE {} ORDER BY key", filter.sql);
     let params = filter.params.iter().map(|param| match param {
-        SqlParam::Text(text) => Sql::Text(text.clone()),
-        SqlParam::Integer(number) => Sql::Integer(*number),
-        SqlParam::Real(number) => Sql::Real(*number),
+        Param::Text(text) => Sql::Text(text.clone()),
+        Param::Integer(number) => Sql::Integer(*number),
+        Param::Real(number) => Sql::Real(*number),
     });
     let mut query = db.prepare(&sql).unwrap_or_else(|error| panic!("{sql}: {error}"));
     let rows = query.query_map(params_from_iter(params), |row| row.get(0)).unwrap();

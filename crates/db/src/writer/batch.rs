@@ -32,7 +32,7 @@ impl Tips {
 }
 
 /// A transaction in progress.
-pub(crate) struct Session<'a> {
+pub(crate) struct Batch<'a> {
     pub(crate) tx: Tx<'a>,
     tips: &'a mut Tips,
     keys: &'a IdentityKeys,
@@ -40,9 +40,9 @@ pub(crate) struct Session<'a> {
     entries: [u64; 2],
 }
 
-impl<'a> Session<'a> {
-    pub(crate) fn new(tx: Tx<'a>, tips: &'a mut Tips, keys: &'a IdentityKeys) -> Session<'a> {
-        Session { tx, tips, keys, touched: BTreeMap::new(), entries: [0; 2] }
+impl<'a> Batch<'a> {
+    pub(crate) fn new(tx: Tx<'a>, tips: &'a mut Tips, keys: &'a IdentityKeys) -> Batch<'a> {
+        Batch { tx, tips, keys, touched: BTreeMap::new(), entries: [0; 2] }
     }
 
     /// Writes the heads and commits. Answers the stores that changed, and how many entries were
