@@ -52,6 +52,8 @@ pub const CHUNK_BYTES: usize = 64 * 1024;
 pub const CHUNKS_MAX: usize = 2;
 /// How long a write may take, its waiting included, in milliseconds.
 pub const WRITE_MS_MAX: u64 = 30_000;
+/// How long an update or delete may look for what matches, in milliseconds: other writers wait.
+pub const MATCH_MS_MAX: u64 = 5_000;
 /// How long nothing is written before the writer turns to upkeep, in milliseconds.
 pub const IDLE_MS: u64 = 1_000;
 /// How long the writer sleeps when there is no upkeep either, in milliseconds.

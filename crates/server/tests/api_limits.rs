@@ -45,6 +45,20 @@ fn bodies_over_the_limit_are_refused_and_read_to_their_end() {
 }
 
 #[test]
+fn small_text_of_many_values_is_refused_before_it_is_made() {
+    let server = Server::start();
+    let values = r#"{"":0},"#.repeat(2_000_000);
+    for body in [
+        format!(r#"{{"method":{{"cmd":"crudput"}},"criteria":[{{"_id":"a","z":[{values}0]}}]}}"#),
+        format!(r#"{{"method":{{"cmd":"crudget"}},"criteria":{{"z":{{"$in":[{values}0]}}}}}}"#),
+    ] {
+        let refused = server.request("POST", "/command", &[], body.as_bytes()).refusal(413);
+        assert!(refused.contains("MiB of memory"), "{refused}");
+    }
+    assert_eq!(server.find("", json!([])), json!([]));
+}
+
+#[test]
 fn documents_over_the_limit_are_refused() {
     let server = Server::start();
     let refused =

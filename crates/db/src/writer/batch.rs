@@ -2,14 +2,14 @@
 
 use crate::document::{Checked, check_value};
 use crate::error::Error;
-use crate::limits::{UPDATE_BYTES_MAX, WRITE_DOCUMENTS_MAX};
+use crate::limits::{MATCH_MS_MAX, UPDATE_BYTES_MAX, WRITE_DOCUMENTS_MAX};
 use crate::query::Criteria;
 use crate::reading;
 use optimusdb_dag::{Entry, Identity, IdentityKeys, Ipld, LogTip, Operation};
 use optimusdb_storage::{Scope, StoreId, StoreRow, Tx};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// Where an entry comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,6 +87,7 @@ impl<'a> Batch<'a> {
         deadline: Instant,
     ) -> Result<Vec<String>, Error> {
         let view = self.tx.view();
+        let deadline = deadline.min(Instant::now() + Duration::from_millis(MATCH_MS_MAX));
         let keys = reading::keys(view, store, criteria, WRITE_DOCUMENTS_MAX, deadline)?;
         if keys.len() > WRITE_DOCUMENTS_MAX {
             return Err(Error::TooLarge(format!(

@@ -16,8 +16,9 @@ use tokio::time::timeout;
 use super::error::ApiError;
 use super::limits::{
     BODIES_BYTES_MAX, BODY_BYTES_MAX, BODY_FREE_BYTES, BODY_READ_TIMEOUT, DISCARD_BYTES_MAX,
-    DISCARD_TIMEOUT,
+    DISCARD_TIMEOUT, PARSED_BYTES_MAX, PARSED_TOGETHER_BYTES_MAX, WEIGHED_BYTES_MIN,
 };
+use super::weight::parsed_bytes;
 
 /// A body that was read whole. Its share of the memory for bodies is held as long as it lives.
 pub(super) struct Received {
@@ -36,12 +37,16 @@ pub(super) struct Room(
 #[derive(Clone)]
 pub(super) struct BodyReader {
     kib_free: Arc<Semaphore>,
+    parsed_kib_free: Arc<Semaphore>,
 }
 
 impl BodyReader {
     /// A reader with all its memory free.
     pub(super) fn new() -> Self {
-        BodyReader { kib_free: Arc::new(Semaphore::new(BODIES_BYTES_MAX / 1024)) }
+        BodyReader {
+            kib_free: Arc::new(Semaphore::new(BODIES_BYTES_MAX / 1024)),
+            parsed_kib_free: Arc::new(Semaphore::new(PARSED_TOGETHER_BYTES_MAX / 1024)),
+        }
     }
 
     /// Reads a body to its end. 413 above the limit, 408 when it does not come in time, 400 when the
@@ -66,6 +71,30 @@ impl BodyReader {
                 "The request body did not arrive within {} s.",
                 BODY_READ_TIMEOUT.as_secs()
             ))),
+        }
+    }
+
+    /// Room for the values of a JSON body, before they are made. 413 when they are too many.
+    pub(super) async fn room_to_parse(&self, json: &[u8]) -> Result<Room, ApiError> {
+        if json.len() < WEIGHED_BYTES_MIN {
+            return Ok(Room(None));
+        }
+        let bytes = parsed_bytes(json);
+        if bytes > PARSED_BYTES_MAX {
+            return Err(ApiError::too_large(format!(
+                "The values of the request would take about {} MiB of memory, over the limit of {} \
+                 MiB; send fewer at a time.",
+                bytes / (1024 * 1024),
+                PARSED_BYTES_MAX / (1024 * 1024)
+            )));
+        }
+        let kib = u32::try_from(bytes.div_ceil(1024)).unwrap_or(u32::MAX);
+        let waiting = Arc::clone(&self.parsed_kib_free).acquire_many_owned(kib);
+        match timeout(BODY_READ_TIMEOUT, waiting).await {
+            Ok(Ok(permit)) => Ok(Room(Some(permit))),
+            Ok(Err(_)) | Err(_) => Err(ApiError::timed_out(
+                "Too many large requests are being carried out; try again.".to_owned(),
+            )),
         }
     }
 

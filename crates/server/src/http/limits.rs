@@ -11,6 +11,12 @@ pub(super) const BODY_FREE_BYTES: usize = 64 * 1024;
 /// Bytes that all large bodies may take together. A body that finds no room waits for it within
 /// [`BODY_READ_TIMEOUT`].
 pub(super) const BODIES_BYTES_MAX: usize = 8 * BODY_BYTES_MAX;
+/// Bodies up to this are parsed without a look at what they weigh once parsed.
+pub(super) const WEIGHED_BYTES_MIN: usize = 8 * 1024;
+/// Memory that the values of one request may take once parsed, in bytes. Above it: 413.
+pub(super) const PARSED_BYTES_MAX: usize = 256 * 1024 * 1024;
+/// Memory that the values of all requests above [`WEIGHED_BYTES_MIN`] may take together, in bytes.
+pub(super) const PARSED_TOGETHER_BYTES_MAX: usize = 2 * PARSED_BYTES_MAX;
 /// Bytes of a refused body that are still read and thrown away, so that a client that does not
 /// listen while it sends gets to see the refusal.
 pub(super) const DISCARD_BYTES_MAX: usize = 64 * 1024 * 1024;
@@ -24,7 +30,7 @@ pub(super) const BODY_READ_TIMEOUT: Duration = Duration::from_secs(30);
 /// Time for a request to be carried out, unless it brings its own `time_budget_ms`. Above it: 504.
 pub(super) const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 /// Longest time budget that a request may bring; a longer one counts as this.
-pub(super) const REQUEST_BUDGET_MAX: Duration = Duration::from_secs(600);
+pub(super) const REQUEST_BUDGET_MAX: Duration = REQUEST_TIMEOUT;
 
 /// Time for a client to send the head of a request, and for a connection to be idle between two.
 pub(super) const HEAD_READ_TIMEOUT: Duration = Duration::from_secs(30);

@@ -22,6 +22,7 @@ mod state;
 mod stores;
 mod stream;
 mod upload;
+mod weight;
 
 use std::io;
 use std::sync::Arc;

@@ -115,6 +115,7 @@ async fn carry_out(
     let received = api.bodies.read(&parts.headers, body).await?;
     // What is parsed from a large body is large as well: its room is held to the end.
     let _room = received.room;
+    let _values = api.bodies.room_to_parse(&received.bytes).await?;
     let envelope = parse(received.bytes).await?;
     let (command, known_name) =
         Command::named(&envelope.cmd).ok_or_else(|| unknown(&envelope.cmd))?;
