@@ -16,12 +16,14 @@ use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 type Chunk = Result<String, Error>;
+/// A chunk on its way; nothing is the end. A stream that closes without its end was broken off.
+type Sent = Result<Option<String>, Error>;
 
 /// Documents as JSON text, in chunks of comma-joined documents.
 #[derive(Debug)]
 pub struct Documents {
     first: Option<Chunk>,
-    rest: Option<mpsc::Receiver<Chunk>>,
+    rest: Option<mpsc::Receiver<Sent>>,
 }
 
 impl Documents {
@@ -30,12 +32,18 @@ impl Documents {
         if let Some(first) = self.first.take() {
             return Some(first);
         }
-        let next = self.rest.as_mut()?.recv().await;
-        if !matches!(next, Some(Ok(_))) {
-            self.rest = None;
+        match received(self.rest.as_mut()?).await {
+            // Between two chunks stands a comma, like between two documents.
+            Ok(Some(text)) => Some(Ok(format!(",{text}"))),
+            Ok(None) => {
+                self.rest = None;
+                None
+            }
+            Err(error) => {
+                self.rest = None;
+                Some(Err(error))
+            }
         }
-        // Between two chunks stands a comma, like between two documents.
-        next.map(|chunk| chunk.map(|text| format!(",{text}")))
     }
 
     /// Documents of one look-up, already at hand.
@@ -62,13 +70,22 @@ impl Documents {
                 Ok(reading::documents(view, &store, &query, deadline, |json| chunks.add(json)))
             });
             match read.map_err(Error::from) {
-                Ok(Ok(())) => chunks.flush(),
+                Ok(Ok(())) => chunks.end(),
                 Err(error) | Ok(Err(error)) => chunks.fail(error),
             }
         });
-        let first = receiver.recv().await.transpose()?;
-        Ok(Documents { first: first.map(Ok), rest: Some(receiver) })
+        let first = received(&mut receiver).await?;
+        let rest = first.is_some().then_some(receiver);
+        Ok(Documents { first: first.map(Ok), rest })
     }
+}
+
+async fn received(stream: &mut mpsc::Receiver<Sent>) -> Sent {
+    stream.recv().await.unwrap_or_else(|| {
+        Err(Error::TimedOut(format!(
+            "nothing was taken of the answer for {STREAM_STALL_MS_MAX} ms; it is not complete"
+        )))
+    })
 }
 
 /// The connections for scans, and the places on them. Waiting for a place takes no thread, so that
@@ -100,7 +117,7 @@ impl Scans {
 
 /// The sending side of a stream.
 struct Chunks {
-    sender: mpsc::Sender<Chunk>,
+    sender: mpsc::Sender<Sent>,
     runtime: Handle,
     text: String,
     stalled: bool,
@@ -121,8 +138,13 @@ impl Chunks {
     fn flush(&mut self) {
         if !self.text.is_empty() {
             let text = std::mem::take(&mut self.text);
-            self.send(Ok(text));
+            self.send(Ok(Some(text)));
         }
+    }
+
+    fn end(&mut self) {
+        self.flush();
+        self.send(Ok(None));
     }
 
     fn fail(&mut self, error: Error) {
@@ -130,7 +152,7 @@ impl Chunks {
         self.send(Err(error));
     }
 
-    fn send(&mut self, chunk: Chunk) {
+    fn send(&mut self, chunk: Sent) {
         if self.stalled {
             return;
         }

@@ -83,7 +83,7 @@ impl From<optimusdb_storage::Error> for Error {
             Storage::Full(_) => Error::Unavailable(format!(
                 "this node refuses writes until there is room on its disk: {text}"
             )),
-            Storage::Locked(_) => Error::Unavailable(text),
+            Storage::Locked(_) | Storage::Busy(_) => Error::Unavailable(text),
             Storage::TooMany(_) => Error::TooLarge(text),
             Storage::Corrupt(_) | Storage::Block(_) => Error::Corrupt(text),
             Storage::NewerFormat { .. } | Storage::Io { .. } | Storage::Sqlite(_) => {

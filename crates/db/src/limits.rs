@@ -42,7 +42,7 @@ pub const LANE_WAIT_MS: u64 = 10_000;
 pub const BATCH_WRITES_MAX: usize = 512;
 /// Bytes after which a transaction takes no further write, in KiB.
 pub const BATCH_KIB_MAX: u32 = 8 * 1024;
-/// How long reading for one request may take where it names no time of its own, in milliseconds.
+/// How long reading for one request may take, in milliseconds.
 pub const READ_MS_MAX: u64 = 30_000;
 /// How long a stream of documents waits for a reader that does not take them, in milliseconds.
 pub const STREAM_STALL_MS_MAX: u64 = 10_000;
@@ -60,6 +60,8 @@ pub const IDLE_MS: u64 = 1_000;
 pub const IDLE_MS_MAX: u64 = 3_600_000;
 /// Connections for reading by `_id`; scans never take them.
 pub const POINT_READERS_MAX: usize = 4;
+/// `_id`s that one look-up takes; more are read as a stream.
+pub const POINT_IDS_MAX: usize = 16;
 /// Connections for scans.
 pub const SCAN_READERS_MAX: usize = 4;
 /// Longest store name, in bytes.

@@ -5,7 +5,6 @@ use crate::error::Error;
 use crate::query::{Criteria, Query};
 use optimusdb_storage::{Select, StoreRow, View};
 use serde_json::Value;
-use std::collections::HashSet;
 use std::ops::ControlFlow;
 use std::time::Instant;
 
@@ -39,10 +38,9 @@ pub(crate) fn documents(
     if query.sort.is_empty()
         && let Some(ids) = query.criteria.by_id()
     {
-        let mut seen = HashSet::new();
         for id in ids {
-            if seen.insert(id)
-                && let Some(json) = view.document(store, id)?
+            in_time(deadline)?;
+            if let Some(json) = view.document(store, id)?
                 && emit(&json, None).is_break()
             {
                 break;
@@ -70,12 +68,11 @@ pub(crate) fn keys(
     let mut keys = Vec::new();
     if let Some(ids) = criteria.by_id() {
         for id in ids {
+            in_time(deadline)?;
             if view.document(store, id)?.is_some() {
                 keys.push(id.to_owned());
             }
         }
-        keys.sort();
-        keys.dedup();
         return Ok(keys);
     }
     let all = criteria.matches_all();
@@ -95,6 +92,14 @@ fn select(criteria: &Criteria, order: Option<String>, deadline: Instant) -> Sele
         None => (None, Vec::new()),
     };
     Select { condition, params, order, deadline: Some(deadline) }
+}
+
+fn in_time(deadline: Instant) -> Result<(), Error> {
+    if Instant::now() < deadline {
+        Ok(())
+    } else {
+        Err(optimusdb_storage::Error::Interrupted.into())
+    }
 }
 
 /// Whether a document matches; the parsed document comes along where it was needed to decide.

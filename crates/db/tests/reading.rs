@@ -71,3 +71,42 @@ async fn a_scan_ends_at_its_time() {
     assert_eq!(find(&node, "dsswres", json!([{"n": 19_999}])).await.len(), 1);
     node.close().await;
 }
+
+#[tokio::test]
+async fn an_answer_that_nobody_takes_is_broken_off_and_not_cut_short() {
+    let dir = tempfile::tempdir().unwrap();
+    let node = Node::open(config(dir.path())).unwrap();
+    let documents: Vec<Value> =
+        (0..2_000).map(|n| json!({"_id": format!("k{n}"), "text": "x".repeat(1_000)})).collect();
+    node.put("dsswres", documents).await.unwrap();
+    let mut stream = node.find("dsswres", query(json!([]), json!({}))).await.unwrap();
+    let stall = optimusdb_db::limits::STREAM_STALL_MS_MAX + 1_000;
+    tokio::time::sleep(Duration::from_millis(stall)).await;
+    let mut last = None;
+    while let Some(chunk) = stream.next().await {
+        last = Some(chunk);
+    }
+    let error = last.unwrap().expect_err("the stream does not end as if it were whole");
+    assert!(matches!(error, Error::TimedOut(_)), "{error}");
+    node.close().await;
+}
+
+#[tokio::test]
+async fn many_ids_are_a_stream() {
+    let dir = tempfile::tempdir().unwrap();
+    let node = Node::open(config(dir.path())).unwrap();
+    let documents: Vec<Value> = (0..100).map(|n| json!({"_id": format!("k{n:03}")})).collect();
+    node.put("dsswres", documents).await.unwrap();
+    for count in [16, 17, 100] {
+        let ids: Vec<String> = (0..count).map(|n| format!("k{n:03}")).collect();
+        let asked = query(json!([{"_id": {"$in": ids}}]), json!({"skip": 1}));
+        let mut found = node.find("dsswres", asked).await.unwrap();
+        let mut text = String::new();
+        while let Some(chunk) = found.next().await {
+            text.push_str(&chunk.unwrap());
+        }
+        let found: Vec<Value> = serde_json::from_str(&format!("[{text}]")).unwrap();
+        assert_eq!(found.len(), count - 1);
+    }
+    node.close().await;
+}

@@ -23,6 +23,9 @@ pub enum Error {
     /// The disk, quota or memory behind the database is full. Nothing of the transaction was kept.
     #[error("no space left for the database: {0}")]
     Full(String),
+    /// Another program holds a lock on the database. Nothing of the transaction was kept.
+    #[error("another program holds the database: {0}")]
+    Busy(String),
     /// A file or directory could not be used.
     #[error("{what} {path}: {source}")]
     Io {
@@ -67,7 +70,9 @@ impl Error {
     /// The class of this error.
     pub fn kind(&self) -> Kind {
         match self {
-            Error::Locked(_) | Error::Full(_) | Error::Interrupted => Kind::Unavailable,
+            Error::Locked(_) | Error::Busy(_) | Error::Full(_) | Error::Interrupted => {
+                Kind::Unavailable
+            }
             Error::TooMany(_) => Kind::TooLarge,
             Error::Corrupt(_) | Error::Block(_) => Kind::Corrupt,
             Error::NewerFormat { .. } | Error::Io { .. } | Error::Sqlite(_) => Kind::Internal,
@@ -107,6 +112,7 @@ impl From<rusqlite::Error> for Error {
                 Error::Full(error.to_string())
             }
             ffi::SQLITE_CORRUPT | ffi::SQLITE_NOTADB => Error::Corrupt(error.to_string()),
+            ffi::SQLITE_BUSY | ffi::SQLITE_LOCKED => Error::Busy(error.to_string()),
             ffi::SQLITE_INTERRUPT => Error::Interrupted,
             _ => Error::Sqlite(error),
         }

@@ -2,8 +2,6 @@
 
 /// Version of the layout of a repository that this build reads and writes.
 pub const FORMAT_VERSION: u32 = 1;
-/// Read-only connections that a pool keeps open; more readers wait.
-pub const READERS_MAX: usize = 4;
 /// Page cache of the read-write connection, in KiB.
 pub const WRITER_CACHE_KIB: i64 = 8 * 1024;
 /// Page cache of each read-only connection, in KiB.

@@ -41,7 +41,11 @@ impl Readers {
     ) -> Result<T, Error> {
         let lent = self.lend(wait)?;
         match &lent.link {
-            Some(link) => read(View::new(link)),
+            Some(link) => {
+                // One transaction is one snapshot, whatever is committed meanwhile.
+                link.db.execute_batch("BEGIN")?;
+                read(View::new(link))
+            }
             None => Err(Error::Interrupted),
         }
     }
@@ -75,6 +79,11 @@ struct Lent<'p> {
 
 impl Drop for Lent<'_> {
     fn drop(&mut self) {
+        if let Some(link) = &self.link {
+            // The snapshot ends, however the read did; it wrote nothing, and an error may have
+            // ended it already.
+            let _ = link.db.execute_batch("ROLLBACK");
+        }
         let mut idle = self.pool.idle.lock().unwrap_or_else(PoisonError::into_inner);
         idle.free += 1;
         idle.links.extend(self.link.take());

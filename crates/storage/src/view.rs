@@ -108,11 +108,15 @@ impl<'c> View<'c> {
             if each(text(0)?, text(1)?).is_break() {
                 break;
             }
+            // What a caller does with a row takes time that SQLite's steps do not show.
+            if select.deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+                return Err(Error::Interrupted);
+            }
         }
         Ok(())
     }
 
-    /// The key in `store` of the TOSCA document with that `_filename`.
+    /// The keys in `store` of the TOSCA documents with that `_filename`.
     pub fn tosca_keys(&self, store: &StoreRow, filename: &str) -> Result<Vec<String>, Error> {
         let mut statement = self.db.prepare_cached(
             "SELECT key FROM documents WHERE doc ->> '$._original_yaml' IS NOT NULL
@@ -125,17 +129,16 @@ impl<'c> View<'c> {
     /// The value of a document as the log holds it, with the kinds that JSON lacks.
     pub fn value(&self, store: &StoreRow, key: &str) -> Result<Option<Ipld>, Error> {
         let mut statement = self.db.prepare_cached(
-            "SELECT e.payload FROM documents d JOIN entries e ON e.seq = d.entry
-             WHERE d.key = ?1 AND d.store = ?2 AND d.doc IS NOT NULL",
+            "SELECT entry FROM documents WHERE key = ?1 AND store = ?2 AND doc IS NOT NULL",
         )?;
-        let payload: Option<Vec<u8>> =
-            statement.query_row((key, store.id), |row| row.get(0)).optional()?;
-        let Some(payload) = payload else {
+        let seq: Option<i64> = statement.query_row((key, store.id), |row| row.get(0)).optional()?;
+        let Some(seq) = seq else {
             return Ok(None);
         };
-        match optimusdb_dag::value::decode(&payload)? {
-            Ipld::Map(mut operation) => Ok(operation.remove("value")),
-            _ => Err(Error::Corrupt("a payload is not a map".into())),
+        let entry = entries::at(self.db, seq)?;
+        match Operation::from_payload(store.kind, entry.payload()) {
+            Some((Operation::Put { value, .. }, _)) => Ok(Some(value)),
+            _ => Err(Error::Corrupt(format!("entry {} puts no document", entry.cid()))),
         }
     }
 

@@ -5,7 +5,7 @@ use crate::builtin::DEFAULT_STORE;
 use crate::document;
 use crate::documents::Documents;
 use crate::error::Error;
-use crate::limits::{READ_MS_MAX, WRITE_DOCUMENTS_MAX};
+use crate::limits::{POINT_IDS_MAX, READ_MS_MAX, WRITE_DOCUMENTS_MAX};
 use crate::query::{Criteria, Query};
 use crate::reading;
 use crate::upload::{self, ToscaReceipt, ToscaUpload};
@@ -38,7 +38,8 @@ impl Node {
         let store = self.document_store(store)?;
         let time = query.time_budget_ms.map_or(READ_MS_MAX, |ms| ms.min(READ_MS_MAX));
         let deadline = Instant::now() + Duration::from_millis(time);
-        if query.criteria.by_id().is_none() || !query.sort.is_empty() {
+        let ids = query.criteria.by_id().map_or(usize::MAX, |ids| ids.len());
+        if ids > POINT_IDS_MAX || !query.sort.is_empty() {
             return Documents::scan(&self.inner.scans, store, query, deadline).await;
         }
         let found = self

@@ -52,14 +52,17 @@ impl Node {
         }
         let swarm = &self.inner.id.swarm;
         let new = opening::new_store(name, kind, Scope::Resource, swarm, &self.inner.keys)?;
-        let Done::Store(store) = self.write(Work::CreateStore(new)).await? else {
-            return Err(Error::Internal("the writer answered something else".into()));
-        };
-        self.inner
-            .stores
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(store.name.clone(), store.clone());
+        // In a task of its own: a client that hangs up leaves no store that nobody knows.
+        let node = self.clone();
+        let making = tokio::spawn(async move {
+            let Done::Store(store) = node.write(Work::CreateStore(new)).await? else {
+                return Err(Error::Internal("the writer answered something else".into()));
+            };
+            let mut stores = node.inner.stores.write().unwrap_or_else(PoisonError::into_inner);
+            stores.insert(store.name.clone(), store.clone());
+            Ok(store)
+        });
+        let store = making.await.map_err(|e| Error::Internal(format!("making {name}: {e}")))??;
         Ok(store.into())
     }
 

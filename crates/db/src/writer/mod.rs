@@ -140,6 +140,7 @@ impl Run {
             }
         };
         self.lanes.close();
+        self.refuse_waiting();
         if reason.is_none()
             && let Err(error) = self.database.checkpoint(Checkpoint::Truncate)
         {
@@ -148,6 +149,17 @@ impl Run {
         let Run { database, tell, .. } = self;
         drop(database);
         tell.send_replace(Health::Ended(reason));
+    }
+
+    /// Tells whoever still waits that nothing more is written.
+    fn refuse_waiting(&self) {
+        while let Taken::Work(jobs) =
+            self.lanes.take(BATCH_WRITES_MAX, BATCH_KIB_MAX, Duration::ZERO)
+        {
+            for job in jobs {
+                let _ = job.reply.send(Err(Error::Unavailable("this node is stopping".into())));
+            }
+        }
     }
 
     /// Moves the write-ahead log into the database file while nobody waits, so that the next start
@@ -201,7 +213,7 @@ impl Run {
         ending.map_or(Ok(()), Err)
     }
 
-    /// Answers whether anything was committed.
+    /// Answers whether entries were committed.
     fn store(&mut self, jobs: Vec<Job>, answers: &mut Vec<Answer>) -> Result<bool, Error> {
         let tx = match self.database.begin() {
             Ok(tx) => tx,

@@ -13,6 +13,8 @@ use futures_util::StreamExt;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
+use optimusdb_db::Error;
+
 use super::error::ApiError;
 use super::limits::{
     BODIES_BYTES_MAX, BODY_BYTES_MAX, BODY_FREE_BYTES, BODY_READ_TIMEOUT, DISCARD_BYTES_MAX,
@@ -92,9 +94,10 @@ impl BodyReader {
         let waiting = Arc::clone(&self.parsed_kib_free).acquire_many_owned(kib);
         match timeout(BODY_READ_TIMEOUT, waiting).await {
             Ok(Ok(permit)) => Ok(Room(Some(permit))),
-            Ok(Err(_)) | Err(_) => Err(ApiError::timed_out(
-                "Too many large requests are being carried out; try again.".to_owned(),
-            )),
+            Ok(Err(_)) | Err(_) => Err(Error::Unavailable(
+                "too many large requests are being carried out; try again".to_owned(),
+            )
+            .into()),
         }
     }
 

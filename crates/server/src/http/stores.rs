@@ -26,6 +26,7 @@ pub(super) async fn create(
         name.map_err(|error| ApiError::bad_request(format!("Not a store's name: {error}")))?;
     let (parts, body) = request.into_parts();
     let received = api.bodies.read(&parts.headers, body).await?;
+    let _values = api.bodies.room_to_parse(&received.bytes).await?;
     let kind = kind_of(&received.bytes)?;
     Ok(answer::data(&api.node.create_store(&name, kind).await?))
 }

@@ -26,9 +26,11 @@ pub(super) async fn upload(
     let received = api.bodies.read(&parts.headers, body).await?;
     // The file is as large as the body: its room is held to the end.
     let (bytes, _room) = (received.bytes, received.room);
-    let upload: ToscaUpload = if form::is_form(&parts.headers) {
-        form::read(parts, bytes).await?
-    } else if bytes.len() <= PARSE_INLINE_BYTES_MAX {
+    if form::is_form(&parts.headers) {
+        return store(&api, form::read(parts, bytes).await?).await;
+    }
+    let _values = api.bodies.room_to_parse(&bytes).await?;
+    let upload = if bytes.len() <= PARSE_INLINE_BYTES_MAX {
         json::read(&bytes)?
     } else {
         let reading = tokio::task::spawn_blocking(move || json::read(&bytes));
@@ -36,5 +38,9 @@ pub(super) async fn upload(
             Err(ApiError::internal(format!("the upload was not read: {error}")))
         })?
     };
+    store(&api, upload).await
+}
+
+async fn store(api: &Api, upload: ToscaUpload) -> Result<Response, ApiError> {
     Ok(answer::data(&api.node.upload(upload).await?))
 }
