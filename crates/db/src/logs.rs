@@ -166,15 +166,12 @@ pub(crate) fn records_of_hour(
         .timestamp()
         .as_millisecond();
     let records = optimusdb_storage::log_records(place, from, from + 3_600_000)?;
-    Ok(records
-        .into_iter()
-        .map(|r| LogRecord {
-            timestamp_ms: r.timestamp_ms,
-            level: r.level,
-            message: r.message,
-            source: r.source,
-        })
-        .collect())
+    Ok(records.into_iter().map(shown).collect())
+}
+
+fn shown(record: optimusdb_storage::LogRecord) -> LogRecord {
+    let optimusdb_storage::LogRecord { timestamp_ms, level, message, source } = record;
+    LogRecord { timestamp_ms, level, message, source }
 }
 
 fn now_ms() -> i64 {

@@ -246,10 +246,7 @@ impl Drop for Tx<'_> {
         }
         // After a full disk SQLite has rolled back by itself, and says that there is nothing to do.
         let _ = self.database.link.db.execute_batch("ROLLBACK");
-        if self.database.forget_uncommitted().is_err() {
-            // Reading failed, too: row numbers start after everything that can be there, so that
-            // the next insert fails instead of overwriting.
-            self.database.cache = EntryCache::default();
-        }
+        // Should reading fail, too, the row numbers go on after a gap, which harms nothing.
+        let _ = self.database.forget_uncommitted();
     }
 }
