@@ -1,13 +1,22 @@
-//! Access controllers: who may append to a log.
+//! Access: who may append to a log.
 //!
-//! The immutable kind (`ipfs`): a list of identity ids, or `*` for anyone. It
-//! decides by `identity.id`, never by an entry's key.
+//! Two kinds. The immutable one (`ipfs`) is an [`AccessController`]: a list of
+//! identity ids, or `*` for anyone. The mutable one (`orbitdb`) is a log of its
+//! own, of which [`Capabilities`] are the fold. [`Access`] is either, as a join
+//! asks it. All decide by `identity.id`, never by an entry's key.
+//! `docs/access.md` says what follows for each case.
+
+mod capabilities;
+
+use std::sync::Arc;
+
+pub use capabilities::{Capabilities, Capability};
 
 use crate::cbor::{self, Reader};
 use crate::limits::{ACCESS_BYTES_MAX, ACCESS_WRITERS_MAX};
 use crate::{Cid, Error, Identity};
 
-/// The only type of access controller there is.
+/// The type of an access controller with a block of its own.
 const TYPE: &str = "ipfs";
 /// In the list of writers: anyone.
 const ANYONE: &str = "*";
@@ -84,5 +93,68 @@ impl AccessController {
     /// Whether this identity may append.
     pub fn allows(&self, identity: &Identity) -> bool {
         self.write.iter().any(|id| id == ANYONE || *id == identity.id)
+    }
+}
+
+/// What a log says of a writer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Verdict {
+    /// It may append now.
+    Allowed,
+    /// It was allowed to append once, and is no more. What it wrote stays where a writer that is
+    /// allowed has built on it.
+    Former,
+    /// It was never allowed, as far as is known here.
+    Never,
+}
+
+/// What a join asks about writers. A value, cheap to clone: when the access log changes, a new one
+/// is made and handed to [`crate::join::Join::set_access`].
+#[derive(Debug, Clone)]
+pub struct Access(Rule);
+
+#[derive(Debug, Clone)]
+enum Rule {
+    Fixed(Arc<AccessController>),
+    Mutable(Arc<Capabilities>),
+}
+
+impl Access {
+    /// An immutable list: whoever is not in it never was and never will be.
+    pub fn fixed(access: AccessController) -> Access {
+        Access(Rule::Fixed(Arc::new(access)))
+    }
+
+    /// What is known of an access log.
+    pub fn mutable(capabilities: Capabilities) -> Access {
+        Access(Rule::Mutable(Arc::new(capabilities)))
+    }
+
+    /// What is known of this writer.
+    pub fn judge(&self, identity: &Identity) -> Verdict {
+        match &self.0 {
+            Rule::Fixed(access) if access.allows(identity) => Verdict::Allowed,
+            Rule::Fixed(_) => Verdict::Never,
+            Rule::Mutable(capabilities) => capabilities.judge(&identity.id),
+        }
+    }
+
+    /// Whether a revoke named this entry as one that was there before it.
+    pub fn vouches(&self, cid: &Cid) -> bool {
+        match &self.0 {
+            Rule::Fixed(_) => false,
+            Rule::Mutable(capabilities) => capabilities.vouches(cid),
+        }
+    }
+
+    /// Whether a verdict may be another one later.
+    pub fn is_mutable(&self) -> bool {
+        matches!(self.0, Rule::Mutable(_))
+    }
+}
+
+impl From<AccessController> for Access {
+    fn from(access: AccessController) -> Access {
+        Access::fixed(access)
     }
 }

@@ -10,6 +10,8 @@
 //! The signed bytes are a map of six of the nine fields in the same order, so
 //! they are hashed from two spans of the block and never assembled.
 
+mod glance;
+mod outline;
 mod stored;
 mod write;
 
@@ -20,6 +22,8 @@ use std::sync::{Arc, OnceLock};
 use ipld_core::ipld::Ipld;
 use k256::ecdsa::Signature;
 
+pub(crate) use glance::Glance;
+pub(crate) use outline::Outline;
 pub use stored::StoredEntry;
 
 use crate::cbor::Reader;
@@ -139,6 +143,22 @@ impl Entry {
         identity: &Identity,
         access: &AccessController,
     ) -> Result<(), Error> {
+        self.verify_binding(log, identity)?;
+        if !access.allows(identity) {
+            return Err(Error::AccessDenied);
+        }
+        self.verify_signature(identity)
+    }
+
+    /// As [`Entry::verify`], whoever may append.
+    pub(crate) fn prove(&self, log: &Address, identity: &Identity) -> Result<(), Error> {
+        self.verify_binding(log, identity)?;
+        self.verify_signature(identity)
+    }
+
+    /// Checks that this entry names that log and this identity, and that its key
+    /// is that identity's key.
+    pub(crate) fn verify_binding(&self, log: &Address, identity: &Identity) -> Result<(), Error> {
         if self.log != *log {
             return Err(Error::WrongLog);
         }
@@ -148,9 +168,10 @@ impl Entry {
         if *self.clock.id != *identity.public_key {
             return Err(Error::KeyNotBound);
         }
-        if !access.allows(identity) {
-            return Err(Error::AccessDenied);
-        }
+        Ok(())
+    }
+
+    pub(crate) fn verify_signature(&self, identity: &Identity) -> Result<(), Error> {
         let digest = keys::message_digest(&[
             &[SIGNED_HEAD],
             &self.block[self.spans.log.clone()],
@@ -238,6 +259,12 @@ impl Entry {
         OrderKey { time: self.clock.time, id: Arc::clone(&self.clock.id), cid: self.cid }
     }
 
+    /// What it claims of its place in the log.
+    pub(crate) fn outline(&self) -> Outline {
+        let (next, time, identity) = (self.next.clone(), self.clock.time, Some(self.identity));
+        Outline { next, time, identity }
+    }
+
     /// Its name, clock and parents.
     pub fn links(&self) -> EntryLinks {
         EntryLinks { cid: self.cid, clock: self.clock.clone(), next: self.next.clone() }
@@ -260,6 +287,13 @@ impl fmt::Debug for Entry {
             .field("next", &self.next)
             .finish_non_exhaustive()
     }
+}
+
+/// The time by which an entry counts for those above it: its own, as far as the
+/// rule allows. A stored entry is always within it; one that is passed over can
+/// then neither carry the clock away nor hide how far it has come.
+pub(crate) fn counted_time(time: u64, newest: u64) -> u64 {
+    time.clamp(newest, newest.saturating_add(CLOCK_JUMP_TICKS_MAX))
 }
 
 pub(crate) fn check_clock(time: u64, newest: u64) -> Result<(), Error> {

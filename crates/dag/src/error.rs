@@ -151,12 +151,21 @@ pub enum Error {
     /// An access controller of a type other than `ipfs`.
     #[error("unknown type of access controller")]
     AccessType,
+    /// A capability other than `write` and `admin`.
+    #[error("unknown capability")]
+    Capability,
     /// More writers than `ACCESS_WRITERS_MAX`.
     #[error("too many writers")]
     TooManyWriters,
-    /// The identity may not append to this log.
+    /// The identity may not append to this log, and never will.
     #[error("the identity may not append to this log")]
     AccessDenied,
+    /// The identity may not append to this log, as far as its access log is known here.
+    #[error("the identity was not granted to append to this log")]
+    AccessNotGranted,
+    /// The identity may not append to this log any more, and nobody who may has built on this.
+    #[error("the identity may not append to this log any more")]
+    AccessRevoked,
 
     // Entries.
     /// An entry of a version other than 2.
@@ -203,6 +212,11 @@ pub enum Error {
     #[error("the same parent twice")]
     NextRepeated,
 
+    // Sync.
+    /// A sync message breaks this rule of its form.
+    #[error("sync message: {0}")]
+    SyncMessage(&'static str),
+
     // Joins.
     /// An ancestor of the entry was refused.
     #[error("ancestor {0} was refused")]
@@ -227,7 +241,10 @@ impl Error {
             | Error::TooManyNext
             | Error::TooManyRefs => Kind::TooLarge,
             Error::AccessDenied | Error::KeyNotBound | Error::WrongIdentity => Kind::Denied,
-            Error::BlockMissing(_) | Error::JoinFull => Kind::Unavailable,
+            Error::BlockMissing(_)
+            | Error::JoinFull
+            | Error::AccessNotGranted
+            | Error::AccessRevoked => Kind::Unavailable,
             _ => Kind::Invalid,
         }
     }

@@ -40,6 +40,12 @@ impl Heads {
         let place = self.newest_first.partition_point(|head| head.cmp_order(&entry).is_gt());
         self.newest_first.insert(place, entry);
     }
+
+    /// Takes up an entry that is passed over, with these parents, after the entry
+    /// above it was added: what that one reaches is a head no more.
+    pub fn pass(&mut self, next: &[Cid]) {
+        self.newest_first.retain(|head| !next.contains(&head.cid));
+    }
 }
 
 /// How the next entry of a log with these heads is linked.

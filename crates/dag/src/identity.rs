@@ -8,7 +8,8 @@
 use std::fmt;
 use std::sync::Arc;
 
-use k256::ecdsa::{SigningKey, VerifyingKey};
+use k256::ecdsa::SigningKey;
+use secp256k1::PublicKey;
 
 use crate::cbor::{self, Reader};
 use crate::limits::IDENTITY_BYTES_MAX;
@@ -33,7 +34,7 @@ pub struct Identity {
     /// The id key's signature over `public_key` and `id_signature`.
     pub key_signature: String,
     /// `public_key`, parsed once.
-    verifying_key: VerifyingKey,
+    verifying_key: PublicKey,
 }
 
 impl Identity {
@@ -85,7 +86,7 @@ impl Identity {
     }
 
     /// The public key that verifies this identity's entries, parsed.
-    pub fn verifying_key(&self) -> &VerifyingKey {
+    pub(crate) fn verifying_key(&self) -> &PublicKey {
         &self.verifying_key
     }
 }
@@ -132,6 +133,7 @@ impl IdentityKeys {
         let digest = keys::message_digest(&[public_key.as_bytes(), id_signature.as_bytes()]);
         let key_signature = keys::signature_text(&keys::sign(&id_key, &digest));
         let block = block(&id, &public_key, &id_signature, &key_signature);
+        let verifying_key = keys::public_key(&public_key)?;
         let clock_id = Arc::from(public_key.as_str());
         let identity = Identity {
             cid: Cid::of(&block),
@@ -140,7 +142,7 @@ impl IdentityKeys {
             public_key,
             id_signature,
             key_signature,
-            verifying_key: *signing_key.verifying_key(),
+            verifying_key,
         };
         Ok(IdentityKeys { signing_key, identity: Arc::new(identity), clock_id })
     }

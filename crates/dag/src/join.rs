@@ -7,11 +7,16 @@
 //! - An entry is ready only when it is verified and all its ancestors over
 //!   `next` are stored or ready before it. Ready entries come parents first, so
 //!   the log never holds an entry without its past.
-//! - Links are followed only from verified entries. `refs` are hints for
-//!   fetching in parallel: they are never required, and what they bring is not
-//!   looked at until an entry names it in `next`.
-//! - A refused entry takes its descendants with it and nothing else. What
+//! - Links are followed only from verified entries, and from what lies below
+//!   them. `refs` are hints for fetching in parallel: they are never required,
+//!   and what they bring is not looked at until an entry names it in `next`.
+//! - An entry that breaks a rule is refused as a head. Below a good one it is
+//!   passed over: its links are followed in its place, and it is handed over
+//!   with the first entry above it that is ready. A block that cannot be read as
+//!   an entry of this log takes all above it with it and nothing else. What
 //!   merely could not be had is not remembered, and may be tried again.
+//! - Access is judged when an entry is ready to be joined, by what is known
+//!   then. What lacks nothing but access is put off, not refused.
 //! - Nothing grows with what a peer sends beyond the [`Limits`]. A log larger
 //!   than the memory allowed is joined all the same: of entries that wait, the
 //!   newest blocks are let go and fetched a second time when their turn comes.
@@ -21,26 +26,35 @@
 //! the machine and begin a new one. One machine serves one log for as long as
 //! the caller likes.
 
-mod memory;
+mod aside;
+pub(crate) mod memory;
+mod proven;
+mod ready;
 mod slots;
 mod work;
+mod writers;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use memory::Memory;
+use aside::Asides;
+use memory::{Deferred, Memory};
+pub use proven::{Passed, Proven};
 use slots::{Slots, Stage};
 use work::{Run, Task};
+use writers::Writer;
 
 use crate::limits::{
-    JOIN_BYTES_MAX, JOIN_ENTRIES_MAX, JOIN_FETCHES_MAX, JOIN_HINTS_MAX, JOIN_IDENTITIES_MAX,
-    JOIN_REFUSED_ENTRIES_MAX, JOIN_SETTLED_ENTRIES_MAX,
+    JOIN_BYTES_MAX, JOIN_DEFERRED_BYTES_MAX, JOIN_DEFERRED_ENTRIES_MAX, JOIN_ENTRIES_MAX,
+    JOIN_FETCHES_MAX, JOIN_HINTS_MAX, JOIN_IDENTITIES_MAX, JOIN_PASSED_BYTES_MAX,
+    JOIN_PASSED_ENTRIES_MAX, JOIN_REFUSED_ENTRIES_MAX, JOIN_SETTLED_ENTRIES_MAX,
 };
-use crate::{AccessController, Address, Cid, Entry, Error, Identity};
+use crate::{Access, Address, Cid, Entry, Error, Identity};
 
 /// What the join asks about the node it runs on.
 pub trait Replica {
-    /// The clock time of an entry of this log that is stored.
+    /// The clock time of an entry of this log that is stored, or the time of a
+    /// [`Passed`] one that is stored.
     fn time_of(&self, cid: &Cid) -> Option<u64>;
 
     /// An identity that is stored.
@@ -55,18 +69,39 @@ pub enum Step {
         /// An entry or an identity.
         cid: Cid,
     },
-    /// Store these, all of them or none.
+    /// Store these, all of them or none: `passed` before `entries`, which may
+    /// name them. The heads become those of [`crate::LogTip::join`] for every
+    /// entry, and then of [`crate::LogTip::pass`] for every passed one.
     Ready {
         /// Verified entries, parents first.
         entries: Vec<Entry>,
         /// The identities of their writers that are not stored yet.
         identities: Vec<Arc<Identity>>,
+        /// What the entries were found to have below them and is passed over,
+        /// parents first.
+        passed: Vec<Passed>,
+    },
+    /// Store these, all of them or none. They were stored as passed over, and
+    /// are no more: their writers turned out to be allowed. The heads stay as
+    /// they are, since entries above these are in the log.
+    Restored {
+        /// Verified entries.
+        entries: Vec<Entry>,
     },
     /// This entry is not joined.
     Reject {
         /// The entry.
         cid: Cid,
         /// The rule it breaks, or what is missing.
+        why: Error,
+    },
+    /// This head is not joined for now, and nobody is to blame: its writer may
+    /// not append as far as is known here. It is kept for a while, and joined
+    /// when an accepted entry names it or the access changes.
+    Deferred {
+        /// The entry.
+        cid: Cid,
+        /// [`Error::AccessRevoked`] or [`Error::AccessNotGranted`].
         why: Error,
     },
     /// What came for this block was not this block. It is still awaited: ask
@@ -92,8 +127,16 @@ pub struct Limits {
     pub settled_max: usize,
     /// Entries remembered as refused.
     pub refused_max: usize,
-    /// Identities that are awaited or not stored yet.
+    /// Identities, awaited or here.
     pub identities_max: usize,
+    /// Entries that were put off.
+    pub deferred_max: usize,
+    /// Bytes of the blocks of entries that were put off.
+    pub deferred_bytes_max: usize,
+    /// Entries that are passed over, from when one is found until it is handed over.
+    pub passed_max: usize,
+    /// Bytes of the blocks of entries that are passed over.
+    pub passed_bytes_max: usize,
 }
 
 impl Default for Limits {
@@ -106,6 +149,10 @@ impl Default for Limits {
             settled_max: JOIN_SETTLED_ENTRIES_MAX,
             refused_max: JOIN_REFUSED_ENTRIES_MAX,
             identities_max: JOIN_IDENTITIES_MAX,
+            deferred_max: JOIN_DEFERRED_ENTRIES_MAX,
+            deferred_bytes_max: JOIN_DEFERRED_BYTES_MAX,
+            passed_max: JOIN_PASSED_ENTRIES_MAX,
+            passed_bytes_max: JOIN_PASSED_BYTES_MAX,
         }
     }
 }
@@ -114,37 +161,41 @@ impl Default for Limits {
 #[derive(Debug)]
 pub struct Join {
     log: Address,
-    access: AccessController,
+    access: Access,
     limits: Limits,
     slots: Slots,
-    writers: HashMap<Cid, Writer>,
+    writers: BTreeMap<Cid, Writer>,
     settled: Memory<u64>,
-    refused: Memory<Error>,
+    refused: Memory<Refusal>,
+    deferred: Deferred,
+    asides: Asides,
 }
 
-/// An identity the caller did not know when it was first needed.
+/// Why an entry is not joined.
 #[derive(Debug)]
-enum Writer {
-    /// Asked for; these entries wait for it.
-    Asked(HashSet<Cid>),
-    Held(Arc<Identity>),
+struct Refusal {
+    why: Error,
+    /// Whether its links can be followed in its place.
+    passable: bool,
 }
 
 impl Join {
     /// A join into this log, to which these writers may append.
-    pub fn new(log: Address, access: AccessController) -> Join {
+    pub fn new(log: Address, access: impl Into<Access>) -> Join {
         Join::with_limits(log, access, Limits::default())
     }
 
     /// A join that keeps at most this much.
-    pub fn with_limits(log: Address, access: AccessController, limits: Limits) -> Join {
+    pub fn with_limits(log: Address, access: impl Into<Access>, limits: Limits) -> Join {
         Join {
             log,
-            access,
+            access: access.into(),
             slots: Slots::new(&limits),
-            writers: HashMap::new(),
+            writers: BTreeMap::new(),
             settled: Memory::new(limits.settled_max),
             refused: Memory::new(limits.refused_max),
+            deferred: Deferred::new(limits.deferred_max, limits.deferred_bytes_max),
+            asides: Asides::new(limits.passed_max, limits.passed_bytes_max),
             limits,
         }
     }
@@ -167,6 +218,61 @@ impl Join {
             run.tasks.push(Task::Read(cid, block));
         }
         self.finish(run)
+    }
+
+    /// A verified entry: a head that needs neither be fetched nor verified again.
+    pub fn on_proven(&mut self, replica: &dyn Replica, proven: Proven) -> Vec<Step> {
+        self.on_all_proven(replica, [proven])
+    }
+
+    /// As [`Join::on_proven`] for many entries, parents first, with one
+    /// [`Step::Ready`] for all that are ready.
+    pub fn on_all_proven(
+        &mut self,
+        replica: &dyn Replica,
+        proven: impl IntoIterator<Item = Proven>,
+    ) -> Vec<Step> {
+        let mut run = Run::new(replica);
+        for proven in proven {
+            self.take_proven(&mut run, proven);
+            self.work(&mut run);
+        }
+        self.finish(run)
+    }
+
+    /// The access to the log has changed. What was put off is judged again.
+    ///
+    /// What is stored as passed over is not at hand here: when all that was
+    /// ready is stored, hand it to [`Join::reconsider`].
+    pub fn set_access(&mut self, replica: &dyn Replica, access: impl Into<Access>) -> Vec<Step> {
+        self.access = access.into();
+        self.refused.retain(|refusal| refusal.why != Error::AccessDenied);
+        let mut run = Run::new(replica);
+        for proven in self.deferred.take_all() {
+            let entry = proven.entry();
+            if self.standing(&entry.cid(), proven.identity(), false).is_err() {
+                self.deferred.insert(proven);
+                continue;
+            }
+            self.take_proven(&mut run, proven);
+            self.work(&mut run);
+        }
+        self.finish(run)
+    }
+
+    /// Judges again an entry that is stored as passed over, given its block:
+    /// [`Step::Restored`] if all that was wrong with it was that its writer was
+    /// not known to be allowed, and now is; or else nothing. To be called for
+    /// each of them when the access has changed.
+    pub fn reconsider(&mut self, replica: &dyn Replica, block: &[u8]) -> Vec<Step> {
+        let Ok(entry) = Entry::decode(Cid::of(block), block) else { return Vec::new() };
+        let Some(identity) = replica.identity(&entry.identity()) else { return Vec::new() };
+        let times: Option<Vec<u64>> =
+            entry.next().iter().map(|parent| replica.time_of(parent)).collect();
+        let acceptable = self.standing(&entry.cid(), &identity, true).is_ok()
+            && times.is_some_and(|times| entry.verify_clock(&times).is_ok())
+            && entry.prove(&self.log, &identity).is_ok();
+        if acceptable { vec![Step::Restored { entries: vec![entry] }] } else { Vec::new() }
     }
 
     /// A block that was asked for is here. One that was not is ignored.
@@ -213,6 +319,11 @@ impl Join {
         self.finish(run)
     }
 
+    /// Whether this block is asked for, or will be, and has not come.
+    pub fn awaits(&self, cid: &Cid) -> bool {
+        matches!(self.writers.get(cid), Some(Writer::Asked(_))) || self.slots.awaits(cid)
+    }
+
     /// Entries that wait for something.
     pub fn waiting(&self) -> usize {
         self.slots.wanted()
@@ -223,35 +334,41 @@ impl Join {
         self.slots.wanted() == 0
     }
 
-    /// Asks for a head unless it is settled; false if it is, or is refused.
+    /// Asks for a head unless it is decided what becomes of it; false if it is.
     fn want_head(&mut self, run: &mut Run<'_>, cid: Cid) -> bool {
-        if self.time_of(run, &cid).is_some() {
+        if self.is_decided(run, &cid) {
             return false;
         }
-        let refused = match self.refused.get(&cid) {
-            Some(why) => Some(why.clone()),
-            None => self.slots.want(cid, None, &mut run.tasks).err(),
-        };
-        match refused {
-            Some(why) => {
-                run.rejects.push((cid, why));
+        if let Some(proven) = self.deferred.take(&cid) {
+            self.take_proven(run, proven);
+            return false;
+        }
+        match self.slots.want(cid, None, &mut run.tasks) {
+            Ok(()) => true,
+            Err(why) => {
+                run.refuse(cid, why);
                 false
             }
-            None => true,
         }
     }
 
-    fn on_identity(&mut self, run: &mut Run<'_>, cid: Cid, block: &[u8]) {
-        let Some(Writer::Asked(entries)) = self.writers.remove(&cid) else { return };
-        match Identity::decode(cid, block) {
-            Ok(identity) => {
-                self.writers.insert(cid, Writer::Held(Arc::new(identity)));
-                run.tasks.extend(entries.into_iter().map(Task::Examine));
-            }
-            Err(why) => {
-                run.tasks.extend(entries.into_iter().map(|entry| Task::Reject(entry, why.clone())))
-            }
+    /// Whether a head is settled or refused; if it is refused, the caller is told.
+    fn is_decided(&mut self, run: &mut Run<'_>, cid: &Cid) -> bool {
+        if self.time_of(run, cid).is_some() {
+            return true;
         }
+        // What is tracked after it was refused is on its way to be passed over.
+        let refused = match self.slots.contains(cid) {
+            false => self.refused.get(cid).map(|refusal| refusal.why.clone()),
+            true => None,
+        };
+        let passed = self.asides.get_mut(cid).map(|aside| aside.why.clone());
+        let faulty = self.slots.get(cid).and_then(|slot| slot.fault.clone());
+        let why = passed.or(faulty).or(refused);
+        if let Some(why) = &why {
+            run.refuse(*cid, why.clone());
+        }
+        why.is_some()
     }
 
     /// The clock time of an entry that is stored or about to be.

@@ -4,9 +4,13 @@
 //! Other forms of the same signature (high s, compact, upper case) are refused:
 //! there is one text for one signature. Keys are given as bytes; this crate
 //! makes no randomness.
+//!
+//! Two implementations of the curve, each for what it does faster: `k256` signs
+//! and reads signatures, libsecp256k1 reads public keys and verifies.
 
-use k256::ecdsa::signature::hazmat::{PrehashSigner, PrehashVerifier};
-use k256::ecdsa::{Signature, SigningKey, VerifyingKey};
+use k256::ecdsa::signature::hazmat::PrehashSigner;
+use k256::ecdsa::{Signature, SigningKey};
+use secp256k1::{Message, PublicKey};
 use sha2::{Digest, Sha256};
 
 use crate::Error;
@@ -15,12 +19,13 @@ use crate::Error;
 pub(crate) const PUBLIC_KEY_TEXT_BYTES: usize = 66;
 
 /// Parses a compressed public key from lower-case hexadecimal.
-pub(crate) fn public_key(text: &str) -> Result<VerifyingKey, Error> {
+pub(crate) fn public_key(text: &str) -> Result<PublicKey, Error> {
     if text.len() != PUBLIC_KEY_TEXT_BYTES || !is_lower_hex(text) {
         return Err(Error::PublicKey);
     }
-    let bytes = hex::decode(text).map_err(|_| Error::PublicKey)?;
-    VerifyingKey::from_sec1_bytes(&bytes).map_err(|_| Error::PublicKey)
+    let mut bytes = [0; PUBLIC_KEY_TEXT_BYTES / 2];
+    hex::decode_to_slice(text, &mut bytes).map_err(|_| Error::PublicKey)?;
+    PublicKey::from_byte_array_compressed(bytes).map_err(|_| Error::PublicKey)
 }
 
 /// A private key from its 32 bytes.
@@ -50,11 +55,13 @@ pub(crate) fn sign(key: &SigningKey, digest: &[u8; 32]) -> Signature {
 
 /// Checks a signature over the digest of a message.
 pub(crate) fn verify(
-    key: &VerifyingKey,
+    key: &PublicKey,
     digest: &[u8; 32],
     signature: &Signature,
 ) -> Result<(), Error> {
-    key.verify_prehash(digest, signature).map_err(|_| Error::SignatureWrong)
+    let signature = secp256k1::ecdsa::Signature::from_compact(&signature.to_bytes())
+        .map_err(|_| Error::SignatureWrong)?;
+    signature.verify(Message::from_digest(*digest), key).map_err(|_| Error::SignatureWrong)
 }
 
 /// The text of a signature.

@@ -7,10 +7,11 @@
 //! [`Error`] of its own for each rule, never a panic.
 //!
 //! In reading order: an address of bytes ([`Cid`]), a [`value`], who writes
-//! ([`Identity`]) and who may ([`AccessController`]), what a store is
+//! ([`Identity`]) and who may ([`Access`]), what a store is
 //! ([`Manifest`]), what an [`Entry`] says ([`Operation`]), how entries are ordered
 //! ([`OrderKey`]) and linked ([`plan_append`], [`LogTip`]), and how the log of
-//! another node comes into ours ([`join`]).
+//! another node comes into ours ([`join`]), and how two copies find out what one
+//! of them lacks ([`sync`]).
 
 pub mod limits;
 
@@ -27,10 +28,12 @@ mod keys;
 mod manifest;
 mod operation;
 mod order;
+pub mod replicator;
+pub mod sync;
 mod tip;
 pub mod value;
 
-pub use access::AccessController;
+pub use access::{Access, AccessController, Capabilities, Capability, Verdict};
 pub use blocks::Blocks;
 pub use cid::Cid;
 pub use entry::{Entry, StoredEntry};

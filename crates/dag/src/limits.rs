@@ -19,6 +19,17 @@ pub const ACCESS_BYTES_MAX: usize = 256 * 1024;
 /// Writers an access controller may name. Part of the format.
 pub const ACCESS_WRITERS_MAX: usize = 1_024;
 
+/// Identity ids an access log is known to have named. Beyond it the last by
+/// their text are forgotten, the same on every node. Part of the format.
+pub const ACCESS_EVER_WRITERS_MAX: usize = 65_536;
+
+/// Heads one revoke names. Part of the format.
+pub const REVOKE_HEADS_MAX: usize = NEXT_LINKS_MAX;
+
+/// Heads that the revokes of an access log name, those of the newest revokes
+/// first. Part of the format.
+pub const ACCESS_VOUCHED_ENTRIES_MAX: usize = 16_384;
+
 /// Bytes of a manifest block. Part of the format.
 pub const MANIFEST_BYTES_MAX: usize = 64 * 1024;
 
@@ -78,5 +89,201 @@ pub const JOIN_SETTLED_ENTRIES_MAX: usize = 65_536;
 /// Entries one join remembers as refused for good.
 pub const JOIN_REFUSED_ENTRIES_MAX: usize = 16_384;
 
-/// Identities one join keeps that the caller did not know.
+/// Identities one join keeps.
 pub const JOIN_IDENTITIES_MAX: usize = 1_024;
+
+/// Version of the sync protocol. What follows is part of it, where it says so.
+pub const SYNC_VERSION: u64 = 1;
+
+/// Clock ticks of a leaf of the sync tree, a power of two. Part of the protocol.
+pub const SYNC_LEAF_TICKS: u64 = 16;
+
+/// Children of an inner cell of the sync tree, a power of two. Part of the protocol.
+pub const SYNC_CHILD_CELLS_MAX: u64 = 64;
+
+/// Levels of the sync tree, leaves included: enough for every clock time. Part of the protocol.
+pub const SYNC_LEVELS_MAX: u8 = 10;
+
+/// Cells whose children one request may ask for. Part of the protocol.
+pub const SYNC_CELLS_MAX: usize = 64;
+
+/// Ranges of time in one request for ids. Part of the protocol.
+pub const SYNC_SPANS_MAX: usize = 64;
+
+/// Ids in one reply. Part of the protocol.
+pub const SYNC_IDS_MAX: usize = 2_048;
+
+/// Entries in one reply, and blocks in one request by name. Part of the protocol.
+pub const SYNC_ENTRIES_MAX: usize = 1_024;
+
+/// Bytes of the blocks in one reply, entries and identities; a first entry and its identity are
+/// sent whatever their size. Part of the protocol.
+pub const SYNC_BLOCKS_BYTES_MAX: usize = 1024 * 1024;
+
+/// Bytes of one request. Part of the protocol.
+pub const SYNC_REQUEST_BYTES_MAX: usize = 64 * 1024;
+
+/// Bytes of one reply: the greatest entry, its identity, and what is around them. Part of the
+/// protocol.
+pub const SYNC_REPLY_BYTES_MAX: usize = ENTRY_BYTES_MAX + 64 * 1024;
+
+/// Entries of a cell that are asked for by their ids whatever the cell's level: a list of so many
+/// is no longer than a list of children.
+pub const SYNC_IDS_FIRST_ENTRIES: u64 = 64;
+
+/// Cells that one pull keeps in mind as different. With more, it finishes the oldest before it
+/// compares on.
+pub const SYNC_FRONTIER_CELLS_MAX: usize = 4_096;
+
+/// Entries that one pull hands over. What is left is the next pull's.
+pub const SYNC_PULL_ENTRIES_MAX: u64 = 262_144;
+
+/// Requests of one pull.
+pub const SYNC_PULL_REQUESTS_MAX: u64 = 65_536;
+
+/// Batches of a pull that may be on their way or waiting to be stored at a time: the next is asked
+/// for before the last is stored, and no sooner.
+pub const SYNC_PIPELINE_BATCHES_MAX: usize = 2;
+
+/// Entries one join keeps that were put off until an accepted entry names them.
+pub const JOIN_DEFERRED_ENTRIES_MAX: usize = 4_096;
+
+/// Bytes of the blocks of entries that were put off.
+pub const JOIN_DEFERRED_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// Entries one join passes over at a time, on the way to what is below them.
+pub const JOIN_PASSED_ENTRIES_MAX: usize = 1_024;
+
+/// Bytes of the blocks of entries that are passed over at a time.
+pub const JOIN_PASSED_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// Peers one replicator keeps track of. What others send is not looked at.
+pub const REPLICATOR_PEERS_MAX: usize = 256;
+
+/// Announcements that wait for their writer's identity, of all peers.
+pub const ANNOUNCEMENTS_WAITING_MAX: usize = 64;
+
+/// Announcements of one peer that wait for their writer's identity.
+pub const ANNOUNCEMENTS_WAITING_OF_PEER_MAX: usize = 16;
+
+/// Bytes of announcements that wait for their writer's identity.
+pub const ANNOUNCEMENTS_WAITING_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// How long an announcement waits for its writer's identity. Pubsub forgets a
+/// message that is not judged within a few heartbeats of a second.
+pub const ANNOUNCEMENT_WAIT_MS: u64 = 3_000;
+
+/// Announcements of one peer that are looked at in a second, in the long run.
+/// What comes on top is left to a pull, which is cheaper for both.
+pub const ANNOUNCEMENTS_PER_SECOND_MAX: u64 = 200;
+
+/// Announcements of one peer that are looked at when they come all at once.
+pub const ANNOUNCEMENTS_BURST_MAX: u64 = 1_000;
+
+/// Useless messages (known, refused, without proof) that one peer may send in a
+/// second, in the long run, without blame.
+pub const USELESS_MESSAGES_PER_SECOND_MAX: u64 = 10;
+
+/// Useless messages that one peer may send all at once without blame.
+pub const USELESS_BURST_MESSAGES_MAX: u64 = 200;
+
+/// Offences after which a peer is shunned: no pulls from it, no fetches.
+pub const OFFENCES_MAX: u32 = 3;
+
+/// How long a peer is shunned, and how long a single offence is remembered.
+pub const SHUN_MS: u64 = 10 * 60 * 1_000;
+
+/// Heads looked at in one exchange.
+pub const HEADS_EXCHANGED_MAX: usize = 1_024;
+
+/// Heads whose ancestors are not all here: being fetched, or to be tried again.
+pub const HEADS_WANTED_MAX: usize = 1_024;
+
+/// The part of [`HEADS_WANTED_MAX`] that one peer may fill.
+pub const HEADS_WANTED_OF_PEER_MAX: usize = 256;
+
+/// Peers remembered as having a head.
+pub const HEAD_SOURCES_MAX: usize = 4;
+
+/// How often a head whose ancestors cannot be had is tried before it is forgotten.
+/// It comes back with the next exchange of heads.
+pub const HEAD_ATTEMPTS_MAX: u32 = 10;
+
+/// How long after the first failure a head is tried again. Doubles each time.
+pub const HEAD_RETRY_MS: u64 = 5_000;
+
+/// The longest time between two tries of a head.
+pub const HEAD_RETRY_MS_MAX: u64 = 10 * 60 * 1_000;
+
+/// Blocks that one replicator asks for at a time.
+pub const FETCHES_MAX: usize = 64;
+
+/// How many of these may be for the sake of one peer at first. It grows by one
+/// with every block that is found, and is halved by one that nobody has.
+pub const FETCHES_FIRST: usize = 8;
+
+/// How many may be for the sake of one peer at least.
+pub const FETCHES_MIN: usize = 2;
+
+/// Blocks that wait to be asked for.
+pub const FETCHES_WAITING_MAX: usize = 8_192;
+
+/// Peers named as candidates for one fetch.
+pub const FETCH_CANDIDATES_MAX: usize = 8;
+
+/// How often some native peer is pulled from when nothing else calls for it.
+pub const PULL_PERIOD_MS: u64 = 30_000;
+
+/// The shortest time between two pulls from the same peer.
+pub const PULL_GAP_MS: u64 = 1_000;
+
+/// The longest such time: it doubles with every pull that finds differences and
+/// brings nothing.
+pub const PULL_GAP_MS_MAX: u64 = 60_000;
+
+/// How long a request of a pull may stay without an answer.
+pub const PULL_REPLY_MS_MAX: u64 = 30_000;
+
+/// How long a pull may go on without an entry that is new here.
+pub const PULL_STALL_MS_MAX: u64 = 60_000;
+
+/// How often heads are exchanged with a peer that is not native.
+pub const HEADS_PERIOD_MS: u64 = 60_000;
+
+/// How soon after a change that was not announced heads are exchanged with peers
+/// that are not native.
+pub const HEADS_CHANGED_MS: u64 = 5_000;
+
+/// Within how much time new peers are turned to, so that many do not come at once.
+pub const NEW_PEER_SPREAD_MS: u64 = 1_000;
+
+/// Bytes of verified entries that wait to be stored. Beyond it nothing more is
+/// asked for.
+pub const STORE_WAITING_BYTES_MAX: usize = 32 * 1024 * 1024;
+
+/// Entries that wait to be stored. Beyond it nothing more is asked for.
+pub const STORE_WAITING_ENTRIES_MAX: usize = 16_384;
+
+/// Entries stored in one go.
+pub const STORE_ENTRIES_MAX: usize = 1_024;
+
+/// Bytes of entries stored in one go.
+pub const STORE_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// How long after a failed store a replicator begins anew. Doubles each time.
+pub const STORE_RETRY_MS: u64 = 1_000;
+
+/// The longest such time.
+pub const STORE_RETRY_MS_MAX: u64 = 60_000;
+
+/// Entries of late that a replicator remembers as seen, as refused or as put off.
+pub const SEEN_ENTRIES_MAX: usize = 4_096;
+
+/// Identities that a replicator keeps although they may not be stored.
+pub const IDENTITIES_KEPT_MAX: usize = 256;
+
+/// How long a block is expected from a pull before it is fetched by itself.
+pub const PARKED_MS_MAX: u64 = 3_000;
+
+/// Blocks expected from a pull.
+pub const PARKED_BLOCKS_MAX: usize = 4_096;

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use ipld_core::ipld::Ipld;
 
 use crate::heads::{Heads, Recent, plan_append};
+use crate::join::Passed;
 use crate::{Address, Cid, Entry, EntryLinks, Error, IdentityKeys};
 
 /// The heads of a log and the links of its newest entries.
@@ -76,6 +77,12 @@ impl LogTip {
     pub fn join(&mut self, entry: &Entry) {
         debug_assert_eq!(*entry.log(), self.log, "an entry of another log");
         Arc::make_mut(&mut self.state).add(entry.links());
+    }
+
+    /// Takes up an entry that is passed over, after the entries it came with:
+    /// its parents are heads no more.
+    pub fn pass(&mut self, passed: &Passed) {
+        Arc::make_mut(&mut self.state).heads.pass(&passed.next);
     }
 }
 

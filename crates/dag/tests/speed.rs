@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::hint::black_box;
 use std::time::Instant;
 
-use optimusdb_dag::join::{Join, Limits};
+use optimusdb_dag::join::{Join, Limits, Proven};
 use optimusdb_dag::{
     AccessController, Address, Cid, Entry, IdentityKeys, Ipld, LogTip, Operation, value,
 };
@@ -89,6 +89,55 @@ fn join_figures() {
             &writer.replica.heads(),
             |_| 0,
         );
-        println!("{what:32} {:>10.0}/s", entries.len() as f64 / start.elapsed().as_secs_f64());
+        report(what, entries.len(), start);
     }
+
+    // Parents first, as fast sync brings them.
+    let batch = 256;
+    let start = Instant::now();
+    let (mut join, mut replica) = (fresh(), known(&writer));
+    for entry in &entries {
+        let steps = join.on_announced(&replica, entry.block());
+        replica.take(steps);
+    }
+    report("announced one by one", replica.entries.len(), start);
+
+    let start = Instant::now();
+    let prove = |entry: &Entry| {
+        let entry = Entry::decode(entry.cid(), entry.block()).unwrap();
+        Proven::new(entry, writer.keys.identity().clone(), &world::log()).unwrap()
+    };
+    let proven: Vec<Proven> = entries.iter().map(prove).collect();
+    report("decoded and verified", proven.len(), start);
+
+    let start = Instant::now();
+    let (mut join, mut replica) = (fresh(), known(&writer));
+    for proven in proven.clone() {
+        let steps = join.on_proven(&replica, proven);
+        replica.take(steps);
+    }
+    report("proven one by one", replica.entries.len(), start);
+
+    let start = Instant::now();
+    let (mut join, mut replica) = (fresh(), known(&writer));
+    for proven in proven.chunks(batch) {
+        let steps = join.on_all_proven(&replica, proven.iter().cloned());
+        replica.take(steps);
+    }
+    report("proven in batches", replica.entries.len(), start);
+}
+
+fn fresh() -> Join {
+    Join::new(world::log(), world::anyone())
+}
+
+/// A replica that knows the writer.
+fn known(writer: &world::Writer) -> world::Memory {
+    let mut replica = world::Memory::default();
+    replica.identities.insert(writer.keys.identity().cid, writer.keys.identity().clone());
+    replica
+}
+
+fn report(what: &str, entries: usize, start: Instant) {
+    println!("{what:32} {:>10.0}/s", entries as f64 / start.elapsed().as_secs_f64());
 }

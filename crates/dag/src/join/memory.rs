@@ -1,26 +1,27 @@
-//! A bounded memory of entries: beyond its capacity the oldest are forgotten.
+//! Bounded memories of entries: beyond their capacity the oldest are forgotten.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 
+use super::Proven;
 use crate::Cid;
 
 #[derive(Debug)]
-pub(super) struct Memory<V> {
-    values: HashMap<Cid, V>,
+pub(crate) struct Memory<V> {
+    values: BTreeMap<Cid, V>,
     oldest_first: VecDeque<Cid>,
     capacity: usize,
 }
 
 impl<V> Memory<V> {
-    pub(super) fn new(capacity: usize) -> Memory<V> {
-        Memory { values: HashMap::new(), oldest_first: VecDeque::new(), capacity }
+    pub(crate) fn new(capacity: usize) -> Memory<V> {
+        Memory { values: BTreeMap::new(), oldest_first: VecDeque::new(), capacity }
     }
 
-    pub(super) fn get(&self, cid: &Cid) -> Option<&V> {
+    pub(crate) fn get(&self, cid: &Cid) -> Option<&V> {
         self.values.get(cid)
     }
 
-    pub(super) fn insert(&mut self, cid: Cid, value: V) {
+    pub(crate) fn insert(&mut self, cid: Cid, value: V) {
         if self.values.insert(cid, value).is_some() {
             return;
         }
@@ -30,5 +31,74 @@ impl<V> Memory<V> {
         {
             self.values.remove(&oldest);
         }
+    }
+
+    pub(super) fn retain(&mut self, keep: impl Fn(&V) -> bool) {
+        self.values.retain(|_, value| keep(value));
+        self.oldest_first.retain(|cid| self.values.contains_key(cid));
+    }
+}
+
+/// Verified heads that were put off: for want of access, not of anything in them.
+#[derive(Debug)]
+pub(super) struct Deferred {
+    by_cid: BTreeMap<Cid, (u64, Proven)>,
+    /// In the order they came, with some that were taken out.
+    oldest_first: VecDeque<(u64, Cid)>,
+    born: u64,
+    bytes: usize,
+    entries_max: usize,
+    bytes_max: usize,
+}
+
+impl Deferred {
+    pub(super) fn new(entries_max: usize, bytes_max: usize) -> Deferred {
+        let (by_cid, oldest_first) = (BTreeMap::new(), VecDeque::new());
+        Deferred { by_cid, oldest_first, born: 0, bytes: 0, entries_max, bytes_max }
+    }
+
+    pub(super) fn get(&self, cid: &Cid) -> Option<&Proven> {
+        self.by_cid.get(cid).map(|(_, proven)| proven)
+    }
+
+    pub(super) fn insert(&mut self, proven: Proven) {
+        let cid = proven.entry().cid();
+        self.take(&cid);
+        self.born += 1;
+        self.bytes += proven.entry().block().len();
+        self.by_cid.insert(cid, (self.born, proven));
+        self.oldest_first.push_back((self.born, cid));
+        while self.by_cid.len() > self.entries_max || self.bytes > self.bytes_max {
+            let Some((born, oldest)) = self.oldest_first.pop_front() else { break };
+            if self.by_cid.get(&oldest).is_some_and(|(held, _)| *held == born) {
+                self.take(&oldest);
+            }
+        }
+        if self.oldest_first.len() > 2 * self.entries_max {
+            let by_cid = &self.by_cid;
+            self.oldest_first
+                .retain(|(born, cid)| by_cid.get(cid).is_some_and(|(held, _)| held == born));
+        }
+    }
+
+    pub(super) fn take(&mut self, cid: &Cid) -> Option<Proven> {
+        let (_, proven) = self.by_cid.remove(cid)?;
+        self.bytes -= proven.entry().block().len();
+        Some(proven)
+    }
+
+    /// Takes all out, in the order they came.
+    pub(super) fn take_all(&mut self) -> Vec<Proven> {
+        let mut order = std::mem::take(&mut self.oldest_first);
+        let by_cid = &mut self.by_cid;
+        let taken = order
+            .drain(..)
+            .filter_map(|(born, cid)| match by_cid.get(&cid) {
+                Some((held, _)) if *held == born => by_cid.remove(&cid).map(|(_, proven)| proven),
+                _ => None,
+            })
+            .collect();
+        self.bytes = 0;
+        taken
     }
 }

@@ -5,8 +5,9 @@ use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 
 use super::work::Task;
-use super::{Limits, Step};
-use crate::{Cid, Entry, Error, Identity};
+use super::{Limits, Proven, Step};
+use crate::entry::Outline;
+use crate::{Cid, Entry, Error};
 
 /// An entry that is not settled.
 #[derive(Debug)]
@@ -15,12 +16,22 @@ pub(super) struct Slot {
     born: u64,
     /// It is a head, or an entry names it as a parent; otherwise it is a hint.
     wanted: bool,
-    /// It is verified and its parents are asked for.
+    /// Another node has it as a head.
+    pub(super) head: bool,
+    /// An entry whose links are followed names it as a parent.
+    pub(super) named: bool,
+    /// Its parents are asked for.
     pub(super) followed: bool,
+    /// What is wrong with the entry itself, if it is followed in spite of it.
+    pub(super) fault: Option<Error>,
+    /// Bytes of its block, if its links are followed only to pass over it.
+    passing: Option<usize>,
     /// Parents that are not settled.
     pub(super) unsettled: usize,
     /// The greatest clock time of its settled parents.
     pub(super) newest_parent: u64,
+    /// Parents that are passed over and not handed over yet.
+    pub(super) below: Vec<Cid>,
     /// Entries that wait for it.
     children: Vec<Handle>,
     pub(super) stage: Stage,
@@ -44,10 +55,22 @@ pub(super) enum Stage {
     Unread(Box<Entry>),
     /// Its writer's identity is asked for.
     Unproven(Box<Entry>),
+    /// Verified before it came here, and not followed yet.
+    Proven(Box<Proven>),
     /// Verified; waits for its parents.
-    Waiting(Box<Entry>, Arc<Identity>),
-    /// Verified and let go to save space.
+    Waiting(Box<Proven>),
+    /// Followed in spite of what is wrong with it; waits for its parents.
+    Faulty(Box<(Outline, Arc<[u8]>)>),
+    /// Followed and let go to save space.
     Dropped { time: u64, bytes: usize },
+}
+
+/// What is left of a slot.
+pub(super) struct Removed {
+    pub(super) wanted: bool,
+    pub(super) stage: Stage,
+    pub(super) below: Vec<Cid>,
+    pub(super) children: Vec<Handle>,
 }
 
 #[derive(Debug)]
@@ -56,6 +79,9 @@ pub(super) struct Slots {
     born: u64,
     wanted: usize,
     asked: usize,
+    /// Slots whose links are followed only to pass over them, and their bytes.
+    passing: usize,
+    passing_bytes: usize,
     /// Slots to be asked for, and some that no longer are.
     queue: VecDeque<Handle>,
     hint_queue: VecDeque<Handle>,
@@ -75,6 +101,8 @@ impl Slots {
             born: 0,
             wanted: 0,
             asked: 0,
+            passing: 0,
+            passing_bytes: 0,
             queue: VecDeque::new(),
             hint_queue: VecDeque::new(),
             held: BTreeSet::new(),
@@ -90,6 +118,10 @@ impl Slots {
         self.wanted
     }
 
+    pub(super) fn get(&self, cid: &Cid) -> Option<&Slot> {
+        self.by_cid.get(cid)
+    }
+
     pub(super) fn get_mut(&mut self, cid: &Cid) -> Option<&mut Slot> {
         self.by_cid.get_mut(cid)
     }
@@ -98,6 +130,30 @@ impl Slots {
     pub(super) fn child_mut(&mut self, child: Handle) -> Option<(Cid, &mut Slot)> {
         let slot = self.by_cid.get_mut(&child.cid)?;
         (slot.born == child.born).then_some((child.cid, slot))
+    }
+
+    /// Whether this child still waits.
+    pub(super) fn is_alive(&self, child: &Handle) -> bool {
+        self.by_cid.get(&child.cid).is_some_and(|slot| slot.born == child.born)
+    }
+
+    pub(super) fn handle(&self, cid: &Cid) -> Option<Handle> {
+        self.by_cid.get(cid).map(|slot| Handle { cid: *cid, born: slot.born })
+    }
+
+    /// How many entries are followed only to pass over them, and their bytes.
+    pub(super) fn passing(&self) -> (usize, usize) {
+        (self.passing, self.passing_bytes)
+    }
+
+    /// From now on this entry's links are followed only to pass over it.
+    pub(super) fn set_passing(&mut self, cid: &Cid, bytes: usize) {
+        if let Some(slot) = self.by_cid.get_mut(cid)
+            && slot.passing.replace(bytes).is_none()
+        {
+            self.passing += 1;
+            self.passing_bytes += bytes;
+        }
     }
 
     pub(super) fn contains(&self, cid: &Cid) -> bool {
@@ -121,14 +177,16 @@ impl Slots {
         child: Option<Cid>,
         tasks: &mut Vec<Task<'_>>,
     ) -> Result<(), Error> {
-        let child =
-            child.and_then(|cid| self.by_cid.get(&cid).map(|slot| Handle { cid, born: slot.born }));
+        let named = child.is_some();
+        let child = child.and_then(|cid| self.handle(&cid));
         let full = self.wanted >= self.entries_max;
         if let Some(slot) = self.by_cid.get_mut(&cid) {
             if full && !slot.wanted {
                 return Err(Error::JoinFull);
             }
             slot.children.extend(child);
+            slot.named |= named;
+            slot.head |= !named;
             if !slot.wanted {
                 slot.wanted = true;
                 self.wanted += 1;
@@ -143,7 +201,10 @@ impl Slots {
         if full {
             return Err(Error::JoinFull);
         }
-        let handle = self.insert(cid, true, child);
+        let handle = self.insert(cid, child);
+        if let Some(slot) = self.by_cid.get_mut(&cid) {
+            (slot.wanted, slot.named, slot.head) = (true, named, !named);
+        }
         self.wanted += 1;
         self.queue.push_back(handle);
         Ok(())
@@ -152,19 +213,24 @@ impl Slots {
     /// Asks for an entry that is not tracked and not needed yet, if there is room for it.
     pub(super) fn hint(&mut self, cid: Cid) {
         if self.by_cid.len() - self.wanted < self.hints_max {
-            let handle = self.insert(cid, false, None);
+            let handle = self.insert(cid, None);
             self.hint_queue.push_back(handle);
         }
     }
 
-    fn insert(&mut self, cid: Cid, wanted: bool, child: Option<Handle>) -> Handle {
+    fn insert(&mut self, cid: Cid, child: Option<Handle>) -> Handle {
         self.born += 1;
         let slot = Slot {
             born: self.born,
-            wanted,
+            wanted: false,
+            head: false,
+            named: false,
             followed: false,
+            fault: None,
+            passing: None,
             unsettled: 0,
             newest_parent: 0,
+            below: Vec::new(),
             children: child.into_iter().collect(),
             stage: Stage::Queued,
         };
@@ -173,11 +239,16 @@ impl Slots {
     }
 
     /// Takes an entry out, with who waits for it.
-    pub(super) fn remove(&mut self, cid: &Cid) -> Option<(Stage, Vec<Handle>)> {
+    pub(super) fn remove(&mut self, cid: &Cid) -> Option<Removed> {
         let stage = self.set(cid, Stage::Queued)?;
         let slot = self.by_cid.remove(cid)?;
         self.wanted -= usize::from(slot.wanted);
-        Some((stage, slot.children))
+        if let Some(bytes) = slot.passing {
+            self.passing -= 1;
+            self.passing_bytes -= bytes;
+        }
+        let Slot { wanted, below, children, .. } = slot;
+        Some(Removed { wanted, stage, below, children })
     }
 
     /// Moves an entry to another stage, keeping the accounts, and gives the one
@@ -185,13 +256,13 @@ impl Slots {
     pub(super) fn set(&mut self, cid: &Cid, stage: Stage) -> Option<Stage> {
         let slot = self.by_cid.get_mut(cid)?;
         let before = std::mem::replace(&mut slot.stage, stage);
-        if let Some(entry) = before.entry() {
-            self.held.remove(&(entry.clock().time, *cid));
-            self.held_bytes -= entry.block().len();
+        if let Some((time, bytes)) = before.held() {
+            self.held.remove(&(time, *cid));
+            self.held_bytes -= bytes;
         }
-        if let Some(entry) = slot.stage.entry() {
-            self.held.insert((entry.clock().time, *cid));
-            self.held_bytes += entry.block().len();
+        if let Some((time, bytes)) = slot.stage.held() {
+            self.held.insert((time, *cid));
+            self.held_bytes += bytes;
         }
         self.asked -= usize::from(matches!(before, Stage::Asked));
         self.asked += usize::from(matches!(slot.stage, Stage::Asked));
@@ -226,15 +297,15 @@ impl Slots {
             if bytes <= self.bytes_max {
                 break;
             }
-            let Some(entry) = self.by_cid.get(cid).and_then(|slot| slot.stage.entry()) else {
+            let Some((_, held)) = self.by_cid.get(cid).and_then(|slot| slot.stage.held()) else {
                 continue;
             };
-            bytes -= entry.block().len();
-            let_go.push((*cid, *time, entry.block().len()));
+            bytes -= held;
+            let_go.push((*cid, *time, held));
         }
         for (cid, time, bytes) in let_go {
             match self.by_cid.get(&cid).map(|slot| &slot.stage) {
-                Some(Stage::Waiting(..)) => {
+                Some(Stage::Waiting(_) | Stage::Faulty(_)) => {
                     self.set(&cid, Stage::Dropped { time, bytes });
                 }
                 Some(_) if self.is_wanted(&cid) => given_up.push(cid),
@@ -254,6 +325,7 @@ impl Slots {
             self.hint_queue.clear();
             self.held.clear();
             (self.held_bytes, self.asked) = (0, 0);
+            (self.passing, self.passing_bytes) = (0, 0);
         }
         while self.asked < self.fetches_max {
             let Some(handle) = self.queue.pop_front().or_else(|| self.hint_queue.pop_front())
@@ -280,11 +352,30 @@ fn is_queued(by_cid: &HashMap<Cid, Slot>, handle: &Handle) -> bool {
         .is_some_and(|slot| slot.born == handle.born && matches!(slot.stage, Stage::Queued))
 }
 
+impl Slot {
+    /// Whether its links are followed only to pass over it.
+    pub(super) fn is_passing(&self) -> bool {
+        self.passing.is_some()
+    }
+}
+
 impl Stage {
-    /// The entry, if its block is held.
-    pub(super) fn entry(&self) -> Option<&Entry> {
+    /// Bytes of the entry that are held.
+    pub(super) fn bytes(&self) -> usize {
+        self.held().map_or(0, |(_, bytes)| bytes)
+    }
+
+    /// Clock time and bytes of the entry, if its block is held.
+    fn held(&self) -> Option<(u64, usize)> {
         match self {
-            Stage::Unread(entry) | Stage::Unproven(entry) | Stage::Waiting(entry, _) => Some(entry),
+            Stage::Unread(entry) | Stage::Unproven(entry) => {
+                Some((entry.clock().time, entry.block().len()))
+            }
+            Stage::Proven(proven) | Stage::Waiting(proven) => {
+                let entry = proven.entry();
+                Some((entry.clock().time, entry.block().len()))
+            }
+            Stage::Faulty(faulty) => Some((faulty.0.time, faulty.1.len())),
             Stage::Queued | Stage::Asked | Stage::Dropped { .. } => None,
         }
     }

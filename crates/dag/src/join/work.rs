@@ -1,12 +1,13 @@
 //! What a join does with one input: a list of tasks worked off until it is
 //! empty, each of which may add others. This takes the place of recursion.
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::slots::Handle;
-use super::{Join, Replica, Stage, Step, Writer};
-use crate::entry::check_clock;
+use super::slots::{Handle, Removed, Slot};
+use super::writers::Author;
+use super::{Join, Passed, Proven, Refusal, Replica, Stage, Step};
+use crate::entry::{Outline, check_clock};
 use crate::{Cid, Entry, Error, Identity, Kind};
 
 /// One thing to do.
@@ -16,13 +17,16 @@ pub(super) enum Task<'a> {
     Read(Cid, &'a [u8]),
     /// An entry is here and wanted.
     Examine(Cid),
-    /// A parent of this entry is settled, with this clock time.
-    Parent(Handle, u64),
+    /// The identity an entry names is none.
+    Unusable(Cid, Error),
+    /// A parent of this entry is settled, with this clock time; with its address
+    /// if it is passed over and not handed over yet.
+    Parent(Handle, u64, Option<Cid>),
     /// All parents of an entry are settled.
     Complete(Cid),
     /// An entry is stored.
     Settle(Cid, u64),
-    /// An entry is refused.
+    /// An entry is refused with all above it.
     Reject(Cid, Error),
 }
 
@@ -30,16 +34,28 @@ pub(super) enum Task<'a> {
 pub(super) struct Run<'a> {
     pub(super) replica: &'a dyn Replica,
     pub(super) tasks: Vec<Task<'a>>,
-    pub(super) rejects: Vec<(Cid, Error)>,
-    ready: Vec<Entry>,
-    identities: Vec<Arc<Identity>>,
-    fetches: Vec<Step>,
+    pub(super) ready: Vec<Entry>,
+    pub(super) passed: Vec<Passed>,
+    /// What was set aside and is now handed over with an entry above it.
+    pub(super) handed: BTreeSet<Cid>,
+    pub(super) identities: Vec<Arc<Identity>>,
+    pub(super) fetches: Vec<Step>,
+    refusals: Vec<Step>,
 }
 
 impl<'a> Run<'a> {
     pub(super) fn new(replica: &'a dyn Replica) -> Run<'a> {
-        let (tasks, rejects, ready, fetches) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        Run { replica, tasks, rejects, ready, identities: Vec::new(), fetches }
+        let (tasks, ready, passed, handed) = (Vec::new(), Vec::new(), Vec::new(), BTreeSet::new());
+        let (identities, fetches, refusals) = (Vec::new(), Vec::new(), Vec::new());
+        Run { replica, tasks, ready, passed, handed, identities, fetches, refusals }
+    }
+
+    /// Tells the caller why an entry is not joined.
+    pub(super) fn refuse(&mut self, cid: Cid, why: Error) {
+        self.refusals.push(match why {
+            Error::AccessRevoked | Error::AccessNotGranted => Step::Deferred { cid, why },
+            _ => Step::Reject { cid, why },
+        });
     }
 }
 
@@ -54,20 +70,28 @@ impl Join {
 
         let mut steps = Vec::new();
         if !run.ready.is_empty() {
-            steps.push(Step::Ready { entries: run.ready, identities: run.identities });
+            steps.push(Step::Ready {
+                entries: run.ready,
+                identities: run.identities,
+                passed: run.passed,
+            });
         }
-        steps.extend(run.rejects.into_iter().map(|(cid, why)| Step::Reject { cid, why }));
+        steps.append(&mut run.refusals);
         steps.append(&mut run.fetches);
         self.slots.ask(&mut steps);
+        if self.slots.wanted() == 0 {
+            self.asides.clear();
+        }
         steps
     }
 
-    fn work(&mut self, run: &mut Run<'_>) {
+    pub(super) fn work(&mut self, run: &mut Run<'_>) {
         while let Some(task) = run.tasks.pop() {
             match task {
                 Task::Read(cid, block) => self.read(run, cid, block),
                 Task::Examine(cid) => self.examine(run, cid),
-                Task::Parent(child, time) => self.parent(run, child, time),
+                Task::Unusable(cid, why) => self.unusable(run, cid, why),
+                Task::Parent(child, time, below) => self.parent(run, child, time, below),
                 Task::Complete(cid) => self.complete(run, cid),
                 Task::Settle(cid, time) => self.settle(run, cid, time),
                 Task::Reject(cid, why) => self.reject(run, cid, why),
@@ -80,92 +104,143 @@ impl Join {
             // It was stored in the meantime.
             return run.tasks.push(Task::Settle(cid, time));
         }
+        let known_faulty = self.slots.get(&cid).is_some_and(|slot| slot.fault.is_some());
         let entry = Entry::decode(cid, block).and_then(|entry| {
             if *entry.log() == self.log { Ok(entry) } else { Err(Error::WrongLog) }
         });
         match entry {
-            Ok(entry) => {
+            Ok(entry) if !known_faulty => {
                 self.slots.set(&cid, Stage::Unread(Box::new(entry)));
                 if self.slots.is_wanted(&cid) {
                     run.tasks.push(Task::Examine(cid));
                 }
             }
-            Err(why) => run.tasks.push(Task::Reject(cid, why)),
+            Ok(entry) => self.faulty_again(run, cid, entry.outline(), block),
+            Err(why) => match Outline::read(cid, block, &self.log) {
+                Ok(outline) if known_faulty => self.faulty_again(run, cid, outline, block),
+                Ok(outline) if self.slots.is_wanted(&cid) => {
+                    self.fault(run, cid, why, outline, block.into());
+                }
+                _ => run.tasks.push(Task::Reject(cid, why)),
+            },
         }
+    }
+
+    /// A block that was let go is here again.
+    fn faulty_again(&mut self, run: &mut Run<'_>, cid: Cid, outline: Outline, block: &[u8]) {
+        self.slots.set(&cid, Stage::Faulty(Box::new((outline, block.into()))));
+        run.tasks.push(Task::Complete(cid));
     }
 
     /// Verifies an entry, or lets it wait for its writer's identity.
     fn examine(&mut self, run: &mut Run<'_>, cid: Cid) {
         // It may have been refused, or let go, since the task was set.
-        let Some(slot) = self.slots.get_mut(&cid) else { return };
+        let Some(slot) = self.slots.get(&cid) else { return };
         let followed = slot.followed;
-        let (Stage::Unread(entry) | Stage::Unproven(entry)) = &slot.stage else { return };
-        let writer = entry.identity();
-        let identity = match self.identity(run, writer, cid) {
-            Ok(Some(identity)) => identity,
-            Ok(None) => {
-                if let Some(Stage::Unread(entry) | Stage::Unproven(entry)) =
-                    self.slots.set(&cid, Stage::Queued)
-                {
-                    self.slots.set(&cid, Stage::Unproven(entry));
-                }
-                return;
-            }
-            Err(why) => return run.tasks.push(Task::Reject(cid, why)),
+        let writer = match &slot.stage {
+            Stage::Unread(entry) | Stage::Unproven(entry) => Some(entry.identity()),
+            Stage::Proven(_) => None,
+            _ => return,
         };
-        let Some(Stage::Unread(entry) | Stage::Unproven(entry)) =
-            self.slots.set(&cid, Stage::Queued)
-        else {
-            return;
+        let author = writer.map(|writer| self.author(run, writer, cid));
+        let (entry, identity) = match (self.slots.set(&cid, Stage::Queued), author) {
+            (Some(Stage::Proven(proven)), _) => return self.judge(run, cid, *proven),
+            (Some(Stage::Unread(entry) | Stage::Unproven(entry)), Some(author)) => match author {
+                Author::Known(identity) => (entry, identity),
+                Author::Asked => {
+                    self.slots.set(&cid, Stage::Unproven(entry));
+                    return;
+                }
+                Author::Unusable(why) => {
+                    let (outline, block) = (entry.outline(), entry.block_shared());
+                    return self.fault(run, cid, why, outline, block);
+                }
+                Author::Full => return run.tasks.push(Task::Reject(cid, Error::JoinFull)),
+            },
+            _ => return,
         };
         // An entry that was let go and fetched again has been verified before.
-        let verified =
-            if followed { Ok(()) } else { entry.verify(&self.log, &identity, &self.access) };
-        let (next, refs) = (entry.next().to_vec(), entry.refs().to_vec());
-        self.slots.set(&cid, Stage::Waiting(entry, identity));
-        match verified {
-            Err(why) => run.tasks.push(Task::Reject(cid, why)),
-            Ok(()) if followed => run.tasks.push(Task::Complete(cid)),
+        if !followed && let Err(why) = self.verify(&entry, &identity) {
+            return self.fault(run, cid, why, entry.outline(), entry.block_shared());
+        }
+        self.judge(run, cid, Proven::verified(*entry, identity));
+    }
+
+    /// Everything about an entry that never changes.
+    fn verify(&self, entry: &Entry, identity: &Identity) -> Result<(), Error> {
+        entry.verify_binding(&self.log, identity)?;
+        if !self.access.is_mutable() {
+            self.standing(&entry.cid(), identity, false)?;
+        }
+        entry.verify_signature(identity)
+    }
+
+    /// A verified entry is followed if its writer may append, or if it is passed over.
+    fn judge(&mut self, run: &mut Run<'_>, cid: Cid, proven: Proven) {
+        let Some(slot) = self.slots.get(&cid) else { return };
+        let Slot { followed, named, head, .. } = *slot;
+        let standing = self.standing(&cid, proven.identity(), named);
+        let (next, refs) = (proven.entry().next().to_vec(), proven.entry().refs().to_vec());
+        let bytes = proven.entry().block().len();
+        self.slots.set(&cid, Stage::Waiting(Box::new(proven)));
+        match standing {
+            _ if followed => run.tasks.push(Task::Complete(cid)),
             Ok(()) => self.follow(run, cid, &next, &refs),
+            Err(why) if named => {
+                if !self.asides.has_room(&self.slots, 1, bytes) {
+                    return run.tasks.push(Task::Reject(cid, Error::JoinFull));
+                }
+                self.slots.set_passing(&cid, bytes);
+                if head {
+                    run.refuse(cid, why);
+                }
+                self.follow(run, cid, &next, &[]);
+            }
+            Err(why) => self.put_off(run, cid, why),
         }
     }
 
-    /// The identity of an entry's writer; if it is not here it is asked for.
-    fn identity(
+    fn unusable(&mut self, run: &mut Run<'_>, cid: Cid, why: Error) {
+        let Some(Stage::Unproven(entry)) = self.slots.get(&cid).map(|slot| &slot.stage) else {
+            return;
+        };
+        let (outline, block) = (entry.outline(), entry.block_shared());
+        self.fault(run, cid, why, outline, block);
+    }
+
+    /// Something is wrong with the entry itself, for good. Above it nothing is:
+    /// where an entry names it, its links are followed in its place.
+    fn fault(
         &mut self,
         run: &mut Run<'_>,
-        writer: Cid,
-        entry: Cid,
-    ) -> Result<Option<Arc<Identity>>, Error> {
-        if let Some(identity) = run.replica.identity(&writer) {
-            if let Some(Writer::Asked(entries)) = self.writers.remove(&writer) {
-                // It was stored from elsewhere in the meantime.
-                run.tasks.extend(entries.into_iter().map(Task::Examine));
-            }
-            return Ok(Some(identity));
+        cid: Cid,
+        why: Error,
+        outline: Outline,
+        block: Arc<[u8]>,
+    ) {
+        let Some(slot) = self.slots.get(&cid) else { return };
+        let Slot { named, head, .. } = *slot;
+        if !named {
+            return self.refuse_head(run, cid, why);
         }
-        match self.writers.get_mut(&writer) {
-            Some(Writer::Held(identity)) => return Ok(Some(Arc::clone(identity))),
-            Some(Writer::Asked(entries)) => {
-                entries.insert(entry);
-                return Ok(None);
-            }
-            None => {}
+        if !self.asides.has_room(&self.slots, 1, block.len()) {
+            return run.tasks.push(Task::Reject(cid, Error::JoinFull));
         }
-        if self.writers.len() >= self.limits.identities_max {
-            self.writers.retain(|_, writer| matches!(writer, Writer::Asked(_)));
+        if head {
+            run.refuse(cid, why.clone());
         }
-        if self.writers.len() >= self.limits.identities_max {
-            return Err(Error::JoinFull);
+        let next = outline.next.clone();
+        self.slots.set_passing(&cid, block.len());
+        self.slots.set(&cid, Stage::Faulty(Box::new((outline, block))));
+        if let Some(slot) = self.slots.get_mut(&cid) {
+            slot.fault = Some(why);
         }
-        self.writers.insert(writer, Writer::Asked(HashSet::from([entry])));
-        run.fetches.push(Step::Fetch { cid: writer });
-        Ok(None)
+        self.follow(run, cid, &next, &[]);
     }
 
-    /// Asks for the parents of a verified entry, and for the hints it gives.
+    /// Asks for the parents of an entry, and for the hints it gives.
     fn follow(&mut self, run: &mut Run<'_>, cid: Cid, next: &[Cid], refs: &[Cid]) {
-        let (mut unsettled, mut newest_parent) = (0, 0);
+        let (mut unsettled, mut newest_parent, mut below) = (0, 0, Vec::new());
         let mut refused = None;
         for parent in next {
             // What is tracked is not stored, which spares the question.
@@ -173,12 +248,21 @@ impl Join {
                 if self.slots.contains(parent) { None } else { self.time_of(run, parent) };
             if let Some(time) = settled {
                 newest_parent = newest_parent.max(time);
-            } else if let Some(why) = self.refused.get(parent) {
+            } else if let Some(aside) = self.asides.get_mut(parent) {
+                newest_parent = newest_parent.max(aside.time);
+                aside.children.extend(self.slots.handle(&cid));
+                below.push(*parent);
+            } else if let Some(Refusal { why, passable: false }) = self.refused.get(parent) {
                 refused = Some(inherited(parent, why));
             } else {
                 // The parents beside a refused one are honest until proven otherwise.
                 match self.slots.want(*parent, Some(cid), &mut run.tasks) {
-                    Ok(()) => unsettled += 1,
+                    Ok(()) => {
+                        unsettled += 1;
+                        if let Some(proven) = self.deferred.take(parent) {
+                            self.seat(run, proven);
+                        }
+                    }
                     Err(why) => refused = Some(why),
                 }
             }
@@ -188,12 +272,15 @@ impl Join {
             if !self.slots.contains(hint)
                 && self.time_of(run, hint).is_none()
                 && self.refused.get(hint).is_none()
+                && self.asides.get_mut(hint).is_none()
+                && self.deferred.get(hint).is_none()
             {
                 self.slots.hint(*hint);
             }
         }
         if let Some(slot) = self.slots.get_mut(&cid) {
             (slot.followed, slot.unsettled, slot.newest_parent) = (true, unsettled, newest_parent);
+            slot.below = below;
         }
         run.tasks.push(match refused {
             Some(why) => Task::Reject(cid, why),
@@ -201,54 +288,76 @@ impl Join {
         });
     }
 
-    fn parent(&mut self, run: &mut Run<'_>, child: Handle, time: u64) {
+    /// Puts a verified entry into its slot, unless that has come further already.
+    pub(super) fn seat(&mut self, run: &mut Run<'_>, proven: Proven) {
+        let cid = proven.entry().cid();
+        let Some(slot) = self.slots.get(&cid) else { return };
+        let vacant = match &slot.stage {
+            Stage::Queued | Stage::Asked => !slot.followed,
+            Stage::Unread(_) | Stage::Unproven(_) => true,
+            _ => false,
+        };
+        if vacant {
+            self.slots.set(&cid, Stage::Proven(Box::new(proven)));
+            run.tasks.push(Task::Examine(cid));
+        }
+    }
+
+    fn parent(&mut self, run: &mut Run<'_>, child: Handle, time: u64, below: Option<Cid>) {
         let Some((cid, slot)) = self.slots.child_mut(child) else { return };
         slot.unsettled -= 1;
         slot.newest_parent = slot.newest_parent.max(time);
+        slot.below.extend(below);
         run.tasks.push(Task::Complete(cid));
     }
 
-    /// An entry whose parents are all settled is ready, or must be fetched again.
+    /// An entry whose parents are all settled is ready, or is passed over, or
+    /// must be fetched again.
     fn complete(&mut self, run: &mut Run<'_>, cid: Cid) {
-        let Some(slot) = self.slots.get_mut(&cid) else { return };
-        if slot.unsettled > 0 {
+        let Some(slot) = self.slots.get(&cid) else { return };
+        if slot.unsettled > 0 || !slot.followed {
             return;
         }
-        let newest_parent = slot.newest_parent;
-        let time = match &slot.stage {
-            Stage::Waiting(entry, _) => entry.clock().time,
-            Stage::Dropped { time, .. } => *time,
+        let named = slot.named;
+        let outcome = match &slot.stage {
+            Stage::Faulty(_) => match &slot.fault {
+                Some(why) => Err(why.clone()),
+                None => return,
+            },
+            Stage::Waiting(proven) => {
+                let time = proven.entry().clock().time;
+                match check_clock(time, slot.newest_parent) {
+                    Err(why) if named && slot.head => {
+                        run.refuse(cid, why.clone());
+                        Err(why)
+                    }
+                    Err(why) => Err(why),
+                    Ok(()) => self.standing(&cid, proven.identity(), named),
+                }
+            }
+            Stage::Dropped { time, .. } => match check_clock(*time, slot.newest_parent) {
+                Err(why) if !named => return self.refuse_head(run, cid, why),
+                _ => return self.slots.recall(cid),
+            },
             _ => return,
         };
-        if let Err(why) = check_clock(time, newest_parent) {
-            return run.tasks.push(Task::Reject(cid, why));
+        match outcome {
+            Ok(()) => self.ready(run, cid),
+            Err(why) if named => self.pass_over(run, cid, why),
+            Err(why) => self.put_off(run, cid, why),
         }
-        if let Stage::Dropped { .. } = slot.stage {
-            return self.slots.recall(cid);
-        }
-        let Some((Stage::Waiting(entry, identity), children)) = self.slots.remove(&cid) else {
-            return;
-        };
-        let fresh = run.replica.identity(&identity.cid).is_none();
-        if fresh && !run.identities.contains(&identity) {
-            run.identities.push(identity);
-        }
-        run.ready.push(*entry);
-        self.settled.insert(cid, time);
-        run.tasks.extend(children.into_iter().map(|child| Task::Parent(child, time)));
     }
 
     fn settle(&mut self, run: &mut Run<'_>, cid: Cid, time: u64) {
         self.settled.insert(cid, time);
-        if let Some((_, children)) = self.slots.remove(&cid) {
-            run.tasks.extend(children.into_iter().map(|child| Task::Parent(child, time)));
+        if let Some(Removed { children, .. }) = self.slots.remove(&cid) {
+            run.tasks.extend(children.into_iter().map(|child| Task::Parent(child, time, None)));
         }
     }
 
     /// Refuses an entry and all that wait for it. A hint is just forgotten.
     fn reject(&mut self, run: &mut Run<'_>, cid: Cid, why: Error) {
-        let wanted = self.slots.is_wanted(&cid);
-        let Some((_, children)) = self.slots.remove(&cid) else { return };
+        let Some(Removed { wanted, children, .. }) = self.slots.remove(&cid) else { return };
         for child in children {
             if let Some((child, _)) = self.slots.child_mut(child) {
                 run.tasks.push(Task::Reject(child, inherited(&cid, &why)));
@@ -256,9 +365,9 @@ impl Join {
         }
         if wanted {
             if why.kind() != Kind::Unavailable {
-                self.refused.insert(cid, why.clone());
+                self.refused.insert(cid, Refusal { why: why.clone(), passable: false });
             }
-            run.rejects.push((cid, why));
+            run.refuse(cid, why);
         }
     }
 }

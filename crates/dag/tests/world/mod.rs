@@ -4,10 +4,10 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use optimusdb_dag::join::{Join, Replica, Step};
+use optimusdb_dag::join::{Join, Passed, Replica, Step};
 use optimusdb_dag::{
     AccessController, Address, Cid, Entry, EntryLinks, Error, Heads, Identity, IdentityKeys, Ipld,
-    LogTip, Operation, OrderKey, StoreKind,
+    Links, LogTip, Operation, OrderKey, StoreKind, value,
 };
 use serde_json::Value;
 
@@ -29,6 +29,29 @@ pub fn put(key: &str, value: i128) -> Ipld {
         ("n".to_owned(), Ipld::Integer(value)),
     ]);
     Operation::Put { key: key.into(), value: Ipld::Map(document) }.to_payload(None)
+}
+
+pub fn entry(keys: &IdentityKeys, time: u64, next: &[&Entry]) -> Entry {
+    let links = Links { next: next.iter().map(|entry| entry.cid()).collect(), refs: vec![], time };
+    Entry::sign(keys, log(), links, put("k", time.into())).unwrap()
+}
+
+/// An entry of one writer under the name of another.
+pub fn forged(keys: &IdentityKeys, name: &IdentityKeys, time: u64, next: &[&Entry]) -> Entry {
+    let mut parts = entry(keys, time, next).to_stored();
+    parts.identity = name.identity().cid;
+    let block = parts.block();
+    Entry::decode(Cid::of(&block), &block).unwrap()
+}
+
+/// The block of an entry with one field changed or left out, whatever that makes of it.
+pub fn altered(entry: &Entry, field: &str, value: Option<Ipld>) -> Vec<u8> {
+    let Ipld::Map(mut fields) = value::decode(entry.block()).unwrap() else { panic!("not a map") };
+    match value {
+        Some(value) => drop(fields.insert(field.into(), value)),
+        None => drop(fields.remove(field)),
+    }
+    value::encode(&Ipld::Map(fields)).unwrap()
 }
 
 /// A vector file.
@@ -68,15 +91,18 @@ pub fn ipld(value: &Value) -> Ipld {
 #[derive(Default)]
 pub struct Memory {
     pub entries: HashMap<Cid, Entry>,
+    pub passed: HashMap<Cid, Passed>,
     pub identities: HashMap<Cid, Arc<Identity>>,
     pub heads: Heads,
     pub rejected: BTreeMap<Cid, Error>,
+    pub deferred: BTreeMap<Cid, Error>,
     pub mismatches: usize,
 }
 
 impl Replica for Memory {
     fn time_of(&self, cid: &Cid) -> Option<u64> {
-        self.entries.get(cid).map(|entry| entry.clock().time)
+        let stored = self.entries.get(cid).map(|entry| entry.clock().time);
+        stored.or_else(|| self.passed.get(cid).map(|passed| passed.time))
     }
 
     fn identity(&self, cid: &Cid) -> Option<Arc<Identity>> {
@@ -87,9 +113,10 @@ impl Replica for Memory {
 impl Memory {
     pub fn store(&mut self, entry: Entry) {
         for parent in entry.next() {
-            assert!(self.entries.contains_key(parent), "a parent is not stored");
+            assert!(self.time_of(parent).is_some(), "a parent is not stored");
         }
         let links = entry.links();
+        assert!(!self.passed.contains_key(&entry.cid()), "it is passed over");
         assert!(self.entries.insert(entry.cid(), entry).is_none(), "an entry is ready twice");
         self.heads.add(links);
     }
@@ -100,7 +127,14 @@ impl Memory {
         for step in steps {
             match step {
                 Step::Fetch { cid } => fetches.push(cid),
-                Step::Ready { entries, identities } => {
+                Step::Ready { entries, identities, passed } => {
+                    let pass: Vec<_> = passed.iter().map(|passed| passed.next.clone()).collect();
+                    for passed in passed {
+                        assert_eq!(Cid::of(&passed.block), passed.cid);
+                        assert!(!self.entries.contains_key(&passed.cid), "it is stored");
+                        let again = self.passed.insert(passed.cid, passed);
+                        assert!(again.is_none(), "an entry is passed over twice");
+                    }
                     self.identities
                         .extend(identities.into_iter().map(|identity| (identity.cid, identity)));
                     for entry in entries {
@@ -110,6 +144,20 @@ impl Memory {
                         );
                         self.store(entry);
                     }
+                    for next in pass {
+                        assert!(next.iter().all(|parent| self.time_of(parent).is_some()));
+                        self.heads.pass(&next);
+                    }
+                }
+                Step::Restored { entries } => {
+                    for entry in entries {
+                        assert!(self.passed.remove(&entry.cid()).is_some(), "not passed over");
+                        assert!(self.identities.contains_key(&entry.identity()));
+                        self.entries.insert(entry.cid(), entry);
+                    }
+                }
+                Step::Deferred { cid, why } => {
+                    self.deferred.insert(cid, why);
                 }
                 Step::Reject { cid, why } => {
                     self.rejected.insert(cid, why);
@@ -149,6 +197,26 @@ impl Memory {
         winners
     }
 
+    /// All that the heads reach.
+    pub fn reached(&self) -> BTreeSet<Cid> {
+        let (mut reached, mut line) = (BTreeSet::new(), self.heads());
+        while let Some(cid) = line.pop() {
+            if reached.insert(cid) {
+                match self.entries.get(&cid) {
+                    Some(entry) => line.extend(entry.next()),
+                    None => line.extend(&self.passed[&cid].next),
+                }
+            }
+        }
+        let heads = self.heads();
+        let above = |cid: &Cid| match self.entries.get(cid) {
+            Some(entry) => entry.next().to_vec(),
+            None => self.passed[cid].next.clone(),
+        };
+        assert!(reached.iter().flat_map(above).all(|parent| !heads.contains(&parent)));
+        reached
+    }
+
     pub fn links(&self, cid: &Cid) -> Option<EntryLinks> {
         self.entries.get(cid).map(Entry::links)
     }
@@ -182,6 +250,23 @@ impl Peer {
         mut pick: impl FnMut(usize) -> usize,
     ) -> usize {
         let steps = join.on_heads(replica, heads);
+        self.answer(join, replica, steps, &mut pick)
+    }
+
+    /// Announces an entry to a replica, and answers each fetch.
+    pub fn announce(&self, join: &mut Join, replica: &mut Memory, block: &[u8]) -> usize {
+        let steps = join.on_announced(replica, block);
+        self.answer(join, replica, steps, &mut |_| 0)
+    }
+
+    /// Does what the steps ask until nothing is left to do.
+    pub fn answer(
+        &self,
+        join: &mut Join,
+        replica: &mut Memory,
+        steps: Vec<Step>,
+        pick: &mut dyn FnMut(usize) -> usize,
+    ) -> usize {
         let mut outstanding = replica.take(steps);
         let mut fetches = 0;
         while !outstanding.is_empty() {

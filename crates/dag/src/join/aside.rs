@@ -1,0 +1,121 @@
+//! Entries that are passed over and complete: all below them is stored or ready,
+//! and an entry above them is still to become ready. With it they are handed
+//! over; if it never does, they are forgotten.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::Proven;
+use super::slots::{Handle, Slots};
+use crate::entry::Outline;
+use crate::{Cid, Error};
+
+/// An entry that is passed over.
+#[derive(Debug)]
+pub(super) struct Aside {
+    /// What others count it by.
+    pub(super) time: u64,
+    pub(super) outline: Outline,
+    pub(super) block: Arc<[u8]>,
+    pub(super) why: Error,
+    /// The entry itself, if its signature and identity are good.
+    pub(super) proven: Option<Proven>,
+    /// Its parents that are passed over and were not handed over before.
+    pub(super) below: Vec<Cid>,
+    /// Those that follow its links.
+    pub(super) children: Vec<Handle>,
+}
+
+#[derive(Debug)]
+pub(super) struct Asides {
+    /// With the order in which they came: parents first.
+    by_cid: BTreeMap<Cid, (u64, Aside)>,
+    born: u64,
+    bytes: usize,
+    entries_max: usize,
+    bytes_max: usize,
+}
+
+impl Asides {
+    pub(super) fn new(entries_max: usize, bytes_max: usize) -> Asides {
+        Asides { by_cid: BTreeMap::new(), born: 0, bytes: 0, entries_max, bytes_max }
+    }
+
+    pub(super) fn get_mut(&mut self, cid: &Cid) -> Option<&mut Aside> {
+        self.by_cid.get_mut(cid).map(|(_, aside)| aside)
+    }
+
+    /// Whether so much more may be passed over, beside what `slots` have begun to.
+    pub(super) fn has_room(&mut self, slots: &Slots, entries: usize, bytes: usize) -> bool {
+        let (begun, begun_bytes) = slots.passing();
+        let fits = |asides: &Asides| {
+            asides.by_cid.len() + begun + entries <= asides.entries_max
+                && asides.bytes + begun_bytes + bytes <= asides.bytes_max
+        };
+        if fits(self) {
+            return true;
+        }
+        self.forget_orphans(slots);
+        fits(self)
+    }
+
+    pub(super) fn insert(&mut self, cid: Cid, aside: Aside) {
+        self.born += 1;
+        self.bytes += aside.block.len();
+        self.by_cid.insert(cid, (self.born, aside));
+    }
+
+    /// Takes out these and all those below them, parents first.
+    ///
+    /// # Errors
+    /// The address of one that is not here and `is_settled` does not know.
+    pub(super) fn take_all(
+        &mut self,
+        below: Vec<Cid>,
+        is_settled: impl Fn(&Cid) -> bool,
+    ) -> Result<Vec<(Cid, Aside)>, Cid> {
+        let (mut line, mut seen, mut order) = (below, BTreeSet::new(), Vec::new());
+        while let Some(cid) = line.pop() {
+            if !seen.insert(cid) {
+                continue;
+            }
+            match self.by_cid.get(&cid) {
+                Some((born, aside)) => {
+                    order.push((*born, cid));
+                    line.extend(&aside.below);
+                }
+                None if is_settled(&cid) => {}
+                None => return Err(cid),
+            }
+        }
+        order.sort_unstable();
+        let taken = order.into_iter().filter_map(|(_, cid)| {
+            let (_, aside) = self.by_cid.remove(&cid)?;
+            self.bytes -= aside.block.len();
+            Some((cid, aside))
+        });
+        Ok(taken.collect())
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.by_cid.clear();
+        self.bytes = 0;
+    }
+
+    /// Forgets those that nobody needs who still waits.
+    fn forget_orphans(&mut self, slots: &Slots) {
+        let mut newest_first: Vec<(u64, Cid)> =
+            self.by_cid.iter().map(|(cid, (born, _))| (*born, *cid)).collect();
+        newest_first.sort_unstable_by(|a, b| b.cmp(a));
+        let mut needed = BTreeSet::new();
+        for (_, cid) in newest_first {
+            let Some((_, aside)) = self.by_cid.get(&cid) else { continue };
+            if needed.contains(&cid) || aside.children.iter().any(|child| slots.is_alive(child)) {
+                needed.insert(cid);
+                needed.extend(&aside.below);
+            }
+        }
+        self.by_cid.retain(|cid, _| needed.contains(cid));
+        self.bytes = self.by_cid.values().map(|(_, aside)| aside.block.len()).sum();
+    }
+}

@@ -1,0 +1,64 @@
+//! What comes into a join already verified, and what comes out of it as passed over.
+
+use std::sync::Arc;
+
+use crate::{Address, Cid, Entry, Error, Identity};
+
+/// An entry of which everything is verified that needs neither its parents nor
+/// the access to its log: log, identity, key and signature. To have one is the
+/// proof, so they can be made anywhere and in parallel.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Proven {
+    entry: Entry,
+    identity: Arc<Identity>,
+}
+
+impl Proven {
+    /// Verifies an entry against the identity it names.
+    ///
+    /// # Errors
+    /// [`Error::WrongLog`], [`Error::WrongIdentity`], [`Error::KeyNotBound`] or
+    /// [`Error::SignatureWrong`].
+    pub fn new(entry: Entry, identity: Arc<Identity>, log: &Address) -> Result<Proven, Error> {
+        entry.prove(log, &identity)?;
+        Ok(Proven { entry, identity })
+    }
+
+    /// An entry that was verified here.
+    pub(super) fn verified(entry: Entry, identity: Arc<Identity>) -> Proven {
+        Proven { entry, identity }
+    }
+
+    /// The entry.
+    pub fn entry(&self) -> &Entry {
+        &self.entry
+    }
+
+    /// Its writer's identity.
+    pub fn identity(&self) -> &Arc<Identity> {
+        &self.identity
+    }
+
+    /// The entry and its writer's identity.
+    pub fn into_parts(self) -> (Entry, Arc<Identity>) {
+        (self.entry, self.identity)
+    }
+}
+
+/// An entry that breaks a rule, below one that breaks none. It is never applied,
+/// indexed or announced; it is stored so that others can follow its links, too.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Passed {
+    /// The content address of its block.
+    pub cid: Cid,
+    /// What [`super::Replica::time_of`] is to answer for it: its clock time, or what is nearest to
+    /// that between the time of its newest parent and `CLOCK_JUMP_TICKS_MAX` above it.
+    pub time: u64,
+    /// Its parents. They are no heads: the entry above this one reaches them.
+    pub next: Vec<Cid>,
+    /// The exact bytes.
+    pub block: Arc<[u8]>,
+    /// The block it names as its identity, if that is what is wrong with it. To be stored as a
+    /// block: without it nobody could tell that the entry is to be passed over.
+    pub identity: Option<(Cid, Arc<[u8]>)>,
+}

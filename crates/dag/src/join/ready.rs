@@ -1,0 +1,164 @@
+//! What becomes of an entry once all below it is settled: it is ready, passed
+//! over, put off or refused.
+
+use super::aside::Aside;
+use super::slots::Removed;
+use super::work::{Run, Task};
+use super::writers::Writer;
+use super::{Join, Passed, Proven, Refusal, Stage};
+use crate::entry::{check_clock, counted_time};
+use crate::{Cid, Error, Identity, Verdict};
+
+impl Join {
+    /// Whether the writer of an entry may have it in the log. For a former
+    /// writer's, somebody must vouch: an entry that names it, or a revoke.
+    pub(super) fn standing(
+        &self,
+        cid: &Cid,
+        identity: &Identity,
+        named: bool,
+    ) -> Result<(), Error> {
+        match self.access.judge(identity) {
+            Verdict::Allowed => Ok(()),
+            Verdict::Former if named || self.access.vouches(cid) => Ok(()),
+            Verdict::Former => Err(Error::AccessRevoked),
+            Verdict::Never if self.access.is_mutable() => Err(Error::AccessNotGranted),
+            Verdict::Never => Err(Error::AccessDenied),
+        }
+    }
+
+    /// Takes a verified entry as a head of another node.
+    pub(super) fn take_proven(&mut self, run: &mut Run<'_>, proven: Proven) {
+        let cid = proven.entry().cid();
+        if self.is_decided(run, &cid) {
+            return;
+        }
+        if !self.slots.contains(&cid) {
+            match self.standing(&cid, proven.identity(), false) {
+                Ok(()) => {}
+                Err(Error::AccessDenied) => return self.refuse_head(run, cid, Error::AccessDenied),
+                Err(why) => {
+                    self.deferred.insert(proven);
+                    return run.refuse(cid, why);
+                }
+            }
+            let parents = proven.entry().next().iter();
+            let newest: Option<u64> = parents
+                .map(|parent| self.time_of(run, parent))
+                .try_fold(0, |newest, time| time.map(|time| newest.max(time)));
+            if let Some(newest) = newest {
+                let (entry, identity) = proven.into_parts();
+                return match check_clock(entry.clock().time, newest) {
+                    Err(why) => self.refuse_head(run, cid, why),
+                    Ok(()) => {
+                        self.hand_over(run, identity);
+                        self.settled.insert(cid, entry.clock().time);
+                        run.ready.push(entry);
+                    }
+                };
+            }
+        }
+        match self.slots.want(cid, None, &mut run.tasks) {
+            Ok(()) => self.seat(run, proven),
+            Err(why) => run.refuse(cid, why),
+        }
+    }
+
+    /// An entry is ready, with all that is passed over below it.
+    pub(super) fn ready(&mut self, run: &mut Run<'_>, cid: Cid) {
+        let below = match self.slots.get_mut(&cid) {
+            Some(slot) => std::mem::take(&mut slot.below),
+            None => return,
+        };
+        if !below.is_empty() {
+            let (settled, replica, handed) = (&self.settled, run.replica, &run.handed);
+            let is_settled = |cid: &Cid| {
+                handed.contains(cid) || settled.get(cid).is_some() || replica.time_of(cid).is_some()
+            };
+            match self.asides.take_all(below, is_settled) {
+                Ok(asides) => {
+                    asides.into_iter().for_each(|(cid, it)| self.hand_aside(run, cid, it))
+                }
+                Err(lost) => return run.tasks.push(Task::Reject(cid, Error::BlockMissing(lost))),
+            }
+        }
+        let Some(Removed { stage: Stage::Waiting(proven), children, .. }) = self.slots.remove(&cid)
+        else {
+            return;
+        };
+        let (entry, identity) = proven.into_parts();
+        let time = entry.clock().time;
+        self.hand_over(run, identity);
+        self.settled.insert(cid, time);
+        run.ready.push(entry);
+        run.tasks.extend(children.into_iter().map(|child| Task::Parent(child, time, None)));
+    }
+
+    /// An entry that may not be in the log is complete below. Those above it go on.
+    pub(super) fn pass_over(&mut self, run: &mut Run<'_>, cid: Cid, why: Error) {
+        let Some(slot) = self.slots.get(&cid) else { return };
+        let (newest, bytes) = (slot.newest_parent, slot.stage.bytes());
+        if !slot.is_passing() && !self.asides.has_room(&self.slots, 1, bytes) {
+            return run.tasks.push(Task::Reject(cid, Error::JoinFull));
+        }
+        let Some(Removed { stage, below, children, .. }) = self.slots.remove(&cid) else { return };
+        let (outline, block, proven) = match stage {
+            Stage::Faulty(faulty) => (faulty.0, faulty.1, None),
+            Stage::Waiting(proven) => {
+                let (outline, block) = (proven.entry().outline(), proven.entry().block_shared());
+                (outline, block, Some(*proven))
+            }
+            _ => return,
+        };
+        let time = counted_time(outline.time, newest);
+        let parent = |child: &_| Task::Parent(*child, time, Some(cid));
+        run.tasks.extend(children.iter().map(parent));
+        self.asides.insert(cid, Aside { time, outline, block, why, proven, below, children });
+    }
+
+    /// What was passed over goes with the entry above it. Its writer may have
+    /// been allowed in the meantime.
+    fn hand_aside(&mut self, run: &mut Run<'_>, cid: Cid, aside: Aside) {
+        let Aside { time, outline, block, why, proven, .. } = aside;
+        self.settled.insert(cid, time);
+        run.handed.insert(cid);
+        let mut unusable = None;
+        if let Some(proven) = proven {
+            let (entry, identity) = proven.into_parts();
+            let standing = self.standing(&cid, &identity, true);
+            // Others judge it for themselves, so its writer's identity goes with it.
+            self.hand_over(run, identity);
+            if why == Error::AccessNotGranted && standing.is_ok() {
+                return run.ready.push(entry);
+            }
+        } else if let Some(named) = outline.identity {
+            match self.writers.get(&named) {
+                Some(Writer::Held { identity, .. }) => {
+                    let identity = identity.clone();
+                    self.hand_over(run, identity);
+                }
+                Some(Writer::Unusable { block, .. }) => unusable = Some((named, block.clone())),
+                _ => {}
+            }
+        }
+        run.passed.push(Passed { cid, time, next: outline.next, block, identity: unusable });
+    }
+
+    /// An entry that no other names and whose writer may not append.
+    pub(super) fn put_off(&mut self, run: &mut Run<'_>, cid: Cid, why: Error) {
+        if !matches!(why, Error::AccessRevoked | Error::AccessNotGranted) {
+            return self.refuse_head(run, cid, why);
+        }
+        if let Some(Removed { stage: Stage::Waiting(proven), .. }) = self.slots.remove(&cid) {
+            self.deferred.insert(*proven);
+            run.refuse(cid, why);
+        }
+    }
+
+    /// Refuses an entry that no other names. Should one do so, it is passed over.
+    pub(super) fn refuse_head(&mut self, run: &mut Run<'_>, cid: Cid, why: Error) {
+        self.slots.remove(&cid);
+        self.refused.insert(cid, Refusal { why: why.clone(), passable: true });
+        run.refuse(cid, why);
+    }
+}

@@ -1,0 +1,355 @@
+//! The replicator: how one store keeps level with its peers.
+//!
+//! A machine without IO around a [`Join`] and a [`Pull`]. It is told of peers,
+//! announcements, heads, blocks, replies and of the time, and answers with
+//! [`Act`]s. Two sorts of peers: native ones speak fast sync and are pulled from;
+//! with all others heads are exchanged and blocks fetched one by one. Invariants:
+//!
+//! - Every announcement gets exactly one verdict, and none is accepted before its
+//!   signature, the binding of its key and its writer's right are checked.
+//! - One [`Act::Store`] is under way at a time, and what is stored later never
+//!   lacks ancestors that were to be stored before. When storing fails all that
+//!   was ready is dropped, and had again from the peers.
+//! - One pull is under way at a time. What calls for another meanwhile is noted.
+//! - A head whose ancestors cannot be had is tried again, later and later, and
+//!   holds up no other. What a peer sends never grows what is kept beyond
+//!   [`crate::limits`].
+//! - Nothing depends on a message that may be lost: some native peer is pulled
+//!   from and heads are exchanged from time to time.
+//!
+//! It does not announce: whoever writes an entry announces it, after its commit,
+//! and whoever accepts it passes it on. It does not answer requests either: that
+//! is [`crate::sync::serve`].
+
+mod act;
+mod announcements;
+mod fetches;
+mod heads;
+mod jitter;
+mod outbox;
+mod peers;
+mod pulling;
+mod turn;
+mod wanted;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+pub use act::{Act, Load, Offence, Peer, Token, Verdict};
+use announcements::Announcements;
+use fetches::{Cause, Fetches};
+use jitter::Jitter;
+use outbox::Outbox;
+use peers::Peers;
+use pulling::Pulling;
+use wanted::Wanted;
+
+use crate::join::memory::Memory;
+use crate::join::{Join, Limits, Proven, Replica};
+use crate::limits::{
+    FETCHES_WAITING_MAX, HEADS_CHANGED_MS, HEADS_EXCHANGED_MAX, IDENTITIES_KEPT_MAX,
+    NEW_PEER_SPREAD_MS, PULL_PERIOD_MS, SEEN_ENTRIES_MAX, STORE_RETRY_MS, STORE_RETRY_MS_MAX,
+};
+use crate::sync::Tree;
+use crate::{Access, Address, Cid, Entry, Error, Identity};
+
+#[cfg(doc)]
+use crate::sync::Pull;
+
+/// What the replicator asks about the node it runs on. All of it is what is stored.
+pub trait Host: Replica + Tree {
+    /// Verifies entries, each against its writer's identity, in their order. The
+    /// work is independent, and a caller with threads does it on several.
+    fn prove(
+        &self,
+        log: &Address,
+        entries: Vec<(Entry, Arc<Identity>)>,
+    ) -> Vec<Result<Proven, Error>> {
+        entries.into_iter().map(|(entry, identity)| Proven::new(entry, identity, log)).collect()
+    }
+}
+
+/// The replicator of one store.
+#[derive(Debug)]
+pub struct Replicator {
+    log: Address,
+    access: Access,
+    join: Join,
+    peers: Peers,
+    wanted: Wanted,
+    announcements: Announcements,
+    outbox: Outbox,
+    pulling: Option<Pulling>,
+    fetches: Fetches,
+    /// Blocks that a pull will probably bring, and until when that is waited for.
+    parked: BTreeMap<Cid, (u64, Cause)>,
+    /// Entries of late, and whether each was announced to us.
+    seen: Memory<bool>,
+    /// Entries that break a rule, whoever shows them again.
+    refused: Memory<()>,
+    /// Entries whose writers may not append, as far as is known here.
+    deferred: Memory<()>,
+    /// Verified identities that may not be stored yet.
+    identities: Memory<Arc<Identity>>,
+    jitter: Jitter,
+    /// When the next native peer in turn is pulled from.
+    turn_at_ms: u64,
+    /// Numbers the requests.
+    asks: u64,
+    /// How often storing failed in a row, and until when nothing new is begun.
+    store_failures: u32,
+    paused_until_ms: u64,
+    contact_ms: Option<u64>,
+    /// What is passed over is to be judged again.
+    reconsider: bool,
+    acts: Vec<Act>,
+}
+
+impl Replicator {
+    /// A replicator of this store, to which these writers may append. The seed
+    /// spreads its periods, so that nodes do not keep step.
+    pub fn new(now: u64, log: Address, access: Access, seed: u64) -> Replicator {
+        let mut jitter = Jitter::new(seed);
+        Replicator {
+            log,
+            join: new_join(log, access.clone()),
+            peers: Peers::default(),
+            wanted: Wanted::default(),
+            announcements: Announcements::default(),
+            outbox: Outbox::default(),
+            pulling: None,
+            fetches: Fetches::default(),
+            parked: BTreeMap::new(),
+            seen: Memory::new(SEEN_ENTRIES_MAX),
+            refused: Memory::new(SEEN_ENTRIES_MAX),
+            deferred: Memory::new(SEEN_ENTRIES_MAX),
+            identities: Memory::new(IDENTITIES_KEPT_MAX),
+            turn_at_ms: now.saturating_add(jitter.around(PULL_PERIOD_MS)),
+            jitter,
+            asks: 0,
+            store_failures: 0,
+            paused_until_ms: 0,
+            contact_ms: None,
+            reconsider: access.is_mutable(),
+            access,
+            acts: Vec::new(),
+        }
+    }
+
+    /// A peer is connected and has this store. A native one speaks fast sync.
+    pub fn on_peer(&mut self, now: u64, host: &dyn Host, peer: Peer, native: bool) -> Vec<Act> {
+        if !self.peers.is_connected(peer, native) && self.peers.connect(peer, native) {
+            let soon = now.saturating_add(self.jitter.below(NEW_PEER_SPREAD_MS));
+            self.turn_to(peer, soon);
+            // It may have what the others lack. A native one is pulled from first.
+            self.wanted.hasten(soon.saturating_add(NEW_PEER_SPREAD_MS), false);
+        }
+        self.finish(now, host)
+    }
+
+    /// A peer is no longer connected, or has closed this store.
+    pub fn on_peer_gone(&mut self, now: u64, host: &dyn Host, peer: Peer) -> Vec<Act> {
+        self.peers.disconnect(peer);
+        if self.pulling.as_ref().is_some_and(|pulling| pulling.peer == peer) {
+            self.end_pull(now, false);
+        }
+        self.finish(now, host)
+    }
+
+    /// A peer announces an entry. The verdict may follow later, within
+    /// [`crate::limits::ANNOUNCEMENT_WAIT_MS`].
+    pub fn on_announced(
+        &mut self,
+        now: u64,
+        host: &dyn Host,
+        peer: Peer,
+        token: Token,
+        block: &[u8],
+    ) -> Vec<Act> {
+        self.announced(now, host, peer, token, block);
+        self.finish(now, host)
+    }
+
+    /// As [`Replicator::on_announced`], of an entry that the caller has verified.
+    pub fn on_proven(
+        &mut self,
+        now: u64,
+        host: &dyn Host,
+        peer: Peer,
+        token: Token,
+        proven: Proven,
+    ) -> Vec<Act> {
+        if self.may_announce(now, peer, token)
+            && !self.is_repeated(now, host, peer, token, &proven.entry().cid())
+        {
+            self.judge(now, host, peer, token, proven);
+        }
+        self.finish(now, host)
+    }
+
+    /// The heads of a peer: what came in an exchange.
+    pub fn on_heads(
+        &mut self,
+        now: u64,
+        host: &dyn Host,
+        peer: Peer,
+        blocks: &[Vec<u8>],
+    ) -> Vec<Act> {
+        self.contact_ms = Some(now);
+        if self.peers.may_announce(now, peer) {
+            for block in blocks.iter().take(HEADS_EXCHANGED_MAX) {
+                self.shown(now, host, peer, block);
+            }
+        }
+        self.finish(now, host)
+    }
+
+    /// A block that was asked for, or `None` if nobody has it. What comes must
+    /// hash to its address.
+    pub fn on_fetched(
+        &mut self,
+        now: u64,
+        host: &dyn Host,
+        cid: Cid,
+        block: Option<&[u8]>,
+    ) -> Vec<Act> {
+        if let Some(cause) = self.fetches.done(&cid, block.is_some()) {
+            self.fetched(now, host, cid, block, cause);
+        }
+        self.finish(now, host)
+    }
+
+    /// The reply to the request with this number, or `None` if there is none.
+    pub fn on_reply(
+        &mut self,
+        now: u64,
+        host: &dyn Host,
+        peer: Peer,
+        number: u64,
+        reply: Option<&[u8]>,
+    ) -> Vec<Act> {
+        self.replied(now, host, peer, number, reply);
+        self.finish(now, host)
+    }
+
+    /// What was last given to be stored is stored, or could not be.
+    pub fn on_stored(&mut self, now: u64, host: &dyn Host, ok: bool) -> Vec<Act> {
+        if ok {
+            self.outbox.stored();
+            self.store_failures = 0;
+        } else if self.outbox.is_storing() {
+            self.begin_anew(now);
+        }
+        self.finish(now, host)
+    }
+
+    /// The time has come, or may have: see [`Replicator::due_ms`].
+    pub fn on_tick(&mut self, now: u64, host: &dyn Host) -> Vec<Act> {
+        self.finish(now, host)
+    }
+
+    /// Other writers may append from now on. What was put off is judged again, and
+    /// [`Act::Reconsider`] follows.
+    pub fn set_access(&mut self, now: u64, host: &dyn Host, access: Access) -> Vec<Act> {
+        let steps = self.join.set_access(host, access.clone());
+        self.access = access;
+        self.deferred = Memory::new(SEEN_ENTRIES_MAX);
+        self.reconsider = true;
+        self.take_steps(now, host, steps);
+        self.peers.forget_gaps();
+        let soon = now.saturating_add(self.jitter.below(NEW_PEER_SPREAD_MS));
+        self.turn_to_all(soon);
+        self.finish(now, host)
+    }
+
+    /// Judges again an entry that is stored as passed over, given its block, when
+    /// [`Act::Reconsider`] asks for it.
+    pub fn reconsider(&mut self, now: u64, host: &dyn Host, block: &[u8]) -> Vec<Act> {
+        let steps = self.join.reconsider(host, block);
+        self.take_steps(now, host, steps);
+        self.finish(now, host)
+    }
+
+    /// Entries known to be missing here, an estimate; `None` before the first
+    /// word of a peer.
+    pub fn behind(&self) -> Option<u64> {
+        self.contact_ms?;
+        let pulled = self.pulling.as_ref().map_or(0, Pulling::behind);
+        let waiting = self.join.waiting().max(self.wanted.len()) as u64;
+        Some(pulled.max(waiting) + self.outbox.len() as u64)
+    }
+
+    /// Whether nothing is known to be missing, and some peer was asked.
+    pub fn is_level(&self) -> bool {
+        self.behind() == Some(0) && self.store_failures == 0
+    }
+
+    /// When a peer last showed what it has.
+    pub fn last_contact_ms(&self) -> Option<u64> {
+        self.contact_ms
+    }
+
+    /// How much is kept now.
+    pub fn load(&self) -> Load {
+        Load {
+            peers: self.peers.len(),
+            heads_wanted: self.wanted.len(),
+            announcements_waiting: self.announcements.len(),
+            fetches: self.fetches.len() + self.parked.len(),
+            joining: self.join.waiting(),
+            storing: self.outbox.len(),
+        }
+    }
+
+    /// Storing failed: what the join counts as settled is not. All of it is had
+    /// again from the peers, after a while.
+    fn begin_anew(&mut self, now: u64) {
+        self.join = new_join(self.log, self.access.clone());
+        self.outbox = Outbox::default();
+        self.parked.clear();
+        self.fetches.clear_waiting();
+        self.end_pull(now, false);
+        let wait_ms = (STORE_RETRY_MS << self.store_failures.min(16)).min(STORE_RETRY_MS_MAX);
+        self.store_failures = self.store_failures.saturating_add(1);
+        self.paused_until_ms = now.saturating_add(self.jitter.around(wait_ms));
+        self.wanted.hasten(self.paused_until_ms, true);
+        self.turn_to_all(self.paused_until_ms);
+    }
+
+    /// Calls for what this peer has: a pull from a native one, heads of another.
+    fn turn_to(&mut self, peer: Peer, at_ms: u64) {
+        if self.peers.is_plain(peer) {
+            self.peers.want_heads(peer, at_ms);
+        } else {
+            self.peers.want_pull(peer, at_ms);
+        }
+    }
+
+    fn turn_to_all(&mut self, at_ms: u64) {
+        let connected: Vec<(Peer, bool)> = self.peers.connected().collect();
+        for (peer, _) in connected {
+            self.turn_to(peer, at_ms);
+        }
+    }
+
+    /// The heads are others, and not everybody was told by an announcement.
+    fn heads_changed(&mut self, now: u64) {
+        let plain: Vec<Peer> =
+            self.peers.connected().filter(|(_, native)| !native).map(|(peer, _)| peer).collect();
+        for peer in plain {
+            let at_ms = now.saturating_add(self.jitter.around(HEADS_CHANGED_MS));
+            self.peers.want_heads(peer, at_ms);
+        }
+    }
+
+    /// Whether an entry is stored, passed over, or about to be stored.
+    fn is_known(&self, host: &dyn Host, cid: &Cid) -> bool {
+        self.outbox.contains(cid) || host.time_of(cid).is_some()
+    }
+}
+
+/// A join that leaves it to [`Fetches`] how much is asked for at a time.
+fn new_join(log: Address, access: Access) -> Join {
+    let limits = Limits { fetches_max: FETCHES_WAITING_MAX, ..Limits::default() };
+    Join::with_limits(log, access, limits)
+}

@@ -1,0 +1,173 @@
+//! What is due: after every input the replicator looks what it can do by now.
+
+use super::fetches::Cause;
+use super::{Act, Host, Replicator};
+use crate::Cid;
+use crate::limits::{HEADS_PERIOD_MS, PULL_PERIOD_MS};
+
+impl Replicator {
+    /// The latest time at which [`Replicator::on_tick`] is to be called next.
+    pub fn due_ms(&self) -> u64 {
+        let times = [self.announcements.due_ms(), self.work_due_ms()];
+        times.into_iter().flatten().min().unwrap_or(u64::MAX)
+    }
+
+    /// When something is due that a full outbox or a pause would hold up.
+    fn work_due_ms(&self) -> Option<u64> {
+        let parked_ms = self.parked.values().map(|(at_ms, _)| *at_ms).min();
+        let times = match &self.pulling {
+            _ if self.outbox.is_full() => return None,
+            Some(pulling) => [
+                Some(pulling.due_ms()),
+                self.peers.heads_due_ms(),
+                parked_ms.map(|at_ms| at_ms.max(pulling.idle_ms())),
+                self.wanted.due_ms(),
+            ],
+            None => [
+                Some(self.turn_at_ms),
+                self.peers.heads_due_ms().into_iter().chain(self.peers.pull_due_ms()).min(),
+                parked_ms,
+                self.wanted.due_ms(),
+            ],
+        };
+        times.into_iter().flatten().min().map(|at_ms| at_ms.max(self.paused_until_ms))
+    }
+
+    pub(super) fn is_paused(&self, now: u64) -> bool {
+        now < self.paused_until_ms
+    }
+
+    /// Does what is due, and gives all acts since the last time.
+    pub(super) fn finish(&mut self, now: u64, host: &dyn Host) -> Vec<Act> {
+        for announced in self.announcements.take_overdue(now) {
+            self.identified(now, host, announced, None);
+        }
+        if !self.is_paused(now) {
+            self.give_up_pull(now);
+            self.ask_held(now);
+            self.start_pull(now);
+            self.unpark(now, host);
+            self.try_heads(now, host);
+            self.fetch_next();
+            self.exchange_heads(now);
+        }
+        if self.join.is_idle() {
+            let known: Vec<Cid> = self.wanted.worked_on().collect();
+            for cid in known {
+                self.forget_or_retry(now, host, cid);
+            }
+        }
+        self.acts.extend(self.outbox.next());
+        if self.reconsider && self.outbox.is_empty() {
+            // What was passed over before the access changed is all stored by now.
+            self.reconsider = false;
+            self.acts.push(Act::Reconsider);
+        }
+        self.name_candidates(now);
+        std::mem::take(&mut self.acts)
+    }
+
+    /// A head that the join no longer works on without a word about it: it was
+    /// stored by another way.
+    fn forget_or_retry(&mut self, now: u64, host: &dyn Host, cid: Cid) {
+        if self.is_known(host, &cid) {
+            self.wanted.remove(&cid);
+        } else {
+            self.wanted.failed(now, &cid, &mut self.jitter);
+        }
+    }
+
+    fn give_up_pull(&mut self, now: u64) {
+        if self.pulling.as_ref().is_some_and(|pulling| pulling.due_ms() <= now) {
+            self.end_pull(now, true);
+        }
+    }
+
+    /// Begins the pull that is most called for, or that of the next peer in turn.
+    fn start_pull(&mut self, now: u64) {
+        if self.pulling.is_some() || self.outbox.is_full() {
+            return;
+        }
+        // Turns come first: no peer that always calls for pulls keeps others from theirs.
+        let mut peer = None;
+        if self.turn_at_ms <= now {
+            self.turn_at_ms = now.saturating_add(self.jitter.around(PULL_PERIOD_MS));
+            peer = self.peers.next_in_turn(now);
+        }
+        if let Some(peer) = peer.or_else(|| self.peers.due_pull(now)) {
+            self.begin_pull(now, peer);
+        }
+    }
+
+    /// Fetches what no pull brought in time.
+    fn unpark(&mut self, now: u64, host: &dyn Host) {
+        if self.pulling.as_ref().is_some_and(|pulling| now < pulling.idle_ms()) {
+            return;
+        }
+        let due = |(_, (until, _)): &(&Cid, &(u64, Cause))| *until <= now;
+        let due: Vec<(Cid, Cause)> =
+            self.parked.iter().filter(due).map(|(cid, (_, cause))| (*cid, *cause)).collect();
+        for (cid, cause) in due {
+            self.parked.remove(&cid);
+            if self.join.awaits(&cid) {
+                self.unpark_one(now, host, cid, cause);
+            }
+        }
+    }
+
+    fn unpark_one(&mut self, now: u64, host: &dyn Host, cid: Cid, cause: Cause) {
+        // What was stored by another way in the meantime is no longer missing.
+        let identity = self.identity(host, &cid);
+        let stored = self.is_known(host, &cid);
+        let steps = match identity {
+            Some(identity) => self.join.on_block(host, cid, &identity.block),
+            None if stored => self.join.on_missing(host, cid),
+            None => return self.fetches.want(cid, cause),
+        };
+        self.take_steps_of(now, host, steps, cause, false);
+    }
+
+    /// Tries heads again whose time has come: by a pull from who showed them, or
+    /// block by block, in turns.
+    fn try_heads(&mut self, now: u64, host: &dyn Host) {
+        while !self.outbox.is_full()
+            && let Some((cid, attempts, from)) = self.wanted.take_due(now)
+        {
+            if self.is_known(host, &cid) {
+                self.wanted.remove(&cid);
+                continue;
+            }
+            let pulled = from.iter().find(|peer| self.peers.can_pull(now, **peer)).copied();
+            let park = pulled.is_some() && attempts.is_multiple_of(2);
+            let steps = self.join.on_heads(host, &[cid]);
+            let cause = Cause { peer: from.first().copied(), head: Some(cid) };
+            self.take_steps_of(now, host, steps, cause, park);
+            if let Some(peer) = pulled.filter(|_| park) {
+                self.peers.want_pull(peer, now);
+            }
+        }
+    }
+
+    /// Asks for blocks as long as there is room for what they bring.
+    fn fetch_next(&mut self) {
+        while !self.outbox.is_full()
+            && let Some((cid, cause)) = self.fetches.next()
+        {
+            if self.join.awaits(&cid) {
+                self.acts.push(Act::Fetch { cid, from: cause.peer.into_iter().collect() });
+            } else {
+                self.fetches.forget(&cid);
+            }
+        }
+    }
+
+    fn exchange_heads(&mut self, now: u64) {
+        while let Some(peer) = self.peers.take_due_heads(now) {
+            if self.peers.is_plain(peer) {
+                self.acts.push(Act::SendHeads { peer });
+                let next = now.saturating_add(self.jitter.around(HEADS_PERIOD_MS));
+                self.peers.want_heads(peer, next);
+            }
+        }
+    }
+}

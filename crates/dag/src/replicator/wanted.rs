@@ -1,0 +1,114 @@
+//! Heads whose ancestors are not all here: who has them, and when to try again.
+//!
+//! Only heads get a place, never their ancestors, and no peer gets all places.
+
+use std::collections::BTreeMap;
+
+use super::Peer;
+use super::jitter::Jitter;
+use crate::Cid;
+use crate::limits::{
+    HEAD_ATTEMPTS_MAX, HEAD_RETRY_MS, HEAD_RETRY_MS_MAX, HEAD_SOURCES_MAX, HEADS_WANTED_MAX,
+    HEADS_WANTED_OF_PEER_MAX,
+};
+
+/// A head that is not here yet.
+#[derive(Debug)]
+pub(super) struct Head {
+    /// Peers that showed it, the first one first.
+    from: Vec<Peer>,
+    /// How often it failed.
+    attempts: u32,
+    /// When it is tried next; `None` while the join works on it.
+    at_ms: Option<u64>,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Wanted {
+    by_cid: BTreeMap<Cid, Head>,
+}
+
+impl Wanted {
+    pub(super) fn len(&self) -> usize {
+        self.by_cid.len()
+    }
+
+    /// Keeps a head that a peer has; false if there is no room. With a time it
+    /// is tried then, without one the join has it. A head that is kept already
+    /// keeps its time.
+    pub(super) fn insert(&mut self, cid: Cid, peer: Peer, at_ms: Option<u64>) -> bool {
+        if let Some(head) = self.by_cid.get_mut(&cid) {
+            if head.from.len() < HEAD_SOURCES_MAX && !head.from.contains(&peer) {
+                head.from.push(peer);
+            }
+            return true;
+        }
+        let of_peer = self.by_cid.values().filter(|head| head.from.first() == Some(&peer)).count();
+        if self.by_cid.len() >= HEADS_WANTED_MAX || of_peer >= HEADS_WANTED_OF_PEER_MAX {
+            return false;
+        }
+        self.by_cid.insert(cid, Head { from: vec![peer], attempts: 0, at_ms });
+        true
+    }
+
+    pub(super) fn remove(&mut self, cid: &Cid) -> bool {
+        self.by_cid.remove(cid).is_some()
+    }
+
+    /// The head could not be had: it is tried again later, and in the end
+    /// forgotten. False if it is no head.
+    pub(super) fn failed(&mut self, now: u64, cid: &Cid, jitter: &mut Jitter) -> bool {
+        let Some(head) = self.by_cid.get_mut(cid) else { return false };
+        head.attempts += 1;
+        if head.attempts >= HEAD_ATTEMPTS_MAX {
+            self.by_cid.remove(cid);
+            return true;
+        }
+        let wait_ms = HEAD_RETRY_MS << (head.attempts - 1).min(16);
+        head.at_ms = Some(now.saturating_add(jitter.around(wait_ms.min(HEAD_RETRY_MS_MAX))));
+        true
+    }
+
+    /// A head that is due: the join has it from now on. Gives how often it
+    /// failed and who showed it.
+    pub(super) fn take_due(&mut self, now: u64) -> Option<(Cid, u32, Vec<Peer>)> {
+        let due = |(_, head): &(&Cid, &mut Head)| head.at_ms.is_some_and(|at_ms| at_ms <= now);
+        let (cid, head) = self.by_cid.iter_mut().find(due)?;
+        head.at_ms = None;
+        Some((*cid, head.attempts, head.from.clone()))
+    }
+
+    /// Whether any head is tried at some time.
+    pub(super) fn due_ms(&self) -> Option<u64> {
+        self.by_cid.values().filter_map(|head| head.at_ms).min()
+    }
+
+    /// All heads that wait are tried by this time, those that the join had, too, if it is gone.
+    pub(super) fn hasten(&mut self, at_ms: u64, join_is_gone: bool) {
+        for head in self.by_cid.values_mut() {
+            match head.at_ms {
+                Some(before) => head.at_ms = Some(before.min(at_ms)),
+                None if join_is_gone => head.at_ms = Some(at_ms),
+                None => {}
+            }
+        }
+    }
+
+    /// The heads that this peer showed are tried by this time.
+    pub(super) fn hasten_of(&mut self, peer: Peer, at_ms: u64) {
+        for head in self.by_cid.values_mut().filter(|head| head.from.contains(&peer)) {
+            head.at_ms = head.at_ms.map(|before| before.min(at_ms));
+        }
+    }
+
+    /// The heads that the join works on.
+    pub(super) fn worked_on(&self) -> impl Iterator<Item = Cid> + '_ {
+        self.by_cid.iter().filter(|(_, head)| head.at_ms.is_none()).map(|(cid, _)| *cid)
+    }
+
+    /// Peers that showed heads which the join works on.
+    pub(super) fn sources(&self) -> impl Iterator<Item = Peer> + '_ {
+        let worked_on = self.by_cid.values().filter(|head| head.at_ms.is_none());
+        worked_on.flat_map(|head| head.from.iter().copied())
+    }
+}

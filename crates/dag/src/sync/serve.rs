@@ -1,0 +1,135 @@
+//! The side that answers. It keeps nothing from one request to the next.
+
+use std::collections::BTreeSet;
+
+use super::{Ask, Cell, Declined, Holding, Id, Reply, Request, Source, Span, Unreadable};
+use crate::entry::Glance;
+use crate::limits::{SYNC_BLOCKS_BYTES_MAX, SYNC_ENTRIES_MAX, SYNC_IDS_MAX, SYNC_VERSION};
+use crate::{Cid, Error};
+
+/// Answers one request: one frame in, one frame out. Work and bytes are bounded, whatever comes.
+///
+/// # Errors
+/// [`Unreadable`] if our own entries could not be read. What came from outside is never an error:
+/// it is answered with the reason.
+pub fn serve(source: &dyn Source, request: &[u8]) -> Result<Vec<u8>, Unreadable> {
+    let reply = match Request::decode(request) {
+        Ok(request) => answer(source, &request)?,
+        Err(_) => Reply::Declined(Declined::Malformed),
+    };
+    Ok(reply.encode())
+}
+
+fn answer(source: &dyn Source, request: &Request) -> Result<Reply, Unreadable> {
+    if let Ask::Open { version } = request.ask
+        && version != SYNC_VERSION
+    {
+        return Ok(Reply::Declined(Declined::Version));
+    }
+    let Some(store) = source.store(&request.log)? else {
+        return Ok(Reply::Declined(Declined::Unknown));
+    };
+    let store = store.as_ref();
+    match &request.ask {
+        Ask::Open { .. } => {
+            let newest = store.newest()?;
+            Ok(Reply::Root { newest, summary: store.summary(Cell::root(newest))? })
+        }
+        Ask::Children(cells) => {
+            let children_of = |cell: &Cell| {
+                let children = store.children(*cell)?;
+                Ok(children.into_iter().map(|(child, summary)| (child.slot(), summary)).collect())
+            };
+            Ok(Reply::Children(cells.iter().map(children_of).collect::<Result<_, _>>()?))
+        }
+        Ask::Ids { spans, after } => ids(store, spans, *after),
+        Ask::Range { span, after } => range(store, *span, *after),
+        Ask::Blocks(cids) => blocks(store, cids),
+    }
+}
+
+fn ids(store: &dyn Holding, spans: &[Span], after: Option<Id>) -> Result<Reply, Unreadable> {
+    let mut ids = Vec::new();
+    for span in spans {
+        // One more than fits shows whether there is more.
+        let room = SYNC_IDS_MAX + 1 - ids.len();
+        ids.extend(store.ids(*span, after, room)?);
+        if ids.len() > SYNC_IDS_MAX {
+            ids.truncate(SYNC_IDS_MAX);
+            return Ok(Reply::Ids { ids, more: true });
+        }
+    }
+    Ok(Reply::Ids { ids, more: false })
+}
+
+fn range(store: &dyn Holding, span: Span, after: Option<Id>) -> Result<Reply, Unreadable> {
+    let found = store.entries(span, after, SYNC_ENTRIES_MAX, SYNC_BLOCKS_BYTES_MAX)?;
+    let mut batch = Batch::new(store);
+    for entry in found {
+        if !batch.add(entry)? {
+            break;
+        }
+    }
+    let more = match batch.last {
+        Some(last) => !store.ids(span, Some(last), 1)?.is_empty(),
+        None => false,
+    };
+    Ok(Reply::Blocks { entries: batch.entries, identities: batch.identities, more })
+}
+
+fn blocks(store: &dyn Holding, cids: &[Cid]) -> Result<Reply, Unreadable> {
+    let mut batch = Batch::new(store);
+    for cid in cids {
+        let Some(entry) = store.entry(cid)? else { break };
+        if !batch.add(entry)? {
+            break;
+        }
+    }
+    Ok(Reply::Blocks { entries: batch.entries, identities: batch.identities, more: false })
+}
+
+/// Entries and their identities, as many as one reply may hold.
+struct Batch<'s> {
+    store: &'s dyn Holding,
+    entries: Vec<Vec<u8>>,
+    identities: Vec<Vec<u8>>,
+    named: BTreeSet<Cid>,
+    bytes: usize,
+    last: Option<Id>,
+}
+
+impl<'s> Batch<'s> {
+    fn new(store: &'s dyn Holding) -> Batch<'s> {
+        Batch {
+            store,
+            entries: Vec::new(),
+            identities: Vec::new(),
+            named: BTreeSet::new(),
+            bytes: 0,
+            last: None,
+        }
+    }
+
+    /// Adds an entry with its identity, unless it no longer fits.
+    fn add(&mut self, entry: Vec<u8>) -> Result<bool, Unreadable> {
+        let cid = Cid::of(&entry);
+        let broken = |e: Error| Unreadable(format!("entry {cid}: {e}"));
+        let Glance { time, identity, .. } = Glance::of(&entry).map_err(broken)?;
+        let writer = match self.named.contains(&identity) {
+            true => None,
+            false => Some(self.store.identity(&identity)?.ok_or_else(|| {
+                Unreadable(format!("identity {identity} of entry {cid} is missing"))
+            })?),
+        };
+        let bytes = entry.len() + writer.as_ref().map_or(0, Vec::len);
+        if !self.entries.is_empty() && self.bytes + bytes > SYNC_BLOCKS_BYTES_MAX {
+            return Ok(false);
+        }
+        self.bytes += bytes;
+        self.named.insert(identity);
+        self.identities.extend(writer);
+        self.entries.push(entry);
+        self.last = Some(Id { time, cid });
+        Ok(true)
+    }
+}

@@ -1,0 +1,393 @@
+//! The replicator, one input at a time. What many of them do together is the simulator's.
+#![allow(clippy::unwrap_used)]
+
+mod world;
+
+use std::sync::Arc;
+
+use optimusdb_dag::join::{Proven, Replica};
+use optimusdb_dag::limits::{
+    ANNOUNCEMENT_WAIT_MS, FETCHES_FIRST, HEADS_PERIOD_MS, NEW_PEER_SPREAD_MS, PULL_PERIOD_MS,
+    STORE_RETRY_MS_MAX, USELESS_BURST_MESSAGES_MAX,
+};
+use optimusdb_dag::replicator::{Act, Host, Offence, Peer, Replicator, Token, Verdict};
+use optimusdb_dag::sync::{
+    Ask, Cell, Declined, Id, IdTree, Reply, Request, Span, Summary, Tree, Unreadable,
+};
+use optimusdb_dag::{Access, AccessController, Cid, Entry, Identity, IdentityKeys, Ipld, Links};
+use world::{Memory, keys, log};
+
+const NATIVE: Peer = Peer(1);
+const PLAIN: Peer = Peer(2);
+
+/// A node: what it has stored, and its replicator.
+struct Node {
+    disk: Disk,
+    replicator: Replicator,
+    now: u64,
+    tokens: u64,
+}
+
+#[derive(Default)]
+struct Disk {
+    memory: Memory,
+    tree: IdTree,
+}
+
+impl Disk {
+    fn store(&mut self, act: &Act) {
+        let Act::Store { entries, identities, .. } = act else { panic!("{act:?} stores nothing") };
+        for identity in identities {
+            self.memory.identities.insert(identity.cid, Arc::clone(identity));
+        }
+        for entry in entries {
+            self.tree.insert(Id { time: entry.clock().time, cid: entry.cid() });
+            self.memory.store(entry.clone());
+        }
+    }
+}
+
+impl Replica for Disk {
+    fn time_of(&self, cid: &Cid) -> Option<u64> {
+        self.memory.time_of(cid)
+    }
+
+    fn identity(&self, cid: &Cid) -> Option<Arc<Identity>> {
+        self.memory.identity(cid)
+    }
+}
+
+impl Tree for Disk {
+    fn newest(&self) -> Result<Option<u64>, Unreadable> {
+        self.tree.newest()
+    }
+
+    fn summary(&self, cell: Cell) -> Result<Summary, Unreadable> {
+        self.tree.summary(cell)
+    }
+
+    fn children(&self, cell: Cell) -> Result<Vec<(Cell, Summary)>, Unreadable> {
+        self.tree.children(cell)
+    }
+
+    fn ids(&self, span: Span, after: Option<Id>, ids_max: usize) -> Result<Vec<Id>, Unreadable> {
+        self.tree.ids(span, after, ids_max)
+    }
+}
+
+impl Host for Disk {}
+
+impl Node {
+    /// A node that knows the identities of two writers, who may write, and of a third, who may not.
+    fn new() -> Node {
+        let mut node = Node::without_identities();
+        for n in [1, 2, 3] {
+            let identity = keys(n).identity().clone();
+            node.disk.memory.identities.insert(identity.cid, identity);
+        }
+        node
+    }
+
+    fn without_identities() -> Node {
+        let writers = [1, 2].map(|n| keys(n).identity().id.clone());
+        let access = Access::fixed(AccessController::ipfs(writers.to_vec()));
+        let replicator = Replicator::new(0, log(), access, 7);
+        Node { disk: Disk::default(), replicator, now: 0, tokens: 0 }
+    }
+
+    fn peer(&mut self, peer: Peer, native: bool) -> Vec<Act> {
+        self.replicator.on_peer(self.now, &self.disk, peer, native)
+    }
+
+    fn announced(&mut self, peer: Peer, block: &[u8]) -> Vec<Act> {
+        self.tokens += 1;
+        self.replicator.on_announced(self.now, &self.disk, peer, Token(self.tokens), block)
+    }
+
+    fn fetched(&mut self, cid: Cid, block: Option<&[u8]>) -> Vec<Act> {
+        self.replicator.on_fetched(self.now, &self.disk, cid, block)
+    }
+
+    fn stored(&mut self, ok: bool) -> Vec<Act> {
+        self.replicator.on_stored(self.now, &self.disk, ok)
+    }
+
+    /// Lets time pass, tick by tick, and gives all that is done meanwhile.
+    fn wait(&mut self, ms: u64) -> Vec<Act> {
+        let until = self.now + ms;
+        let mut acts = Vec::new();
+        while self.replicator.due_ms() <= until {
+            assert!(acts.len() < 1_000, "too much is done");
+            self.now = self.now.max(self.replicator.due_ms());
+            acts.extend(self.replicator.on_tick(self.now, &self.disk));
+        }
+        self.now = until;
+        acts
+    }
+}
+
+fn entry(keys: &IdentityKeys, time: u64, next: &[&Entry]) -> Entry {
+    let links = Links { next: next.iter().map(|entry| entry.cid()).collect(), refs: vec![], time };
+    Entry::sign(keys, log(), links, Ipld::Null).unwrap()
+}
+
+fn verdicts(acts: &[Act]) -> Vec<Verdict> {
+    let verdict = |act: &Act| match act {
+        Act::Verdict { verdict, .. } => Some(*verdict),
+        _ => None,
+    };
+    acts.iter().filter_map(verdict).collect()
+}
+
+fn fetches(acts: &[Act]) -> Vec<Cid> {
+    let fetch = |act: &Act| match act {
+        Act::Fetch { cid, .. } => Some(*cid),
+        _ => None,
+    };
+    acts.iter().filter_map(fetch).collect()
+}
+
+/// The entries of a store, if it is the only one.
+fn stored(acts: &[Act]) -> Option<Vec<Cid>> {
+    let entries = |act: &Act| match act {
+        Act::Store { entries, .. } => Some(entries.iter().map(Entry::cid).collect()),
+        _ => None,
+    };
+    let mut stores = acts.iter().filter_map(entries);
+    let first = stores.next();
+    assert_eq!(stores.next(), None, "two stores at a time");
+    first
+}
+
+fn asks(acts: &[Act]) -> Vec<(Peer, u64, Ask)> {
+    let ask = |act: &Act| match act {
+        Act::Ask { peer, number, request } => {
+            Some((*peer, *number, Request::decode(request).unwrap().ask))
+        }
+        _ => None,
+    };
+    acts.iter().filter_map(ask).collect()
+}
+
+#[test]
+fn each_announcement_gets_the_verdict_it_deserves() {
+    let mut node = Node::new();
+    node.peer(PLAIN, false);
+    let good = entry(&keys(1), 1, &[]);
+    let acts = node.announced(PLAIN, good.block());
+    assert_eq!(verdicts(&acts), [Verdict::Accept]);
+    assert_eq!(stored(&acts), Some(vec![good.cid()]));
+    assert_eq!(verdicts(&node.announced(PLAIN, good.block())), [Verdict::Ignore], "again");
+
+    let stranger = entry(&keys(3), 1, &[]);
+    let mut forged = good.to_stored();
+    forged.time = 2;
+    let mut unbound = stranger.to_stored();
+    unbound.identity = keys(1).identity().cid;
+    let leap = entry(&keys(1), 5_000, &[]);
+    for bad in [
+        stranger.block().to_vec(),
+        forged.block(),
+        unbound.block(),
+        leap.block().to_vec(),
+        b"no entry".to_vec(),
+    ] {
+        let acts = node.announced(PLAIN, &bad);
+        assert_eq!((verdicts(&acts), stored(&acts)), (vec![Verdict::Reject], None));
+        assert_eq!(verdicts(&node.announced(PLAIN, &bad)), [Verdict::Reject], "again");
+    }
+}
+
+#[test]
+fn an_announcement_is_passed_on_before_its_ancestors_are_here() {
+    let mut node = Node::new();
+    node.peer(PLAIN, false);
+    let one = entry(&keys(1), 1, &[]);
+    let two = entry(&keys(1), 2, &[&one]);
+    let acts = node.announced(PLAIN, two.block());
+    assert_eq!(verdicts(&acts), [Verdict::Accept]);
+    assert_eq!((stored(&acts), fetches(&acts)), (None, vec![one.cid()]));
+    assert_eq!(node.replicator.behind(), Some(2));
+    let acts = node.fetched(one.cid(), Some(one.block()));
+    assert_eq!(stored(&acts), Some(vec![one.cid(), two.cid()]));
+}
+
+#[test]
+fn an_announcement_waits_for_its_writers_identity_but_not_long() {
+    let mut node = Node::without_identities();
+    node.peer(PLAIN, false);
+    let (writer, one) = (keys(1), entry(&keys(1), 1, &[]));
+    let acts = node.announced(PLAIN, one.block());
+    assert_eq!((verdicts(&acts), fetches(&acts)), (vec![], vec![writer.identity().cid]));
+    let acts = node.fetched(writer.identity().cid, Some(&writer.identity().block));
+    assert_eq!(verdicts(&acts), [Verdict::Accept]);
+    assert_eq!(stored(&acts), Some(vec![one.cid()]));
+
+    let slow = entry(&keys(2), 1, &[]);
+    assert_eq!(verdicts(&node.announced(PLAIN, slow.block())), []);
+    assert_eq!(verdicts(&node.wait(ANNOUNCEMENT_WAIT_MS)), [Verdict::Ignore]);
+}
+
+#[test]
+fn a_verified_entry_is_not_verified_again() {
+    let mut node = Node::new();
+    node.peer(PLAIN, false);
+    let one = entry(&keys(1), 1, &[]);
+    let proven = Proven::new(one.clone(), keys(1).identity().clone(), &log()).unwrap();
+    let acts = node.replicator.on_proven(0, &node.disk, PLAIN, Token(1), proven);
+    assert_eq!((verdicts(&acts), stored(&acts)), (vec![Verdict::Accept], Some(vec![one.cid()])));
+}
+
+#[test]
+fn what_a_native_peer_announces_is_pulled_and_only_then_fetched() {
+    let mut node = Node::new();
+    node.peer(NATIVE, true);
+    let acts = node.wait(NEW_PEER_SPREAD_MS);
+    let [(NATIVE, number, Ask::Open { .. })] = asks(&acts)[..] else { panic!("{acts:?}") };
+    let same = Reply::Root { newest: None, summary: Summary::EMPTY }.encode();
+    node.replicator.on_reply(node.now, &node.disk, NATIVE, number, Some(&same));
+    assert!(node.replicator.is_level());
+    node.wait(5_000);
+
+    let one = entry(&keys(1), 1, &[]);
+    let two = entry(&keys(1), 2, &[&one]);
+    let acts = node.announced(NATIVE, two.block());
+    assert_eq!(fetches(&acts), []);
+    let [(NATIVE, number, Ask::Open { .. })] = asks(&acts)[..] else { panic!("{acts:?}") };
+    let busy = Reply::Declined(Declined::Busy).encode();
+    let acts = node.replicator.on_reply(node.now, &node.disk, NATIVE, number, Some(&busy));
+    assert_eq!(fetches(&acts), [one.cid()], "the pull brought nothing");
+    assert!(!node.replicator.is_level());
+}
+
+#[test]
+fn one_store_at_a_time() {
+    let mut node = Node::new();
+    node.peer(PLAIN, false);
+    let one = entry(&keys(1), 1, &[]);
+    let two = entry(&keys(1), 2, &[&one]);
+    let three = entry(&keys(1), 3, &[&two]);
+    let first = node.announced(PLAIN, one.block());
+    assert_eq!(stored(&first), Some(vec![one.cid()]));
+    for later in [&two, &three] {
+        let acts = node.announced(PLAIN, later.block());
+        assert_eq!((verdicts(&acts), stored(&acts)), (vec![Verdict::Accept], None));
+    }
+    node.disk.store(first.iter().find(|act| matches!(act, Act::Store { .. })).unwrap());
+    assert_eq!(stored(&node.stored(true)), Some(vec![two.cid(), three.cid()]));
+}
+
+#[test]
+fn a_store_that_fails_is_begun_anew_from_the_peers() {
+    let mut node = Node::new();
+    node.peer(NATIVE, true);
+    let acts = node.wait(NEW_PEER_SPREAD_MS);
+    assert_eq!(asks(&acts).len(), 1);
+    let one = entry(&keys(1), 1, &[]);
+    let two = entry(&keys(1), 2, &[&one]);
+    assert!(stored(&node.announced(NATIVE, one.block())).is_some());
+    assert_eq!(stored(&node.announced(NATIVE, two.block())), None);
+    let acts = node.stored(false);
+    assert_eq!(acts, [], "nothing at once: the disk may be full");
+    assert!(!node.replicator.is_level());
+    let acts = node.wait(STORE_RETRY_MS_MAX);
+    assert!(matches!(asks(&acts)[..], [(NATIVE, _, Ask::Open { .. }), ..]), "{acts:?}");
+    // What was announced before comes in again.
+    let acts = node.announced(NATIVE, one.block());
+    assert_eq!(stored(&acts), Some(vec![one.cid()]));
+}
+
+#[test]
+fn what_nobody_has_is_tried_again_later_and_later() {
+    let mut node = Node::new();
+    node.peer(PLAIN, false);
+    let gone = entry(&keys(1), 1, &[]);
+    let head = entry(&keys(1), 2, &[&gone]);
+    node.announced(PLAIN, head.block());
+    let (mut waits, mut before) = (Vec::new(), node.now);
+    node.fetched(gone.cid(), None);
+    for _ in 0..4 {
+        while fetches(&node.wait(500)).is_empty() {}
+        waits.push(node.now - before);
+        before = node.now;
+        // Its block is asked for again, and then the one that it lacks.
+        assert_eq!(fetches(&node.fetched(head.cid(), Some(head.block()))), [gone.cid()]);
+        node.fetched(gone.cid(), None);
+    }
+    assert!(waits.windows(2).all(|pair| pair[1] > pair[0]), "{waits:?}");
+
+    node.peer(Peer(3), false);
+    let acts = node.wait(3 * NEW_PEER_SPREAD_MS);
+    assert_eq!(fetches(&acts), [head.cid()], "a new peer may have it");
+}
+
+#[test]
+fn a_thousand_missing_parents_cost_a_handful_of_fetches() {
+    let mut node = Node::new();
+    node.peer(PLAIN, false);
+    let next = (0..1_000u32).map(|n| Cid::of(&n.to_be_bytes())).collect();
+    let head =
+        Entry::sign(&keys(1), log(), Links { next, refs: vec![], time: 9 }, Ipld::Null).unwrap();
+    let mut asked = fetches(&node.announced(PLAIN, head.block()));
+    assert_eq!(asked.len(), FETCHES_FIRST);
+    // Meanwhile an honest head of somebody else is not held up.
+    node.peer(Peer(3), false);
+    let one = entry(&keys(2), 1, &[]);
+    let two = entry(&keys(2), 2, &[&one]);
+    assert_eq!(fetches(&node.announced(Peer(3), two.block())), [one.cid()]);
+    while let Some(cid) = asked.pop() {
+        asked.extend(fetches(&node.fetched(cid, None)));
+    }
+    assert_eq!(node.replicator.load().fetches, 1, "the honest one");
+}
+
+#[test]
+fn a_flood_is_blamed_and_its_sender_no_longer_turned_to() {
+    let mut node = Node::new();
+    node.peer(NATIVE, true);
+    node.wait(NEW_PEER_SPREAD_MS);
+    let mut blames = Vec::new();
+    for n in 0..4 * USELESS_BURST_MESSAGES_MAX {
+        node.now += 1;
+        let acts = node.announced(NATIVE, &n.to_be_bytes());
+        blames.extend(acts.into_iter().filter(|act| matches!(act, Act::Blame { .. })));
+    }
+    let flood = Act::Blame { peer: NATIVE, why: Offence::Flood };
+    assert_eq!(blames, [flood.clone(), flood.clone(), flood]);
+    assert_eq!(asks(&node.wait(5 * PULL_PERIOD_MS)), [], "shunned");
+}
+
+#[test]
+fn a_bad_reply_is_blamed_and_a_late_one_is_nobodys() {
+    let mut node = Node::new();
+    node.peer(NATIVE, true);
+    let number = asks(&node.wait(NEW_PEER_SPREAD_MS))[0].1;
+    let none = node.replicator.on_reply(node.now, &node.disk, NATIVE, number + 1, Some(b"?"));
+    assert_eq!(none, []);
+    let acts = node.replicator.on_reply(node.now, &node.disk, NATIVE, number, Some(b"?"));
+    assert_eq!(acts, [Act::Blame { peer: NATIVE, why: Offence::BadReply }]);
+}
+
+#[test]
+fn peers_are_turned_to_from_time_to_time() {
+    let mut node = Node::new();
+    node.peer(PLAIN, false);
+    let heads = |acts: &[Act]| {
+        acts.iter().filter(|act| matches!(act, Act::SendHeads { peer: PLAIN })).count()
+    };
+    assert_eq!(heads(&node.wait(NEW_PEER_SPREAD_MS)), 1);
+    assert!((7..=14).contains(&heads(&node.wait(10 * HEADS_PERIOD_MS))));
+    node.replicator.on_peer_gone(node.now, &node.disk, PLAIN);
+    assert_eq!(heads(&node.wait(10 * HEADS_PERIOD_MS)), 0);
+
+    node.peer(NATIVE, true);
+    let mut pulls = 0;
+    for _ in 0..100 {
+        for (peer, number, _) in asks(&node.wait(PULL_PERIOD_MS / 10)) {
+            let same = Reply::Root { newest: None, summary: Summary::EMPTY }.encode();
+            node.replicator.on_reply(node.now, &node.disk, peer, number, Some(&same));
+            pulls += 1;
+        }
+    }
+    assert!((8..=16).contains(&pulls), "{pulls}");
+}
