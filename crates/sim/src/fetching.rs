@@ -1,0 +1,82 @@
+//! Fetching a block: the candidates first, then everybody else, then nobody has it.
+//! What comes is checked against the hash by whoever calls.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use optimusdb_dag::Cid;
+
+use crate::context::{Context, Id};
+use crate::message::Message;
+
+/// How long the candidates have, and how long all others have after them.
+const WAIT_MS: u64 = 2_000;
+
+#[derive(Debug, Default)]
+pub(crate) struct Fetches {
+    open: BTreeMap<Cid, Fetch>,
+}
+
+#[derive(Debug)]
+struct Fetch {
+    asked: BTreeSet<Id>,
+    without: BTreeSet<Id>,
+    everybody: bool,
+    until_ms: u64,
+}
+
+impl Fetches {
+    pub(crate) fn begin(&mut self, context: &mut Context<'_>, cid: Cid, from: &[Id]) {
+        let asked: BTreeSet<Id> =
+            from.iter().copied().filter(|id| context.is_connected(*id)).collect();
+        for id in &asked {
+            context.send(*id, Message::Want { cid });
+        }
+        let until_ms = context.now + if asked.is_empty() { 0 } else { WAIT_MS };
+        let fetch = Fetch { asked, without: BTreeSet::new(), everybody: false, until_ms };
+        self.open.insert(cid, fetch);
+    }
+
+    /// A block has come; false if it was not asked for.
+    pub(crate) fn has_come(&mut self, cid: &Cid) -> bool {
+        self.open.remove(cid).is_some()
+    }
+
+    pub(crate) fn not_there(&mut self, now: u64, cid: &Cid, peer: Id) {
+        if let Some(fetch) = self.open.get_mut(cid) {
+            fetch.without.insert(peer);
+            if fetch.without.is_superset(&fetch.asked) {
+                fetch.until_ms = now;
+            }
+        }
+    }
+
+    pub(crate) fn due_ms(&self) -> Option<u64> {
+        self.open.values().map(|fetch| fetch.until_ms).min()
+    }
+
+    /// Asks on where the time is over, and gives the blocks that nobody has.
+    pub(crate) fn tick(&mut self, context: &mut Context<'_>) -> Vec<Cid> {
+        let mut missing = Vec::new();
+        for (cid, fetch) in &mut self.open {
+            if fetch.until_ms > context.now {
+                continue;
+            }
+            let others: Vec<Id> = context.neighbours.iter().map(|(id, _)| *id).collect();
+            let others: Vec<Id> =
+                others.into_iter().filter(|id| !fetch.asked.contains(id)).collect();
+            if fetch.everybody || others.is_empty() {
+                missing.push(*cid);
+                continue;
+            }
+            for id in others {
+                context.send(id, Message::Want { cid: *cid });
+                fetch.asked.insert(id);
+            }
+            (fetch.everybody, fetch.until_ms) = (true, context.now + WAIT_MS);
+        }
+        missing.iter().for_each(|cid| {
+            self.open.remove(cid);
+        });
+        missing
+    }
+}
