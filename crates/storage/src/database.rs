@@ -4,12 +4,16 @@ use crate::catalog;
 use crate::connection::{Durability, Link, Place, read_write};
 use crate::entries::{self, EntryCache};
 use crate::error::Error;
+use crate::fingerprints::Fingerprints;
 use crate::index;
+use crate::passed;
 use crate::schema;
 use crate::stores::{self, Scope, StoreId, StoreRow};
 use crate::view::View;
+use optimusdb_dag::sync::Span;
 use optimusdb_dag::{Address, Cid, Entry, StoreKind};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// The read-write connection. There is one per node, owned by the writer thread.
 #[derive(Debug)]
@@ -17,6 +21,9 @@ pub struct Database {
     link: Link,
     cache: EntryCache,
     next_seq: i64,
+    // Whether there is an entry that was passed over, which one to be stored might be.
+    has_passed: bool,
+    fingerprints: Arc<Fingerprints>,
 }
 
 impl Database {
@@ -27,14 +34,25 @@ impl Database {
         let mut link = read_write(place, durability)?;
         schema::migrate(&mut link.db, place)?;
         catalog::create_views(&mut link.db)?;
-        let mut database = Database { link, cache: EntryCache::default(), next_seq: 0 };
+        let mut database = Database {
+            link,
+            cache: EntryCache::default(),
+            next_seq: 0,
+            has_passed: false,
+            fingerprints: Arc::default(),
+        };
         database.forget_uncommitted()?;
         Ok(database)
     }
 
     /// What is committed.
     pub fn view(&self) -> View<'_> {
-        View::new(&self.link)
+        View::new(&self.link, Some(&self.fingerprints))
+    }
+
+    /// The summaries that readers of this database share: for [`crate::Readers::with_fingerprints`].
+    pub fn fingerprints(&self) -> Arc<Fingerprints> {
+        Arc::clone(&self.fingerprints)
     }
 
     /// Starts a transaction. Dropping it undoes it.
@@ -50,8 +68,9 @@ impl Database {
         index::clear(db, store.id)?;
         let mut documents = 0;
         {
-            let mut statement =
-                db.prepare("SELECT seq FROM entries WHERE store = ?1 ORDER BY seq")?;
+            let mut statement = db.prepare(
+                "SELECT seq FROM entries INDEXED BY entries_time WHERE store = ?1 ORDER BY seq",
+            )?;
             let mut rows = statement.query([store.id])?;
             while let Some(row) = rows.next()? {
                 let seq = row.get(0)?;
@@ -78,6 +97,7 @@ impl Database {
             self.link
                 .db
                 .query_row("SELECT coalesce(max(seq), 0) + 1 FROM entries", [], |row| row.get(0))?;
+        self.has_passed = passed::is_any(&self.link.db)?;
         Ok(())
     }
 }
@@ -103,16 +123,19 @@ pub struct Tx<'d> {
     failed: bool,
 }
 
-#[derive(Debug, Default, Clone, Copy)]
+#[derive(Debug, Clone, Copy)]
 struct Grown {
     entries: i64,
     documents: i64,
+    // From the first to after the last time of the entries.
+    times: Span,
 }
 
 impl Tx<'_> {
     /// What is committed, and what this transaction did.
     pub fn view(&self) -> View<'_> {
-        self.database.view()
+        // What is not committed must not get among the summaries that others share.
+        View::new(&self.database.link, None)
     }
 
     /// Adds a store.
@@ -124,6 +147,16 @@ impl Tx<'_> {
         scope: Scope,
     ) -> Result<StoreRow, Error> {
         self.write(|database| stores::create(&database.link.db, name, kind, address, scope))
+    }
+
+    /// Gives a store another name, which no other may have.
+    pub fn rename_store(&mut self, store: &StoreRow, name: &str) -> Result<(), Error> {
+        self.write(|database| stores::rename(&database.link.db, store.id, name))
+    }
+
+    /// By how many documents and entries this transaction has made the store grow so far.
+    pub fn grown(&self, store: &StoreRow) -> (i64, i64) {
+        self.grown.get(&store.id).map_or((0, 0), |grown| (grown.documents, grown.entries))
     }
 
     /// Keeps an identity, manifest or access controller.
@@ -164,15 +197,43 @@ impl Tx<'_> {
         let documents = self.write(|database| {
             let seq = database.next_seq;
             let db = &database.link.db;
+            if database.has_passed {
+                passed::forget(db, &entry.cid())?;
+            }
             entries::insert(db, &mut database.cache, store.id, seq, entry)?;
             let documents = index::apply(db, store, seq, entry)?;
             database.next_seq += 1;
             Ok(documents)
         })?;
-        let grown = self.grown.entry(store.id).or_default();
+        let time = entry.clock().time;
+        let times = Span { from: time, until: time + 1 };
+        let grown = self.grown.entry(store.id).or_insert(Grown { entries: 0, documents: 0, times });
         grown.entries += 1;
         grown.documents += documents;
+        grown.times.from = grown.times.from.min(time);
+        grown.times.until = grown.times.until.max(time + 1);
         Ok(())
+    }
+
+    /// Keeps an entry that is refused and that accepted ones have as an ancestor: its time, for the
+    /// clocks of its descendants, and its block, for others who have to pass over it.
+    ///
+    /// Nothing happens if it is in the log. When it is stored later, [`Tx::put_entry`] takes it away
+    /// from here.
+    pub fn put_passed(
+        &mut self,
+        store: &StoreRow,
+        cid: &Cid,
+        time: u64,
+        block: &[u8],
+    ) -> Result<(), Error> {
+        if Cid::of(block) != *cid {
+            return Err(Error::Corrupt(format!("block {cid} has other bytes")));
+        }
+        self.write(|database| {
+            database.has_passed |= passed::insert(&database.link.db, store.id, cid, time, block)?;
+            Ok(())
+        })
     }
 
     /// Replaces the heads of a store's log.
@@ -202,11 +263,14 @@ impl Tx<'_> {
         self.write(|database| {
             let db = &database.link.db;
             for (store, grown) in grown {
-                db.prepare_cached(
-                    "UPDATE stores SET documents = documents + ?2, entries = entries + ?3
-                     WHERE id = ?1",
-                )?
-                .execute((store, grown.documents, grown.entries))?;
+                let entries: i64 = db
+                    .prepare_cached(
+                        "UPDATE stores SET documents = documents + ?2, entries = entries + ?3
+                         WHERE id = ?1 RETURNING entries",
+                    )?
+                    .query_row((store, grown.documents, grown.entries), |row| row.get(0))?;
+                // Before the commit, so that nobody who sees it finds a summary from before it.
+                database.fingerprints.changing(store, entries, grown.times);
             }
             // Should the commit fail, dropping undoes what SQLite has not undone itself.
             Ok(db.execute_batch("COMMIT")?)

@@ -119,13 +119,20 @@ pub(crate) fn at(db: &Connection, seq: i64) -> Result<Entry, Error> {
 }
 
 fn read(db: &Connection, row: &Row<'_>) -> Result<Entry, Error> {
+    Ok(Entry::from_stored(&parts(row, |row| cid_of(db, row))?)?)
+}
+
+/// The parts of the entry in a row of [`COLUMNS`]; `cid_of` finds the address of another row.
+fn parts(
+    row: &Row<'_>,
+    mut cid_of: impl FnMut(i64) -> Result<Cid, Error>,
+) -> Result<StoredEntry, Error> {
     let seq: i64 = row.get(0)?;
-    let linked: Vec<u8> = row.get(3)?;
-    let mut rest = linked.as_slice();
-    let next = links::decode(&mut rest, seq, |row| cid_of(db, row))?;
-    let refs = links::decode(&mut rest, seq, |row| cid_of(db, row))?;
+    let mut rest = row.get_ref(3)?.as_blob().map_err(|e| Error::Corrupt(e.to_string()))?;
+    let next = links::decode(&mut rest, seq, &mut cid_of)?;
+    let refs = links::decode(&mut rest, seq, &mut cid_of)?;
     let time: i64 = row.get(2)?;
-    Ok(Entry::from_stored(&StoredEntry {
+    Ok(StoredEntry {
         cid: Cid::from_digest(row.get(1)?),
         log: Address::of_manifest(Cid::from_digest(row.get(8)?)),
         key: row.get(7)?,
@@ -135,7 +142,72 @@ fn read(db: &Connection, row: &Row<'_>) -> Result<Entry, Error> {
         refs,
         time: time.cast_unsigned(),
         payload_cbor: row.get(5)?,
-    })?)
+    })
+}
+
+/// The block of the entry `cid` of one log, when it is stored there.
+pub(crate) fn block(db: &Connection, log: &Address, cid: &Cid) -> Result<Option<Vec<u8>>, Error> {
+    let mut statement = db.prepare_cached(&format!("SELECT {COLUMNS} WHERE e.cid = ?1"))?;
+    let found = statement
+        .query_row([cid.digest()], |row| Ok(parts(row, |row| cid_of(db, row))))
+        .optional()?;
+    match found.transpose()? {
+        Some(parts) if parts.log == *log => Ok(Some(checked_block(&parts)?)),
+        _ => Ok(None),
+    }
+}
+
+/// The blocks of the first entries of a store after `after` and before the time `until`, by time and
+/// address: at most `entries_max` and, but for the first, `bytes_max`.
+pub(crate) fn blocks(
+    db: &Connection,
+    store: StoreId,
+    after: (i64, &[u8]),
+    until: i64,
+    entries_max: usize,
+    bytes_max: usize,
+) -> Result<Vec<Vec<u8>>, Error> {
+    // The joined tables are small; their order keeps that of the index.
+    let mut statement = db.prepare_cached(&format!(
+        "SELECT {} FROM entries e INDEXED BY entries_time
+           CROSS JOIN writers w ON w.id = e.writer CROSS JOIN stores s ON s.id = e.store
+         WHERE e.store = ?1 AND (e.time, e.cid) > (?2, ?3) AND e.time < ?4
+         ORDER BY e.time, e.cid LIMIT ?5",
+        COLUMNS.split_once(" FROM ").map_or(COLUMNS, |(columns, _)| columns).trim_end()
+    ))?;
+    let limit = i64::try_from(entries_max).unwrap_or(i64::MAX);
+    let mut rows = statement.query((store, after.0, after.1, until, limit))?;
+    // Most links lead to entries just before, which were read already.
+    let mut seen: HashMap<i64, Cid> = HashMap::new();
+    let mut blocks = Vec::new();
+    let mut bytes = 0;
+    while let Some(row) = rows.next()? {
+        let parts = parts(row, |at| match seen.get(&at) {
+            Some(cid) => Ok(*cid),
+            None => {
+                let cid = cid_of(db, at)?;
+                seen.insert(at, cid);
+                Ok(cid)
+            }
+        })?;
+        let block = checked_block(&parts)?;
+        bytes += block.len();
+        if bytes > bytes_max && !blocks.is_empty() {
+            break;
+        }
+        seen.insert(row.get(0)?, parts.cid);
+        blocks.push(block);
+    }
+    Ok(blocks)
+}
+
+/// The block that the parts make, if it is the one that was stored.
+fn checked_block(parts: &StoredEntry) -> Result<Vec<u8>, Error> {
+    let block = parts.block();
+    match Cid::of(&block) == parts.cid {
+        true => Ok(block),
+        false => Err(optimusdb_dag::Error::HashMismatch(parts.cid).into()),
+    }
 }
 
 /// The place of the entry in row `seq` in its log's order, without making its block.

@@ -25,17 +25,44 @@ pub(crate) fn apply(
         return Ok(0);
     };
     match (store.kind, operation) {
-        (StoreKind::Events, _) => {
-            db.prepare_cached("INSERT INTO events (entry, store, time) VALUES (?1, ?2, ?3)")?
-                .execute((seq, store.id, entry.clock().time.cast_signed()))?;
-            Ok(1)
-        }
-        (_, Operation::Put { key, value }) => {
+        (StoreKind::Documents, Operation::Put { key, value }) => {
             write_row(db, store, seq, entry, &key, Some(&value), at_ms)
         }
+        (StoreKind::KeyValue, Operation::Put { key, value }) => {
+            let document = pair(key.clone(), value);
+            write_row(db, store, seq, entry, &key, Some(&document), at_ms)
+        }
+        (StoreKind::Events, Operation::Add { value }) => {
+            add_event(db, store, seq, entry, value, at_ms)
+        }
         (_, Operation::Del { key }) => write_row(db, store, seq, entry, &key, None, at_ms),
-        (_, Operation::Add { .. }) => Ok(0),
+        // An operation of another kind is none of this store's.
+        _ => Ok(0),
     }
+}
+
+/// A value that is no document by itself, as one: what reads and SQL see of it.
+fn pair(id: String, value: Ipld) -> Ipld {
+    Ipld::Map([("_id".to_owned(), Ipld::String(id)), ("value".to_owned(), value)].into())
+}
+
+/// An event is a document that nothing ever replaces, under the hash of its entry.
+fn add_event(
+    db: &Connection,
+    store: &StoreRow,
+    seq: i64,
+    entry: &Entry,
+    value: Ipld,
+    at_ms: Option<u64>,
+) -> Result<i64, Error> {
+    let key = entry.cid().to_string();
+    let rows = write_row(db, store, seq, entry, &key, Some(&pair(key.clone(), value)), at_ms)?;
+    db.prepare_cached("INSERT INTO events (entry, store, time) VALUES (?1, ?2, ?3)")?.execute((
+        seq,
+        store.id,
+        entry.clock().time.cast_signed(),
+    ))?;
+    Ok(rows)
 }
 
 struct Existing {

@@ -3,30 +3,35 @@
 //! The interface is synchronous and knows nothing of tasks or the network. One [`Database`] writes,
 //! in transactions; [`Readers`] read beside it without waiting. An entry enters through
 //! [`Tx::put_entry`], wherever it came from, and every row derived from it changes in the same
-//! transaction. The bytes on disk are described in `docs/format.md`.
+//! transaction. A [`StoreTree`] shows the entries of a store to fast sync. The bytes on disk are described in `docs/format.md`.
 
 mod catalog;
 mod connection;
 mod database;
 mod entries;
 mod error;
+mod fingerprints;
 mod index;
 mod json;
 pub mod limits;
 mod links;
 mod log_store;
+mod passed;
 mod readers;
 mod repo;
 mod schema;
 mod stores;
+mod tree;
 mod view;
 
 pub use catalog::DATACATALOG_COLUMNS;
 pub use connection::{Durability, Place};
 pub use database::{Checkpoint, Database, Tx};
 pub use error::{Error, Kind};
+pub use fingerprints::Fingerprints;
 pub use log_store::{LogRecord, LogStore, log_records};
 pub use readers::Readers;
 pub use repo::Repo;
 pub use stores::{Scope, StoreId, StoreRow};
+pub use tree::StoreTree;
 pub use view::{Param, Select, View};

@@ -1,7 +1,7 @@
 //! Every bound of this room, in one place. Units come last.
 
 /// Version of the layout of a repository that this build reads and writes.
-pub const FORMAT_VERSION: u32 = 1;
+pub const FORMAT_VERSION: u32 = 2;
 /// Page cache of the read-write connection, in KiB.
 pub const WRITER_CACHE_KIB: i64 = 8 * 1024;
 /// Page cache of each read-only connection, in KiB.
@@ -29,3 +29,13 @@ pub const LOG_PAGE_RECORDS_MAX: u32 = 10_000;
 pub const LOG_RECORDS_MAX: i64 = 1_000_000;
 /// Largest key file, in bytes.
 pub const KEY_FILE_BYTES_MAX: u64 = 4_096;
+/// Cells of the sync trees of all stores whose summaries are kept in memory, about 100 bytes each.
+/// Beyond it, those of the lowest levels are let go, and computed again when they are asked for.
+pub const FINGERPRINT_CELLS_MAX: usize = 65_536;
+/// Entries of a leaf from which on its summary is kept, too.
+pub const FINGERPRINT_LEAF_ENTRIES_MIN: u64 = 1_024;
+/// Newest commits of a store whose times are remembered one by one, so that a reader who began
+/// before one of them knows which summaries it changed. Older ones are remembered together.
+pub const FINGERPRINT_COMMITS_MAX: usize = 1_024;
+/// Summaries that one walk over a store computes before it shares them.
+pub const FINGERPRINT_BATCH_CELLS_MAX: usize = 1_024;

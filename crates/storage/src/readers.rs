@@ -2,14 +2,16 @@
 
 use crate::connection::{Link, Place, read_only};
 use crate::error::Error;
+use crate::fingerprints::Fingerprints;
 use crate::view::View;
-use std::sync::{Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Read-only connections to one database, made when first needed and then kept.
 #[derive(Debug)]
 pub struct Readers {
     place: Place,
+    fingerprints: Option<Arc<Fingerprints>>,
     idle: Mutex<Idle>,
     returned: Condvar,
 }
@@ -26,9 +28,17 @@ impl Readers {
     pub fn new(place: Place, readers_max: usize) -> Readers {
         Readers {
             place,
+            fingerprints: None,
             idle: Mutex::new(Idle { links: Vec::new(), free: readers_max }),
             returned: Condvar::new(),
         }
+    }
+
+    /// Lets these readers keep summaries for each other, with those of the [`crate::Database`] whose
+    /// fingerprints they are. Without, a [`crate::StoreTree`] reads the whole store for each.
+    #[must_use]
+    pub fn with_fingerprints(self, fingerprints: Arc<Fingerprints>) -> Readers {
+        Readers { fingerprints: Some(fingerprints), ..self }
     }
 
     /// Runs `read` on a connection, waiting up to `wait` for one to become free.
@@ -44,7 +54,7 @@ impl Readers {
             Some(link) => {
                 // One transaction is one snapshot, whatever is committed meanwhile.
                 link.db.execute_batch("BEGIN")?;
-                read(View::new(link))
+                read(View::new(link, self.fingerprints.as_deref()))
             }
             None => Err(Error::Interrupted),
         }

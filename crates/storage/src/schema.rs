@@ -9,7 +9,7 @@ use crate::limits::FORMAT_VERSION;
 use rusqlite::Connection;
 
 /// The steps, the first from an empty file to format 1.
-const MIGRATIONS: [&str; FORMAT_VERSION as usize] = [FORMAT_1];
+const MIGRATIONS: [&str; FORMAT_VERSION as usize] = [FORMAT_1, FORMAT_2];
 
 const FORMAT_1: &str = "
 -- Facts about this replica: the swarm that it belongs to.
@@ -75,6 +75,19 @@ CREATE INDEX documents_tosca ON documents (doc ->> '$._filename', store)
 
 CREATE TABLE events (entry INTEGER PRIMARY KEY, store INTEGER NOT NULL, time INTEGER NOT NULL);
 CREATE INDEX events_time ON events (store, time);
+";
+
+const FORMAT_2: &str = "
+-- The entries of a store in the order of sync. It holds all that a list of ids needs.
+CREATE INDEX entries_time ON entries (store, time, cid);
+
+-- Entries that are not in the log, and that entries in it have as ancestors. Their blocks are in
+-- `blocks`.
+CREATE TABLE passed (
+  cid BLOB PRIMARY KEY,
+  store INTEGER NOT NULL REFERENCES stores (id),
+  time INTEGER NOT NULL
+) WITHOUT ROWID;
 ";
 
 /// Brings the database to [`FORMAT_VERSION`], each step in a transaction of its own. A database of

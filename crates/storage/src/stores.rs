@@ -25,15 +25,18 @@ pub enum Scope {
     Catalog,
     /// Replicated, without a part in the catalog.
     Plain,
+    /// Replicated; says who may write to another store.
+    Access,
     /// This node's own, never sent.
     Local,
 }
 
 impl Scope {
-    const ALL: [(Scope, &'static str); 4] = [
+    const ALL: [(Scope, &'static str); 5] = [
         (Scope::Resource, "resource"),
         (Scope::Catalog, "catalog"),
         (Scope::Plain, "plain"),
+        (Scope::Access, "access"),
         (Scope::Local, "local"),
     ];
 
@@ -84,6 +87,12 @@ pub(crate) fn by_name(db: &Connection, name: &str) -> Result<Option<StoreRow>, E
     statement.query_row([name], |row| Ok(read(row))).optional()?.transpose()
 }
 
+pub(crate) fn by_address(db: &Connection, address: &Address) -> Result<Option<StoreRow>, Error> {
+    let mut statement =
+        db.prepare_cached(&format!("SELECT {COLUMNS} FROM stores WHERE manifest = ?1"))?;
+    statement.query_row([address.manifest().digest()], |row| Ok(read(row))).optional()?.transpose()
+}
+
 fn read(row: &Row<'_>) -> Result<StoreRow, Error> {
     let damaged = |what: &str| Error::Corrupt(format!("a store has no valid {what}"));
     let kind: String = row.get(2)?;
@@ -97,6 +106,12 @@ fn read(row: &Row<'_>) -> Result<StoreRow, Error> {
         documents: row.get::<_, i64>(5)?.cast_unsigned(),
         entries: row.get::<_, i64>(6)?.cast_unsigned(),
     })
+}
+
+/// Gives a store another name; no other may have it.
+pub(crate) fn rename(db: &Connection, store: StoreId, name: &str) -> Result<(), Error> {
+    db.execute("UPDATE stores SET name = ?2 WHERE id = ?1", (store, name))?;
+    Ok(())
 }
 
 /// Adds a store.

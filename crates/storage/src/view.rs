@@ -3,9 +3,13 @@
 use crate::connection::Link;
 use crate::entries;
 use crate::error::Error;
+use crate::fingerprints::Fingerprints;
 use crate::json::json_text;
+use crate::passed;
 use crate::stores::{self, Scope, StoreRow, rows_of};
-use optimusdb_dag::{Cid, Entry, Ipld, Operation};
+use crate::tree::StoreTree;
+use optimusdb_dag::sync::{Holding, Source, Unreadable};
+use optimusdb_dag::{Address, Cid, Entry, Ipld, Operation, StoreKind};
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, Row, params_from_iter};
 use std::ops::ControlFlow;
@@ -50,11 +54,12 @@ pub struct Select {
 pub struct View<'c> {
     link: &'c Link,
     db: &'c Connection,
+    fingerprints: Option<&'c Fingerprints>,
 }
 
 impl<'c> View<'c> {
-    pub(crate) fn new(link: &'c Link) -> View<'c> {
-        View { link, db: &link.db }
+    pub(crate) fn new(link: &'c Link, fingerprints: Option<&'c Fingerprints>) -> View<'c> {
+        View { link, db: &link.db, fingerprints }
     }
 
     /// Every store, in the order in which they were made here.
@@ -65,6 +70,11 @@ impl<'c> View<'c> {
     /// The store of that name.
     pub fn store(&self, name: &str) -> Result<Option<StoreRow>, Error> {
         stores::by_name(self.db, name)
+    }
+
+    /// The store of that address.
+    pub fn store_at(&self, address: &Address) -> Result<Option<StoreRow>, Error> {
+        stores::by_address(self.db, address)
     }
 
     /// A fact about this replica.
@@ -87,7 +97,9 @@ impl<'c> View<'c> {
         Ok(statement.query_row((key, store.id), json).optional()?)
     }
 
-    /// Calls `each` with the key and JSON text of every selected document until it breaks.
+    /// Calls `each` with the key and JSON text of every selected document until it breaks. What a
+    /// key-value store or an event log holds comes as `{"_id":…,"value":…}`, the `_id` being the
+    /// key, or the hash of the event's entry; events in the order of the log where none is asked.
     pub fn documents(
         &self,
         store: &StoreRow,
@@ -126,7 +138,8 @@ impl<'c> View<'c> {
         Ok(keys.collect::<Result<_, _>>()?)
     }
 
-    /// The value of a document as the log holds it, with the kinds that JSON lacks.
+    /// What the log holds under a key, with the kinds that JSON lacks: a document, or the value in
+    /// a key-value store.
     pub fn value(&self, store: &StoreRow, key: &str) -> Result<Option<Ipld>, Error> {
         let mut statement = self.db.prepare_cached(
             "SELECT entry FROM documents WHERE key = ?1 AND store = ?2 AND doc IS NOT NULL",
@@ -182,17 +195,40 @@ impl<'c> View<'c> {
         Ok(heads)
     }
 
-    /// Calls `each` with every entry of a store, parents before children, until it breaks.
+    /// Calls `each` with every entry of a store, by clock time and address and so parents before
+    /// children, until it breaks.
     pub fn log(
         &self,
         store: &StoreRow,
         mut each: impl FnMut(Entry) -> ControlFlow<()>,
     ) -> Result<(), Error> {
-        let mut statement =
-            self.db.prepare_cached("SELECT seq FROM entries WHERE store = ?1 ORDER BY seq")?;
+        let mut statement = self.db.prepare_cached(
+            "SELECT seq FROM entries INDEXED BY entries_time WHERE store = ?1 ORDER BY time, cid",
+        )?;
         let mut rows = statement.query([store.id])?;
         while let Some(row) = rows.next()? {
             if each(entries::at(self.db, row.get(0)?)?).is_break() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// The same for the entries in rows after `after` alone, with their rows: what has come since
+    /// one was read is in rows after its own.
+    pub fn log_after(
+        &self,
+        store: &StoreRow,
+        after: i64,
+        mut each: impl FnMut(i64, Entry) -> ControlFlow<()>,
+    ) -> Result<(), Error> {
+        let mut statement = self
+            .db
+            .prepare_cached("SELECT seq FROM entries WHERE store = ?1 AND seq > ?2 ORDER BY seq")?;
+        let mut rows = statement.query((store.id, after))?;
+        while let Some(row) = rows.next()? {
+            let seq = row.get(0)?;
+            if each(seq, entries::at(self.db, seq)?).is_break() {
                 break;
             }
         }
@@ -204,14 +240,44 @@ impl<'c> View<'c> {
         entries::get(self.db, cid)
     }
 
-    /// The clock time of an entry, when it is stored.
+    /// Whether an entry is in a log.
+    pub fn is_stored(&self, cid: &Cid) -> Result<bool, Error> {
+        Ok(entries::row_of(self.db, cid)?.is_some())
+    }
+
+    /// Whether an entry was passed over: refused, and kept because entries in the log have it as an
+    /// ancestor.
+    pub fn is_passed(&self, cid: &Cid) -> Result<bool, Error> {
+        Ok(passed::time_of(self.db, cid)?.is_some())
+    }
+
+    /// Entries of a store that were passed over, at most `limit` of them from behind `after` on, to
+    /// be judged again when the access to the store has changed.
+    pub fn passed(
+        &self,
+        store: &StoreRow,
+        after: Option<&Cid>,
+        limit: usize,
+    ) -> Result<Vec<Cid>, Error> {
+        passed::of_store(self.db, store.id, after, limit)
+    }
+
+    /// The clock time of an entry that is stored or was passed over.
     pub fn time_of(&self, cid: &Cid) -> Result<Option<u64>, Error> {
         let mut statement = self.db.prepare_cached("SELECT time FROM entries WHERE cid = ?1")?;
         let time: Option<i64> = statement.query_row([cid.digest()], |row| row.get(0)).optional()?;
-        Ok(time.map(i64::cast_unsigned))
+        match time {
+            Some(time) => Ok(Some(time.cast_unsigned())),
+            None => passed::time_of(self.db, cid),
+        }
     }
 
-    /// The bytes of any block: entry, identity, manifest or access controller.
+    /// The entries of a store as fast sync sees them, at the moment of this view.
+    pub fn tree(&self, store: &StoreRow) -> Result<StoreTree<'c>, Error> {
+        StoreTree::new(self.db, self.fingerprints, store)
+    }
+
+    /// The bytes of any block: entry, passed over or not, identity, manifest or access controller.
     pub fn block(&self, cid: &Cid) -> Result<Option<Vec<u8>>, Error> {
         let mut statement = self.db.prepare_cached("SELECT bytes FROM blocks WHERE cid = ?1")?;
         let found: Option<Vec<u8>> =
@@ -224,25 +290,51 @@ impl<'c> View<'c> {
     }
 }
 
+impl Source for View<'_> {
+    fn store(&self, log: &Address) -> Result<Option<Box<dyn Holding + '_>>, Unreadable> {
+        let unreadable = |e: Error| Unreadable(e.to_string());
+        match stores::by_address(self.db, log).map_err(unreadable)? {
+            Some(store) if store.scope != Scope::Local => {
+                Ok(Some(Box::new(self.tree(&store).map_err(unreadable)?)))
+            }
+            _ => Ok(None),
+        }
+    }
+}
+
 /// A derived document of the catalog is costly to make. The limit that limits nothing keeps SQLite
 /// from putting its making in place of every mention of `doc`.
 const CATALOG_MADE_ONCE: &str = "(SELECT key, doc FROM catalog_documents LIMIT -1) WHERE TRUE";
 
+/// The documents of an event log, beside what orders them.
+const EVENTS: &str =
+    "(SELECT d.key AS key, d.doc AS doc, v.time AS time, w.key AS writer, e.cid AS cid
+   FROM events v CROSS JOIN documents d ON d.row = ? + v.entry
+     JOIN entries e ON e.seq = v.entry JOIN writers w ON w.id = e.writer
+   WHERE v.store = ?) WHERE TRUE";
+
 /// The statement, and what it binds before the parameters of the condition.
 fn select_sql(store: &StoreRow, select: &Select) -> (String, Vec<Value>) {
     let narrowed_by_key = select.condition.as_ref().is_some_and(|sql| sql.contains("key"));
-    let (relation, bound) = match store.scope {
+    let [first, end] = rows_of(store.id);
+    let mut order = select.order.as_deref();
+    let (relation, bound) = match (store.scope, store.kind, order) {
         // Only without that limit does a condition on the key reach the index.
-        Scope::Catalog if narrowed_by_key => ("catalog_documents WHERE TRUE", Vec::new()),
-        Scope::Catalog => (CATALOG_MADE_ONCE, Vec::new()),
+        (Scope::Catalog, ..) if narrowed_by_key => ("catalog_documents WHERE TRUE", Vec::new()),
+        (Scope::Catalog, ..) => (CATALOG_MADE_ONCE, Vec::new()),
+        // Events have an order of their own: that of the log, the oldest first.
+        (_, StoreKind::Events, None) => {
+            order = Some("time, writer, cid");
+            (EVENTS, vec![Value::Integer(first), Value::Integer(store.id)])
+        }
         _ => (
             "documents WHERE row >= ? AND row < ? AND doc IS NOT NULL",
-            rows_of(store.id).map(Value::Integer).to_vec(),
+            vec![Value::Integer(first), Value::Integer(end)],
         ),
     };
     let mut sql = format!("SELECT key, json(doc) FROM {relation}");
     for (before, part, after) in
-        [(" AND (", &select.condition, ")"), (" ORDER BY ", &select.order, "")]
+        [(" AND (", select.condition.as_deref(), ")"), (" ORDER BY ", order, "")]
     {
         if let Some(part) = part {
             sql.extend([before, part, after]);

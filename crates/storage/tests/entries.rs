@@ -4,7 +4,7 @@
 mod support;
 
 use optimusdb_dag::{AccessController, Cid, Entry, Ipld, Links, Manifest, Operation, StoreKind};
-use optimusdb_storage::{Error, Kind, Place, Readers, Scope};
+use optimusdb_storage::{Error, Kind, Param, Place, Readers, Scope, Select};
 use std::ops::ControlFlow;
 use std::time::Duration;
 use support::*;
@@ -64,7 +64,8 @@ fn entries_come_back_byte_for_byte() {
             assert_eq!(view.block(&entry.cid()).unwrap().as_deref(), Some(entry.block()));
             assert_eq!(view.time_of(&entry.cid()).unwrap(), Some(entry.clock().time));
         }
-        assert_eq!(log(view, &store), entries);
+        entries.sort_by_key(|entry| (entry.clock().time, entry.cid()));
+        assert!(log(view, &store) == entries, "the log is not in order");
         assert_eq!(now(view, &store).entries, entries.len() as u64);
         let nothing = Cid::of(b"nothing");
         assert!(view.entry(&nothing).unwrap().is_none() && view.block(&nothing).unwrap().is_none());
@@ -226,6 +227,32 @@ fn events_newest_first() {
         assert_eq!(all[0].1, r#"{"n":19}"#);
         assert_eq!(database.view().events(&store, 7, 5).unwrap(), all[5..12]);
         assert_eq!(database.view().events(&store, 7, 30).unwrap(), []);
+
+        // The same as documents, the other way round, and looked for like documents.
+        let mut found = Vec::new();
+        let mut documents = |select: &Select| {
+            found.clear();
+            let each = |key: &str, json: &str| {
+                found.push((key.to_owned(), json.to_owned()));
+                ControlFlow::Continue(())
+            };
+            database.view().documents(&store, select, each).unwrap();
+            found.clone()
+        };
+        let shown: Vec<(String, String)> = all
+            .iter()
+            .rev()
+            .map(|(cid, json)| (cid.to_string(), format!(r#"{{"_id":"{cid}","value":{json}}}"#)))
+            .collect();
+        assert_eq!(documents(&Select::default()), shown);
+        let condition = Some("json_extract(doc, '$.value.n') < ?".to_owned());
+        let few = Select { condition, params: vec![Param::Integer(2)], ..Select::default() };
+        let [zero, one] = documents(&few).try_into().unwrap();
+        assert!(zero.1.ends_with(r#"{"n":0}}"#) && one.1.ends_with(r#"{"n":1}}"#));
+        let by_key = documents(&Select { order: Some("key".into()), ..Select::default() });
+        assert!(by_key.is_sorted() && by_key.len() == 30);
+        let one = database.view().document(&store, &shown[3].0).unwrap();
+        assert_eq!(one.as_ref(), Some(&shown[3].1));
     });
 }
 

@@ -92,7 +92,9 @@ fn key_value_stores_hold_any_value() {
             .collect();
         deliver(&mut database, &store, &entries).unwrap();
         for (key, value, json) in &values {
-            assert_eq!(database.view().document(&store, key).unwrap().as_deref(), Some(*json));
+            let id = serde_json::to_string(key).unwrap();
+            let document = format!(r#"{{"_id":{id},"value":{json}}}"#);
+            assert_eq!(database.view().document(&store, key).unwrap(), Some(document));
             assert_eq!(database.view().value(&store, key).unwrap().as_ref(), Some(value));
         }
         assert_eq!(now(database.view(), &store).documents, 6);

@@ -110,7 +110,7 @@ fn a_newer_format_is_refused_and_left_untouched() {
 #[test]
 fn an_older_format_is_taken_over() {
     let dir = tempfile::tempdir().unwrap();
-    fs::write(dir.path().join("format"), "0\n").unwrap();
+    fs::write(dir.path().join("format"), "1\n").unwrap();
     Repo::open(dir.path()).unwrap();
     assert_eq!(
         fs::read_to_string(dir.path().join("format")).unwrap(),

@@ -4,6 +4,7 @@
 mod support;
 
 use optimusdb_dag::{Cid, Entry, Ipld, StoreKind};
+use optimusdb_storage::limits::FORMAT_VERSION;
 use optimusdb_storage::{Database, Durability, Error, Kind, Param, Place, Readers, Scope, Select};
 use std::ops::ControlFlow;
 use std::sync::mpsc::sync_channel;
@@ -42,6 +43,52 @@ fn a_dropped_transaction_leaves_nothing() {
         assert_eq!(log(database.view(), &store).len(), 6);
         assert_eq!(database.view().entry(&entry.cid()).unwrap(), Some(entry));
         assert_eq!(now(database.view(), &store).documents, 6);
+    });
+}
+
+/// Names are the node's own and may change; the address, the number and the entries stay.
+#[test]
+fn a_store_may_get_another_name() {
+    everywhere(|place| {
+        let mut database = open(place);
+        let (one, two) = (documents(&mut database, "one"), documents(&mut database, "two"));
+        let mut writer = Writer::new(1, "one");
+        deliver(&mut database, &one, &[writer.write(&put("a", map([])), None)]).unwrap();
+        let mut tx = database.begin().unwrap();
+        for (store, name) in [(&one, "~"), (&two, "one"), (&one, "two")] {
+            tx.rename_store(store, name).unwrap();
+        }
+        tx.put_entry(&one, &writer.write(&put("b", map([])), None)).unwrap();
+        tx.put_entry(&one, &writer.write(&del("a"), None)).unwrap();
+        assert_eq!((tx.grown(&one), tx.grown(&two)), ((0, 2), (0, 0)));
+        tx.commit().unwrap();
+        let view = database.view();
+        for (at, name) in [(one.address, "two"), (two.address, "one")] {
+            assert_eq!(view.store_at(&at).unwrap().unwrap().name, name);
+            assert_eq!(view.store(name).unwrap().unwrap().address, at);
+        }
+        assert_eq!(view.store("two").unwrap().unwrap().entries, 3);
+        assert!(view.store_at(&address("none")).unwrap().is_none());
+
+        let mut seen = Vec::new();
+        let mut after = |row: i64| {
+            seen.clear();
+            let each = |seq, entry: Entry| {
+                seen.push((seq, entry.clock().time));
+                std::ops::ControlFlow::Continue(())
+            };
+            view.log_after(&one, row, each).unwrap();
+            seen.clone()
+        };
+        assert_eq!(after(0), [(1, 1), (2, 2), (3, 3)]);
+        assert_eq!(after(2), [(3, 3)]);
+        assert_eq!(after(3), []);
+
+        // A name that is taken is refused, and nothing of the transaction stays.
+        let mut tx = database.begin().unwrap();
+        assert!(tx.rename_store(&one, "one").is_err());
+        assert!(tx.commit().is_err());
+        assert_eq!(database.view().store_at(&one.address).unwrap().unwrap().name, "two");
     });
 }
 
@@ -338,10 +385,13 @@ fn a_database_of_a_newer_format_is_refused_and_kept() {
     raw(&place).pragma_update(None, "user_version", 99).unwrap();
     let before = std::fs::read(&path).unwrap();
     let refused = Database::open(&place, Durability::Full).unwrap_err();
-    assert!(matches!(refused, Error::NewerFormat { found: 99, known: 1, .. }), "{refused}");
+    assert!(
+        matches!(refused, Error::NewerFormat { found: 99, known: FORMAT_VERSION, .. }),
+        "{refused}"
+    );
     assert!(refused.to_string().contains("optimusdb.sqlite has format 99"), "{refused}");
     assert_eq!(std::fs::read(&path).unwrap(), before);
-    raw(&place).pragma_update(None, "user_version", 1).unwrap();
+    raw(&place).pragma_update(None, "user_version", FORMAT_VERSION).unwrap();
     open(&place);
 }
 

@@ -1,0 +1,77 @@
+//! Databases of older formats become those of this one, with everything in them.
+#![allow(clippy::unwrap_used, reason = "this is a test")]
+
+mod support;
+
+use optimusdb_dag::sync::{Id, IdTree, Tree};
+use optimusdb_dag::{Entry, Operation, StoreKind};
+use optimusdb_storage::limits::FORMAT_VERSION;
+use optimusdb_storage::{Place, Scope};
+use rusqlite::Connection;
+use support::*;
+
+/// The tables of format 1, as that version made them.
+const FORMAT_1: &str = include_str!("format_1.sql");
+
+#[test]
+fn a_database_of_format_1() {
+    let dir = tempfile::tempdir().unwrap();
+    let (newer, older) = (dir.path().join("newer.sqlite"), dir.path().join("older.sqlite"));
+    let mut database = open(&Place::File(newer.clone()));
+    let things = documents(&mut database, "things");
+    let events = store(&mut database, "events", StoreKind::Events, Scope::Plain);
+    let (mut a, mut b) = (Writer::new(1, "things"), Writer::new(2, "things"));
+    let mut entries = Vec::new();
+    for n in 0..30 {
+        entries.push(a.write(&put(&format!("key {}", n % 7), map([])), Some(n)));
+        entries.push(b.write(&del(&format!("key {}", n % 5)), None));
+    }
+    let mut writer = Writer::new(1, "events");
+    let happened: Vec<Entry> =
+        (0..9).map(|n| writer.write(&Operation::Add { value: text("x") }, Some(n))).collect();
+    deliver(&mut database, &things, &entries).unwrap();
+    deliver(&mut database, &events, &happened).unwrap();
+    drop(database);
+
+    // The rows of that time are those of today.
+    let db = Connection::open(&older).unwrap();
+    db.pragma_update(None, "journal_mode", "WAL").unwrap();
+    db.execute_batch(FORMAT_1).unwrap();
+    db.execute("ATTACH ?1 AS newer", [newer.to_str().unwrap()]).unwrap();
+    let tables = rows(&db, "SELECT name FROM main.sqlite_schema WHERE type = 'table'");
+    assert_eq!(tables.len(), 8);
+    for table in ["facts", "blocks", "writers", "stores", "entries", "heads", "documents", "events"]
+    {
+        db.execute(&format!("INSERT INTO main.{table} SELECT * FROM newer.{table}"), []).unwrap();
+    }
+    db.pragma_update(None, "user_version", 1).unwrap();
+    drop(db);
+
+    let mut database = open(&Place::File(older.clone()));
+    let version: u32 = raw(&Place::File(older.clone()))
+        .pragma_query_value(None, "user_version", |row| row.get(0))
+        .unwrap();
+    assert_eq!(version, FORMAT_VERSION);
+    for (store, entries) in [(&things, &entries), (&events, &happened)] {
+        let expected: IdTree =
+            entries.iter().map(|e| Id { time: e.clock().time, cid: e.cid() }).collect();
+        let tree = database.view().tree(store).unwrap();
+        let root = optimusdb_dag::sync::Cell::root(tree.newest().unwrap());
+        assert_eq!(tree.summary(root), expected.summary(root));
+        assert_eq!(log(database.view(), store).len(), entries.len());
+    }
+    // It is the database that it would have been, and goes on as one.
+    let shape = "SELECT type, name, tbl_name, sql FROM sqlite_schema WHERE name <> 'sqlite_stat1'";
+    assert_eq!(
+        rows(&raw(&Place::File(older.clone())), shape),
+        rows(&raw(&Place::File(newer.clone())), shape)
+    );
+    let before = dump(&raw(&Place::File(newer)));
+    assert_eq!(dump(&raw(&Place::File(older))), before);
+    let refused = b.write(&put("refused", map([])), None);
+    let mut tx = database.begin().unwrap();
+    tx.put_passed(&things, &refused.cid(), refused.clock().time, refused.block()).unwrap();
+    tx.commit().unwrap();
+    deliver(&mut database, &things, &[a.write(&put("later", map([])), None)]).unwrap();
+    assert_eq!(now(database.view(), &things).entries, 61);
+}
