@@ -1,15 +1,12 @@
 //! The key of the libp2p host. Its public half is the peer id.
 
-use libp2p_identity::{DecodingError, Keypair};
+use libp2p_identity::{Keypair, PeerId};
+
+use crate::Error;
 
 /// An Ed25519 key of a libp2p host.
 #[derive(Debug, Clone)]
 pub struct HostKey(Keypair);
-
-/// Why bytes are not a host key.
-#[derive(Debug, thiserror::Error)]
-#[error("the host key cannot be read: {0}")]
-pub struct Error(#[from] DecodingError);
 
 impl HostKey {
     /// A new key from the system's randomness.
@@ -18,18 +15,33 @@ impl HostKey {
     }
 
     /// Reads what [`HostKey::to_bytes`] wrote.
+    ///
+    /// # Errors
+    /// [`Error::HostKey`] if the bytes are something else.
     pub fn from_bytes(bytes: &[u8]) -> Result<HostKey, Error> {
         Ok(HostKey(Keypair::from_protobuf_encoding(bytes)?))
     }
 
     /// The private key in libp2p's protobuf form, as other libp2p programs store it.
+    ///
+    /// # Errors
+    /// [`Error::HostKey`] if the key has no such form.
     pub fn to_bytes(&self) -> Result<Vec<u8>, Error> {
         Ok(self.0.to_protobuf_encoding()?)
     }
 
     /// The peer id as text: `12D3KooW…`.
     pub fn peer_id(&self) -> String {
-        self.0.public().to_peer_id().to_string()
+        self.id().to_string()
+    }
+
+    /// The peer id.
+    pub fn id(&self) -> PeerId {
+        self.0.public().to_peer_id()
+    }
+
+    pub(crate) fn keypair(&self) -> &Keypair {
+        &self.0
     }
 }
 

@@ -1,0 +1,143 @@
+//! Everything a host does, as one behaviour. The order matters: what keeps peers out comes first.
+
+use std::num::NonZeroU8;
+use std::time::Duration;
+
+use libp2p::identity::Keypair;
+use libp2p::kad::store::{MemoryStore, MemoryStoreConfig};
+use libp2p::swarm::NetworkBehaviour;
+use libp2p::swarm::behaviour::toggle::Toggle;
+use libp2p::{StreamProtocol, autonat, connection_limits, dcutr, identify, kad, mdns, ping, relay};
+
+use crate::agent::{Agent, encoded};
+use crate::gate::Gate;
+use crate::gossip;
+use crate::limits::{
+    ADDRESSES_PER_PEER_MAX, CONNECTIONS_PER_PEER_MAX, INCOMING_CONNECTIONS_MAX, KNOWN_PEERS_MAX,
+    NEGOTIATING_STREAMS_MAX, OUTGOING_CONNECTIONS_MAX, PENDING_INCOMING_CONNECTIONS_MAX,
+    PENDING_OUTGOING_CONNECTIONS_MAX, PING_INTERVAL, PING_TIMEOUT, RELAYED_BYTES_MAX,
+    RELAYED_TIMEOUT,
+};
+use crate::{Error, SwarmConfig, bitswap, streams};
+
+/// Everything a host does.
+#[derive(NetworkBehaviour)]
+pub(crate) struct Behaviour {
+    pub(crate) gate: Gate,
+    pub(crate) limits: connection_limits::Behaviour,
+    pub(crate) streams: streams::Behaviour,
+    pub(crate) bitswap: bitswap::Behaviour,
+    pub(crate) identify: identify::Behaviour,
+    pub(crate) ping: ping::Behaviour,
+    pub(crate) gossip: gossip::Behaviour,
+    pub(crate) kad: Toggle<kad::Behaviour<MemoryStore>>,
+    pub(crate) mdns: Toggle<mdns::tokio::Behaviour>,
+    pub(crate) relay: relay::Behaviour,
+    pub(crate) relay_client: relay::client::Behaviour,
+    pub(crate) dcutr: dcutr::Behaviour,
+    pub(crate) autonat: autonat::Behaviour,
+}
+
+/// Sets the behaviour up. The streams of bitswap are for its engine.
+pub(crate) fn build(
+    config: &SwarmConfig,
+    relay_client: relay::client::Behaviour,
+) -> Result<(Behaviour, bitswap::Streams), Error> {
+    let key = config.key.keypair();
+    let own = config.key.id();
+    let (bitswap, bitswap_streams) = bitswap::Behaviour::new();
+    let behaviour = Behaviour {
+        gate: Gate::default(),
+        limits: connection_limits::Behaviour::new(limits()),
+        streams: streams::Behaviour::new(),
+        bitswap,
+        identify: identify::Behaviour::new(identify(config, key)),
+        ping: ping::Behaviour::new(
+            ping::Config::new().with_interval(PING_INTERVAL).with_timeout(PING_TIMEOUT),
+        ),
+        gossip: gossip::behaviour(key.clone())?,
+        kad: config.dht.then(|| kademlia(config)).transpose()?.into(),
+        mdns: config.mdns.then(|| local_discovery(config)).flatten().into(),
+        relay: relay::Behaviour::new(own, relaying()),
+        relay_client,
+        dcutr: dcutr::Behaviour::new(own),
+        autonat: autonat::Behaviour::new(own, autonat::Config::default()),
+    };
+    Ok((behaviour, bitswap_streams))
+}
+
+/// How the swarm below treats connections.
+pub(crate) fn swarm_config() -> libp2p::swarm::Config {
+    libp2p::swarm::Config::with_tokio_executor()
+        // Connections stay until a side goes or a ping fails; the limits say how many.
+        .with_idle_connection_timeout(Duration::from_secs(u64::from(u32::MAX)))
+        .with_max_negotiating_inbound_streams(NEGOTIATING_STREAMS_MAX)
+        .with_dial_concurrency_factor(NonZeroU8::MIN.saturating_add(7))
+}
+
+fn limits() -> connection_limits::ConnectionLimits {
+    connection_limits::ConnectionLimits::default()
+        .with_max_pending_incoming(Some(PENDING_INCOMING_CONNECTIONS_MAX))
+        .with_max_pending_outgoing(Some(PENDING_OUTGOING_CONNECTIONS_MAX))
+        .with_max_established_incoming(Some(INCOMING_CONNECTIONS_MAX))
+        .with_max_established_outgoing(Some(OUTGOING_CONNECTIONS_MAX))
+        .with_max_established_per_peer(Some(CONNECTIONS_PER_PEER_MAX))
+}
+
+fn identify(config: &SwarmConfig, key: &Keypair) -> identify::Config {
+    let agent = Agent {
+        version: config.version.clone(),
+        swarm: config.swarm.clone(),
+        region: config.region.clone(),
+    };
+    identify::Config::new("/optimusdb/1".to_owned(), key.public())
+        .with_agent_version(agent.text())
+        .with_push_listen_addr_updates(true)
+        .with_cache_size(KNOWN_PEERS_MAX)
+}
+
+/// Peers of this swarm alone: the protocol carries its name. No records are kept for others.
+fn kademlia(config: &SwarmConfig) -> Result<kad::Behaviour<MemoryStore>, Error> {
+    let name = format!("/optimusdb/{}/kad/1.0.0", encoded(&config.swarm));
+    let protocol = StreamProtocol::try_from_owned(name).map_err(|e| Error::setup("Kademlia", e))?;
+    let mut kad_config = kad::Config::new(protocol);
+    kad_config
+        .set_record_filtering(kad::StoreInserts::FilterBoth)
+        .set_replication_interval(None)
+        .set_publication_interval(None)
+        .set_provider_publication_interval(None)
+        .set_query_timeout(Duration::from_secs(30));
+    let own = config.key.id();
+    let store = MemoryStore::with_config(
+        own,
+        MemoryStoreConfig {
+            max_records: 0,
+            max_provided_keys: 0,
+            max_providers_per_key: ADDRESSES_PER_PEER_MAX,
+            ..MemoryStoreConfig::default()
+        },
+    );
+    let mut behaviour = kad::Behaviour::with_config(own, store, kad_config);
+    // Nodes of one site serve each other although nobody outside reaches them.
+    behaviour.set_mode(Some(kad::Mode::Server));
+    Ok(behaviour)
+}
+
+/// A machine without a network interface has nobody to find, and that is no error.
+fn local_discovery(config: &SwarmConfig) -> Option<mdns::tokio::Behaviour> {
+    match mdns::tokio::Behaviour::new(mdns::Config::default(), config.key.id()) {
+        Ok(behaviour) => Some(behaviour),
+        Err(error) => {
+            tracing::warn!(%error, "peers on the local network cannot be looked for");
+            None
+        }
+    }
+}
+
+fn relaying() -> relay::Config {
+    relay::Config {
+        max_circuit_bytes: RELAYED_BYTES_MAX,
+        max_circuit_duration: RELAYED_TIMEOUT,
+        ..relay::Config::default()
+    }
+}

@@ -1,0 +1,440 @@
+//! The asking side: whom to ask for which block, and when to ask somebody else.
+//!
+//! A pure machine: no IO, and the time is an argument. A fetch asks its best candidate for the
+//! block. Silence brings in a second one after [`HEDGE_MS`] and others after [`PEER_TIMEOUT_MS`];
+//! a no or a lost connection brings in the next one at once. Candidates come first, then all other
+//! connected peers, those that failed lately last. Peers that are no candidates are asked only
+//! whether they have the block, beyond the first few.
+//!
+//! Each peer has a window of blocks that it is asked for at a time; what does not fit waits for a
+//! place. Whoever asks for a block that is being fetched shares the fetch.
+
+use std::collections::BTreeMap;
+
+use libp2p_identity::PeerId;
+use optimusdb_dag::Cid;
+
+use super::FetchError;
+use super::limits::{
+    CANDIDATES_MAX, FETCH_LIFE_MS, FETCH_PEERS_MAX, FETCH_TIMEOUT_MS, HAVES_ASKED_MAX, HEDGE_MS,
+    PEER_TIMEOUT_MS, REST_MS, STRANGERS_ASKED_MAX,
+};
+use super::message::Ask;
+use super::outbox::Line;
+use super::window::Window;
+
+/// What the machine wants done.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Act {
+    /// Tell the peer.
+    Send(PeerId, Cid, Line),
+    /// The fetch is over.
+    Done(Cid, Result<Vec<u8>, FetchError>),
+}
+
+/// What became of a question.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Waiting,
+    /// The peer says that it has the block.
+    Has,
+    /// The peer says that it does not.
+    No,
+    /// The peer did not answer in time, or could not be asked. It may still answer.
+    Late,
+}
+
+struct Question {
+    peer: PeerId,
+    ask: Ask,
+    at: u64,
+    state: State,
+}
+
+struct Fetch {
+    candidates: Vec<PeerId>,
+    questions: Vec<Question>,
+    created: u64,
+    first_asked: Option<u64>,
+    /// The peer in whose window the fetch waits for a place.
+    parked: Option<PeerId>,
+}
+
+impl Fetch {
+    fn question(&mut self, peer: &PeerId) -> Option<&mut Question> {
+        self.questions.iter_mut().find(|question| question.peer == *peer)
+    }
+
+    fn count(&self, ask: Ask, state: State) -> usize {
+        self.questions.iter().filter(|q| q.ask == ask && q.state == state).count()
+    }
+
+    fn was_asked(&self, peer: &PeerId) -> bool {
+        self.questions.iter().any(|question| question.peer == *peer)
+    }
+}
+
+/// The asking side of bitswap.
+pub(super) struct Client {
+    // Both ordered, so that the same history asks the same peers.
+    fetches: BTreeMap<Cid, Fetch>,
+    peers: BTreeMap<PeerId, Window>,
+    acts: Vec<Act>,
+    /// Peers whose window may have a place for a fetch that waits.
+    freed: Vec<PeerId>,
+    /// Blocks that nobody waits for (any more).
+    pub(super) unwanted_blocks: u64,
+}
+
+impl Client {
+    pub(super) fn new() -> Client {
+        Client {
+            fetches: BTreeMap::new(),
+            peers: BTreeMap::new(),
+            acts: Vec::new(),
+            freed: Vec::new(),
+            unwanted_blocks: 0,
+        }
+    }
+
+    pub(super) fn is_idle(&self) -> bool {
+        self.fetches.is_empty()
+    }
+
+    /// What is to be done since the last call.
+    pub(super) fn take_acts(&mut self) -> Vec<Act> {
+        std::mem::take(&mut self.acts)
+    }
+
+    pub(super) fn peer_up(&mut self, now: u64, peer: PeerId) {
+        self.peers.entry(peer).or_insert_with(|| Window::new(now));
+    }
+
+    pub(super) fn peer_down(&mut self, now: u64, peer: PeerId) {
+        let Some(mut window) = self.peers.remove(&peer) else { return };
+        let mut moved = window.take_parked();
+        for (cid, fetch) in &mut self.fetches {
+            if fetch.was_asked(&peer) {
+                fetch.questions.retain(|question| question.peer != peer);
+                moved.push(*cid);
+            }
+        }
+        for cid in moved {
+            if let Some(fetch) = self.fetches.get_mut(&cid) {
+                fetch.parked = fetch.parked.filter(|at| *at != peer);
+                fetch.candidates.retain(|candidate| *candidate != peer);
+                self.advance(now, cid);
+            }
+        }
+        self.settle(now);
+    }
+
+    /// Begins a fetch, or adds candidates to the one under way.
+    pub(super) fn fetch(&mut self, now: u64, cid: Cid, candidates: &[PeerId]) {
+        let fetch = self.fetches.entry(cid).or_insert_with(|| Fetch {
+            candidates: Vec::new(),
+            questions: Vec::new(),
+            created: now,
+            first_asked: None,
+            parked: None,
+        });
+        for candidate in candidates {
+            if fetch.candidates.len() < CANDIDATES_MAX && !fetch.candidates.contains(candidate) {
+                fetch.candidates.push(*candidate);
+            }
+        }
+        self.advance(now, cid);
+        self.settle(now);
+    }
+
+    /// Nobody waits for the block any more.
+    pub(super) fn abandon(&mut self, now: u64, cid: Cid) {
+        self.end(cid, None);
+        self.settle(now);
+    }
+
+    /// A block came. Its address was computed from its bytes.
+    pub(super) fn on_block(&mut self, now: u64, peer: PeerId, cid: Cid, block: Vec<u8>) {
+        if let Some(window) = self.peers.get_mut(&peer) {
+            window.heard(now, block.len());
+        }
+        if self.fetches.contains_key(&cid) {
+            self.acts.push(Act::Done(cid, Ok(block)));
+            self.end(cid, Some(peer));
+        } else {
+            self.unwanted_blocks += 1;
+        }
+        self.settle(now);
+    }
+
+    /// A peer says whether it has a block.
+    pub(super) fn on_presence(&mut self, now: u64, peer: PeerId, cid: Cid, have: bool) {
+        let Some(question) = self.fetches.get_mut(&cid).and_then(|fetch| fetch.question(&peer))
+        else {
+            return;
+        };
+        let (ask, earlier) = (question.ask, question.state);
+        question.state = match (have, ask) {
+            // It announces the block that it was asked for: that is still to come.
+            (true, Ask::Block) => return,
+            (true, Ask::Have) => State::Has,
+            (false, _) => State::No,
+        };
+        if earlier == State::Waiting {
+            self.release(peer, ask);
+        }
+        self.advance(now, cid);
+        self.settle(now);
+    }
+
+    /// A message could not be sent to the peer; `mute` if it does not speak bitswap at all.
+    pub(super) fn on_send_failed(&mut self, now: u64, peer: PeerId, mute: bool) {
+        let Some(window) = self.peers.get_mut(&peer) else { return };
+        window.rest(now + REST_MS);
+        window.mute |= mute;
+        let mut moved = window.take_parked();
+        for (cid, fetch) in &mut self.fetches {
+            let Some(question) = fetch.question(&peer) else { continue };
+            if question.state == State::Waiting {
+                window.release(question.ask);
+                question.state = if mute { State::No } else { State::Late };
+                moved.push(*cid);
+            }
+        }
+        for cid in moved {
+            if let Some(fetch) = self.fetches.get_mut(&cid) {
+                fetch.parked = fetch.parked.filter(|at| *at != peer);
+                self.advance(now, cid);
+            }
+        }
+        self.settle(now);
+    }
+
+    /// Looks at the clocks.
+    pub(super) fn on_tick(&mut self, now: u64) {
+        let cids: Vec<Cid> = self.fetches.keys().copied().collect();
+        for cid in cids {
+            self.advance(now, cid);
+        }
+        self.settle(now);
+    }
+
+    /// Gives the places that became free to the fetches that wait for them.
+    fn settle(&mut self, now: u64) {
+        while let Some(peer) = self.freed.pop() {
+            while let Some(window) = self.peers.get_mut(&peer)
+                && window.has_place()
+                && let Some(cid) = window.unpark()
+            {
+                if let Some(fetch) = self.fetches.get_mut(&cid)
+                    && fetch.parked == Some(peer)
+                {
+                    fetch.parked = None;
+                    self.advance(now, cid);
+                }
+            }
+        }
+    }
+
+    fn release(&mut self, peer: PeerId, ask: Ask) {
+        if let Some(window) = self.peers.get_mut(&peer) {
+            window.release(ask);
+            self.freed.push(peer);
+        }
+    }
+
+    /// Ends a fetch and tells everybody who was asked, save the peer that sent the block.
+    fn end(&mut self, cid: Cid, sender: Option<PeerId>) {
+        let Some(fetch) = self.fetches.remove(&cid) else { return };
+        for question in fetch.questions {
+            if question.state == State::Waiting {
+                self.release(question.peer, question.ask);
+            }
+            // Also after a no: others keep the want, and would send the block when they get it.
+            if Some(question.peer) != sender {
+                self.acts.push(Act::Send(question.peer, cid, Line::Cancel));
+            }
+        }
+    }
+
+    /// Takes a fetch as far as it goes now.
+    fn advance(&mut self, now: u64, cid: Cid) {
+        let Some(fetch) = self.fetches.get(&cid) else { return };
+        let over = now >= fetch.created + FETCH_LIFE_MS
+            || fetch.first_asked.is_some_and(|asked| now >= asked + FETCH_TIMEOUT_MS);
+        if over {
+            self.acts.push(Act::Done(cid, Err(FetchError::TimedOut)));
+            return self.end(cid, None);
+        }
+        self.give_up_silent(now, cid);
+        let Some(fetch) = self.fetches.get(&cid) else { return };
+        if fetch.parked.is_some() {
+            return;
+        }
+        self.ask_for_block(now, cid);
+        self.ask_for_presence(now, cid);
+        let Some(fetch) = self.fetches.get(&cid) else { return };
+        let open = |question: &Question| matches!(question.state, State::Waiting | State::Has);
+        if fetch.parked.is_none() && !fetch.questions.iter().any(open) {
+            let late = fetch.questions.iter().any(|question| question.state == State::Late);
+            let why = if late { FetchError::TimedOut } else { FetchError::NotFound };
+            self.acts.push(Act::Done(cid, Err(why)));
+            self.end(cid, None);
+        }
+    }
+
+    /// Questions to peers that have been silent for too long are late.
+    fn give_up_silent(&mut self, now: u64, cid: Cid) {
+        let Some(fetch) = self.fetches.get_mut(&cid) else { return };
+        for question in &mut fetch.questions {
+            let Some(window) = self.peers.get_mut(&question.peer) else { continue };
+            if question.state == State::Waiting
+                && window.silence(now, question.at) >= PEER_TIMEOUT_MS
+            {
+                question.state = State::Late;
+                window.rest(now + REST_MS);
+                window.release(question.ask);
+                self.freed.push(question.peer);
+            }
+        }
+    }
+
+    /// Asks for the block until as many peers as should be are working on it.
+    fn ask_for_block(&mut self, now: u64, cid: Cid) {
+        loop {
+            let Some(fetch) = self.fetches.get(&cid) else { return };
+            let working = fetch.count(Ask::Block, State::Waiting);
+            let hedged = self.longest_silence(now, fetch) >= HEDGE_MS;
+            let wanted = match self.has_candidate(fetch) {
+                true => 1 + usize::from(hedged),
+                false => STRANGERS_ASKED_MAX,
+            };
+            if working >= wanted {
+                return;
+            }
+            let Some(peer) = self.best(now, fetch) else { return };
+            if !self.peers.get(&peer).is_some_and(Window::has_place) {
+                // Somebody is at work already, so this fetch need not wait for a place.
+                if working == 0 {
+                    self.park(cid, peer);
+                }
+                return;
+            }
+            self.ask(now, cid, peer, Ask::Block);
+        }
+    }
+
+    /// Asks others whether they have the block, if there is reason to look around.
+    fn ask_for_presence(&mut self, now: u64, cid: Cid) {
+        loop {
+            let Some(fetch) = self.fetches.get(&cid) else { return };
+            let hedged = self.longest_silence(now, fetch) >= HEDGE_MS;
+            let asked = fetch.count(Ask::Have, State::Waiting);
+            let known = fetch.count(Ask::Have, State::Has);
+            let look_around = hedged || !self.has_candidate(fetch);
+            if !look_around || asked + known >= HAVES_ASKED_MAX {
+                return;
+            }
+            let Some(peer) = self.best_unasked(now, fetch) else { return };
+            if !self.peers.get(&peer).is_some_and(Window::may_be_asked) {
+                return;
+            }
+            self.ask(now, cid, peer, Ask::Have);
+        }
+    }
+
+    /// Whether some candidate may still have the block.
+    fn has_candidate(&self, fetch: &Fetch) -> bool {
+        fetch.candidates.iter().any(|peer| {
+            let asked = fetch.questions.iter().find(|question| question.peer == *peer);
+            match asked {
+                Some(question) => matches!(question.state, State::Waiting | State::Has),
+                None => self.peers.get(peer).is_some_and(|window| !window.mute),
+            }
+        })
+    }
+
+    /// For how long the peers that should send the block have been silent.
+    fn longest_silence(&self, now: u64, fetch: &Fetch) -> u64 {
+        fetch
+            .questions
+            .iter()
+            .filter(|question| question.ask == Ask::Block)
+            .map(|question| match (question.state, self.peers.get(&question.peer)) {
+                (State::Waiting, Some(window)) => window.silence(now, question.at),
+                (State::Late, _) => u64::MAX,
+                _ => 0,
+            })
+            .max()
+            .unwrap_or(0)
+    }
+
+    /// The peer to ask for the block next: one that has it, or else the best one not asked yet.
+    fn best(&self, now: u64, fetch: &Fetch) -> Option<PeerId> {
+        fetch
+            .questions
+            .iter()
+            .filter(|question| question.state == State::Has)
+            .filter_map(|question| Some((self.peers.get(&question.peer)?.rank(now), question.peer)))
+            .min_by_key(|(rank, _)| *rank)
+            .map(|(_, peer)| peer)
+            .or_else(|| self.best_unasked(now, fetch))
+    }
+
+    /// Candidates before strangers, peers that failed lately behind both; then the least busy.
+    fn best_unasked(&self, now: u64, fetch: &Fetch) -> Option<PeerId> {
+        if fetch.questions.len() >= FETCH_PEERS_MAX {
+            return None;
+        }
+        let candidate = fetch
+            .candidates
+            .iter()
+            .filter(|peer| !fetch.was_asked(peer))
+            .filter_map(|peer| Some((peer, self.peers.get(peer)?)))
+            .filter(|(_, window)| !window.mute)
+            .min_by_key(|(_, window)| window.rank(now));
+        if let Some((peer, window)) = candidate
+            && !window.is_resting(now)
+        {
+            return Some(*peer);
+        }
+        let stranger = self
+            .peers
+            .iter()
+            .filter(|(_, window)| !window.mute)
+            .filter(|(peer, _)| !fetch.was_asked(peer))
+            .min_by_key(|(_, window)| window.rank(now));
+        match (candidate, stranger) {
+            (Some((peer, _)), Some((_, window))) if window.is_resting(now) => Some(*peer),
+            (_, Some((peer, _))) => Some(*peer),
+            (candidate, None) => candidate.map(|(peer, _)| *peer),
+        }
+    }
+
+    fn park(&mut self, cid: Cid, peer: PeerId) {
+        if let (Some(fetch), Some(window)) = (self.fetches.get_mut(&cid), self.peers.get_mut(&peer))
+        {
+            fetch.parked = Some(peer);
+            window.park(cid);
+        }
+    }
+
+    fn ask(&mut self, now: u64, cid: Cid, peer: PeerId, ask: Ask) {
+        let (Some(fetch), Some(window)) = (self.fetches.get_mut(&cid), self.peers.get_mut(&peer))
+        else {
+            return;
+        };
+        window.take_place(ask);
+        fetch.first_asked.get_or_insert(now);
+        let question = Question { peer, ask, at: now, state: State::Waiting };
+        match fetch.question(&peer) {
+            Some(earlier) => *earlier = question,
+            None => fetch.questions.push(question),
+        }
+        self.acts.push(Act::Send(peer, cid, Line::Want(ask)));
+    }
+}
+
+#[cfg(test)]
+#[path = "client_tests.rs"]
+mod tests;

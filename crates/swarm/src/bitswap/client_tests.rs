@@ -1,0 +1,293 @@
+//! The asking side, without a network and with a clock of its own.
+
+use super::super::limits::{WINDOW_BLOCKS_MAX, WINDOW_BLOCKS_MIN, WINDOW_BYTES_MAX};
+use super::*;
+
+struct World {
+    client: Client,
+    peers: Vec<PeerId>,
+    now: u64,
+}
+
+fn block(number: u32) -> Vec<u8> {
+    number.to_be_bytes().to_vec()
+}
+
+fn cid(number: u32) -> Cid {
+    Cid::of(&block(number))
+}
+
+fn want(peer: PeerId, number: u32) -> Act {
+    Act::Send(peer, cid(number), Line::Want(Ask::Block))
+}
+
+fn have(peer: PeerId, number: u32) -> Act {
+    Act::Send(peer, cid(number), Line::Want(Ask::Have))
+}
+
+fn cancel(peer: PeerId, number: u32) -> Act {
+    Act::Send(peer, cid(number), Line::Cancel)
+}
+
+fn done(number: u32) -> Act {
+    Act::Done(cid(number), Ok(block(number)))
+}
+
+fn failed(number: u32, why: FetchError) -> Act {
+    Act::Done(cid(number), Err(why))
+}
+
+impl World {
+    fn new(peers: usize) -> World {
+        let mut ids: Vec<PeerId> = (0..peers).map(|_| PeerId::random()).collect();
+        ids.sort();
+        let mut client = Client::new();
+        ids.iter().for_each(|peer| client.peer_up(0, *peer));
+        World { client, peers: ids, now: 0 }
+    }
+
+    fn fetch(&mut self, number: u32, candidates: &[usize]) -> Vec<Act> {
+        let candidates: Vec<PeerId> = candidates.iter().map(|at| self.peers[*at]).collect();
+        self.client.fetch(self.now, cid(number), &candidates);
+        self.client.take_acts()
+    }
+
+    fn block(&mut self, peer: usize, number: u32) -> Vec<Act> {
+        self.client.on_block(self.now, self.peers[peer], cid(number), block(number));
+        self.client.take_acts()
+    }
+
+    fn presence(&mut self, peer: usize, number: u32, have: bool) -> Vec<Act> {
+        self.client.on_presence(self.now, self.peers[peer], cid(number), have);
+        self.client.take_acts()
+    }
+
+    fn wait(&mut self, ms: u64) -> Vec<Act> {
+        self.now += ms;
+        self.client.on_tick(self.now);
+        self.client.take_acts()
+    }
+}
+
+#[test]
+fn the_best_candidate_is_asked_and_nobody_else() {
+    let mut world = World::new(3);
+    let [_, b, _] = world.peers[..] else { unreachable!() };
+    assert_eq!(world.fetch(1, &[1, 2]), [want(b, 1)]);
+    assert_eq!(world.block(1, 1), [done(1)]);
+    assert!(world.client.is_idle());
+    // It comes once more: nobody waits.
+    assert_eq!(world.block(2, 1), []);
+    assert_eq!(world.client.unwanted_blocks, 1);
+}
+
+#[test]
+fn a_no_brings_in_the_next_one_at_once() {
+    let mut world = World::new(3);
+    let [a, b, c] = world.peers[..] else { unreachable!() };
+    assert_eq!(world.fetch(1, &[2, 0]), [want(c, 1)]);
+    assert_eq!(world.presence(2, 1, false), [want(a, 1)]);
+    assert_eq!(world.presence(0, 1, false), [want(b, 1)]);
+    assert_eq!(
+        world.presence(1, 1, false),
+        [failed(1, FetchError::NotFound), cancel(c, 1), cancel(a, 1), cancel(b, 1)]
+    );
+    assert!(world.client.is_idle());
+}
+
+#[test]
+fn strangers_are_asked_for_it_or_whether_they_have_it() {
+    let mut world = World::new(8);
+    let peers = world.peers.clone();
+    let asked = world.fetch(1, &[]);
+    assert_eq!(
+        asked,
+        [
+            want(peers[0], 1),
+            want(peers[1], 1),
+            have(peers[2], 1),
+            have(peers[3], 1),
+            have(peers[4], 1),
+            have(peers[5], 1),
+        ]
+    );
+    // One has it and is asked as soon as one of the first two has not; the next one takes its place.
+    assert_eq!(world.presence(4, 1, true), []);
+    assert_eq!(world.presence(0, 1, false), [want(peers[4], 1), have(peers[6], 1)]);
+    let over = world.block(4, 1);
+    assert_eq!(over[0], done(1));
+    let told: Vec<&Act> = over[1..].iter().collect();
+    assert_eq!(told.len(), 6, "{told:?}");
+    assert!(!over.contains(&cancel(peers[4], 1)));
+}
+
+#[test]
+fn silence_brings_in_others_and_ends_in_time() {
+    let mut world = World::new(3);
+    let [a, b, c] = world.peers[..] else { unreachable!() };
+    assert_eq!(world.fetch(1, &[0]), [want(a, 1)]);
+    assert_eq!(world.wait(HEDGE_MS - 1), []);
+    assert_eq!(world.wait(1), [want(b, 1), have(c, 1)]);
+    // b and c answer that they do not have it; a is late after its time.
+    assert_eq!(world.presence(1, 1, false), []);
+    assert_eq!(world.presence(2, 1, false), []);
+    assert_eq!(world.wait(PEER_TIMEOUT_MS - HEDGE_MS - 1), []);
+    let over = world.wait(1);
+    assert_eq!(over[0], failed(1, FetchError::TimedOut));
+    // a failed: it comes last now, even as a candidate.
+    assert_eq!(world.fetch(2, &[0]), [want(b, 2)]);
+}
+
+#[test]
+fn a_late_block_is_welcome() {
+    let mut world = World::new(2);
+    let [a, b] = world.peers[..] else { unreachable!() };
+    world.fetch(1, &[0]);
+    world.wait(HEDGE_MS);
+    world.now += PEER_TIMEOUT_MS - HEDGE_MS;
+    world.client.on_tick(world.now);
+    world.client.take_acts();
+    assert_eq!(world.block(0, 1), [done(1), cancel(b, 1)]);
+    // It is heard of again, so it is trusted again.
+    assert_eq!(world.fetch(2, &[0]), [want(a, 2)]);
+}
+
+#[test]
+fn a_peer_that_sends_is_not_silent_and_a_fetch_ends_all_the_same() {
+    let mut world = World::new(1);
+    let a = world.peers[0];
+    world.fetch(0, &[0]);
+    let mut number = 1;
+    while world.now + PEER_TIMEOUT_MS / 2 < FETCH_TIMEOUT_MS {
+        world.fetch(number, &[0]);
+        world.now += PEER_TIMEOUT_MS / 2;
+        assert_eq!(world.wait(0), []);
+        assert_eq!(world.block(0, number), [done(number)]);
+        number += 1;
+    }
+    let rest = FETCH_TIMEOUT_MS - world.now;
+    assert_eq!(world.wait(rest), [failed(0, FetchError::TimedOut), cancel(a, 0)]);
+}
+
+#[test]
+fn a_lost_peer_is_replaced_and_forgotten() {
+    let mut world = World::new(2);
+    let [a, b] = world.peers[..] else { unreachable!() };
+    assert_eq!(world.fetch(1, &[0]), [want(a, 1)]);
+    world.client.peer_down(world.now, a);
+    assert_eq!(world.client.take_acts(), [want(b, 1)]);
+    world.client.peer_down(world.now, b);
+    assert_eq!(world.client.take_acts(), [failed(1, FetchError::NotFound)]);
+    assert_eq!(world.fetch(2, &[0, 1]), [failed(2, FetchError::NotFound)]);
+    // One that comes later helps with what is under way.
+    world.client.peer_up(world.now, a);
+    assert_eq!(world.fetch(3, &[0]), [want(a, 3)]);
+    world.client.peer_up(world.now, b);
+    assert_eq!(world.presence(0, 3, false), [want(b, 3)]);
+}
+
+#[test]
+fn a_peer_that_cannot_be_sent_to_is_late_and_a_mute_one_does_not_have_it() {
+    let mut world = World::new(2);
+    let [a, b] = world.peers[..] else { unreachable!() };
+    world.fetch(1, &[0]);
+    world.client.on_send_failed(world.now, a, false);
+    assert_eq!(world.client.take_acts(), [want(b, 1)]);
+    world.client.on_send_failed(world.now, b, true);
+    assert_eq!(world.client.take_acts()[0], failed(1, FetchError::TimedOut));
+    // b is not asked again; a is, having nobody before it.
+    assert_eq!(world.fetch(2, &[1, 0]), [want(a, 2)]);
+    assert_eq!(world.presence(0, 2, false)[0], failed(2, FetchError::NotFound));
+}
+
+#[test]
+fn the_window_bounds_what_a_peer_is_asked_for() {
+    let mut world = World::new(1);
+    let a = world.peers[0];
+    let count = WINDOW_BLOCKS_MAX as u32;
+    for number in 0..count {
+        assert_eq!(world.fetch(number, &[0]), [want(a, number)]);
+    }
+    assert_eq!(world.fetch(count, &[0]), []);
+    assert_eq!(world.fetch(count + 1, &[0]), []);
+    // A place becomes free by a block, by a no, and by the end of a fetch.
+    assert_eq!(world.block(0, 0), [done(0), want(a, count)]);
+    let no = world.presence(0, 1, false);
+    assert_eq!(no, [failed(1, FetchError::NotFound), cancel(a, 1), want(a, count + 1)]);
+    assert_eq!(world.fetch(count + 2, &[0]), []);
+    world.client.abandon(world.now, cid(2));
+    assert_eq!(world.client.take_acts(), [cancel(a, 2), want(a, count + 2)]);
+    // Who waits when the peer goes is told.
+    world.fetch(count + 3, &[0]);
+    world.client.peer_down(world.now, a);
+    assert_eq!(world.client.take_acts().len(), WINDOW_BLOCKS_MAX + 1);
+    assert!(world.client.is_idle());
+}
+
+#[test]
+fn large_blocks_narrow_the_window() {
+    let mut window = Window::new(0);
+    let places = |window: &mut Window| {
+        let mut taken = 0;
+        while window.has_place() {
+            window.take_place(Ask::Block);
+            taken += 1;
+        }
+        (0..taken).for_each(|_| window.release(Ask::Block));
+        taken
+    };
+    assert_eq!(places(&mut window), WINDOW_BLOCKS_MAX);
+    (0..100).for_each(|_| window.heard(0, 256 * 1024));
+    let of_quarters = WINDOW_BYTES_MAX / (256 * 1024);
+    assert!((of_quarters..=of_quarters + 1).contains(&places(&mut window)));
+    (0..100).for_each(|_| window.heard(0, WINDOW_BYTES_MAX));
+    assert_eq!(places(&mut window), WINDOW_BLOCKS_MIN);
+    (0..200).for_each(|_| window.heard(0, 1));
+    assert_eq!(places(&mut window), WINDOW_BLOCKS_MAX);
+    (0..ASKED_WANTS).for_each(|_| window.take_place(Ask::Have));
+    assert!(!window.has_place() && !window.may_be_asked());
+}
+
+const ASKED_WANTS: usize = super::super::limits::ASKED_WANTS_MAX;
+
+#[test]
+fn a_fetch_that_gets_no_place_does_not_wait_for_ever() {
+    let mut world = World::new(1);
+    for number in 0..=WINDOW_BLOCKS_MAX as u32 {
+        world.fetch(number, &[0]);
+    }
+    let last = WINDOW_BLOCKS_MAX as u32;
+    // The peer goes on sending blocks that nobody asked for, so its places stay taken.
+    let mut over = Vec::new();
+    while world.now < FETCH_LIFE_MS {
+        world.block(0, u32::MAX);
+        over.extend(world.wait(PEER_TIMEOUT_MS / 2));
+    }
+    assert!(over.contains(&failed(last, FetchError::TimedOut)));
+    assert!(world.client.is_idle());
+}
+
+#[test]
+fn work_is_shared_between_candidates() {
+    let mut world = World::new(2);
+    let mut asked = [0, 0];
+    for number in 0..100 {
+        for act in world.fetch(number, &[0, 1]) {
+            let Act::Send(peer, ..) = act else { panic!("{act:?}") };
+            asked[usize::from(peer == world.peers[1])] += 1;
+        }
+    }
+    assert_eq!(asked, [50, 50]);
+}
+
+#[test]
+fn a_second_caller_shares_the_fetch_and_brings_its_candidates() {
+    let mut world = World::new(2);
+    let [a, b] = world.peers[..] else { unreachable!() };
+    assert_eq!(world.fetch(1, &[0]), [want(a, 1)]);
+    assert_eq!(world.fetch(1, &[1]), []);
+    assert_eq!(world.presence(0, 1, false), [want(b, 1)]);
+    world.client.abandon(world.now, cid(1));
+    assert_eq!(world.client.take_acts(), [cancel(a, 1), cancel(b, 1)]);
+    assert_eq!(world.block(1, 1), []);
+}

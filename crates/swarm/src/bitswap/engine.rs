@@ -1,0 +1,389 @@
+//! The one task that owns bitswap's state.
+//!
+//! It takes in what happened, lets the two machines decide, and hands out work: messages to the
+//! writers, look-ups to readers of the store. It never waits for any of them. What happens while it
+//! works is taken in together, so that messages grow with the load and nothing is ever delayed on
+//! purpose.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use libp2p::swarm::Stream;
+use libp2p_identity::PeerId;
+use optimusdb_dag::Cid;
+use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::task::AbortHandle;
+use tokio::time::MissedTickBehavior;
+
+use super::behaviour::Streams;
+use super::client::{Act, Client};
+use super::limits::{
+    BLOCK_BYTES_MAX, ENGINE_EVENTS_MAX, EVENTS_MAX, PEERS_MAX, READ_BYTES_MAX, TICK_MS,
+};
+use super::message::Ask;
+use super::outbox::Outbox;
+use super::reader::{self, Allowance, Received, Share};
+use super::roster::Change;
+use super::server::{Answer, Found, Read, Server, Want};
+use super::writer::{self, Sent};
+use super::{FetchError, Shared};
+use crate::Local;
+
+type Reply = oneshot::Sender<Result<Vec<u8>, FetchError>>;
+
+/// What this node asks of bitswap.
+pub(super) enum Command {
+    Fetch { cid: Cid, candidates: Vec<PeerId>, reply: Reply },
+    Stored(Vec<Cid>),
+}
+
+/// What the tasks of the engine report.
+enum Event {
+    Received(PeerId, Received, Share),
+    Sent(PeerId, Sent),
+    Read(PeerId, Vec<(Cid, Want, Found)>),
+}
+
+/// A peer that can be spoken to.
+struct Line {
+    outbox: Outbox,
+    messages: mpsc::Sender<Vec<u8>>,
+    /// A message is with the writer.
+    writing: bool,
+    /// It was heard of by a stream and not announced: gone with its first failure.
+    implied: bool,
+    allowance: Allowance,
+    writer: AbortHandle,
+}
+
+impl Drop for Line {
+    fn drop(&mut self) {
+        self.writer.abort();
+    }
+}
+
+/// All of bitswap's state.
+pub(super) struct Engine {
+    streams: Streams,
+    local: Arc<dyn Local>,
+    shared: Arc<Shared>,
+    events: mpsc::Sender<Event>,
+    happened: mpsc::Receiver<Event>,
+    reading: Arc<Semaphore>,
+    client: Client,
+    server: Server,
+    callers: HashMap<Cid, Vec<Reply>>,
+    lines: HashMap<PeerId, Line>,
+    /// Peers whose outbox may have something.
+    dirty: HashSet<PeerId>,
+    started: Instant,
+}
+
+impl Engine {
+    pub(super) fn new(streams: Streams, local: Arc<dyn Local>, shared: Arc<Shared>) -> Engine {
+        let (events, happened) = mpsc::channel(EVENTS_MAX);
+        Engine {
+            streams,
+            local,
+            shared,
+            events,
+            happened,
+            reading: Allowance::all(),
+            client: Client::new(),
+            server: Server::new(),
+            callers: HashMap::new(),
+            lines: HashMap::new(),
+            dirty: HashSet::new(),
+            started: Instant::now(),
+        }
+    }
+
+    /// Works until the last handle is dropped, or the behaviour.
+    pub(super) async fn run(mut self, mut commands: mpsc::Receiver<Command>) {
+        let mut tick = tokio::time::interval(Duration::from_millis(TICK_MS));
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let shared = Arc::clone(&self.shared);
+        loop {
+            let busy = !self.client.is_idle() || self.server.needs_ticks();
+            tokio::select! {
+                // In this order, as none of the first ones is ready for long; what is behind them
+                // is taken in below in any case.
+                biased;
+                _ = tick.tick(), if busy => self.on_tick(),
+                accepted = self.streams.accepted.recv() => match accepted {
+                    Some((peer, stream)) => self.on_stream(peer, stream),
+                    None => return,
+                },
+                () = shared.roster.changed() => {}
+                Some(event) = self.happened.recv() => self.on_event(event),
+                command = commands.recv() => match command {
+                    Some(command) => self.on_command(command),
+                    None => return,
+                },
+            }
+            // Who came is known before what they said, and before who is asked.
+            self.take_changes();
+            for _ in 0..ENGINE_EVENTS_MAX {
+                let Ok(event) = self.happened.try_recv() else { break };
+                self.on_event(event);
+            }
+            for _ in 0..ENGINE_EVENTS_MAX {
+                let Ok(command) = commands.try_recv() else { break };
+                self.on_command(command);
+            }
+            self.hand_out();
+        }
+    }
+
+    fn now(&self) -> u64 {
+        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    fn take_changes(&mut self) {
+        let now = self.now();
+        for (peer, change) in self.shared.roster.take() {
+            if matches!(change, Change::Down | Change::Again) {
+                self.peer_down(now, peer);
+            }
+            if matches!(change, Change::Up | Change::Again)
+                && let Some(line) = self.line(peer)
+            {
+                line.implied = false;
+            }
+        }
+    }
+
+    fn peer_down(&mut self, now: u64, peer: PeerId) {
+        self.lines.remove(&peer);
+        self.client.peer_down(now, peer);
+        self.server.peer_down(peer);
+    }
+
+    /// The line to a peer, made if it is new. `None` if there are too many.
+    fn line(&mut self, peer: PeerId) -> Option<&mut Line> {
+        if !self.lines.contains_key(&peer) {
+            if self.lines.len() >= PEERS_MAX {
+                return None;
+            }
+            // One message at a time: the next one is made when this one has left.
+            let (messages, waiting) = mpsc::channel(1);
+            let (events, opener) = (self.events.clone(), self.streams.opener.clone());
+            let report = async move |sent| {
+                let _ = events.send(Event::Sent(peer, sent)).await;
+            };
+            let writer = tokio::spawn(writer::write(peer, opener, waiting, report));
+            let line = Line {
+                outbox: Outbox::new(),
+                messages,
+                writing: false,
+                implied: true,
+                allowance: Allowance::of_peer(Arc::clone(&self.reading)),
+                writer: writer.abort_handle(),
+            };
+            self.lines.insert(peer, line);
+            self.client.peer_up(self.now(), peer);
+        }
+        self.lines.get_mut(&peer)
+    }
+
+    fn on_command(&mut self, command: Command) {
+        match command {
+            Command::Fetch { cid, candidates, reply } => {
+                self.callers.entry(cid).or_default().push(reply);
+                self.client.fetch(self.now(), cid, &candidates);
+            }
+            Command::Stored(cids) => cids.into_iter().for_each(|cid| self.server.arrived(cid)),
+        }
+    }
+
+    /// A peer opened a stream: it is read in a task of its own.
+    fn on_stream(&mut self, peer: PeerId, mut stream: Stream) {
+        let Some(line) = self.line(peer) else { return };
+        let allowance = line.allowance.clone();
+        let Some(turn) = allowance.stream() else {
+            count(&self.shared.counters.streams_refused, 1);
+            return;
+        };
+        let (events, shared) = (self.events.clone(), Arc::clone(&self.shared));
+        tokio::spawn(async move {
+            let _turn = turn;
+            loop {
+                match reader::next_message(&mut stream, &allowance).await {
+                    Ok(Some((received, share))) => {
+                        let event = Event::Received(peer, received, share);
+                        if events.send(event).await.is_err() {
+                            return;
+                        }
+                    }
+                    Ok(None) => return,
+                    Err(error) => {
+                        count(&shared.counters.streams_refused, 1);
+                        tracing::debug!(%peer, %error, "bitswap: a stream is refused");
+                        return;
+                    }
+                }
+            }
+        });
+    }
+
+    fn on_event(&mut self, event: Event) {
+        let now = self.now();
+        match event {
+            Event::Received(peer, received, _share) => self.on_received(now, peer, received),
+            Event::Sent(peer, sent) => self.on_sent(now, peer, sent),
+            Event::Read(peer, found) => {
+                let answers = self.server.on_read(now, peer, found);
+                let Some(line) = self.lines.get_mut(&peer) else { return };
+                for answer in answers {
+                    match answer {
+                        Answer::Block(block) => {
+                            count(&self.shared.counters.blocks_sent, 1);
+                            count(&self.shared.counters.bytes_sent, block.len() as u64);
+                            line.outbox.block(block);
+                        }
+                        Answer::Presence(cid, have) => {
+                            line.outbox.presence(cid.to_bytes().to_vec(), have);
+                        }
+                    }
+                }
+                self.dirty.insert(peer);
+            }
+        }
+    }
+
+    fn on_received(&mut self, now: u64, peer: PeerId, received: Received) {
+        let Some(line) = self.line(peer) else { return };
+        for cid in received.foreign_wants {
+            if line.outbox.has_room() {
+                line.outbox.presence(cid, false);
+            }
+        }
+        self.dirty.insert(peer);
+        if received.full {
+            self.server.forget_all(peer);
+        }
+        for (cid, want) in received.lines {
+            match want {
+                Some(want) => self.server.want(now, peer, cid, want),
+                None => self.server.cancel(peer, cid),
+            }
+        }
+        count(&self.shared.counters.blocks_unwanted, received.foreign_blocks);
+        for (cid, block) in received.blocks {
+            self.client.on_block(now, peer, cid, block);
+        }
+        for (cid, have) in received.presences {
+            self.client.on_presence(now, peer, cid, have);
+        }
+    }
+
+    fn on_sent(&mut self, now: u64, peer: PeerId, sent: Sent) {
+        let Some(line) = self.lines.get_mut(&peer) else { return };
+        line.writing = false;
+        self.dirty.insert(peer);
+        if sent == Sent::Yes {
+            return;
+        }
+        if line.implied {
+            return self.peer_down(now, peer);
+        }
+        // What it wanted is lost with the message; it asks again if it still can.
+        line.outbox = Outbox::new();
+        self.client.on_send_failed(now, peer, sent == Sent::Unsupported);
+    }
+
+    fn on_tick(&mut self) {
+        let now = self.now();
+        let mut abandoned = Vec::new();
+        for (cid, callers) in &mut self.callers {
+            callers.retain(|caller| !caller.is_closed());
+            if callers.is_empty() {
+                abandoned.push(*cid);
+            }
+        }
+        for cid in abandoned {
+            self.callers.remove(&cid);
+            self.client.abandon(now, cid);
+        }
+        self.client.on_tick(now);
+        self.server.on_tick(now);
+    }
+
+    /// Does what the machines decided.
+    fn hand_out(&mut self) {
+        for act in self.client.take_acts() {
+            match act {
+                Act::Send(peer, cid, line) => {
+                    if let Some(known) = self.lines.get_mut(&peer) {
+                        known.outbox.line(cid, line);
+                        self.dirty.insert(peer);
+                    }
+                }
+                Act::Done(cid, result) => self.answer(cid, result),
+            }
+        }
+        let now = self.now();
+        loop {
+            let lines = &self.lines;
+            let has_room = |peer: &PeerId| lines.get(peer).is_some_and(|l| l.outbox.has_room());
+            let Some(read) = self.server.next_read(now, has_room) else { break };
+            tokio::spawn(look_up(Arc::clone(&self.local), read, self.events.clone()));
+        }
+        for peer in std::mem::take(&mut self.dirty) {
+            if let Some(line) = self.lines.get_mut(&peer)
+                && !line.writing
+                && let Some(message) = line.outbox.next_message()
+            {
+                line.writing = line.messages.try_send(message).is_ok();
+            }
+        }
+        let counters = &self.shared.counters;
+        count(&counters.blocks_unwanted, std::mem::take(&mut self.client.unwanted_blocks));
+        count(&counters.wants_dropped, std::mem::take(&mut self.server.dropped_wants));
+        self.shared.peers_wait.store(self.server.waits_for_blocks(), Ordering::Release);
+    }
+
+    fn answer(&mut self, cid: Cid, result: Result<Vec<u8>, FetchError>) {
+        count(&self.shared.counters.blocks_received, u64::from(result.is_ok()));
+        let mut callers = self.callers.remove(&cid).unwrap_or_default();
+        // The last one gets the bytes themselves. Who has gone does not matter.
+        let last = callers.pop();
+        for caller in callers {
+            let _ = caller.send(result.clone());
+        }
+        if let Some(last) = last {
+            let _ = last.send(result);
+        }
+    }
+}
+
+/// Looks up wants of one peer, one after the other.
+async fn look_up(local: Arc<dyn Local>, read: Read, events: mpsc::Sender<Event>) {
+    let mut bytes = 0;
+    let mut found = Vec::with_capacity(read.wants.len());
+    for (cid, want) in read.wants {
+        let result = if bytes >= READ_BYTES_MAX {
+            Found::Unread
+        } else {
+            match want.ask {
+                Ask::Have if local.has(cid).await => Found::Have,
+                Ask::Have => Found::Missing,
+                Ask::Block => match local.block(cid).await {
+                    Some(block) if block.len() <= BLOCK_BYTES_MAX => Found::Block(block),
+                    _ => Found::Missing,
+                },
+            }
+        };
+        if let Found::Block(block) = &result {
+            bytes += block.len();
+        }
+        found.push((cid, want, result));
+    }
+    let _ = events.send(Event::Read(read.peer, found)).await;
+}
+
+fn count(counter: &AtomicU64, more: u64) {
+    counter.fetch_add(more, Ordering::Relaxed);
+}

@@ -1,0 +1,167 @@
+//! Bitswap 1.2.0: blocks from peers, and blocks for peers.
+//!
+//! [`Behaviour`] gives the streams, [`Bitswap`] is the handle: [`Bitswap::fetch`] gets a block from
+//! connected peers, and what peers want is answered from [`Local`]. The bytes are described in
+//! `docs/format-bitswap.md`. Underneath, two machines without IO decide: one asks (whom, for what,
+//! when somebody else), one answers (whose turn it is). One task, the engine, owns both; a task per
+//! stream reads, a task per peer writes, and no queue between them is unbounded.
+//!
+//! A block is taken only under the address computed from its bytes, so a wrong one is simply a
+//! block that nobody asked for.
+
+mod behaviour;
+mod client;
+mod engine;
+pub mod limits;
+mod message;
+mod outbox;
+mod reader;
+mod roster;
+mod server;
+mod turns;
+mod window;
+mod wire;
+mod writer;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use libp2p_identity::PeerId;
+use optimusdb_dag::Cid;
+use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::time::timeout;
+
+use crate::Local;
+
+pub use behaviour::{Behaviour, Handler, Opened, Streams};
+use engine::{Command, Engine};
+use limits::{COMMANDS_MAX, FETCH_LIFE_MS, FETCHES_MAX, STORED_BLOCKS_MAX};
+use roster::Roster;
+
+/// Why a block was not fetched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum FetchError {
+    /// All peers that could be asked say that they do not have it, or there are none.
+    #[error("no connected peer has the block")]
+    NotFound,
+    /// Somebody may have it, and it did not come in time.
+    #[error("the block did not come in time")]
+    TimedOut,
+    /// Bitswap has ended.
+    #[error("bitswap has ended")]
+    Closed,
+}
+
+/// What bitswap has done so far.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Counts {
+    /// Blocks that arrived and were waited for.
+    pub blocks_received: u64,
+    /// Blocks that arrived and were not (or no longer) waited for.
+    pub blocks_unwanted: u64,
+    /// Blocks sent.
+    pub blocks_sent: u64,
+    /// Bytes of the blocks sent.
+    pub bytes_sent: u64,
+    /// Streams that broke the format or a limit.
+    pub streams_refused: u64,
+    /// Wants of peers over their limit.
+    pub wants_dropped: u64,
+}
+
+#[derive(Default)]
+struct Counters {
+    blocks_received: AtomicU64,
+    blocks_unwanted: AtomicU64,
+    blocks_sent: AtomicU64,
+    bytes_sent: AtomicU64,
+    streams_refused: AtomicU64,
+    wants_dropped: AtomicU64,
+}
+
+/// What the handles and the engine have in common.
+struct Shared {
+    roster: Roster,
+    counters: Counters,
+    /// Whether a block that arrives here could matter to a peer.
+    peers_wait: AtomicBool,
+}
+
+/// A handle to bitswap. It ends when the last one is dropped.
+#[derive(Clone)]
+pub struct Bitswap {
+    commands: mpsc::Sender<Command>,
+    shared: Arc<Shared>,
+    turns: Arc<Semaphore>,
+}
+
+impl Bitswap {
+    /// Starts bitswap over the streams of a [`Behaviour`]; peers are answered from `local`.
+    ///
+    /// Must be called on a tokio runtime.
+    pub fn start(streams: Streams, local: Arc<dyn Local>) -> Bitswap {
+        let (commands, commanded) = mpsc::channel(COMMANDS_MAX);
+        let shared = Arc::new(Shared {
+            roster: Roster::default(),
+            counters: Counters::default(),
+            peers_wait: AtomicBool::new(false),
+        });
+        tokio::spawn(Engine::new(streams, local, Arc::clone(&shared)).run(commanded));
+        Bitswap { commands, shared, turns: Arc::new(Semaphore::new(FETCHES_MAX)) }
+    }
+
+    /// The first connection to a peer is up.
+    pub fn peer_up(&self, peer: PeerId) {
+        self.shared.roster.tell(peer, true);
+    }
+
+    /// The last connection to a peer is gone.
+    pub fn peer_down(&self, peer: PeerId) {
+        self.shared.roster.tell(peer, false);
+    }
+
+    /// Gets a block from connected peers: from `candidates` first, best first, then from others.
+    ///
+    /// Its bytes hash to `cid`. Dropping the future ends the fetch, unless others wait for the same
+    /// block.
+    ///
+    /// # Errors
+    /// [`FetchError`]: nobody has it, it did not come in time, or bitswap has ended.
+    pub async fn fetch(&self, cid: Cid, candidates: Vec<PeerId>) -> Result<Vec<u8>, FetchError> {
+        let life = Duration::from_millis(FETCH_LIFE_MS);
+        let turn = timeout(life, self.turns.acquire()).await.map_err(|_| FetchError::TimedOut)?;
+        let _turn = turn.map_err(|_| FetchError::Closed)?;
+        let (reply, answer) = oneshot::channel();
+        let command = Command::Fetch { cid, candidates, reply };
+        self.commands.send(command).await.map_err(|_| FetchError::Closed)?;
+        answer.await.map_err(|_| FetchError::Closed)?
+    }
+
+    /// Blocks are here that were not before: peers that still wait for them are served.
+    ///
+    /// Never waits. Costs nothing while no peer waits for anything.
+    pub fn stored(&self, cids: &[Cid]) {
+        if !self.shared.peers_wait.load(Ordering::Acquire) {
+            return;
+        }
+        for part in cids.chunks(STORED_BLOCKS_MAX) {
+            // When the engine is behind, these peers have to ask again.
+            let _ = self.commands.try_send(Command::Stored(part.to_vec()));
+        }
+    }
+
+    /// What bitswap has done so far.
+    pub fn counts(&self) -> Counts {
+        let counters = &self.shared.counters;
+        let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        Counts {
+            blocks_received: count(&counters.blocks_received),
+            blocks_unwanted: count(&counters.blocks_unwanted),
+            blocks_sent: count(&counters.blocks_sent),
+            bytes_sent: count(&counters.bytes_sent),
+            streams_refused: count(&counters.streams_refused),
+            wants_dropped: count(&counters.wants_dropped),
+        }
+    }
+}

@@ -1,0 +1,183 @@
+//! What waits to be sent to one peer, and how it is packed into messages.
+//!
+//! While a message is on its way, what comes next gathers here; so a busy connection carries few
+//! large messages and an idle one carries each want at once.
+
+use std::collections::VecDeque;
+
+use optimusdb_dag::Cid;
+
+use super::limits::{
+    MESSAGE_ENTRIES_MAX, MESSAGE_PACKED_BYTES_MAX, OUTBOX_BYTES_MAX, OUTBOX_ENTRIES_MAX,
+    OUTBOX_PRESENCES_MAX,
+};
+use super::message::{Ask, Block, DAG_CBOR_PREFIX, Entry, Message, Presence};
+use super::turns::Turns;
+
+/// A want or the end of one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Line {
+    Want(Ask),
+    Cancel,
+}
+
+/// What waits to be sent to one peer.
+pub(super) struct Outbox {
+    lines: Turns<Line>,
+    presences: VecDeque<(Vec<u8>, bool)>,
+    blocks: VecDeque<Vec<u8>>,
+    block_bytes: usize,
+}
+
+impl Outbox {
+    pub(super) fn new() -> Outbox {
+        Outbox {
+            lines: Turns::new(),
+            presences: VecDeque::new(),
+            blocks: VecDeque::new(),
+            block_bytes: 0,
+        }
+    }
+
+    /// A later line about a block takes the place of an earlier one.
+    pub(super) fn line(&mut self, cid: Cid, line: Line) {
+        if let Some(earlier) = self.lines.get_mut(&cid) {
+            *earlier = line;
+        } else if self.lines.len() < OUTBOX_ENTRIES_MAX {
+            self.lines.push_back(cid, line);
+        }
+    }
+
+    pub(super) fn presence(&mut self, cid: Vec<u8>, have: bool) {
+        self.presences.push_back((cid, have));
+    }
+
+    pub(super) fn block(&mut self, block: Vec<u8>) {
+        self.block_bytes += block.len();
+        self.blocks.push_back(block);
+    }
+
+    /// Whether more may be read for the peer.
+    pub(super) fn has_room(&self) -> bool {
+        self.block_bytes < OUTBOX_BYTES_MAX && self.presences.len() < OUTBOX_PRESENCES_MAX
+    }
+
+    fn is_empty(&self) -> bool {
+        self.lines.is_empty() && self.presences.is_empty() && self.blocks.is_empty()
+    }
+
+    /// The next message with its length in front, `None` if nothing waits.
+    pub(super) fn next_message(&mut self) -> Option<Vec<u8>> {
+        if self.is_empty() {
+            return None;
+        }
+        let lines: Vec<([u8; 36], Line)> = std::iter::from_fn(|| self.lines.pop_front())
+            .take(MESSAGE_ENTRIES_MAX)
+            .map(|(cid, line)| (cid.to_bytes(), line))
+            .collect();
+        let entries: Vec<Entry<'_>> = lines.iter().map(|(cid, line)| entry(cid, *line)).collect();
+        let mut bytes: usize = entries.iter().map(Entry::field_bytes).sum();
+        let mut presences = Vec::new();
+        while presences.len() < MESSAGE_ENTRIES_MAX
+            && let Some(presence) = self.presences.pop_front()
+        {
+            presences.push(presence);
+        }
+        let presences: Vec<Presence<'_>> =
+            presences.iter().map(|(cid, have)| Presence { cid, have: *have }).collect();
+        bytes += presences.iter().map(Presence::field_bytes).sum::<usize>();
+        let blocks = self.take_blocks(bytes);
+        let blocks = blocks.iter().map(|data| Block { prefix: &DAG_CBOR_PREFIX, data }).collect();
+        let message = Message { entries, presences, blocks, ..Message::default() };
+        Some(message.encode_framed())
+    }
+
+    /// Blocks for a message that has `bytes` already: as many as fit, and one in any case.
+    fn take_blocks(&mut self, mut bytes: usize) -> Vec<Vec<u8>> {
+        let mut taken = Vec::new();
+        while let Some(block) = self.blocks.front() {
+            bytes += Block { prefix: &DAG_CBOR_PREFIX, data: block }.field_bytes();
+            if bytes > MESSAGE_PACKED_BYTES_MAX && !taken.is_empty() {
+                break;
+            }
+            self.block_bytes -= block.len();
+            taken.extend(self.blocks.pop_front());
+        }
+        taken
+    }
+}
+
+fn entry(cid: &[u8; 36], line: Line) -> Entry<'_> {
+    let (cancel, ask) = match line {
+        Line::Want(ask) => (false, ask),
+        Line::Cancel => (true, Ask::Block),
+    };
+    Entry { cid, priority: 1, cancel, ask, send_dont_have: !cancel }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::limits::{BLOCK_BYTES_MAX, CID_BYTES_MAX, MESSAGE_OUT_BYTES_MAX};
+    use super::super::wire::read_varint;
+    use super::*;
+
+    fn cid(number: u32) -> Cid {
+        Cid::of(&number.to_be_bytes())
+    }
+
+    fn next(outbox: &mut Outbox) -> Option<Vec<u8>> {
+        let framed = outbox.next_message()?;
+        let (length, body) = read_varint(&framed).unwrap().unwrap();
+        assert_eq!(length, body.len() as u64);
+        assert!(framed.len() <= MESSAGE_OUT_BYTES_MAX);
+        Some(body.to_vec())
+    }
+
+    #[test]
+    fn the_last_line_about_a_block_counts() {
+        let mut outbox = Outbox::new();
+        outbox.line(cid(1), Line::Want(Ask::Have));
+        outbox.line(cid(2), Line::Want(Ask::Block));
+        outbox.line(cid(1), Line::Want(Ask::Block));
+        outbox.line(cid(2), Line::Cancel);
+        let body = next(&mut outbox).unwrap();
+        let message = Message::decode(&body).unwrap();
+        let lines: Vec<_> = message.entries.iter().map(|e| (e.cid, e.ask, e.cancel)).collect();
+        let (one, two) = (cid(1).to_bytes(), cid(2).to_bytes());
+        assert_eq!(lines, [(&one[..], Ask::Block, false), (&two[..], Ask::Block, true)]);
+        assert_eq!(next(&mut outbox), None);
+    }
+
+    #[test]
+    fn entries_and_blocks_are_spread_over_messages() {
+        let mut outbox = Outbox::new();
+        for number in 0..OUTBOX_ENTRIES_MAX as u32 + 1 {
+            outbox.line(cid(number), Line::Want(Ask::Block));
+        }
+        (0..3).for_each(|_| outbox.block(vec![0; MESSAGE_PACKED_BYTES_MAX / 2]));
+        let mut seen = (0, Vec::new());
+        while let Some(body) = next(&mut outbox) {
+            let message = Message::decode(&body).unwrap();
+            assert!(message.entries.len() <= MESSAGE_ENTRIES_MAX);
+            seen.0 += message.entries.len();
+            seen.1.push(message.blocks.len());
+        }
+        assert_eq!(seen, (OUTBOX_ENTRIES_MAX, vec![1, 1, 1, 0]));
+    }
+
+    #[test]
+    fn the_greatest_message_is_within_its_limit() {
+        let mut outbox = Outbox::new();
+        for number in 0..MESSAGE_ENTRIES_MAX as u32 {
+            outbox.line(cid(number), Line::Want(Ask::Have));
+            outbox.presence(vec![7; CID_BYTES_MAX], false);
+        }
+        assert!(outbox.has_room());
+        outbox.block(vec![0; BLOCK_BYTES_MAX]);
+        outbox.block(vec![0; BLOCK_BYTES_MAX]);
+        assert!(!outbox.has_room());
+        assert_eq!(Message::decode(&next(&mut outbox).unwrap()).unwrap().blocks.len(), 1);
+        assert!(outbox.has_room());
+        assert_eq!(Message::decode(&next(&mut outbox).unwrap()).unwrap().blocks.len(), 1);
+    }
+}

@@ -1,0 +1,162 @@
+//! Reads the messages of one stream that a peer opened.
+//!
+//! Each message is a varint with its length, then its bytes. Whatever breaks the format, is over a
+//! limit or takes too long ends the stream. Larger messages wait for a share of bounded memory.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use libp2p::futures::{AsyncRead, AsyncReadExt};
+use optimusdb_dag::Cid;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
+
+use super::limits::{
+    MESSAGE_BYTES_MAX, PEER_READING_KIB_MAX, PEER_STREAMS_MAX, READING_KIB_MAX, RECEIVE_TIMEOUT_MS,
+    SMALL_MESSAGE_BYTES_MAX,
+};
+use super::message::{self, DAG_CBOR_PREFIX, Message};
+use super::server::Want;
+use super::wire::read_varint;
+
+/// Bytes of the longest length that is within [`MESSAGE_BYTES_MAX`].
+const LENGTH_BYTES: usize = 4;
+
+/// What a message says, checked: blocks stand under the address of their bytes.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Received {
+    pub(super) full: bool,
+    pub(super) lines: Vec<WantLine>,
+    pub(super) blocks: Vec<(Cid, Vec<u8>)>,
+    pub(super) presences: Vec<(Cid, bool)>,
+    /// Addresses of blocks of other sorts, which this node does not keep, wanted with an answer.
+    pub(super) foreign_wants: Vec<Vec<u8>>,
+    /// Blocks of other sorts, which this node never asks for.
+    pub(super) foreign_blocks: u64,
+}
+
+/// A want, or the end of one if `None`.
+pub(super) type WantLine = (Cid, Option<Want>);
+
+impl Received {
+    pub(super) fn decode(bytes: &[u8]) -> Result<Received, message::Error> {
+        let message = Message::decode(bytes)?;
+        let mut received = Received { full: message.full, ..Received::default() };
+        for entry in &message.entries {
+            let want = Want { ask: entry.ask, send_dont_have: entry.send_dont_have };
+            match Cid::from_bytes(entry.cid) {
+                Ok(cid) => received.lines.push((cid, (!entry.cancel).then_some(want))),
+                Err(_) if entry.send_dont_have && !entry.cancel => {
+                    received.foreign_wants.push(entry.cid.to_vec());
+                }
+                Err(_) => {}
+            }
+        }
+        for block in &message.blocks {
+            if block.prefix == DAG_CBOR_PREFIX {
+                received.blocks.push((Cid::of(block.data), block.data.to_vec()));
+            } else {
+                received.foreign_blocks += 1;
+            }
+        }
+        for presence in &message.presences {
+            if let Ok(cid) = Cid::from_bytes(presence.cid) {
+                received.presences.push((cid, presence.have));
+            }
+        }
+        Ok(received)
+    }
+}
+
+/// Why a stream ended before its end.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ReadError {
+    #[error("{0}")]
+    Message(#[from] message::Error),
+    #[error("a message took too long")]
+    TooSlow,
+    #[error("the stream failed: {0}")]
+    Stream(#[from] std::io::Error),
+}
+
+/// The memory and streams that reading may take. Shares are given back when they are dropped.
+#[derive(Clone)]
+pub(super) struct Allowance {
+    all_kib: Arc<Semaphore>,
+    peer_kib: Arc<Semaphore>,
+    peer_streams: Arc<Semaphore>,
+}
+
+/// A share of memory for one message.
+pub(super) type Share = Option<(OwnedSemaphorePermit, OwnedSemaphorePermit)>;
+
+impl Allowance {
+    pub(super) fn all() -> Arc<Semaphore> {
+        Arc::new(Semaphore::new(READING_KIB_MAX))
+    }
+
+    pub(super) fn of_peer(all_kib: Arc<Semaphore>) -> Allowance {
+        Allowance {
+            all_kib,
+            peer_kib: Arc::new(Semaphore::new(PEER_READING_KIB_MAX)),
+            peer_streams: Arc::new(Semaphore::new(PEER_STREAMS_MAX)),
+        }
+    }
+
+    /// The right to read one more stream.
+    pub(super) fn stream(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.peer_streams).try_acquire_owned().ok()
+    }
+
+    /// First of the peer's memory, then of all: a peer that fills its own waits for itself.
+    async fn share(&self, bytes: usize) -> Share {
+        if bytes <= SMALL_MESSAGE_BYTES_MAX {
+            return None;
+        }
+        let kib = u32::try_from(bytes.div_ceil(1024)).unwrap_or(u32::MAX);
+        let peer = Arc::clone(&self.peer_kib).acquire_many_owned(kib).await.ok()?;
+        let all = Arc::clone(&self.all_kib).acquire_many_owned(kib).await.ok()?;
+        Some((peer, all))
+    }
+}
+
+/// The next message of the stream and its share of memory; `None` at the end of the stream.
+pub(super) async fn next_message(
+    stream: &mut (impl AsyncRead + Unpin),
+    allowance: &Allowance,
+) -> Result<Option<(Received, Share)>, ReadError> {
+    let reading = async {
+        let Some(length) = read_length(stream).await? else { return Ok(None) };
+        let share = allowance.share(length).await;
+        let mut bytes = Vec::with_capacity(length.min(SMALL_MESSAGE_BYTES_MAX));
+        // Grows with what has come, not with what was announced.
+        stream.take(length as u64).read_to_end(&mut bytes).await?;
+        if bytes.len() < length {
+            return Err(message::Error::Truncated.into());
+        }
+        Ok(Some((Received::decode(&bytes)?, share)))
+    };
+    timeout(Duration::from_millis(RECEIVE_TIMEOUT_MS), reading)
+        .await
+        .unwrap_or(Err(ReadError::TooSlow))
+}
+
+async fn read_length(stream: &mut (impl AsyncRead + Unpin)) -> Result<Option<usize>, ReadError> {
+    let mut bytes = [0; LENGTH_BYTES];
+    for end in 1..=LENGTH_BYTES {
+        if stream.read(&mut bytes[end - 1..end]).await? == 0 {
+            return if end == 1 { Ok(None) } else { Err(message::Error::Truncated.into()) };
+        }
+        if let Some((length, _)) = read_varint(&bytes[..end])? {
+            return match usize::try_from(length) {
+                Ok(length) if length <= MESSAGE_BYTES_MAX => Ok(Some(length)),
+                _ => Err(message::Error::TooLarge.into()),
+            };
+        }
+    }
+    Err(message::Error::TooLarge.into())
+}
+
+#[cfg(test)]
+#[path = "reader_tests.rs"]
+mod tests;

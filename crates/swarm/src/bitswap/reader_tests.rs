@@ -1,0 +1,136 @@
+//! The reader on streams that end, lie and stall.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use libp2p::futures::AsyncRead;
+use libp2p::futures::io::Cursor;
+
+use super::super::message::{Ask, Block, Entry, Presence};
+use super::super::wire::write_varint;
+use super::*;
+
+fn allowance() -> Allowance {
+    Allowance::of_peer(Allowance::all())
+}
+
+async fn read(bytes: Vec<u8>) -> Result<Option<Received>, ReadError> {
+    let read = next_message(&mut Cursor::new(bytes), &allowance()).await;
+    Ok(read?.map(|(received, _)| received))
+}
+
+#[tokio::test]
+async fn messages_follow_each_other() {
+    let cid = Cid::of(b"block");
+    let raw_cid = [[1, 0x55, 0x12, 0x20].as_slice(), &[7; 32]].concat();
+    let entry = |cid, send_dont_have| Entry {
+        cid,
+        priority: 1,
+        cancel: false,
+        ask: Ask::Have,
+        send_dont_have,
+    };
+    let cid_bytes = cid.to_bytes();
+    let first = Message {
+        full: true,
+        entries: vec![entry(&cid_bytes, true), entry(&raw_cid, true), entry(&raw_cid, false)],
+        ..Message::default()
+    };
+    let second = Message {
+        entries: vec![Entry { cancel: true, ..entry(&cid_bytes, false) }],
+        blocks: vec![
+            Block { prefix: &DAG_CBOR_PREFIX, data: b"block" },
+            Block { prefix: &raw_cid[..4], data: b"raw" },
+        ],
+        presences: vec![
+            Presence { cid: &cid_bytes, have: false },
+            Presence { cid: &raw_cid, have: true },
+        ],
+        ..Message::default()
+    };
+    let mut stream = Cursor::new([first.encode_framed(), second.encode_framed()].concat());
+    let want = Want { ask: Ask::Have, send_dont_have: true };
+    let (read, _) = next_message(&mut stream, &allowance()).await.unwrap().unwrap();
+    assert_eq!((read.full, read.lines), (true, vec![(cid, Some(want))]));
+    assert_eq!(read.foreign_wants, [raw_cid]);
+    let (read, _) = next_message(&mut stream, &allowance()).await.unwrap().unwrap();
+    assert_eq!((read.full, read.lines), (false, vec![(cid, None)]));
+    assert_eq!(read.blocks, [(cid, b"block".to_vec())]);
+    assert_eq!(read.presences, [(cid, false)]);
+    assert_eq!(read.foreign_blocks, 1);
+    assert!(next_message(&mut stream, &allowance()).await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn lengths_are_held_to_the_limit() {
+    let framed = |length: usize, sent: usize| {
+        let mut bytes = Vec::new();
+        write_varint(&mut bytes, length as u64);
+        bytes.resize(bytes.len() + sent, 0xff);
+        bytes
+    };
+    let too_large = |result| matches!(result, Err(ReadError::Message(message::Error::TooLarge)));
+    let cut_off = |result| matches!(result, Err(ReadError::Message(message::Error::Truncated)));
+    assert!(cut_off(read(framed(MESSAGE_BYTES_MAX, 10)).await));
+    assert!(too_large(read(framed(MESSAGE_BYTES_MAX + 1, 10)).await));
+    assert!(too_large(read(vec![0xff; 10]).await));
+    assert!(cut_off(read(vec![0xff]).await));
+    let empty = read(vec![0]).await.unwrap();
+    assert_eq!(empty, Some(Received::default()));
+    assert!(read(framed(3, 3)).await.is_err());
+}
+
+/// A stream on which nothing comes.
+struct Silence;
+
+impl AsyncRead for Silence {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        _: &mut [u8],
+    ) -> Poll<std::io::Result<usize>> {
+        Poll::Pending
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn silence_ends_a_stream() {
+    let read = next_message(&mut Silence, &allowance()).await;
+    assert!(matches!(read, Err(ReadError::TooSlow)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn large_messages_of_one_peer_wait_for_memory() {
+    let message = Message { blocks: Vec::new(), ..Message::default() };
+    let mut large = Vec::new();
+    write_varint(&mut large, MESSAGE_BYTES_MAX as u64);
+    // An unknown field fills the message.
+    large.extend([0x7a]);
+    write_varint(&mut large, (MESSAGE_BYTES_MAX - 5) as u64);
+    large.resize(large.len() + MESSAGE_BYTES_MAX - 5, 0);
+    let all = Allowance::all();
+    let peer = Allowance::of_peer(Arc::clone(&all));
+    let mut shares = Vec::new();
+    for _ in 0..PEER_READING_KIB_MAX * 1024 / MESSAGE_BYTES_MAX {
+        let read = next_message(&mut Cursor::new(&large), &peer).await;
+        shares.push(read.unwrap().unwrap().1);
+    }
+    let one_more = next_message(&mut Cursor::new(&large), &peer).await;
+    assert!(matches!(one_more, Err(ReadError::TooSlow)));
+    // Small ones and other peers go on.
+    let small = next_message(&mut Cursor::new(message.encode_framed()), &peer).await;
+    assert!(small.unwrap().unwrap().1.is_none());
+    let other = next_message(&mut Cursor::new(&large), &Allowance::of_peer(all)).await;
+    assert!(other.unwrap().is_some());
+    shares.pop();
+    assert!(next_message(&mut Cursor::new(&large), &peer).await.unwrap().is_some());
+}
+
+#[test]
+fn streams_of_one_peer_are_counted() {
+    let peer = allowance();
+    let mut turns: Vec<_> = (0..PEER_STREAMS_MAX).map(|_| peer.stream().unwrap()).collect();
+    assert!(peer.stream().is_none());
+    turns.pop();
+    assert!(peer.stream().is_some());
+}

@@ -1,0 +1,65 @@
+//! Who came and went, told by whoever drives the connections and never held up.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+use libp2p_identity::PeerId;
+use tokio::sync::Notify;
+
+/// What happened to a peer since it was last looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Change {
+    Up,
+    Down,
+    /// It went and came back: what it was asked is forgotten.
+    Again,
+}
+
+/// Changes that wait for the engine: at most one per peer.
+#[derive(Default)]
+pub(super) struct Roster {
+    changes: Mutex<HashMap<PeerId, Change>>,
+    changed: Notify,
+}
+
+impl Roster {
+    pub(super) fn tell(&self, peer: PeerId, up: bool) {
+        let mut changes = self.changes.lock().unwrap_or_else(PoisonError::into_inner);
+        let change = match (changes.get(&peer), up) {
+            (_, false) => Change::Down,
+            (Some(Change::Down | Change::Again), true) => Change::Again,
+            (_, true) => Change::Up,
+        };
+        changes.insert(peer, change);
+        drop(changes);
+        self.changed.notify_one();
+    }
+
+    pub(super) async fn changed(&self) {
+        self.changed.notified().await;
+    }
+
+    pub(super) fn take(&self) -> HashMap<PeerId, Change> {
+        std::mem::take(&mut self.changes.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn changes_of_a_peer_fold_into_one() {
+        let roster = Roster::default();
+        let peer = PeerId::random();
+        let after = |ups: &[bool]| {
+            ups.iter().for_each(|up| roster.tell(peer, *up));
+            roster.take().remove(&peer)
+        };
+        assert_eq!(after(&[]), None);
+        assert_eq!(after(&[true]), Some(Change::Up));
+        assert_eq!(after(&[true, false]), Some(Change::Down));
+        assert_eq!(after(&[false, true]), Some(Change::Again));
+        assert_eq!(after(&[true, false, true, true]), Some(Change::Again));
+    }
+}

@@ -1,0 +1,105 @@
+//! What the asking side knows about one peer: how much it is asked for, and how it does.
+
+use std::collections::VecDeque;
+
+use optimusdb_dag::Cid;
+
+use super::limits::{ASKED_WANTS_MAX, WINDOW_BLOCKS_MAX, WINDOW_BLOCKS_MIN, WINDOW_BYTES_MAX};
+use super::message::Ask;
+
+/// Where the estimate of the size of a peer's blocks begins: the window is wide open.
+const FIRST_ESTIMATE_BYTES: usize = WINDOW_BYTES_MAX / WINDOW_BLOCKS_MAX;
+
+/// The questions that are open at one peer.
+pub(super) struct Window {
+    blocks: usize,
+    haves: usize,
+    /// Moving average of its blocks' sizes.
+    block_bytes: usize,
+    /// When it last sent a block.
+    heard_at: u64,
+    rests_until: u64,
+    /// Fetches that wait for a place. Some may have ended meanwhile.
+    parked: VecDeque<Cid>,
+    /// It does not speak bitswap.
+    pub(super) mute: bool,
+}
+
+impl Window {
+    pub(super) fn new(now: u64) -> Window {
+        Window {
+            blocks: 0,
+            haves: 0,
+            block_bytes: FIRST_ESTIMATE_BYTES,
+            heard_at: now,
+            rests_until: 0,
+            parked: VecDeque::new(),
+            mute: false,
+        }
+    }
+
+    /// Whether another block may be asked for now.
+    pub(super) fn has_place(&self) -> bool {
+        let blocks_max = (WINDOW_BYTES_MAX / self.block_bytes.max(1))
+            .clamp(WINDOW_BLOCKS_MIN, WINDOW_BLOCKS_MAX);
+        self.blocks < blocks_max && self.may_be_asked()
+    }
+
+    /// Whether any question may be asked now.
+    pub(super) fn may_be_asked(&self) -> bool {
+        self.blocks + self.haves < ASKED_WANTS_MAX
+    }
+
+    pub(super) fn take_place(&mut self, ask: Ask) {
+        *self.places(ask) += 1;
+    }
+
+    pub(super) fn release(&mut self, ask: Ask) {
+        let places = self.places(ask);
+        *places = places.saturating_sub(1);
+    }
+
+    fn places(&mut self, ask: Ask) -> &mut usize {
+        match ask {
+            Ask::Block => &mut self.blocks,
+            Ask::Have => &mut self.haves,
+        }
+    }
+
+    /// It sent a block.
+    pub(super) fn heard(&mut self, now: u64, bytes: usize) {
+        self.heard_at = now;
+        self.rests_until = 0;
+        self.block_bytes = (self.block_bytes * 7 + bytes) / 8;
+    }
+
+    /// How long a question from `asked` has seen no block of any sort.
+    pub(super) fn silence(&self, now: u64, asked: u64) -> u64 {
+        now.saturating_sub(asked.max(self.heard_at))
+    }
+
+    pub(super) fn rest(&mut self, until: u64) {
+        self.rests_until = self.rests_until.max(until);
+    }
+
+    pub(super) fn is_resting(&self, now: u64) -> bool {
+        now < self.rests_until
+    }
+
+    /// The lower, the better.
+    pub(super) fn rank(&self, now: u64) -> (bool, usize) {
+        (self.is_resting(now), self.blocks)
+    }
+
+    pub(super) fn park(&mut self, cid: Cid) {
+        self.parked.push_back(cid);
+    }
+
+    pub(super) fn unpark(&mut self) -> Option<Cid> {
+        self.parked.pop_front()
+    }
+
+    pub(super) fn take_parked(&mut self) -> Vec<Cid> {
+        std::mem::take(&mut self.parked).into()
+    }
+}

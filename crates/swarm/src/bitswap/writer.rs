@@ -1,0 +1,87 @@
+//! Writes messages to one peer, over one stream that is opened when there is something to say.
+//!
+//! The stream stays open while messages follow each other and is closed after
+//! [`STREAM_IDLE_MS`] of silence: opening one costs a round trip, and readers that handle one
+//! stream per message handle the next message of the same stream just as well.
+
+use std::time::Duration;
+
+use libp2p::futures::AsyncWriteExt;
+use libp2p::swarm::Stream;
+use libp2p_identity::PeerId;
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+
+use super::behaviour::{OpenError, Opener};
+use super::limits::{SEND_TIMEOUT_MS, STREAM_IDLE_MS};
+
+/// What became of a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Sent {
+    Yes,
+    /// The stream failed or took too long.
+    No,
+    /// The peer does not speak bitswap.
+    Unsupported,
+}
+
+/// Sends what comes through `messages` until its other end is dropped, and reports each.
+pub(super) async fn write(
+    peer: PeerId,
+    opener: Opener,
+    mut messages: mpsc::Receiver<Vec<u8>>,
+    report: impl AsyncFn(Sent),
+) {
+    let mut stream: Option<Stream> = None;
+    loop {
+        let next = match &stream {
+            Some(_) => timeout(Duration::from_millis(STREAM_IDLE_MS), messages.recv()).await,
+            None => Ok(messages.recv().await),
+        };
+        match next {
+            Ok(Some(message)) => {
+                let sending = send(peer, &opener, &mut stream, &message);
+                let sent = match timeout(Duration::from_millis(SEND_TIMEOUT_MS), sending).await {
+                    Ok(Ok(())) => Sent::Yes,
+                    Ok(Err(OpenError::Unsupported)) => Sent::Unsupported,
+                    Ok(Err(OpenError::Failed)) | Err(_) => Sent::No,
+                };
+                if sent != Sent::Yes {
+                    stream = None;
+                }
+                report(sent).await;
+            }
+            Ok(None) => return close(stream.take()).await,
+            Err(_) => close(stream.take()).await,
+        }
+    }
+}
+
+async fn send(
+    peer: PeerId,
+    opener: &Opener,
+    stream: &mut Option<Stream>,
+    message: &[u8],
+) -> Result<(), OpenError> {
+    if let Some(open) = stream {
+        if write_all(open, message).await.is_ok() {
+            return Ok(());
+        }
+        // The peer may have closed it in its silence. A message that arrives twice does no harm.
+        *stream = None;
+    }
+    let open = stream.insert(opener.open(peer).await?);
+    write_all(open, message).await.map_err(|_| OpenError::Failed)
+}
+
+async fn write_all(stream: &mut Stream, message: &[u8]) -> std::io::Result<()> {
+    stream.write_all(message).await?;
+    stream.flush().await
+}
+
+async fn close(stream: Option<Stream>) {
+    if let Some(mut stream) = stream {
+        // Whether the peer takes note of the end does not matter.
+        let _ = timeout(Duration::from_millis(SEND_TIMEOUT_MS), stream.close()).await;
+    }
+}

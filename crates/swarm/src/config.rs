@@ -1,0 +1,32 @@
+//! What a host is started with.
+
+use std::net::IpAddr;
+
+use crate::{HostKey, SwarmKey};
+
+/// What a host is started with.
+#[derive(Debug, Clone)]
+pub struct SwarmConfig {
+    /// The key of the host; its public half is the peer id.
+    pub key: HostKey,
+    /// The name of the swarm. Nodes of another swarm are refused.
+    pub swarm: String,
+    /// The port for TCP and for QUIC. 0 takes one that is free for both.
+    pub port: u16,
+    /// The addresses to listen on. Empty means all, of both IP versions.
+    pub listen: Vec<IpAddr>,
+    /// Whom to stay connected with: multiaddrs, hosts, or `host:port`.
+    pub bootstrap: Vec<String>,
+    /// More of the same, from the environment.
+    pub seeds: Vec<String>,
+    /// The key of a private swarm. With one, the host speaks TCP only.
+    pub swarm_key: Option<SwarmKey>,
+    /// Whether to find peers on the local network.
+    pub mdns: bool,
+    /// Whether to find peers through other peers, by a Kademlia of this swarm alone.
+    pub dht: bool,
+    /// Where this node is, in the words of its operator.
+    pub region: Option<String>,
+    /// The version of the program.
+    pub version: String,
+}

@@ -1,0 +1,404 @@
+//! Whom to stay connected with: bootstrap and seed entries, dialled again for ever.
+//!
+//! A machine without IO: it says what to resolve and to dial, and is told how that went. A name is
+//! resolved again at every attempt, for it may be a container that comes back elsewhere.
+
+use std::collections::{HashMap, VecDeque};
+use std::net::IpAddr;
+use std::time::{Duration, Instant};
+
+use libp2p::swarm::ConnectionId;
+use libp2p::{Multiaddr, PeerId};
+
+use crate::limits::{OWN_ADDRESS_TIMEOUT, REDIAL_FIRST, REDIAL_LONGEST};
+use crate::target::{self, Target};
+
+/// What the dialler wants done.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// Look the host up and call [`Dialler::on_resolved`].
+    Resolve { seed: usize, host: String, port: u16 },
+    /// Dial, and call [`Dialler::on_dialling`] or [`Dialler::on_not_dialled`].
+    Dial { seed: usize, way: Way },
+}
+
+/// Addresses of one host, of which one is enough.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Way {
+    pub(crate) next: Multiaddr,
+    others: VecDeque<Multiaddr>,
+}
+
+impl Way {
+    fn new(addresses: Vec<Multiaddr>) -> Option<Way> {
+        let mut others = VecDeque::from(addresses);
+        others.pop_front().map(|next| Way { next, others })
+    }
+}
+
+/// How a dial failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Failure {
+    /// It did not work.
+    Failed,
+    /// The address is this node's own.
+    Own,
+}
+
+#[derive(Debug)]
+enum State {
+    Waiting { until: Instant },
+    Resolving,
+    Dialling,
+    Connected { peer: PeerId },
+    Own { until: Instant },
+}
+
+#[derive(Debug)]
+struct Seed {
+    text: String,
+    target: Target,
+    state: State,
+    /// Dials on their way, or about to be.
+    pending: usize,
+    failures: u32,
+}
+
+/// Stays connected with the hosts of a list.
+#[derive(Debug)]
+pub(crate) struct Dialler {
+    seeds: Vec<Seed>,
+    dials: HashMap<ConnectionId, (usize, Way)>,
+    quic: bool,
+    randomness: u64,
+}
+
+impl Dialler {
+    /// A dialler for `targets`, of which the texts are for the log. `randomness` spreads the
+    /// attempts of nodes that start together.
+    pub(crate) fn new(
+        targets: Vec<(String, Target)>,
+        now: Instant,
+        quic: bool,
+        randomness: u64,
+    ) -> Dialler {
+        let seeds = targets
+            .into_iter()
+            .map(|(text, target)| Seed {
+                text,
+                target,
+                state: State::Waiting { until: now },
+                pending: 0,
+                failures: 0,
+            })
+            .collect();
+        Dialler { seeds, dials: HashMap::new(), quic, randomness: randomness | 1 }
+    }
+
+    /// What is due.
+    pub(crate) fn due(&mut self, now: Instant, connected: impl Fn(&PeerId) -> bool) -> Vec<Step> {
+        let mut steps = Vec::new();
+        for (number, seed) in self.seeds.iter_mut().enumerate() {
+            if !matches!(&seed.state,
+                State::Waiting { until } | State::Own { until } if *until <= now)
+            {
+                continue;
+            }
+            match &seed.target {
+                Target::Address(address) => {
+                    let known = target::peer_of(address).filter(&connected);
+                    if let Some(peer) = known {
+                        seed.connected(peer);
+                    } else {
+                        seed.state = State::Dialling;
+                        seed.pending = 1;
+                        let way = Way { next: address.clone(), others: VecDeque::new() };
+                        steps.push(Step::Dial { seed: number, way });
+                    }
+                }
+                Target::Host { host, port } => {
+                    seed.state = State::Resolving;
+                    steps.push(Step::Resolve { seed: number, host: host.clone(), port: *port });
+                }
+            }
+        }
+        steps
+    }
+
+    /// The addresses of a host.
+    pub(crate) fn on_resolved(
+        &mut self,
+        now: Instant,
+        number: usize,
+        found: Result<Vec<IpAddr>, String>,
+    ) -> Vec<Step> {
+        let quic = self.quic;
+        let Some(seed) = self.seeds.get_mut(number) else {
+            return Vec::new();
+        };
+        let Target::Host { port, .. } = seed.target else {
+            return Vec::new();
+        };
+        let ips = found.unwrap_or_else(|why| {
+            seed.tell(&format!("it cannot be looked up: {why}"));
+            Vec::new()
+        });
+        let ways: Vec<Way> =
+            ips.into_iter().filter_map(|ip| Way::new(target::addresses(ip, port, quic))).collect();
+        seed.pending = ways.len();
+        if ways.is_empty() {
+            self.retry(now, number);
+            return Vec::new();
+        }
+        seed.state = State::Dialling;
+        ways.into_iter().map(|way| Step::Dial { seed: number, way }).collect()
+    }
+
+    /// The dial has begun.
+    pub(crate) fn on_dialling(&mut self, connection: ConnectionId, number: usize, way: Way) {
+        self.dials.insert(connection, (number, way));
+    }
+
+    /// The dial could not even begin.
+    pub(crate) fn on_not_dialled(
+        &mut self,
+        now: Instant,
+        number: usize,
+        way: Way,
+        failure: Failure,
+        why: &str,
+    ) -> Option<Step> {
+        self.failed(now, number, way, failure, why)
+    }
+
+    /// A dial failed. Says what to try next.
+    pub(crate) fn on_failed(
+        &mut self,
+        now: Instant,
+        connection: ConnectionId,
+        failure: Failure,
+        why: &str,
+    ) -> Option<Step> {
+        let (number, way) = self.dials.remove(&connection)?;
+        self.failed(now, number, way, failure, why)
+    }
+
+    /// A connection stands. True if it was one of the dialler's.
+    pub(crate) fn on_connected(&mut self, connection: ConnectionId, peer: PeerId) -> bool {
+        let Some((number, _)) = self.dials.remove(&connection) else {
+            return false;
+        };
+        if let Some(seed) = self.seeds.get_mut(number) {
+            seed.pending = seed.pending.saturating_sub(1);
+            seed.connected(peer);
+        }
+        true
+    }
+
+    /// A peer is gone; whoever is reached through it is dialled again.
+    pub(crate) fn on_gone(&mut self, now: Instant, gone: &PeerId) {
+        for number in 0..self.seeds.len() {
+            let seed = &mut self.seeds[number];
+            if matches!(&seed.state, State::Connected { peer } if peer == gone) {
+                seed.failures = 0;
+                self.retry(now, number);
+            }
+        }
+    }
+
+    /// The peer of an entry is not one to be connected with; the entry rests for `time`.
+    pub(crate) fn on_refused(&mut self, now: Instant, refused: &PeerId, time: Duration) {
+        for seed in &mut self.seeds {
+            if matches!(&seed.state, State::Connected { peer } if peer == refused) {
+                seed.state = State::Waiting { until: now + time };
+            }
+        }
+    }
+
+    fn failed(
+        &mut self,
+        now: Instant,
+        number: usize,
+        mut way: Way,
+        failure: Failure,
+        why: &str,
+    ) -> Option<Step> {
+        let seed = self.seeds.get_mut(number)?;
+        if failure == Failure::Own {
+            seed.pending = seed.pending.saturating_sub(1);
+            if !matches!(seed.state, State::Connected { .. }) {
+                tracing::debug!(entry = seed.text, "the bootstrap entry is this node itself");
+                seed.state = State::Own { until: now + OWN_ADDRESS_TIMEOUT };
+            }
+            return None;
+        }
+        if let Some(next) = way.others.pop_front() {
+            return Some(Step::Dial { seed: number, way: Way { next, others: way.others } });
+        }
+        seed.pending = seed.pending.saturating_sub(1);
+        if seed.pending == 0 && matches!(seed.state, State::Dialling) {
+            seed.tell(why);
+            self.retry(now, number);
+        }
+        None
+    }
+
+    fn retry(&mut self, now: Instant, number: usize) {
+        let spread = self.spread();
+        let seed = &mut self.seeds[number];
+        let doubled = REDIAL_FIRST.saturating_mul(1 << seed.failures.min(16));
+        seed.failures = seed.failures.saturating_add(1);
+        let wait = doubled.min(REDIAL_LONGEST).mul_f64(spread);
+        seed.state = State::Waiting { until: now + wait };
+    }
+
+    /// A factor from 0.5 to 1.
+    fn spread(&mut self) -> f64 {
+        // xorshift64: nothing depends on its being good.
+        self.randomness ^= self.randomness << 13;
+        self.randomness ^= self.randomness >> 7;
+        self.randomness ^= self.randomness << 17;
+        0.5 + (self.randomness >> 33) as f64 / (1_u64 << 32) as f64
+    }
+}
+
+impl Seed {
+    fn connected(&mut self, peer: PeerId) {
+        if !matches!(self.state, State::Connected { .. }) {
+            tracing::debug!(entry = self.text, %peer, "connected to a bootstrap entry");
+        }
+        self.state = State::Connected { peer };
+        self.failures = 0;
+    }
+
+    /// The first failures are told, then every tenth: an hour's outage is no flood of records.
+    fn tell(&self, why: &str) {
+        if self.failures < 3 || self.failures.is_multiple_of(10) {
+            tracing::info!(
+                entry = self.text,
+                attempt = self.failures + 1,
+                why,
+                "a bootstrap entry cannot be reached; it is tried again"
+            );
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn dialler(texts: &[&str], now: Instant) -> Dialler {
+        let targets =
+            texts.iter().map(|text| ((*text).to_owned(), Target::parse(text).unwrap())).collect();
+        Dialler::new(targets, now, true, 7)
+    }
+
+    fn connection(number: usize) -> ConnectionId {
+        ConnectionId::new_unchecked(number)
+    }
+
+    fn the_dial(mut steps: Vec<Step>) -> Way {
+        assert_eq!(steps.len(), 1, "{steps:?}");
+        match steps.remove(0) {
+            Step::Dial { way, .. } => way,
+            step => panic!("{step:?}"),
+        }
+    }
+
+    #[test]
+    fn a_host_is_tried_over_both_transports_and_then_again_and_again() {
+        let mut now = Instant::now();
+        let mut dialler = dialler(&["node1:7"], now);
+        let mut waits = Vec::new();
+        for _ in 0..12 {
+            let steps = dialler.due(now, |_| false);
+            let resolve = Step::Resolve { seed: 0, host: "node1".into(), port: 7 };
+            assert_eq!(steps, vec![resolve]);
+            let ip = IpAddr::from([192, 0, 2, 1]);
+            let way = the_dial(dialler.on_resolved(now, 0, Ok(vec![ip])));
+            assert_eq!(way.next.to_string(), "/ip4/192.0.2.1/tcp/7");
+            dialler.on_dialling(connection(1), 0, way);
+            let step = dialler.on_failed(now, connection(1), Failure::Failed, "refused");
+            let way = the_dial(step.into_iter().collect());
+            assert_eq!(way.next.to_string(), "/ip4/192.0.2.1/udp/7/quic-v1");
+            dialler.on_dialling(connection(2), 0, way);
+            assert_eq!(dialler.on_failed(now, connection(2), Failure::Failed, "timeout"), None);
+            let before = now;
+            while dialler.seeds[0].is_waiting(now) {
+                now += Duration::from_millis(10);
+            }
+            waits.push(now - before);
+        }
+        assert!(waits[0] <= REDIAL_FIRST, "{waits:?}");
+        assert!(waits[3] > waits[0], "{waits:?}");
+        assert!(waits.iter().all(|wait| *wait <= REDIAL_LONGEST), "{waits:?}");
+        assert!(waits[11] >= REDIAL_LONGEST / 2, "{waits:?}");
+    }
+
+    impl Seed {
+        fn is_waiting(&self, now: Instant) -> bool {
+            matches!(&self.state, State::Waiting { until } if *until > now)
+        }
+    }
+
+    #[test]
+    fn a_connected_entry_rests_until_its_peer_is_gone() {
+        let (now, peer) = (Instant::now(), PeerId::random());
+        let mut dialler = dialler(&["/ip4/192.0.2.1/tcp/7"], now);
+        let way = the_dial(dialler.due(now, |_| false));
+        dialler.on_dialling(connection(1), 0, way);
+        assert!(dialler.on_connected(connection(1), peer));
+        assert!(!dialler.on_connected(connection(9), peer));
+        let later = now + Duration::from_secs(3_600);
+        assert_eq!(dialler.due(later, |_| false), vec![]);
+        dialler.on_gone(later, &PeerId::random());
+        assert_eq!(dialler.due(later + REDIAL_FIRST, |_| false), vec![]);
+        dialler.on_gone(later, &peer);
+        assert_eq!(dialler.due(later + REDIAL_FIRST, |_| false).len(), 1);
+    }
+
+    #[test]
+    fn an_entry_of_another_swarm_rests_for_long() {
+        let (now, peer) = (Instant::now(), PeerId::random());
+        let mut dialler = dialler(&["/ip4/192.0.2.1/tcp/7"], now);
+        let way = the_dial(dialler.due(now, |_| false));
+        dialler.on_dialling(connection(1), 0, way);
+        dialler.on_connected(connection(1), peer);
+        let time = Duration::from_secs(300);
+        dialler.on_refused(now, &peer, time);
+        dialler.on_gone(now, &peer);
+        assert_eq!(dialler.due(now + REDIAL_LONGEST, |_| false), vec![]);
+        assert_eq!(dialler.due(now + time, |_| false).len(), 1);
+    }
+
+    #[test]
+    fn an_own_address_is_left_alone_for_a_while() {
+        let now = Instant::now();
+        let mut dialler = dialler(&["node1"], now);
+        dialler.due(now, |_| false);
+        let ip = IpAddr::from([192, 0, 2, 1]);
+        let way = the_dial(dialler.on_resolved(now, 0, Ok(vec![ip])));
+        assert_eq!(dialler.on_not_dialled(now, 0, way, Failure::Own, ""), None);
+        assert_eq!(dialler.due(now + REDIAL_LONGEST, |_| false), vec![]);
+        assert_eq!(dialler.due(now + OWN_ADDRESS_TIMEOUT, |_| false).len(), 1);
+    }
+
+    #[test]
+    fn a_peer_that_is_connected_anyway_is_not_dialled() {
+        let (now, peer) = (Instant::now(), PeerId::random());
+        let mut dialler = dialler(&[&format!("/ip4/192.0.2.1/tcp/7/p2p/{peer}")], now);
+        assert_eq!(dialler.due(now, |id| *id == peer), vec![]);
+        dialler.on_gone(now, &peer);
+        assert_eq!(dialler.due(now + REDIAL_FIRST, |_| false).len(), 1);
+    }
+
+    #[test]
+    fn a_name_without_addresses_is_asked_for_again() {
+        let now = Instant::now();
+        let mut dialler = dialler(&["node1"], now);
+        dialler.due(now, |_| false);
+        assert_eq!(dialler.on_resolved(now, 0, Err("no such name".into())), vec![]);
+        assert_eq!(dialler.due(now + REDIAL_FIRST, |_| false).len(), 1);
+    }
+}

@@ -1,0 +1,166 @@
+//! The exchange of heads, as OrbitDB 4 does it: a protocol for each store,
+//! `/orbitdb/heads<address>`, on which both sides send the blocks of their heads one after the
+//! other, end their half of the stream, and read until the other side has ended its.
+//!
+//! There is no framing. Every head goes out in one write, with a pause to the next one if the
+//! reader may need it; what comes in is cut where one CBOR item ends and the next begins.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use libp2p::futures::{AsyncRead, AsyncReadExt, AsyncWriteExt, StreamExt, future};
+use libp2p::{PeerId, Stream, StreamProtocol};
+use optimusdb_dag::Address;
+use tokio::sync::Semaphore;
+
+use crate::Error;
+use crate::event::Event;
+use crate::items::Items;
+use crate::limits::{HEADS_BYTES_MAX, HEADS_GAP, HEADS_MAX, HEADS_TIMEOUT};
+use crate::score::Offence;
+use crate::serving::Serving;
+use crate::streams::{self, IncomingStreams};
+
+const READ_BYTES: usize = 64 * 1024;
+
+/// The protocol of a store's heads.
+pub(crate) fn protocol(log: &Address) -> StreamProtocol {
+    StreamProtocol::try_from_owned(format!("/orbitdb/heads{log}"))
+        .expect("invariant: an address begins with a slash")
+}
+
+/// How an exchange failed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum HeadsError {
+    /// The peer sent what cannot be heads.
+    #[error("{0}")]
+    Malformed(String),
+    /// The stream broke or took too long.
+    #[error("{0}")]
+    Broken(String),
+}
+
+/// Sends our heads, reads theirs.
+async fn exchange(
+    stream: Stream,
+    ours: &[Vec<u8>],
+    gap: Duration,
+    room: &Semaphore,
+) -> Result<Vec<Vec<u8>>, HeadsError> {
+    let (mut reader, mut writer) = stream.split();
+    let send = async {
+        let mut bytes = 0;
+        for (number, head) in ours.iter().take(HEADS_MAX).enumerate() {
+            bytes += head.len();
+            if bytes > HEADS_BYTES_MAX {
+                break;
+            }
+            if number > 0 && !gap.is_zero() {
+                tokio::time::sleep(gap).await;
+            }
+            writer.write_all(head).await?;
+            writer.flush().await?;
+        }
+        writer.close().await
+    };
+    // Whether ours arrived is theirs to care about; what they sent is good all the same.
+    let both = future::join(send, read(&mut reader, room));
+    let (sent, theirs) = tokio::time::timeout(HEADS_TIMEOUT, both)
+        .await
+        .map_err(|_| HeadsError::Broken("it took too long".to_owned()))?;
+    if let Err(error) = sent {
+        tracing::debug!(%error, "heads were not sent to the end");
+    }
+    theirs
+}
+
+async fn read(
+    reader: &mut (impl AsyncRead + Unpin),
+    room: &Semaphore,
+) -> Result<Vec<Vec<u8>>, HeadsError> {
+    let malformed = |why: &dyn std::fmt::Display| Err(HeadsError::Malformed(why.to_string()));
+    let mut items = Items::new(HEADS_BYTES_MAX);
+    let mut heads = Vec::new();
+    let mut bytes = 0;
+    let mut piece = vec![0; READ_BYTES];
+    // Given back when these heads are handed on.
+    let mut rooms = Vec::new();
+    loop {
+        let count = reader.read(&mut piece).await.map_err(|e| HeadsError::Broken(e.to_string()))?;
+        if count == 0 {
+            break;
+        }
+        bytes += count;
+        if bytes > HEADS_BYTES_MAX {
+            return malformed(&"more bytes of heads than allowed");
+        }
+        let more = room.try_acquire_many(count.div_ceil(1024) as u32);
+        rooms.push(more.map_err(|_| HeadsError::Broken("others send too much".to_owned()))?);
+        items.feed(&piece[..count]);
+        loop {
+            match items.next() {
+                Ok(Some(_)) if heads.len() >= HEADS_MAX => {
+                    return malformed(&"more heads than allowed");
+                }
+                Ok(Some(head)) => heads.push(head),
+                Ok(None) => break,
+                Err(error) => return malformed(&error),
+            }
+        }
+    }
+    if items.is_between() { Ok(heads) } else { malformed(&"the last head does not end") }
+}
+
+/// The pause between two heads for this peer: our own program needs none.
+pub(crate) fn gap(native: bool) -> Duration {
+    if native { Duration::ZERO } else { HEADS_GAP }
+}
+
+/// Answers those who want to exchange heads of a store.
+pub(crate) async fn serve(log: Address, mut incoming: IncomingStreams, serving: Arc<Serving>) {
+    while let Some((peer, stream)) = incoming.next().await {
+        let Some(slot) = serving.heads_slots.take(peer) else {
+            tracing::debug!(%peer, %log, "too many heads streams; one was dropped");
+            continue;
+        };
+        let serving = serving.clone();
+        tokio::spawn(async move {
+            serve_one(peer, log, stream, &serving).await;
+            drop(slot);
+        });
+    }
+}
+
+async fn serve_one(peer: PeerId, log: Address, stream: Stream, serving: &Serving) {
+    let ours = serving.local.heads(log).await;
+    let gap = gap(serving.is_native(&peer));
+    match exchange(stream, &ours, gap, &serving.heads_room).await {
+        Ok(blocks) if blocks.is_empty() => {}
+        Ok(blocks) => {
+            let bytes = blocks.iter().map(Vec::len).sum();
+            serving.events.send(Event::Heads { peer, log, blocks }, bytes).await;
+        }
+        Err(HeadsError::Malformed(why)) => {
+            tracing::info!(%peer, %log, why, "a peer sent something else than heads");
+            serving.report(peer, Offence::Malformed);
+        }
+        Err(HeadsError::Broken(why)) => tracing::debug!(%peer, %log, why, "heads stream"),
+    }
+}
+
+/// Opens the exchange: sends our heads, returns theirs.
+pub(crate) async fn ask(
+    mut control: streams::Control,
+    peer: PeerId,
+    log: Address,
+    ours: &[Vec<u8>],
+    serving: &Serving,
+) -> Result<Vec<Vec<u8>>, (Error, Option<Offence>)> {
+    let stream =
+        streams::open(&mut control, peer, protocol(&log)).await.map_err(|error| (error, None))?;
+    let gap = gap(serving.is_native(&peer));
+    exchange(stream, ours, gap, &serving.heads_room).await.map_err(|error| {
+        let offence = matches!(error, HeadsError::Malformed(_)).then_some(Offence::Malformed);
+        (Error::stream(peer, error), offence)
+    })
+}

@@ -1,0 +1,162 @@
+//! Peers that were heard of: on the local network, from other peers, or connected before.
+//!
+//! They are dialled while there are fewer connections than wanted, each less often the more it
+//! fails, and forgotten when it never answers.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use libp2p::multiaddr::Protocol;
+use libp2p::{Multiaddr, PeerId};
+
+use crate::limits::{ADDRESSES_PER_PEER_MAX, KNOWN_PEERS_MAX, REDIAL_FIRST, REDIAL_LONGEST};
+
+/// Dials that may fail before a peer is forgotten: half an hour.
+const FAILURES_MAX: u32 = 36;
+
+#[derive(Debug)]
+struct Heard {
+    addresses: Vec<Multiaddr>,
+    due: Instant,
+    failures: u32,
+}
+
+impl Heard {
+    /// The addresses of the transport whose turn it is: TCP first, which costs less and notices at
+    /// once when the other process has died, then QUIC, and so on.
+    fn turn(&self) -> Vec<Multiaddr> {
+        let is_quic = |address: &Multiaddr| address.iter().any(|part| part == Protocol::QuicV1);
+        let (quic, tcp): (Vec<_>, Vec<_>) = self.addresses.iter().cloned().partition(is_quic);
+        let quics_turn = self.failures % 2 == 1;
+        if (quics_turn && !quic.is_empty()) || tcp.is_empty() { quic } else { tcp }
+    }
+}
+
+/// Peers that may be dialled.
+#[derive(Debug, Default)]
+pub(crate) struct Known {
+    peers: HashMap<PeerId, Heard>,
+}
+
+impl Known {
+    /// A peer may be at these addresses; it is dialled after `wait` at the earliest.
+    pub(crate) fn hear(
+        &mut self,
+        now: Instant,
+        peer: PeerId,
+        addresses: impl IntoIterator<Item = Multiaddr>,
+        wait: Duration,
+    ) {
+        if self.peers.len() >= KNOWN_PEERS_MAX && !self.peers.contains_key(&peer) {
+            let worst = self.peers.iter().max_by_key(|(_, it)| it.failures).map(|(peer, _)| *peer);
+            worst.map(|peer| self.peers.remove(&peer));
+        }
+        let heard = self.peers.entry(peer).or_insert_with(|| Heard {
+            addresses: Vec::new(),
+            due: now + wait,
+            failures: 0,
+        });
+        for address in addresses {
+            // The newest address is the likeliest.
+            heard.addresses.retain(|known| *known != address);
+            heard.addresses.insert(0, address);
+        }
+        heard.addresses.truncate(ADDRESSES_PER_PEER_MAX);
+    }
+
+    /// The peers to dial now, at most `count`.
+    pub(crate) fn due(
+        &mut self,
+        now: Instant,
+        count: usize,
+        connected: impl Fn(&PeerId) -> bool,
+    ) -> Vec<(PeerId, Vec<Multiaddr>)> {
+        let mut due = Vec::new();
+        for (peer, heard) in &mut self.peers {
+            if due.len() >= count {
+                break;
+            }
+            if heard.due <= now && !heard.addresses.is_empty() && !connected(peer) {
+                let wait = REDIAL_FIRST.saturating_mul(1 << heard.failures.min(16));
+                heard.due = now + wait.min(REDIAL_LONGEST);
+                due.push((*peer, heard.turn()));
+            }
+        }
+        due
+    }
+
+    /// A dial failed.
+    pub(crate) fn on_failed(&mut self, peer: &PeerId) {
+        if let Some(heard) = self.peers.get_mut(peer) {
+            heard.failures += 1;
+            if heard.failures > FAILURES_MAX {
+                self.peers.remove(peer);
+            }
+        }
+    }
+
+    /// The peer is connected.
+    pub(crate) fn on_connected(&mut self, peer: &PeerId) {
+        if let Some(heard) = self.peers.get_mut(peer) {
+            heard.failures = 0;
+        }
+    }
+
+    /// The peer is not to be dialled.
+    pub(crate) fn forget(&mut self, peer: &PeerId) {
+        self.peers.remove(peer);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn address(port: u16) -> Multiaddr {
+        format!("/ip4/192.0.2.1/tcp/{port}").parse().unwrap()
+    }
+
+    #[test]
+    fn a_peer_is_dialled_less_and_less_and_then_forgotten() {
+        let (mut now, peer) = (Instant::now(), PeerId::random());
+        let mut known = Known::default();
+        known.hear(now, peer, [address(1), address(2)], REDIAL_FIRST);
+        assert_eq!(known.due(now, 9, |_| false), vec![]);
+        now += REDIAL_FIRST;
+        assert_eq!(known.due(now, 9, |_| true), vec![]);
+        for _ in 0..=FAILURES_MAX {
+            assert_eq!(known.due(now, 9, |_| false), vec![(peer, vec![address(2), address(1)])]);
+            assert_eq!(known.due(now, 9, |_| false), vec![]);
+            known.on_failed(&peer);
+            now += REDIAL_LONGEST;
+        }
+        assert_eq!(known.due(now, 9, |_| false), vec![]);
+    }
+
+    #[test]
+    fn the_transports_take_turns() {
+        let (now, peer) = (Instant::now(), PeerId::random());
+        let quic: Multiaddr = "/ip4/192.0.2.1/udp/1/quic-v1".parse().unwrap();
+        let mut known = Known::default();
+        known.hear(now, peer, [quic.clone(), address(1)], Duration::ZERO);
+        let turns = [address(1), quic.clone(), address(1), quic];
+        for (number, turn) in turns.into_iter().enumerate() {
+            let later = now + REDIAL_LONGEST * number as u32;
+            assert_eq!(known.due(later, 9, |_| false), vec![(peer, vec![turn])]);
+            known.on_failed(&peer);
+        }
+    }
+
+    #[test]
+    fn what_is_known_is_bounded() {
+        let now = Instant::now();
+        let mut known = Known::default();
+        for port in 0..=KNOWN_PEERS_MAX as u16 {
+            known.hear(now, PeerId::random(), [address(port)], Duration::ZERO);
+        }
+        assert_eq!(known.due(now, usize::MAX, |_| false).len(), KNOWN_PEERS_MAX);
+        let peer = PeerId::random();
+        known.hear(now, peer, (0..100).map(address), Duration::ZERO);
+        assert_eq!(known.peers[&peer].addresses.len(), ADDRESSES_PER_PEER_MAX);
+    }
+}

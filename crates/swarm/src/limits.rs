@@ -1,0 +1,252 @@
+//! Every bound this crate sets on what peers may cost, in one place.
+//!
+//! Units come last in the names.
+
+use std::time::Duration;
+
+// Connections.
+
+/// Connections that are being accepted at one time.
+pub const PENDING_INCOMING_CONNECTIONS_MAX: u32 = 64;
+
+/// Connections that are being dialled at one time.
+pub const PENDING_OUTGOING_CONNECTIONS_MAX: u32 = 64;
+
+/// Connections that others opened.
+pub const INCOMING_CONNECTIONS_MAX: u32 = 192;
+
+/// Connections that this node opened.
+pub const OUTGOING_CONNECTIONS_MAX: u32 = 128;
+
+/// Connections to one peer: both may dial at once, over two transports.
+pub const CONNECTIONS_PER_PEER_MAX: u32 = 4;
+
+/// Connections that one address may open a second, on average.
+pub const CONNECTIONS_PER_ADDRESS_PER_SECOND_MAX: f64 = 10.0;
+
+/// Connections that one address may open at once: as many nodes as run on one machine.
+pub const CONNECTIONS_PER_ADDRESS_BURST_MAX: f64 = 64.0;
+
+/// Addresses whose connections are counted.
+pub const ADDRESSES_COUNTED_MAX: usize = 1_024;
+
+/// How many peers this node looks for by itself.
+pub const CONNECTED_PEERS_TARGET: usize = 32;
+
+/// Peers that were heard of and may be dialled.
+pub const KNOWN_PEERS_MAX: usize = 512;
+
+/// Addresses kept of one peer.
+pub const ADDRESSES_PER_PEER_MAX: usize = 16;
+
+/// Protocols kept of one peer.
+pub const PROTOCOLS_PER_PEER_MAX: usize = 256;
+
+/// Bytes of a peer's agent version.
+pub const AGENT_BYTES_MAX: usize = 512;
+
+/// Bytes of the text in a multiaddr or bootstrap entry.
+pub const ADDRESS_TEXT_BYTES_MAX: usize = 1_024;
+
+/// Bootstrap and seed entries together.
+pub const SEEDS_MAX: usize = 256;
+
+/// Addresses of one name that are dialled.
+pub const ADDRESSES_PER_NAME_MAX: usize = 16;
+
+/// How often a free port is looked for that both TCP and UDP have.
+pub const PORT_TRIES_MAX: usize = 16;
+
+/// From a connection to its multiplexer.
+pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The whole of a `connect`.
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// Until a connected peer has said who it is.
+pub const IDENTIFY_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// Until a name is resolved.
+pub const RESOLVE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Until every listener has its first address.
+pub const LISTEN_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Between two pings, and how long one may take.
+pub const PING_INTERVAL: Duration = Duration::from_secs(5);
+
+/// How long a ping may take; then the connection is closed.
+pub const PING_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How often a silent QUIC connection shows that it lives.
+pub const QUIC_KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(3);
+
+/// After which a QUIC connection without a sign of life is gone.
+pub const QUIC_IDLE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// First wait before a bootstrap entry is dialled again.
+pub const REDIAL_FIRST: Duration = Duration::from_millis(500);
+
+/// Longest wait before a bootstrap entry is dialled again.
+pub const REDIAL_LONGEST: Duration = Duration::from_secs(60);
+
+/// How long an address counts as this node's own before it is looked at again.
+pub const OWN_ADDRESS_TIMEOUT: Duration = Duration::from_secs(300);
+
+/// How long the peer with the greater id waits before it dials one that may be dialling it.
+pub const POLITE_DIAL_DELAY: Duration = Duration::from_millis(1_500);
+
+/// Between two looks at what is due.
+pub const TICK: Duration = Duration::from_millis(250);
+
+/// Within which an encounter with the own peer id must have shown both its ends.
+pub const OWN_ENCOUNTER_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Between two reports that the repository is copied.
+pub const COPIED_REPORT_INTERVAL: Duration = Duration::from_secs(600);
+
+/// Between two hints in the log about the swarm key.
+pub const SWARM_KEY_HINT_INTERVAL: Duration = Duration::from_secs(30);
+
+/// From the request to end until every connection is dropped.
+pub const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(3);
+
+// Multiplexing.
+
+/// Streams of one connection.
+pub const STREAMS_PER_CONNECTION_MAX: usize = 256;
+
+/// Bytes that a connection may have on the way to us, over all its streams.
+pub const RECEIVE_WINDOW_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// Bytes of one frame of a stream: the window that a stream begins with. What fits goes in one
+/// frame, because some readers take a frame for a message.
+pub const FRAME_BYTES_MAX: usize = 256 * 1024;
+
+/// Streams of one connection that are still agreeing on a protocol.
+pub const NEGOTIATING_STREAMS_MAX: usize = 64;
+
+// Gossip.
+
+/// Bytes of a gossip message with its envelope.
+pub const GOSSIP_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// Bytes of control messages in one gossip frame: 5,000 message ids of 44 bytes fit twice.
+pub const GOSSIP_CONTROL_BYTES_MAX: usize = 512 * 1024;
+
+/// Messages that wait for one peer.
+pub const GOSSIP_QUEUE_MESSAGES_MAX: usize = 8_192;
+
+/// Topics, that is stores, that this node or one peer may subscribe to.
+pub const TOPICS_MAX: usize = 2_048;
+
+/// Subscriptions in one gossip frame.
+pub const SUBSCRIPTIONS_PER_FRAME_MAX: usize = 4_096;
+
+/// Announcements that one peer may pass on a second, on average.
+pub const ANNOUNCEMENTS_PER_SECOND_MAX: f64 = 20_000.0;
+
+/// Announcements that one peer may pass on at once.
+pub const ANNOUNCEMENTS_BURST_MAX: f64 = 40_000.0;
+
+/// Bytes of announcements that one peer may pass on a second, on average.
+pub const ANNOUNCED_BYTES_PER_SECOND_MAX: f64 = 16.0 * 1024.0 * 1024.0;
+
+/// Bytes of announcements that one peer may pass on at once.
+pub const ANNOUNCED_BYTES_BURST_MAX: f64 = 64.0 * 1024.0 * 1024.0;
+
+// Events and commands.
+
+/// Events that wait for the node.
+pub const EVENTS_MAX: usize = 4_096;
+
+/// KiB of blocks in the events that wait.
+pub const EVENTS_KIB: u32 = 64 * 1024;
+
+/// Commands that wait for the event loop.
+pub const COMMANDS_MAX: usize = 1_024;
+
+// Streams of our protocols.
+
+/// Streams of one protocol that wait for their server.
+pub const STREAMS_WAITING_MAX: usize = 128;
+
+/// Streams that wait until one connection opens them.
+pub const STREAMS_OPENING_MAX: usize = 64;
+
+/// Bytes of one request or answer of fast sync.
+pub const SYNC_FRAME_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// Sync streams that are served at one time.
+pub const SYNC_STREAMS_MAX: usize = 64;
+
+/// Sync streams that are served to one peer at one time.
+pub const SYNC_STREAMS_PER_PEER_MAX: usize = 4;
+
+/// Until a stream is open.
+pub const STREAM_OPEN_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// From a sync request to its answer.
+pub const SYNC_REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How long a served sync stream may be silent.
+pub const SYNC_IDLE_TIMEOUT: Duration = Duration::from_secs(120);
+
+/// Bytes of heads that are read from one stream.
+pub const HEADS_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// Heads that are read from or written to one stream.
+pub const HEADS_MAX: usize = 1_024;
+
+/// Heads streams that are served at one time.
+pub const HEADS_STREAMS_MAX: usize = 256;
+
+/// Heads streams that are served to one peer at one time: each of its stores may ask at once.
+pub const HEADS_STREAMS_PER_PEER_MAX: usize = 64;
+
+/// KiB of heads that are being read at one time, of all peers.
+pub const HEADS_KIB: usize = 128 * 1024;
+
+/// A whole exchange of heads.
+pub const HEADS_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Between two heads on a stream, so that a reader that takes what arrives together for one head
+/// gets them apart.
+pub const HEADS_GAP: Duration = Duration::from_millis(50);
+
+/// Items inside one another in a head.
+pub const HEAD_DEPTH_MAX: usize = 160;
+
+// Behaviour of peers.
+
+/// Peers whose offences are remembered.
+pub const SCORED_PEERS_MAX: usize = 4_096;
+
+/// Offence points after which a peer is banned.
+pub const BAN_POINTS: f64 = 100.0;
+
+/// Time in which offence points halve.
+pub const POINTS_HALF_LIFE: Duration = Duration::from_secs(120);
+
+/// How long a banned peer stays out.
+pub const BAN_TIMEOUT: Duration = Duration::from_secs(600);
+
+/// How long a peer of another swarm or version is not let in.
+pub const REFUSAL_TIMEOUT: Duration = Duration::from_secs(300);
+
+/// How long a refused peer stays connected, so that both sides learn why.
+pub const FAREWELL_DELAY: Duration = Duration::from_secs(1);
+
+/// Peers that are kept out at one time.
+pub const KEPT_OUT_PEERS_MAX: usize = 4_096;
+
+// Relay.
+
+/// Bytes that one relayed connection may carry through this node, each way.
+pub const RELAYED_BYTES_MAX: u64 = 64 * 1024 * 1024;
+
+/// How long one relayed connection may last.
+pub const RELAYED_TIMEOUT: Duration = Duration::from_secs(30 * 60);
+
+/// Relays that this node asks to be reachable through, behind a NAT.
+pub const RELAYS_USED_MAX: usize = 2;

@@ -1,0 +1,31 @@
+//! What peers may ask of this node.
+//!
+//! The node above implements [`Local`]; the swarm answers its peers from it and keeps no blocks of
+//! its own. Every future may take its time on a disk, so the swarm awaits it in a task of the
+//! peer's, never in its event loop.
+
+use std::future::Future;
+use std::pin::Pin;
+
+use libp2p_identity::PeerId;
+use optimusdb_dag::{Address, Cid};
+
+/// A future on the heap, so that [`Local`] can be a trait object.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// What peers may ask of this node.
+pub trait Local: Send + Sync + 'static {
+    /// The block with this address, if it is kept here: an entry, an identity, a manifest or an
+    /// access controller.
+    fn block(&self, cid: Cid) -> BoxFuture<'_, Option<Vec<u8>>>;
+
+    /// Whether [`Local::block`] would have it.
+    fn has(&self, cid: Cid) -> BoxFuture<'_, bool>;
+
+    /// The blocks of the heads of a log, newest first. Empty if the log is not known.
+    fn heads(&self, log: Address) -> BoxFuture<'_, Vec<Vec<u8>>>;
+
+    /// Answers one request of fast sync. The bytes mean nothing to the swarm; every request stands
+    /// for itself.
+    fn sync(&self, peer: PeerId, request: Vec<u8>) -> BoxFuture<'_, Vec<u8>>;
+}

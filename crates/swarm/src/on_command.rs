@@ -1,0 +1,140 @@
+//! What the node asks of the host.
+
+use std::time::Instant;
+
+use libp2p::PeerId;
+use libp2p::gossipsub::{MessageAcceptance, PublishError};
+use optimusdb_dag::Address;
+
+use crate::Error;
+use crate::command::Command;
+use crate::event::{Announcement, Verdict};
+use crate::figures::count;
+use crate::gate::Refusal;
+use crate::host::{Host, Waiter};
+use crate::limits::{BAN_TIMEOUT, TOPICS_MAX};
+use crate::score::Offence;
+use crate::{gossip, heads, target};
+
+impl Host {
+    pub(crate) fn on_command(&mut self, command: Command) {
+        match command {
+            Command::Connect { address, reply } => {
+                let peer = target::peer_of(&address);
+                if let Some(peer) = peer {
+                    // Whoever asks for a peer by hand may have mended what was wrong with it.
+                    self.swarm.behaviour_mut().gate.forgive(&peer);
+                    if self.shared.peers().is_up(&peer) {
+                        let _ = reply.send(Ok(peer));
+                        return;
+                    }
+                }
+                match self.dial(address.clone()) {
+                    Ok(connection) => {
+                        self.waiters.insert(connection, Waiter { address, peer, reply });
+                    }
+                    Err(error) => {
+                        let _ = reply.send(Err(error));
+                    }
+                }
+            }
+            Command::Open { log, reply } => {
+                let _ = reply.send(self.open_store(log));
+            }
+            Command::Close { log } => self.close_store(&log),
+            Command::Publish { log, block } => self.publish(log, block),
+            Command::Judge { token, verdict } => self.judge(&token, verdict),
+            Command::Blame { peer, offence } => self.blame(peer, offence),
+            Command::Resolved { seed, found } => {
+                let now = Instant::now();
+                for step in self.dialler.on_resolved(now, seed, found) {
+                    self.take_step(now, step);
+                }
+            }
+            Command::Shutdown => {}
+        }
+    }
+
+    /// The heads are served before the subscription shows: whoever sees it dials at once.
+    fn open_store(&mut self, log: Address) -> Result<(), Error> {
+        if self.open.contains(&log) {
+            return Ok(());
+        }
+        if self.open.len() >= TOPICS_MAX {
+            return Err(Error::TooMany { what: "open stores", count_max: TOPICS_MAX });
+        }
+        let incoming = self
+            .control
+            .accept_unlisted(heads::protocol(&log))
+            .map_err(|e| Error::setup("the heads protocol", e))?;
+        let accepting = tokio::spawn(heads::serve(log, incoming, self.serving.clone()));
+        let topic = gossip::topic(&log);
+        let gossip = &mut self.swarm.behaviour_mut().gossip;
+        let subscribed = gossip
+            .set_topic_params(gossip::topic(&log), gossip::topic_score())
+            .map_err(|e| Error::setup("the score of a topic", e))
+            .and_then(|_| gossip.subscribe(&topic).map_err(|e| Error::setup("a topic", e)));
+        if let Err(error) = subscribed {
+            accepting.abort();
+            return Err(error);
+        }
+        self.accepting.insert(log, accepting.abort_handle());
+        self.open.insert(log);
+        self.outbox.touch_all(&self.shared.peers());
+        Ok(())
+    }
+
+    fn close_store(&mut self, log: &Address) {
+        if self.open.remove(log) {
+            self.swarm.behaviour_mut().gossip.unsubscribe(&gossip::topic(log));
+            self.control.stop_accepting(&heads::protocol(log));
+            if let Some(accepting) = self.accepting.remove(log) {
+                accepting.abort();
+            }
+            self.outbox.forget_store(log);
+        }
+    }
+
+    fn publish(&mut self, log: Address, block: Vec<u8>) {
+        match self.swarm.behaviour_mut().gossip.publish(gossip::topic(&log), block) {
+            // With nobody to hear it, or heard before, there is nothing to do.
+            Ok(_) | Err(PublishError::NoPeersSubscribedToTopic | PublishError::Duplicate) => {}
+            Err(PublishError::AllQueuesFull(_)) => {
+                count(&self.shared.counters.announcements_unsent);
+            }
+            Err(error) => tracing::warn!(%log, %error, "an entry was not announced"),
+        }
+    }
+
+    /// Passes an announcement on, or not.
+    ///
+    /// Our own program passes on only what it found good, so a bad entry is held against it. Others
+    /// pass on what they cannot judge; they answer for what they write themselves.
+    fn judge(&mut self, token: &Announcement, verdict: Verdict) {
+        let acceptance = match verdict {
+            Verdict::Accept => MessageAcceptance::Accept,
+            Verdict::Ignore => MessageAcceptance::Ignore,
+            Verdict::Reject if token.own || self.serving.is_native(&token.peer) => {
+                MessageAcceptance::Reject
+            }
+            Verdict::Reject => MessageAcceptance::Ignore,
+        };
+        let gossip = &mut self.swarm.behaviour_mut().gossip;
+        gossip.report_message_validation_result(&token.message, &token.peer, acceptance);
+    }
+
+    /// Notes an offence; too many, and the peer is sent away.
+    pub(crate) fn blame(&mut self, peer: PeerId, offence: Offence) {
+        let now = Instant::now();
+        let banned = self.scores.note(now, peer, offence);
+        let points = self.scores.points(now, &peer);
+        self.swarm.behaviour_mut().gossip.set_application_score(&peer, -points);
+        if banned {
+            tracing::warn!(%peer, ?offence, "a peer misbehaved again and again and is banned");
+            count(&self.shared.counters.peers_banned);
+            self.send_away(peer, Refusal::Banned, BAN_TIMEOUT);
+        } else {
+            tracing::debug!(%peer, ?offence, points, "a peer misbehaved");
+        }
+    }
+}

@@ -1,0 +1,244 @@
+//! What peers say: who they are, what they subscribe to, what they announce, whom else they know.
+
+use std::time::Instant;
+
+use libp2p::multiaddr::Protocol;
+use libp2p::{Multiaddr, PeerId, gossipsub, identify, kad, mdns};
+
+use crate::agent::Agent;
+use crate::event::{Announcement, Event};
+use crate::figures::count;
+use crate::gate::Refusal;
+use crate::gossip;
+use crate::host::{Host, Rates};
+use crate::limits::{
+    ADDRESSES_PER_PEER_MAX, AGENT_BYTES_MAX, ANNOUNCED_BYTES_BURST_MAX,
+    ANNOUNCED_BYTES_PER_SECOND_MAX, ANNOUNCEMENTS_BURST_MAX, ANNOUNCEMENTS_PER_SECOND_MAX,
+    PROTOCOLS_PER_PEER_MAX, REFUSAL_TIMEOUT, TOPICS_MAX,
+};
+use crate::on_swarm::polite_wait;
+use crate::peers::Identity;
+use crate::rate::Bucket;
+use crate::score::Offence;
+use crate::sync_stream;
+
+impl Host {
+    pub(crate) fn on_identify(&mut self, event: identify::Event) {
+        match event {
+            identify::Event::Received { peer_id, info, .. } => self.on_identified(peer_id, info),
+            identify::Event::Error { peer_id, error, .. } => {
+                tracing::debug!(peer = %peer_id, %error, "identify");
+            }
+            _ => {}
+        }
+    }
+
+    fn on_identified(&mut self, peer: PeerId, info: identify::Info) {
+        if !self.shared.peers().is_connected(&peer) {
+            return;
+        }
+        if self.leaving.contains_key(&peer) {
+            return;
+        }
+        let agent = Agent::parse(&info.agent_version);
+        if let Some(agent) = &agent {
+            let refusal = if agent.swarm != self.profile.swarm {
+                Some(Refusal::OtherSwarm(agent.swarm.clone()))
+            } else if !agent.goes_with(&self.profile.version) {
+                Some(Refusal::OtherVersion(agent.version.clone()))
+            } else {
+                None
+            };
+            if let Some(why) = refusal {
+                let (ours, version) = (&self.profile.swarm, &self.profile.version);
+                tracing::warn!(%peer, %why, ours, version, "a peer was sent away");
+                count(&self.shared.counters.peers_refused);
+                self.send_away(peer, why, REFUSAL_TIMEOUT);
+                return;
+            }
+        }
+        let local = self.shared.peers().is_local(&peer);
+        let listen: Vec<Multiaddr> = info
+            .listen_addrs
+            .into_iter()
+            .map(without_peer)
+            .filter(|address| local || !is_loopback(address))
+            .take(ADDRESSES_PER_PEER_MAX)
+            .collect();
+        let speaks = |name: &str| info.protocols.iter().any(|one| one.as_ref() == name);
+        let native = speaks(sync_stream::PROTOCOL.as_ref());
+        if let Some(kad) = self.swarm.behaviour_mut().kad.as_mut()
+            && kad.protocol_names().iter().any(|name| speaks(name.as_ref()))
+        {
+            for address in &listen {
+                kad.add_address(&peer, address.clone());
+            }
+        }
+        let identity = Identity {
+            agent: info.agent_version.chars().take(AGENT_BYTES_MAX).collect(),
+            region: agent.and_then(|agent| agent.region),
+            protocols: info
+                .protocols
+                .iter()
+                .take(PROTOCOLS_PER_PEER_MAX)
+                .map(ToString::to_string)
+                .collect(),
+            listen,
+            native,
+        };
+        let known = self
+            .shared
+            .peers()
+            .get_mut(&peer)
+            .and_then(|it| it.identity.replace(identity))
+            .is_some();
+        if !known {
+            self.bitswap.peer_up(peer);
+        }
+        self.outbox.touch(peer);
+        self.answer_waiters(peer);
+    }
+
+    pub(crate) fn on_gossip(&mut self, event: gossipsub::Event) {
+        match event {
+            gossipsub::Event::Message { propagation_source, message_id, message } => {
+                self.on_announcement(propagation_source, message_id, message);
+            }
+            gossipsub::Event::Subscribed { peer_id, topic, .. } => {
+                let Some(log) = gossip::store_of(&topic) else {
+                    return;
+                };
+                if let Some(peer) = self.shared.peers().get_mut(&peer_id)
+                    && peer.subscribed.len() < TOPICS_MAX
+                {
+                    peer.subscribed.insert(log);
+                }
+                self.outbox.touch(peer_id);
+            }
+            gossipsub::Event::Unsubscribed { peer_id, topic } => {
+                let Some(log) = gossip::store_of(&topic) else {
+                    return;
+                };
+                if let Some(peer) = self.shared.peers().get_mut(&peer_id) {
+                    peer.subscribed.remove(&log);
+                }
+                self.outbox.touch(peer_id);
+            }
+            gossipsub::Event::SlowPeer { peer_id, .. } => {
+                tracing::debug!(peer = %peer_id, "a peer is too slow for the announcements");
+                count(&self.shared.counters.announcements_unsent);
+            }
+            gossipsub::Event::GossipsubNotSupported { .. } => {}
+        }
+    }
+
+    /// Hands an announcement to the node, unless there are too many of them.
+    fn on_announcement(
+        &mut self,
+        peer: PeerId,
+        id: gossipsub::MessageId,
+        message: gossipsub::Message,
+    ) {
+        let own = message.source == Some(peer);
+        let token = Announcement { message: id, peer, own };
+        let bytes = message.data.len();
+        let counters = self.shared.counters.clone();
+        let log = gossip::store_of(&message.topic).filter(|log| self.open.contains(log));
+        let Some(log) = log else {
+            self.ignore(&token);
+            return;
+        };
+        if !self.within_rate(peer, bytes) {
+            count(&counters.announcements_over_rate);
+            self.ignore(&token);
+            self.blame(peer, Offence::Flood);
+            return;
+        }
+        let event = Event::Announced { peer, log, block: message.data, token: token.clone() };
+        if self.events.try_send(event, bytes) {
+            count(&counters.announcements);
+        } else {
+            // The exchange of heads brings later what is dropped here.
+            count(&counters.announcements_dropped);
+            self.ignore(&token);
+        }
+    }
+
+    fn ignore(&mut self, token: &Announcement) {
+        let acceptance = gossipsub::MessageAcceptance::Ignore;
+        let gossip = &mut self.swarm.behaviour_mut().gossip;
+        gossip.report_message_validation_result(&token.message, &token.peer, acceptance);
+    }
+
+    fn within_rate(&mut self, peer: PeerId, bytes: usize) -> bool {
+        let now = Instant::now();
+        let rates = self.rates.entry(peer).or_insert_with(|| Rates {
+            announcements: Bucket::new(now, ANNOUNCEMENTS_BURST_MAX, ANNOUNCEMENTS_PER_SECOND_MAX),
+            bytes: Bucket::new(now, ANNOUNCED_BYTES_BURST_MAX, ANNOUNCED_BYTES_PER_SECOND_MAX),
+        });
+        rates.announcements.take(now, 1.0) && rates.bytes.take(now, bytes as f64)
+    }
+
+    pub(crate) fn on_mdns(&mut self, event: mdns::Event) {
+        let mdns::Event::Discovered(found) = event else {
+            return;
+        };
+        let now = Instant::now();
+        for (peer, address) in found {
+            if peer == self.profile.own || self.is_kept_out(now, &peer) {
+                continue;
+            }
+            tracing::debug!(%peer, %address, "found on the local network");
+            let wait = polite_wait(self.profile.own, peer);
+            self.known.hear(now, peer, self.usable([address]), wait);
+        }
+    }
+
+    pub(crate) fn on_kad(&mut self, event: kad::Event) {
+        let (peer, addresses) = match event {
+            kad::Event::RoutingUpdated { peer, addresses, .. } => (peer, addresses.into_vec()),
+            kad::Event::RoutablePeer { peer, address }
+            | kad::Event::PendingRoutablePeer { peer, address } => (peer, vec![address]),
+            _ => return,
+        };
+        let now = Instant::now();
+        let connected = self.shared.peers().is_connected(&peer);
+        if !connected && peer != self.profile.own && !self.is_kept_out(now, &peer) {
+            let wait = polite_wait(self.profile.own, peer);
+            self.known.hear(now, peer, self.usable(addresses), wait);
+        }
+    }
+
+    fn is_kept_out(&self, now: Instant, peer: &PeerId) -> bool {
+        self.swarm.behaviour().gate.refusal(now, peer).is_some()
+    }
+
+    /// Addresses over the transports that this host has.
+    fn usable(&self, addresses: impl IntoIterator<Item = Multiaddr>) -> Vec<Multiaddr> {
+        let quic = self.profile.quic;
+        addresses
+            .into_iter()
+            .map(without_peer)
+            .filter(|address| quic || !address.iter().any(|part| part == Protocol::QuicV1))
+            // These mean nothing without the interface.
+            .filter(|address| !is_link_local(address))
+            .take(ADDRESSES_PER_PEER_MAX)
+            .collect()
+    }
+}
+
+/// An address as it is dialled: the peer is said beside it. One through a relay keeps the relay.
+fn without_peer(mut address: Multiaddr) -> Multiaddr {
+    if matches!(address.iter().last(), Some(Protocol::P2p(_))) {
+        address.pop();
+    }
+    address
+}
+
+fn is_link_local(address: &Multiaddr) -> bool {
+    matches!(address.iter().next(), Some(Protocol::Ip6(ip)) if ip.is_unicast_link_local())
+}
+
+fn is_loopback(address: &Multiaddr) -> bool {
+    crate::gate::ip_of(address).is_some_and(|ip| ip.is_loopback())
+}

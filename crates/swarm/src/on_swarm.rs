@@ -1,0 +1,287 @@
+//! What happens on the network: connections come and go, dials fail, addresses change.
+
+use std::time::{Duration, Instant};
+
+use libp2p::core::ConnectedPoint;
+use libp2p::core::transport::TransportError;
+use libp2p::multiaddr::Protocol;
+use libp2p::swarm::{ConnectionId, DialError, ListenError, SwarmEvent};
+use libp2p::{Multiaddr, PeerId, autonat, ping};
+
+use crate::Error;
+use crate::behaviour::BehaviourEvent;
+use crate::dialler::Failure;
+use crate::gate::Refusal;
+use crate::host::Host;
+use crate::limits::{REDIAL_FIRST, SWARM_KEY_HINT_INTERVAL};
+
+impl Host {
+    pub(crate) fn on_swarm(&mut self, event: SwarmEvent<BehaviourEvent>) {
+        match event {
+            SwarmEvent::Behaviour(event) => self.on_behaviour(event),
+            SwarmEvent::ConnectionEstablished { peer_id, connection_id, endpoint, .. } => {
+                self.on_connected(peer_id, connection_id, &endpoint);
+            }
+            SwarmEvent::ConnectionClosed { peer_id, connection_id, cause, .. } => {
+                tracing::debug!(peer = %peer_id, ?cause, "connection closed");
+                self.on_disconnected(peer_id, connection_id);
+            }
+            SwarmEvent::OutgoingConnectionError { connection_id, peer_id, error } => {
+                self.on_dial_failed(connection_id, peer_id, &error);
+            }
+            SwarmEvent::IncomingConnectionError { send_back_addr, error, .. } => {
+                self.on_refused_incoming(&send_back_addr, &error);
+            }
+            SwarmEvent::NewListenAddr { address, .. } => {
+                tracing::debug!(%address, "listening for peers");
+                let mut listen = self.shared.listen();
+                if !listen.contains(&address) {
+                    listen.push(address);
+                }
+            }
+            SwarmEvent::ExpiredListenAddr { address, .. } => {
+                tracing::debug!(%address, "no longer listening");
+                self.shared.listen().retain(|one| *one != address);
+            }
+            SwarmEvent::ListenerClosed { listener_id, addresses, reason } => {
+                self.shared.listen().retain(|one| !addresses.contains(one));
+                if !self.relays.on_closed(listener_id) {
+                    tracing::warn!(?addresses, ?reason, "a listener closed");
+                }
+            }
+            SwarmEvent::ListenerError { error, .. } => tracing::debug!(%error, "listener"),
+            _ => {}
+        }
+    }
+
+    fn on_behaviour(&mut self, event: BehaviourEvent) {
+        match event {
+            BehaviourEvent::Identify(event) => self.on_identify(event),
+            BehaviourEvent::Gossip(event) => self.on_gossip(event),
+            BehaviourEvent::Mdns(event) => self.on_mdns(event),
+            BehaviourEvent::Kad(event) => self.on_kad(event),
+            BehaviourEvent::Ping(ping::Event { peer, connection, result }) => match result {
+                Ok(time) => self.shared.peers().on_ping(&peer, time.as_secs_f64() * 1_000.0),
+                // Not every program answers pings.
+                Err(ping::Failure::Unsupported) => {}
+                Err(failure) => {
+                    tracing::debug!(%peer, %failure, "ping");
+                    self.swarm.close_connection(connection);
+                }
+            },
+            BehaviourEvent::Autonat(autonat::Event::StatusChanged { old, new }) => {
+                tracing::info!(?old, ?new, "reachable from outside");
+                self.relays.on_nat(matches!(new, autonat::NatStatus::Private));
+            }
+            _ => {}
+        }
+    }
+
+    fn on_connected(&mut self, peer: PeerId, connection: ConnectionId, end: &ConnectedPoint) {
+        self.shared.peers().on_connected(peer, connection, end);
+        self.known.on_connected(&peer);
+        // Over TCP and over QUIC, or under two names: one of our own dials is enough.
+        let ours = self.dialler.on_connected(connection, peer);
+        if ours && self.shared.peers().dialled_before(&peer, connection) {
+            self.swarm.close_connection(connection);
+        }
+        if let Some(waiter) = self.waiters.get_mut(&connection) {
+            waiter.peer = Some(peer);
+        }
+        if self.shared.peers().is_up(&peer) {
+            self.answer_waiters(peer);
+        }
+    }
+
+    /// Tells those who wait for the peer that it is let in.
+    pub(crate) fn answer_waiters(&mut self, peer: PeerId) {
+        let waiting: Vec<ConnectionId> = self
+            .waiters
+            .iter()
+            .filter(|(_, waiter)| waiter.peer == Some(peer))
+            .map(|(connection, _)| *connection)
+            .collect();
+        for connection in waiting {
+            if let Some(waiter) = self.waiters.remove(&connection) {
+                let _ = waiter.reply.send(Ok(peer));
+            }
+        }
+    }
+
+    fn on_disconnected(&mut self, peer: PeerId, connection: ConnectionId) {
+        let listen = {
+            let mut peers = self.shared.peers();
+            let identity = peers.get(&peer).and_then(|it| it.identity.as_ref());
+            let listen = identity.map(|it| it.listen.clone());
+            if !peers.on_disconnected(&peer, connection) {
+                return;
+            }
+            listen
+        };
+        let now = Instant::now();
+        self.rates.remove(&peer);
+        self.leaving.remove(&peer);
+        if listen.is_some() {
+            self.bitswap.peer_down(peer);
+        }
+        self.outbox.touch(peer);
+        self.dialler.on_gone(now, &peer);
+        // It may have gone because the network did, and come back with it.
+        let refused = self.swarm.behaviour().gate.refusal(now, &peer).is_some();
+        if let Some(listen) = listen.filter(|_| !refused) {
+            self.known.hear(now, peer, listen, polite_wait(self.profile.own, peer));
+        }
+        if let Some(waiter) = self.waiters.remove(&connection) {
+            let why = "it closed the connection at once".to_owned();
+            let address = waiter.address.to_string();
+            let _ = waiter.reply.send(Err(Error::Unreachable { address, why }));
+        }
+    }
+
+    fn on_dial_failed(&mut self, id: ConnectionId, peer: Option<PeerId>, error: &DialError) {
+        let now = Instant::now();
+        if let DialError::LocalPeerId { address } = error {
+            self.encounters.dialled(now, address.to_string());
+        }
+        let waiter = self.waiters.remove(&id);
+        let address =
+            waiter.as_ref().map(|waiter| waiter.address.clone()).unwrap_or_else(Multiaddr::empty);
+        let told = self.dial_error(&address, peer, error);
+        let failure =
+            if matches!(told, Error::OwnAddress(_)) { Failure::Own } else { Failure::Failed };
+        if let Some(step) = self.dialler.on_failed(now, id, failure, &short(error)) {
+            self.take_step(now, step);
+        }
+        if let Some(peer) = peer {
+            self.known.on_failed(&peer);
+        }
+        if let Some(waiter) = waiter {
+            let _ = waiter.reply.send(Err(told));
+        }
+        tracing::debug!(why = short(error), "a dial failed");
+        if broken_off(error, !self.profile.quic) {
+            self.hint_at_swarm_key(now, &short(error));
+        }
+    }
+
+    fn on_refused_incoming(&mut self, from: &Multiaddr, error: &ListenError) {
+        let now = Instant::now();
+        match error {
+            ListenError::LocalPeerId { .. } => self.encounters.accepted(now, from.to_string()),
+            ListenError::Transport(error) => {
+                self.encounters.failed(now);
+                tracing::debug!(%from, %error, "an incoming connection failed");
+                if !self.profile.quic {
+                    self.hint_at_swarm_key(now, &format!("{from}: {error}"));
+                }
+            }
+            error => tracing::debug!(%from, %error, "an incoming connection was refused"),
+        }
+    }
+
+    /// A connection that breaks off while it is being secured has one likely cause.
+    fn hint_at_swarm_key(&mut self, now: Instant, what: &str) {
+        let lately = self
+            .hinted
+            .is_some_and(|at| now.saturating_duration_since(at) < SWARM_KEY_HINT_INTERVAL);
+        if !lately {
+            self.hinted = Some(now);
+            tracing::warn!(
+                what,
+                "a connection broke off before it was secured: \
+                the swarm key may differ"
+            );
+        }
+    }
+
+    /// What a failed dial means to whoever asked for it.
+    pub(crate) fn dial_error(
+        &self,
+        address: &Multiaddr,
+        peer: Option<PeerId>,
+        error: &DialError,
+    ) -> Error {
+        let text = address.to_string();
+        match error {
+            DialError::LocalPeerId { .. } => Error::OwnAddress(text),
+            // The swarm takes out the addresses that it listens on.
+            DialError::NoAddresses if self.shared.listen().contains(address) => {
+                Error::OwnAddress(text)
+            }
+            DialError::WrongPeerId { obtained, .. } => {
+                Error::OtherPeer { address: text, found: *obtained }
+            }
+            DialError::Denied { cause } => {
+                match (cause.downcast_ref::<Refusal>(), peer.or_else(|| peer_in(error))) {
+                    (Some(why), Some(peer)) => self.refusal_error(peer, why),
+                    (Some(why), None) => Error::Unreachable { address: text, why: why.to_string() },
+                    (None, _) => Error::Limit(cause.to_string()),
+                }
+            }
+            _ => {
+                let mut why = short(error);
+                if broken_off(error, !self.profile.quic) {
+                    why.push_str("; the swarm key may differ");
+                }
+                Error::Unreachable { address: text, why }
+            }
+        }
+    }
+}
+
+fn peer_in(error: &DialError) -> Option<PeerId> {
+    match error {
+        DialError::WrongPeerId { obtained, .. } => Some(*obtained),
+        _ => None,
+    }
+}
+
+/// How long to wait before dialling a peer that may be dialling us at this moment.
+pub(crate) fn polite_wait(own: PeerId, peer: PeerId) -> Duration {
+    let first = own.to_bytes() < peer.to_bytes();
+    if first { REDIAL_FIRST / 5 } else { crate::limits::POLITE_DIAL_DELAY }
+}
+
+/// The innermost reason of every address, which is the one that tells something.
+fn short(error: &DialError) -> String {
+    let DialError::Transport(errors) = error else {
+        return error.to_string();
+    };
+    let mut all = Vec::new();
+    for (address, error) in errors {
+        all.push(format!("{address}: {}", innermost(error)));
+    }
+    all.join(", ")
+}
+
+/// Whether somebody answered, and then the connection could not be secured.
+///
+/// What the system reports on connecting has nothing to do with keys, a reset apart. Who has a
+/// swarm key suspects silence, too: it is what a host with another key answers.
+fn broken_off(error: &DialError, private: bool) -> bool {
+    let DialError::Transport(errors) = error else {
+        return false;
+    };
+    errors.iter().any(|(address, error)| {
+        // QUIC knows no swarm keys; there, nobody answered.
+        if address.iter().any(|part| part == Protocol::QuicV1) {
+            return false;
+        }
+        let TransportError::Other(error) = error else {
+            return false;
+        };
+        // The kind is lost in wrappers on the way up; the text is not.
+        let text = innermost(error);
+        let from_system = text.contains("(os error") && !text.contains("reset");
+        let silence = text.to_lowercase().contains("time");
+        !from_system && (private || !silence)
+    })
+}
+
+fn innermost(error: &dyn std::error::Error) -> String {
+    let mut inner = error;
+    while let Some(source) = inner.source() {
+        inner = source;
+    }
+    inner.to_string()
+}

@@ -1,0 +1,166 @@
+//! Events about peers that may not be lost, however slowly they are taken.
+//!
+//! What the node was told of each peer is compared with what is so now, and the difference is what
+//! it is told next. So a peer that comes and goes a thousand times while nobody listens costs two
+//! events, and nothing queues up.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+
+use libp2p::PeerId;
+use optimusdb_dag::Address;
+
+use crate::event::Event;
+use crate::peers::Peers;
+
+/// What the node was told of a peer.
+#[derive(Debug)]
+struct Told {
+    stay: u64,
+    native: bool,
+    subscribed: BTreeSet<Address>,
+}
+
+/// What the node has yet to be told.
+#[derive(Debug, Default)]
+pub(crate) struct Outbox {
+    told: HashMap<PeerId, Told>,
+    /// Peers for which there may be something to tell.
+    stale: BTreeSet<PeerId>,
+}
+
+impl Outbox {
+    /// Something about the peer changed.
+    pub(crate) fn touch(&mut self, peer: PeerId) {
+        self.stale.insert(peer);
+    }
+
+    /// Something changed for everyone.
+    pub(crate) fn touch_all(&mut self, peers: &Peers) {
+        self.stale.extend(peers.ids());
+        self.stale.extend(self.told.keys());
+    }
+
+    /// A store was closed here: its subscriptions go without a word, and are told anew when it is
+    /// opened again.
+    pub(crate) fn forget_store(&mut self, log: &Address) {
+        for told in self.told.values_mut() {
+            told.subscribed.remove(log);
+        }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.stale.is_empty()
+    }
+
+    /// The next thing to tell.
+    pub(crate) fn next(&mut self, peers: &Peers, open: &HashSet<Address>) -> Option<Event> {
+        while let Some(peer) = self.stale.first().copied() {
+            if let Some(event) = self.difference(peer, peers, open) {
+                return Some(event);
+            }
+            self.stale.remove(&peer);
+        }
+        None
+    }
+
+    fn difference(&mut self, id: PeerId, peers: &Peers, open: &HashSet<Address>) -> Option<Event> {
+        let now = peers.get(&id).and_then(|peer| Some((peer, peer.identity.as_ref()?)));
+        let Some((peer, identity)) = now else {
+            return self.told.remove(&id).map(|_| Event::PeerDown { peer: id });
+        };
+        let Some(told) = self.told.get_mut(&id) else {
+            let native = identity.native;
+            let told = Told { stay: peer.stay, native, subscribed: BTreeSet::new() };
+            self.told.insert(id, told);
+            return Some(Event::PeerUp { peer: id, native });
+        };
+        if told.stay != peer.stay || told.native != identity.native {
+            self.told.remove(&id);
+            return Some(Event::PeerDown { peer: id });
+        }
+        if let Some(log) = told.subscribed.difference(&peer.subscribed).next().copied() {
+            told.subscribed.remove(&log);
+            return Some(Event::Unsubscribed { peer: id, log });
+        }
+        let log = peer
+            .subscribed
+            .iter()
+            .find(|log| open.contains(log) && !told.subscribed.contains(log))
+            .copied()?;
+        told.subscribed.insert(log);
+        Some(Event::Subscribed { peer: id, log })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use libp2p::Multiaddr;
+    use libp2p::core::Endpoint;
+    use libp2p::core::connection::ConnectedPoint;
+    use libp2p::core::transport::PortUse;
+    use libp2p::swarm::ConnectionId;
+    use optimusdb_dag::Cid;
+
+    use super::*;
+    use crate::peers::Identity;
+
+    fn come(peers: &mut Peers, peer: PeerId, connection: usize, subscribed: &[Address]) {
+        let end = ConnectedPoint::Dialer {
+            address: Multiaddr::empty(),
+            role_override: Endpoint::Dialer,
+            port_use: PortUse::New,
+        };
+        peers.on_connected(peer, ConnectionId::new_unchecked(connection), &end);
+        let it = peers.get_mut(&peer).unwrap();
+        it.identity = Some(Identity::default());
+        it.subscribed.extend(subscribed);
+    }
+
+    fn all(outbox: &mut Outbox, peers: &Peers, open: &HashSet<Address>) -> Vec<String> {
+        std::iter::from_fn(|| outbox.next(peers, open))
+            .map(|event| format!("{event:?}").split(' ').next().unwrap().to_owned())
+            .collect()
+    }
+
+    #[test]
+    fn what_came_and_went_unheard_is_told_as_what_it_amounts_to() {
+        let (peer, log) = (PeerId::random(), Address::of_manifest(Cid::of(b"s")));
+        let (mut peers, mut outbox) = (Peers::default(), Outbox::default());
+        let open = HashSet::from([log]);
+        for connection in 0..5 {
+            come(&mut peers, peer, connection, &[log]);
+            outbox.touch(peer);
+            peers.on_disconnected(&peer, ConnectionId::new_unchecked(connection));
+            outbox.touch(peer);
+        }
+        assert_eq!(all(&mut outbox, &peers, &open), Vec::<String>::new());
+        come(&mut peers, peer, 6, &[log]);
+        outbox.touch(peer);
+        assert_eq!(all(&mut outbox, &peers, &open), ["PeerUp", "Subscribed"]);
+        // Gone and back between two looks: both are told, for what was agreed with it is gone.
+        peers.on_disconnected(&peer, ConnectionId::new_unchecked(6));
+        come(&mut peers, peer, 7, &[]);
+        outbox.touch(peer);
+        assert_eq!(all(&mut outbox, &peers, &open), ["PeerDown", "PeerUp"]);
+        assert!(outbox.is_empty());
+    }
+
+    #[test]
+    fn subscriptions_are_told_for_stores_that_are_open() {
+        let (peer, log) = (PeerId::random(), Address::of_manifest(Cid::of(b"s")));
+        let (mut peers, mut outbox) = (Peers::default(), Outbox::default());
+        come(&mut peers, peer, 1, &[log]);
+        outbox.touch(peer);
+        assert_eq!(all(&mut outbox, &peers, &HashSet::new()), ["PeerUp"]);
+        let open = HashSet::from([log]);
+        outbox.touch_all(&peers);
+        assert_eq!(all(&mut outbox, &peers, &open), ["Subscribed"]);
+        // Closed and opened again: the node above begins anew.
+        outbox.forget_store(&log);
+        outbox.touch_all(&peers);
+        assert_eq!(all(&mut outbox, &peers, &open), ["Subscribed"]);
+        peers.get_mut(&peer).unwrap().subscribed.clear();
+        outbox.touch(peer);
+        assert_eq!(all(&mut outbox, &peers, &open), ["Unsubscribed"]);
+    }
+}

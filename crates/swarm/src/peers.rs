@@ -1,0 +1,239 @@
+//! Who is connected, and what is known of them. Whoever leaves is gone from here.
+
+use std::collections::{BTreeSet, HashMap};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use libp2p::core::ConnectedPoint;
+use libp2p::swarm::ConnectionId;
+use libp2p::{Multiaddr, PeerId};
+use optimusdb_dag::Address;
+
+/// Who opened the connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Direction {
+    /// The peer.
+    Inbound,
+    /// This node.
+    Outbound,
+}
+
+/// A connected peer.
+#[derive(Debug, Clone)]
+pub struct PeerInfo {
+    /// Its id.
+    pub id: PeerId,
+    /// Where it is connected from, and then where it says it listens; multiaddrs.
+    pub addrs: Vec<String>,
+    /// Who opened the first connection that still stands.
+    pub direction: Direction,
+    /// Round-trip time of the last ping, in milliseconds.
+    pub rtt_ms: Option<f64>,
+    /// The protocols it speaks.
+    pub protocols: Vec<String>,
+    /// Its agent version.
+    pub agent: String,
+    /// Where it is, in the words of its operator.
+    pub region: Option<String>,
+    /// Whether it speaks this program's fast sync.
+    pub native: bool,
+    /// When it connected, in seconds since the Unix epoch.
+    pub connected_since_s: u64,
+}
+
+/// What a peer said of itself.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Identity {
+    pub(crate) agent: String,
+    pub(crate) region: Option<String>,
+    pub(crate) protocols: Vec<String>,
+    pub(crate) listen: Vec<Multiaddr>,
+    pub(crate) native: bool,
+}
+
+/// One connection of a peer.
+#[derive(Debug)]
+struct Connection {
+    id: ConnectionId,
+    remote: Multiaddr,
+    direction: Direction,
+    relayed: bool,
+}
+
+/// A connected peer.
+#[derive(Debug)]
+pub(crate) struct Peer {
+    connections: Vec<Connection>,
+    rtt_ms: Option<f64>,
+    since: SystemTime,
+    began: Instant,
+    /// Set once it has said who it is and was let in.
+    pub(crate) identity: Option<Identity>,
+    /// Tells this stay of the peer from an earlier one.
+    pub(crate) stay: u64,
+    pub(crate) subscribed: BTreeSet<Address>,
+}
+
+/// All connected peers.
+#[derive(Debug, Default)]
+pub(crate) struct Peers {
+    peers: HashMap<PeerId, Peer>,
+    stays: u64,
+}
+
+impl Peers {
+    pub(crate) fn get(&self, id: &PeerId) -> Option<&Peer> {
+        self.peers.get(id)
+    }
+
+    pub(crate) fn get_mut(&mut self, id: &PeerId) -> Option<&mut Peer> {
+        self.peers.get_mut(id)
+    }
+
+    pub(crate) fn is_connected(&self, id: &PeerId) -> bool {
+        self.peers.contains_key(id)
+    }
+
+    /// Whether the peer is connected and was let in.
+    pub(crate) fn is_up(&self, id: &PeerId) -> bool {
+        self.peers.get(id).is_some_and(|peer| peer.identity.is_some())
+    }
+
+    pub(crate) fn ids(&self) -> impl Iterator<Item = PeerId> + '_ {
+        self.peers.keys().copied()
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        self.peers.len()
+    }
+
+    /// Connections of all peers.
+    pub(crate) fn connections(&self) -> usize {
+        self.peers.values().map(|peer| peer.connections.len()).sum()
+    }
+
+    pub(crate) fn on_connected(
+        &mut self,
+        id: PeerId,
+        connection: ConnectionId,
+        end: &ConnectedPoint,
+    ) {
+        let stays = &mut self.stays;
+        let peer = self.peers.entry(id).or_insert_with(|| {
+            *stays += 1;
+            Peer {
+                connections: Vec::new(),
+                rtt_ms: None,
+                since: SystemTime::now(),
+                began: Instant::now(),
+                identity: None,
+                stay: *stays,
+                subscribed: BTreeSet::new(),
+            }
+        });
+        peer.connections.push(Connection {
+            id: connection,
+            remote: end.get_remote_address().clone(),
+            direction: if end.is_dialer() { Direction::Outbound } else { Direction::Inbound },
+            relayed: end.is_relayed(),
+        });
+    }
+
+    /// True if that was the last connection of the peer, which is then gone.
+    pub(crate) fn on_disconnected(&mut self, id: &PeerId, connection: ConnectionId) -> bool {
+        let Some(peer) = self.peers.get_mut(id) else {
+            return false;
+        };
+        peer.connections.retain(|one| one.id != connection);
+        let gone = peer.connections.is_empty();
+        if gone {
+            self.peers.remove(id);
+        }
+        gone
+    }
+
+    /// Whether we have another connection to the peer that we opened, and that goes to it directly.
+    pub(crate) fn dialled_before(&self, id: &PeerId, connection: ConnectionId) -> bool {
+        self.peers.get(id).is_some_and(|peer| {
+            peer.connections.iter().any(|one| {
+                one.id != connection && one.direction == Direction::Outbound && !one.relayed
+            })
+        })
+    }
+
+    /// Peers that are connected for so long and have not been let in.
+    pub(crate) fn silent(&self, now: Instant, time: Duration) -> Vec<PeerId> {
+        self.peers
+            .iter()
+            .filter(|(_, it)| it.identity.is_none())
+            .filter(|(_, it)| now.saturating_duration_since(it.began) > time)
+            .map(|(id, _)| *id)
+            .collect()
+    }
+
+    /// Whether the peer is connected from this machine.
+    pub(crate) fn is_local(&self, id: &PeerId) -> bool {
+        self.peers.get(id).is_some_and(|peer| {
+            peer.connections
+                .iter()
+                .any(|one| crate::gate::ip_of(&one.remote).is_some_and(|ip| ip.is_loopback()))
+        })
+    }
+
+    /// A peer of our own that speaks `protocol` and that we dialled ourselves, with its address.
+    pub(crate) fn reachable_with(
+        &self,
+        protocol: &str,
+        wanted: impl Fn(&PeerId) -> bool,
+    ) -> Option<(PeerId, Multiaddr)> {
+        self.peers.iter().filter(|(id, _)| wanted(id)).find_map(|(id, peer)| {
+            let identity = peer.identity.as_ref().filter(|it| it.native)?;
+            identity.protocols.iter().find(|one| *one == protocol)?;
+            let direct = |one: &&Connection| one.direction == Direction::Outbound && !one.relayed;
+            let address = peer.connections.iter().find(direct)?.remote.clone();
+            Some((*id, address.with_p2p(*id).unwrap_or_else(|address| address)))
+        })
+    }
+
+    pub(crate) fn on_ping(&mut self, id: &PeerId, rtt_ms: f64) {
+        if let Some(peer) = self.peers.get_mut(id) {
+            peer.rtt_ms = Some(rtt_ms);
+        }
+    }
+
+    /// The peers that were let in, in the order of their ids.
+    pub(crate) fn infos(&self) -> Vec<PeerInfo> {
+        let mut infos: Vec<PeerInfo> =
+            self.peers.iter().filter_map(|(id, peer)| peer.info(*id)).collect();
+        infos.sort_by_key(|info| info.id);
+        infos
+    }
+}
+
+impl Peer {
+    fn info(&self, id: PeerId) -> Option<PeerInfo> {
+        let identity = self.identity.as_ref()?;
+        let first = self.connections.first()?;
+        let mut addrs = Vec::new();
+        let remotes = self.connections.iter().map(|connection| &connection.remote);
+        for address in remotes.chain(&identity.listen) {
+            let text = address.to_string();
+            if !addrs.contains(&text) {
+                addrs.push(text);
+            }
+        }
+        Some(PeerInfo {
+            id,
+            addrs,
+            direction: first.direction,
+            rtt_ms: self.rtt_ms,
+            protocols: identity.protocols.clone(),
+            agent: identity.agent.clone(),
+            region: identity.region.clone(),
+            native: identity.native,
+            connected_since_s: self
+                .since
+                .duration_since(UNIX_EPOCH)
+                .map_or(0, |since| since.as_secs()),
+        })
+    }
+}

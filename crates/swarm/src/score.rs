@@ -1,0 +1,134 @@
+//! What peers did, in points that fade. Enough points, and a peer is banned for a while.
+
+use std::collections::HashMap;
+use std::time::Instant;
+
+use libp2p::PeerId;
+
+use crate::limits::{BAN_POINTS, POINTS_HALF_LIFE, SCORED_PEERS_MAX};
+
+/// What a peer did that it should not have done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Offence {
+    /// Sent more than it may in the time.
+    Flood,
+    /// Sent bytes that are not what the protocol carries.
+    Malformed,
+    /// Sent an entry that breaks a rule: its signature, its clock, its identity.
+    Invalid,
+    /// Claimed to have what it then did not give.
+    Withheld,
+    /// Sent a block that is not the one asked for, or an answer that contradicts itself.
+    Forged,
+}
+
+impl Offence {
+    /// An honest peer may pass on what it could not judge, or be late; a forger knows what it does.
+    fn points(self) -> f64 {
+        match self {
+            Offence::Withheld => 1.0,
+            Offence::Flood => 2.0,
+            Offence::Invalid => 5.0,
+            Offence::Malformed => 20.0,
+            Offence::Forged => 50.0,
+        }
+    }
+}
+
+/// The points of peers.
+#[derive(Debug, Default)]
+pub(crate) struct Scores {
+    peers: HashMap<PeerId, Points>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Points {
+    points: f64,
+    at: Instant,
+}
+
+impl Points {
+    fn now(&self, now: Instant) -> f64 {
+        let passed = now.saturating_duration_since(self.at).as_secs_f64();
+        self.points * (-passed / POINTS_HALF_LIFE.as_secs_f64()).exp2()
+    }
+}
+
+impl Scores {
+    /// Notes an offence. True if the peer is to be banned; its points are then forgotten.
+    pub(crate) fn note(&mut self, now: Instant, peer: PeerId, offence: Offence) -> bool {
+        if self.peers.len() >= SCORED_PEERS_MAX && !self.peers.contains_key(&peer) {
+            self.peers.retain(|_, points| points.now(now) >= 1.0);
+            let least = self
+                .peers
+                .iter()
+                .min_by(|(_, a), (_, b)| a.now(now).total_cmp(&b.now(now)))
+                .map(|(peer, _)| *peer);
+            if let Some(least) = least.filter(|_| self.peers.len() >= SCORED_PEERS_MAX) {
+                self.peers.remove(&least);
+            }
+        }
+        let entry = self.peers.entry(peer).or_insert(Points { points: 0.0, at: now });
+        *entry = Points { points: entry.now(now) + offence.points(), at: now };
+        let banned = entry.points >= BAN_POINTS;
+        if banned {
+            self.peers.remove(&peer);
+        }
+        banned
+    }
+
+    /// The points of a peer; 0 for one that did nothing.
+    pub(crate) fn points(&self, now: Instant, peer: &PeerId) -> f64 {
+        self.peers.get(peer).map_or(0.0, |points| points.now(now))
+    }
+
+    /// The peers with points, and forgets those that have next to none.
+    pub(crate) fn fade(&mut self, now: Instant) -> Vec<(PeerId, f64)> {
+        let mut all = Vec::with_capacity(self.peers.len());
+        self.peers.retain(|peer, points| {
+            let points = points.now(now);
+            all.push((*peer, if points < 0.5 { 0.0 } else { points }));
+            points >= 0.5
+        });
+        all
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn offences_add_up_to_a_ban_and_fade() {
+        let (start, peer) = (Instant::now(), PeerId::random());
+        let mut scores = Scores::default();
+        assert!(!scores.note(start, peer, Offence::Forged));
+        let later = start + POINTS_HALF_LIFE;
+        assert!((scores.points(later, &peer) - 25.0).abs() < 0.001);
+        assert!(!scores.note(later, peer, Offence::Forged));
+        assert!(scores.note(later, peer, Offence::Forged));
+        assert_eq!(scores.points(later, &peer), 0.0);
+    }
+
+    #[test]
+    fn faded_points_are_forgotten() {
+        let (start, peer) = (Instant::now(), PeerId::random());
+        let mut scores = Scores::default();
+        scores.note(start, peer, Offence::Withheld);
+        assert_eq!(scores.fade(start), vec![(peer, 1.0)]);
+        assert_eq!(scores.fade(start + 2 * POINTS_HALF_LIFE), vec![(peer, 0.0)]);
+        assert_eq!(scores.fade(start), vec![]);
+    }
+
+    #[test]
+    fn the_memory_is_bounded_and_keeps_the_worst() {
+        let (now, worst) = (Instant::now(), PeerId::random());
+        let mut scores = Scores::default();
+        scores.note(now, worst, Offence::Forged);
+        for _ in 0..SCORED_PEERS_MAX + 100 {
+            scores.note(now, PeerId::random(), Offence::Withheld);
+        }
+        assert!(scores.peers.len() <= SCORED_PEERS_MAX);
+        assert_eq!(scores.points(now, &worst), 50.0);
+    }
+}

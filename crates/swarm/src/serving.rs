@@ -1,0 +1,60 @@
+//! What every task needs that serves a stream of a peer.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use libp2p::PeerId;
+use tokio::sync::{Semaphore, mpsc};
+
+use crate::command::Command;
+use crate::event::EventSender;
+use crate::limits::{
+    HEADS_KIB, HEADS_STREAMS_MAX, HEADS_STREAMS_PER_PEER_MAX, SYNC_STREAMS_MAX,
+    SYNC_STREAMS_PER_PEER_MAX,
+};
+use crate::local::Local;
+use crate::peers::Peers;
+use crate::score::Offence;
+use crate::slots::Slots;
+
+/// What every task needs that serves a stream of a peer.
+pub(crate) struct Serving {
+    pub(crate) local: Arc<dyn Local>,
+    pub(crate) events: EventSender,
+    pub(crate) peers: Arc<Mutex<Peers>>,
+    pub(crate) heads_slots: Slots,
+    pub(crate) sync_slots: Slots,
+    /// KiB of heads that may be read.
+    pub(crate) heads_room: Semaphore,
+    commands: mpsc::WeakSender<Command>,
+}
+
+impl Serving {
+    pub(crate) fn new(
+        local: Arc<dyn Local>,
+        events: EventSender,
+        peers: Arc<Mutex<Peers>>,
+        commands: mpsc::WeakSender<Command>,
+    ) -> Serving {
+        Serving {
+            local,
+            events,
+            peers,
+            heads_slots: Slots::new(HEADS_STREAMS_MAX, HEADS_STREAMS_PER_PEER_MAX),
+            sync_slots: Slots::new(SYNC_STREAMS_MAX, SYNC_STREAMS_PER_PEER_MAX),
+            heads_room: Semaphore::new(HEADS_KIB),
+            commands,
+        }
+    }
+
+    /// Tells the event loop what a peer did. When it is too busy to hear it, it is not told.
+    pub(crate) fn report(&self, peer: PeerId, offence: Offence) {
+        if let Some(commands) = self.commands.upgrade() {
+            let _ = commands.try_send(Command::Blame { peer, offence });
+        }
+    }
+
+    pub(crate) fn is_native(&self, peer: &PeerId) -> bool {
+        let peers = self.peers.lock().unwrap_or_else(PoisonError::into_inner);
+        peers.get(peer).and_then(|peer| peer.identity.as_ref()).is_some_and(|it| it.native)
+    }
+}

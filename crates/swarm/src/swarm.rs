@@ -1,0 +1,330 @@
+//! The handle of a host.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use libp2p::{Multiaddr, PeerId, relay};
+use optimusdb_dag::{Address, Cid};
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
+
+use crate::behaviour::Behaviour;
+use crate::bitswap::{Bitswap, FetchError};
+use crate::command::Command;
+use crate::dialler::Dialler;
+use crate::event::{Announcement, Events, Verdict};
+use crate::host::{Host, Parts, Profile, Shared};
+use crate::limits::{COMMANDS_MAX, CONNECT_TIMEOUT, GOSSIP_BYTES_MAX, SEEDS_MAX, SHUTDOWN_TIMEOUT};
+use crate::peers::PeerInfo;
+use crate::score::Offence;
+use crate::serving::Serving;
+use crate::sync_stream::{self, SyncStream};
+use crate::target::{self, Target};
+use crate::transport::Traffic;
+use crate::{
+    Error, Local, SwarmConfig, SwarmFigures, behaviour, bitswap, event, heads, listen, streams,
+    transport,
+};
+
+/// Bytes of a gossip message beside its content: author, number, topic, signature, framing.
+const ENVELOPE_BYTES: usize = 1_024;
+
+/// A running host. Clones are the same host; it stops at [`Swarm::shutdown`], or when the last
+/// clone is dropped.
+#[derive(Clone)]
+pub struct Swarm {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    own: PeerId,
+    quic: bool,
+    shared: Shared,
+    traffic: Traffic,
+    control: streams::Control,
+    commands: mpsc::Sender<Command>,
+    serving: Arc<Serving>,
+    bitswap: Bitswap,
+    task: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl fmt::Debug for Swarm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Swarm").field("own", &self.inner.own).finish_non_exhaustive()
+    }
+}
+
+impl Swarm {
+    /// Starts a host: listens, and begins to look for its peers.
+    ///
+    /// # Errors
+    /// [`Error::Listen`] when it cannot listen, [`Error::Address`] for a bootstrap entry that is
+    /// none, [`Error::Setup`] when this machine lacks something.
+    pub async fn start(
+        config: SwarmConfig,
+        local: Arc<dyn Local>,
+    ) -> Result<(Swarm, Events), Error> {
+        let targets = targets(&config)?;
+        let traffic = Traffic::default();
+        let (mut swarm, bitswap_streams) = set_up(&config, &traffic)?;
+        let addresses = listen::start(&mut swarm, &config).await?;
+        let (commands, receiver) = mpsc::channel(COMMANDS_MAX);
+        let (sender, events) = event::channel();
+        let shared = Shared {
+            peers: Arc::default(),
+            listen: Arc::new(Mutex::new(addresses)),
+            counters: Arc::default(),
+        };
+        let bitswap = Bitswap::start(bitswap_streams, local.clone());
+        let weak = commands.downgrade();
+        let serving = Serving::new(local, sender.clone(), shared.peers.clone(), weak.clone());
+        let serving = Arc::new(serving);
+        let mut control = swarm.behaviour().streams.new_control();
+        let syncing = control
+            .accept(sync_stream::PROTOCOL)
+            .map_err(|e| Error::setup("the sync protocol", e))?;
+        let (own, quic) = (config.key.id(), config.swarm_key.is_none());
+        let randomness = getrandom::u64().map_err(|e| Error::setup("randomness", e))?;
+        let dialler = Dialler::new(targets, Instant::now(), quic, randomness);
+        let parts = Parts {
+            swarm,
+            control: control.clone(),
+            profile: Profile { own, swarm: config.swarm, version: config.version, quic },
+            shared: shared.clone(),
+            serving: serving.clone(),
+            events: sender,
+            commands: receiver,
+            weak_commands: weak,
+            bitswap: bitswap.clone(),
+            dialler,
+        };
+        let host = Host::new(parts);
+        let serving_sync = tokio::spawn(sync_stream::serve(syncing, serving.clone()));
+        let task = tokio::spawn(async move {
+            host.run().await;
+            serving_sync.abort();
+        });
+        let task = Mutex::new(Some(task));
+        let inner = Inner { own, quic, shared, traffic, control, commands, serving, bitswap, task };
+        Ok((Swarm { inner: Arc::new(inner) }, events))
+    }
+
+    /// The id of this host.
+    pub fn peer_id(&self) -> PeerId {
+        self.inner.own
+    }
+
+    /// Where this host listens, as multiaddrs that end with its id.
+    pub fn listen_addrs(&self) -> Vec<String> {
+        let with_peer = |address: &Multiaddr| match address.clone().with_p2p(self.inner.own) {
+            Ok(address) | Err(address) => address.to_string(),
+        };
+        self.inner.shared.listen().iter().map(with_peer).collect()
+    }
+
+    /// The peers that are connected and were let in.
+    pub fn peers(&self) -> Vec<PeerInfo> {
+        self.inner.shared.peers().infos()
+    }
+
+    /// What the host counted.
+    pub fn figures(&self) -> SwarmFigures {
+        let (peers, connections) = {
+            let peers = self.inner.shared.peers();
+            (peers.count(), peers.connections())
+        };
+        let mut figures =
+            self.inner.shared.counters.figures(peers, connections, &self.inner.traffic);
+        figures.bitswap = self.inner.bitswap.counts();
+        figures
+    }
+
+    /// Connects to a multiaddr, a host or `host:port`, and waits until the peer was let in.
+    ///
+    /// # Errors
+    /// [`Error::Address`] for text that is none of these, [`Error::OwnAddress`],
+    /// [`Error::Unreachable`], [`Error::OtherPeer`], [`Error::OtherSwarm`],
+    /// [`Error::OtherVersion`], [`Error::Banned`]; [`Error::Deadline`] at the latest.
+    pub async fn connect(&self, address: &str) -> Result<PeerId, Error> {
+        let target = Target::parse(address)?;
+        let connecting = self.connect_to(target);
+        tokio::time::timeout(CONNECT_TIMEOUT, connecting)
+            .await
+            .map_err(|_| Error::Deadline("connecting"))?
+    }
+
+    async fn connect_to(&self, target: Target) -> Result<PeerId, Error> {
+        let addresses: Vec<Multiaddr> = match &target {
+            Target::Address(address) => vec![address.clone()],
+            Target::Host { host, port } => {
+                let port = *port;
+                let unreachable =
+                    |why: String| Error::Unreachable { address: format!("{host}:{port}"), why };
+                let ips = target::resolve(host, port).await.map_err(unreachable)?;
+                let quic = self.inner.quic;
+                ips.into_iter().flat_map(|ip| target::addresses(ip, port, quic)).collect()
+            }
+        };
+        let mut failures = Vec::new();
+        for address in addresses {
+            let (reply, answer) = oneshot::channel();
+            self.send(Command::Connect { address, reply }).await?;
+            match answer.await.map_err(|_| Error::Closed)? {
+                Err(Error::Unreachable { why, .. }) => failures.push(why),
+                result => return result,
+            }
+        }
+        Err(Error::Unreachable { address: target.to_string(), why: failures.join(", ") })
+    }
+
+    /// Takes part in a store: serves its heads to whoever asks, and hears its announcements.
+    ///
+    /// # Errors
+    /// [`Error::TooMany`] when too many are open.
+    pub async fn open_store(&self, log: Address) -> Result<(), Error> {
+        let (reply, answer) = oneshot::channel();
+        self.send(Command::Open { log, reply }).await?;
+        answer.await.map_err(|_| Error::Closed)?
+    }
+
+    /// Takes no part in a store any more.
+    ///
+    /// # Errors
+    /// [`Error::Closed`] after the end.
+    pub async fn close_store(&self, log: Address) -> Result<(), Error> {
+        self.send(Command::Close { log }).await
+    }
+
+    /// Announces an entry to the peers of its store. Whether anyone hears it is not known.
+    ///
+    /// # Errors
+    /// [`Error::TooLarge`] for a block that no message holds.
+    pub async fn publish(&self, log: Address, block: Vec<u8>) -> Result<(), Error> {
+        let bytes_max = GOSSIP_BYTES_MAX - ENVELOPE_BYTES;
+        if block.len() > bytes_max {
+            return Err(Error::TooLarge { what: "an entry", bytes: block.len(), bytes_max });
+        }
+        self.send(Command::Publish { log, block }).await
+    }
+
+    /// Says what to do with an announcement. One that is never judged is dropped.
+    ///
+    /// # Errors
+    /// [`Error::Closed`] after the end.
+    pub async fn validated(&self, token: Announcement, verdict: Verdict) -> Result<(), Error> {
+        self.send(Command::Judge { token, verdict }).await
+    }
+
+    /// Exchanges heads of a store with a connected peer: sends ours, returns theirs.
+    ///
+    /// # Errors
+    /// [`Error::NotConnected`]; [`Error::Unsupported`] if it does not have the store open;
+    /// [`Error::Stream`], [`Error::Deadline`].
+    pub async fn exchange_heads(
+        &self,
+        peer: PeerId,
+        log: Address,
+        ours: Vec<Vec<u8>>,
+    ) -> Result<Vec<Vec<u8>>, Error> {
+        self.check_up(&peer)?;
+        let control = self.inner.control.clone();
+        match heads::ask(control, peer, log, &ours, &self.inner.serving).await {
+            Ok(theirs) => Ok(theirs),
+            Err((error, offence)) => {
+                if let Some(offence) = offence {
+                    self.inner.serving.report(peer, offence);
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// Gets a block from connected peers: from `candidates` first, best first, then from others.
+    /// Its bytes hash to `cid`.
+    ///
+    /// # Errors
+    /// [`FetchError`]: nobody has it, it did not come in time, or the swarm is shut down.
+    pub async fn fetch(&self, cid: Cid, candidates: Vec<PeerId>) -> Result<Vec<u8>, FetchError> {
+        self.inner.bitswap.fetch(cid, candidates).await
+    }
+
+    /// Says that blocks are here that were not before: peers that wait for them are served.
+    pub fn stored(&self, cids: &[Cid]) {
+        self.inner.bitswap.stored(cids);
+    }
+
+    /// Opens a stream for fast sync to a connected peer.
+    ///
+    /// # Errors
+    /// [`Error::NotConnected`]; [`Error::Unsupported`] if the peer is no native one;
+    /// [`Error::Stream`], [`Error::Deadline`].
+    pub async fn open_sync(&self, peer: PeerId) -> Result<SyncStream, Error> {
+        self.check_up(&peer)?;
+        let mut control = self.inner.control.clone();
+        let stream = streams::open(&mut control, peer, sync_stream::PROTOCOL).await?;
+        Ok(SyncStream::new(peer, stream))
+    }
+
+    /// Says what a peer did. Too much of it, and the peer is disconnected and banned for a while.
+    ///
+    /// # Errors
+    /// [`Error::Closed`] after the end.
+    pub async fn blame(&self, peer: PeerId, offence: Offence) -> Result<(), Error> {
+        self.send(Command::Blame { peer, offence }).await
+    }
+
+    /// Closes all connections and stops. Returns when that is done, or after a deadline.
+    pub async fn shutdown(&self) {
+        let _ = self.inner.commands.send(Command::Shutdown).await;
+        let task = self.inner.task.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(mut task) = task
+            && tokio::time::timeout(SHUTDOWN_TIMEOUT, &mut task).await.is_err()
+        {
+            task.abort();
+        }
+    }
+
+    fn check_up(&self, peer: &PeerId) -> Result<(), Error> {
+        let up = self.inner.shared.peers().is_up(peer);
+        if up { Ok(()) } else { Err(Error::NotConnected(*peer)) }
+    }
+
+    async fn send(&self, command: Command) -> Result<(), Error> {
+        self.inner.commands.send(command).await.map_err(|_| Error::Closed)
+    }
+}
+
+/// The libp2p swarm, not yet listening.
+fn set_up(
+    config: &SwarmConfig,
+    traffic: &Traffic,
+) -> Result<(Box<libp2p::Swarm<Behaviour>>, bitswap::Streams), Error> {
+    let own = config.key.id();
+    let (relay_transport, relay_client) = relay::client::new(own);
+    let key = config.key.keypair();
+    let transport = transport::all(key, config.swarm_key, relay_transport, traffic)?;
+    let (behaviour, bitswap_streams) = behaviour::build(config, relay_client)?;
+    if let Some(swarm_key) = &config.swarm_key {
+        let key = swarm_key.fingerprint();
+        tracing::info!(key, "a private swarm: TCP only, QUIC is off");
+    }
+    let swarm_config = behaviour::swarm_config();
+    let swarm = libp2p::Swarm::new(transport, behaviour, own, swarm_config);
+    Ok((Box::new(swarm), bitswap_streams))
+}
+
+/// Bootstrap and seed entries, each once.
+fn targets(config: &SwarmConfig) -> Result<Vec<(String, Target)>, Error> {
+    let mut targets: Vec<(String, Target)> = Vec::new();
+    for text in config.bootstrap.iter().chain(&config.seeds) {
+        let target = Target::parse(text)?;
+        if !targets.iter().any(|(_, known)| *known == target) {
+            targets.push((text.trim().to_owned(), target));
+        }
+    }
+    if targets.len() > SEEDS_MAX {
+        return Err(Error::TooMany { what: "bootstrap entries", count_max: SEEDS_MAX });
+    }
+    Ok(targets)
+}

@@ -1,0 +1,124 @@
+//! The transports of a host: TCP with noise and yamux, QUIC, and connections through a relay.
+//!
+//! With a swarm key every TCP connection is encrypted with it below noise, and QUIC, which has no
+//! place for such a layer, is off.
+
+use std::io;
+use std::sync::Arc;
+
+use libp2p::PeerId;
+use libp2p::Transport as _;
+use libp2p::core::muxing::StreamMuxerBox;
+use libp2p::core::transport::{Boxed, OrTransport};
+use libp2p::core::upgrade::Version;
+use libp2p::identity::Keypair;
+use libp2p::{dns, noise, pnet, quic, relay, tcp};
+
+use crate::counted::{Bytes, Counted};
+use crate::limits::{
+    HANDSHAKE_TIMEOUT, QUIC_IDLE_TIMEOUT, QUIC_KEEP_ALIVE_INTERVAL, STREAMS_PER_CONNECTION_MAX,
+};
+use crate::muxer::Yamux;
+use crate::{Error, SwarmKey};
+
+/// A connection of any transport: who it is with, and its streams.
+type Connection = (PeerId, StreamMuxerBox);
+
+/// Bytes of each transport.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Traffic {
+    pub(crate) tcp: Arc<Bytes>,
+    pub(crate) quic: Arc<Bytes>,
+    pub(crate) relayed: Arc<Bytes>,
+}
+
+/// All transports as one.
+pub(crate) fn all(
+    key: &Keypair,
+    swarm_key: Option<SwarmKey>,
+    through_relays: relay::client::Transport,
+    traffic: &Traffic,
+) -> Result<Boxed<Connection>, Error> {
+    let noise = noise::Config::new(key).map_err(|e| Error::setup("noise", e))?;
+    let direct = || match swarm_key {
+        Some(swarm_key) => over_private_tcp(swarm_key, noise.clone(), traffic),
+        None => OrTransport::new(over_tcp(noise.clone(), traffic), over_quic(key, traffic))
+            .map(|either, _| either.into_inner())
+            .boxed(),
+    };
+    // Without the system's resolver configuration, names are asked of public resolvers.
+    let direct = match dns::tokio::Transport::system(direct()) {
+        Ok(direct) => direct.boxed(),
+        Err(error) => {
+            tracing::warn!(%error, "the system's resolver configuration cannot be read");
+            let config = dns::ResolverConfig::default();
+            dns::tokio::Transport::custom(direct(), config, dns::ResolverOpts::default()).boxed()
+        }
+    };
+    let relayed = traffic.relayed.clone();
+    let through_relays = through_relays
+        .upgrade(Version::V1Lazy)
+        .authenticate(noise)
+        .multiplex(Yamux)
+        .timeout(HANDSHAKE_TIMEOUT)
+        .map(move |(peer, muxer), _| {
+            (peer, StreamMuxerBox::new(Counted::new(muxer, relayed.clone())))
+        });
+    Ok(OrTransport::new(through_relays, direct).map(|either, _| either.into_inner()).boxed())
+}
+
+fn tcp_config() -> tcp::Config {
+    tcp::Config::new().nodelay(true)
+}
+
+fn over_tcp(noise: noise::Config, traffic: &Traffic) -> Boxed<Connection> {
+    let bytes = traffic.tcp.clone();
+    tcp::tokio::Transport::new(tcp_config())
+        .upgrade(Version::V1Lazy)
+        .authenticate(noise)
+        .multiplex(Yamux)
+        .timeout(HANDSHAKE_TIMEOUT)
+        .map(move |(peer, muxer), _| {
+            (peer, StreamMuxerBox::new(Counted::new(muxer, bytes.clone())))
+        })
+        .boxed()
+}
+
+fn over_private_tcp(
+    swarm_key: SwarmKey,
+    noise: noise::Config,
+    traffic: &Traffic,
+) -> Boxed<Connection> {
+    let bytes = traffic.tcp.clone();
+    let config = pnet::PnetConfig::new(swarm_key.shared());
+    tcp::tokio::Transport::new(tcp_config())
+        .and_then(move |socket, _| async move {
+            // Whoever connects and says nothing must not stay.
+            let handshake = config.handshake(socket);
+            match tokio::time::timeout(HANDSHAKE_TIMEOUT, handshake).await {
+                Ok(result) => result.map_err(io::Error::other),
+                Err(_) => Err(io::Error::from(io::ErrorKind::TimedOut)),
+            }
+        })
+        .upgrade(Version::V1Lazy)
+        .authenticate(noise)
+        .multiplex(Yamux)
+        .timeout(HANDSHAKE_TIMEOUT)
+        .map(move |(peer, muxer), _| {
+            (peer, StreamMuxerBox::new(Counted::new(muxer, bytes.clone())))
+        })
+        .boxed()
+}
+
+fn over_quic(key: &Keypair, traffic: &Traffic) -> Boxed<Connection> {
+    let bytes = traffic.quic.clone();
+    let mut config = quic::Config::new(key);
+    config.max_concurrent_stream_limit = STREAMS_PER_CONNECTION_MAX as u32;
+    config.keep_alive_interval = QUIC_KEEP_ALIVE_INTERVAL;
+    config.max_idle_timeout = QUIC_IDLE_TIMEOUT.as_millis() as u32;
+    quic::tokio::Transport::new(config)
+        .map(move |(peer, muxer), _| {
+            (peer, StreamMuxerBox::new(Counted::new(muxer, bytes.clone())))
+        })
+        .boxed()
+}

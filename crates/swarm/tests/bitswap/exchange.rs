@@ -1,0 +1,164 @@
+//! Nodes that behave: blocks come, or the reason why not.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use libp2p::futures::future::join_all;
+use optimusdb_dag::Cid;
+use optimusdb_swarm::bitswap::limits::BLOCK_BYTES_MAX;
+use optimusdb_swarm::bitswap::{Behaviour, Bitswap, FetchError};
+
+use crate::world::{Blocks, Node};
+
+async fn pair() -> (Node, Node) {
+    let (asker, server) = (Node::start().await, Node::start().await);
+    asker.host.connect(&server.host).await;
+    (asker, server)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_block_comes_and_a_missing_one_is_known_to_be_missing() {
+    let (asker, server) = pair().await;
+    let cid = server.blocks.put(b"block".to_vec());
+    let candidates = vec![server.peer()];
+    assert_eq!(asker.bitswap.fetch(cid, candidates.clone()).await, Ok(b"block".to_vec()));
+    // Without a candidate every connected peer is one.
+    assert_eq!(asker.bitswap.fetch(cid, Vec::new()).await, Ok(b"block".to_vec()));
+    let missing = Cid::of(b"missing");
+    let rounds = 200;
+    let (mut hits, mut misses) = (Vec::new(), Vec::new());
+    for _ in 0..rounds {
+        let start = Instant::now();
+        assert_eq!(asker.bitswap.fetch(cid, candidates.clone()).await, Ok(b"block".to_vec()));
+        hits.push(start.elapsed());
+        let start = Instant::now();
+        let miss = asker.bitswap.fetch(missing, candidates.clone()).await;
+        assert_eq!(miss, Err(FetchError::NotFound));
+        misses.push(start.elapsed());
+    }
+    hits.sort();
+    misses.sort();
+    println!("median of {rounds}: hit {:?}, miss {:?}", hits[rounds / 2], misses[rounds / 2]);
+    // And the other way, over the same connection.
+    let cid = asker.blocks.put(b"other".to_vec());
+    assert_eq!(server.bitswap.fetch(cid, vec![asker.peer()]).await, Ok(b"other".to_vec()));
+    assert_eq!(asker.bitswap.counts().blocks_unwanted, 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nobody_connected_has_nothing() {
+    let (asker, stranger) = (Node::start().await, Node::start().await);
+    let cid = stranger.blocks.put(b"far away".to_vec());
+    let fetched = asker.bitswap.fetch(cid, vec![stranger.peer()]).await;
+    assert_eq!(fetched, Err(FetchError::NotFound));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn large_blocks_come_whole() {
+    let (asker, server) = pair().await;
+    let candidates = vec![server.peer()];
+    let greatest: Vec<u8> = (0..BLOCK_BYTES_MAX).map(|index| (index % 251) as u8).collect();
+    let cid = server.blocks.put(greatest.clone());
+    assert_eq!(asker.bitswap.fetch(cid, candidates.clone()).await, Ok(greatest));
+    // One byte more is none that a log can have.
+    let cid = server.blocks.put(vec![0; BLOCK_BYTES_MAX + 1]);
+    assert_eq!(asker.bitswap.fetch(cid, candidates.clone()).await, Err(FetchError::NotFound));
+    let cids: Vec<Cid> =
+        (0..24_u8).map(|number| server.blocks.put(vec![number; 1024 * 1024])).collect();
+    let start = Instant::now();
+    let fetches = cids.iter().map(|cid| asker.bitswap.fetch(*cid, candidates.clone()));
+    for fetched in join_all(fetches).await {
+        assert_eq!(fetched.unwrap().len(), 1024 * 1024);
+    }
+    println!("24 blocks of 1 MiB: {:?}", start.elapsed());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_small_blocks_share_messages() {
+    let (asker, server) = pair().await;
+    let cids: Vec<Cid> =
+        (0..2_000_u32).map(|n| server.blocks.put(n.to_be_bytes().repeat(400))).collect();
+    let start = Instant::now();
+    let fetches = cids.iter().map(|cid| asker.bitswap.fetch(*cid, vec![server.peer()]));
+    for (cid, fetched) in cids.iter().zip(join_all(fetches).await) {
+        assert_eq!(Cid::of(&fetched.unwrap()), *cid);
+    }
+    let took = start.elapsed();
+    println!("2000 blocks of 1600 bytes: {took:?}, {:.0}/s", 2_000.0 / took.as_secs_f64());
+    assert_eq!(server.blocks.asked.load(Ordering::Relaxed), 2_000);
+    assert_eq!(asker.bitswap.counts().blocks_unwanted, 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn callers_share_a_fetch() {
+    let (asker, server) = pair().await;
+    let cid = server.blocks.put(b"shared".to_vec());
+    let fetches = (0..50).map(|_| asker.bitswap.fetch(cid, vec![server.peer()]));
+    for fetched in join_all(fetches).await {
+        assert_eq!(fetched, Ok(b"shared".to_vec()));
+    }
+    assert_eq!(server.blocks.asked.load(Ordering::Relaxed), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_candidate_without_the_block_is_passed_over() {
+    let (asker, empty) = pair().await;
+    let server = Node::start().await;
+    asker.host.connect(&server.host).await;
+    let cid = server.blocks.put(b"block".to_vec());
+    let fetched = asker.bitswap.fetch(cid, vec![empty.peer(), server.peer()]).await;
+    assert_eq!(fetched, Ok(b"block".to_vec()));
+    // The only candidate does not have it: others are asked.
+    let fetched = asker.bitswap.fetch(cid, vec![empty.peer()]).await;
+    assert_eq!(fetched, Ok(b"block".to_vec()));
+    let missing = asker.bitswap.fetch(Cid::of(b"missing"), Vec::new()).await;
+    assert_eq!(missing, Err(FetchError::NotFound));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_silent_candidate_is_hedged() {
+    let slow = Blocks { delay: Duration::from_secs(30), ..Blocks::default() };
+    let (asker, silent, server) =
+        (Node::start().await, Node::with(slow).await, Node::start().await);
+    asker.host.connect(&silent.host).await;
+    asker.host.connect(&server.host).await;
+    let cid = silent.blocks.put(b"block".to_vec());
+    server.blocks.put(b"block".to_vec());
+    let fetched = asker.bitswap.fetch(cid, vec![silent.peer()]).await;
+    assert_eq!(fetched, Ok(b"block".to_vec()));
+    assert_eq!(silent.blocks.asked.load(Ordering::Relaxed), 1);
+    // Alone, it uses up its time.
+    server.host.disconnect(asker.peer()).await;
+    let lonely = silent.blocks.put(b"lonely".to_vec());
+    assert_eq!(asker.bitswap.fetch(lonely, Vec::new()).await, Err(FetchError::TimedOut));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lost_connection_passes_the_fetch_on() {
+    let slow = Blocks { delay: Duration::from_secs(30), ..Blocks::default() };
+    let (asker, leaving) = (Arc::new(Node::start().await), Node::with(slow).await);
+    asker.host.connect(&leaving.host).await;
+    let cid = leaving.blocks.put(b"block".to_vec());
+    let fetching = tokio::spawn({
+        let (asker, leaving) = (Arc::clone(&asker), leaving.peer());
+        async move { asker.bitswap.fetch(cid, vec![leaving]).await }
+    });
+    while leaving.blocks.asked.load(Ordering::Relaxed) == 0 {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    // A peer that comes while the fetch is under way can help, too.
+    let server = Node::start().await;
+    server.blocks.put(b"block".to_vec());
+    asker.host.connect(&server.host).await;
+    leaving.host.disconnect(asker.peer()).await;
+    assert_eq!(fetching.await.unwrap(), Ok(b"block".to_vec()));
+}
+
+#[tokio::test]
+async fn the_end_of_bitswap_is_told() {
+    let (behaviour, streams) = Behaviour::new();
+    let bitswap = Bitswap::start(streams, Arc::<Blocks>::default());
+    drop(behaviour);
+    assert_eq!(bitswap.fetch(Cid::of(b"block"), Vec::new()).await, Err(FetchError::Closed));
+}

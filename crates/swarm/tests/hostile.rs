@@ -1,0 +1,197 @@
+//! Peers that send garbage, too much, or nothing at all on the protocols of streams: they harm
+//! nobody else, and are sent away.
+
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use std::time::Duration;
+
+use libp2p::futures::{AsyncReadExt, AsyncWriteExt, StreamExt};
+use libp2p::swarm::{NetworkBehaviour, SwarmEvent};
+use libp2p::{
+    Multiaddr, PeerId, Stream, StreamProtocol, SwarmBuilder, identify, noise, tcp, yamux,
+};
+use libp2p_stream::Control;
+use optimusdb_dag::Address;
+use optimusdb_swarm::Event;
+use support::{Node, head, node, store};
+
+#[derive(NetworkBehaviour)]
+struct Raw {
+    identify: identify::Behaviour,
+    streams: libp2p_stream::Behaviour,
+}
+
+/// A peer without manners: connected, and free to send anything on any protocol.
+struct Hostile {
+    id: PeerId,
+    control: Control,
+    _running: tokio::task::JoinHandle<()>,
+}
+
+impl Hostile {
+    async fn connected_to(node: &mut Node) -> Hostile {
+        let mut swarm = SwarmBuilder::with_new_identity()
+            .with_tokio()
+            .with_tcp(tcp::Config::default(), noise::Config::new, yamux::Config::default)
+            .unwrap()
+            .with_behaviour(|key| Raw {
+                identify: identify::Behaviour::new(identify::Config::new(
+                    "/any/1".into(),
+                    key.public(),
+                )),
+                streams: libp2p_stream::Behaviour::new(),
+            })
+            .unwrap()
+            .with_swarm_config(|config| {
+                config.with_idle_connection_timeout(Duration::from_secs(3_600))
+            })
+            .build();
+        let (id, control) = (*swarm.local_peer_id(), swarm.behaviour().streams.new_control());
+        swarm.dial(node.tcp().parse::<Multiaddr>().unwrap()).unwrap();
+        let running = tokio::spawn(async move {
+            loop {
+                let _: SwarmEvent<RawEvent> = swarm.select_next_some().await;
+            }
+        });
+        assert!(!node.until_up(id).await, "it does not speak our protocol");
+        Hostile { id, control, _running: running }
+    }
+
+    async fn open(&mut self, node: &Node, protocol: &str) -> Stream {
+        let protocol = StreamProtocol::try_from_owned(protocol.to_owned()).unwrap();
+        self.control.open_stream(node.id(), protocol).await.unwrap()
+    }
+}
+
+/// Writes until all is written or the other side has had enough.
+async fn pour(stream: &mut Stream, bytes: &[u8], times: usize) {
+    for _ in 0..times {
+        let writing = stream.write_all(bytes);
+        match tokio::time::timeout(Duration::from_secs(2), writing).await {
+            Ok(Ok(())) => {}
+            _ => return,
+        }
+    }
+}
+
+/// Waits for the end of what the other side sends.
+async fn end_of(mut stream: Stream) {
+    let mut all = Vec::new();
+    let ending = tokio::time::timeout(support::PATIENCE, stream.read_to_end(&mut all));
+    let _ = ending.await.expect("the stream was left open");
+}
+
+/// An honest peer gets everything it asks for.
+async fn served(node: &mut Node, log: Address) {
+    let honest = support::node().await;
+    honest.connect(node).await;
+    let ours = vec![head(5, 500)];
+    let theirs = honest.swarm.exchange_heads(node.id(), log, ours.clone()).await.unwrap();
+    assert_eq!(theirs, vec![head(1, 100)]);
+    let (from, blocks) = node
+        .until(|event| match event {
+            Event::Heads { peer, blocks, .. } => Some((peer, blocks)),
+            _ => None,
+        })
+        .await;
+    assert_eq!((from, blocks), (honest.id(), ours));
+    let mut sync = honest.swarm.open_sync(node.id()).await.unwrap();
+    assert_eq!(sync.request(b"abc".to_vec()).await.unwrap(), b"cba");
+}
+
+async fn victim(log: Address) -> Node {
+    let node = node().await;
+    node.swarm.open_store(log).await.unwrap();
+    node.kept.heads.lock().unwrap().insert(log, vec![head(1, 100)]);
+    node
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn hostile_heads() {
+    let log = store("s");
+    let mut node = victim(log).await;
+    let protocol = format!("/orbitdb/heads{log}");
+    // What it sends, how often, and whether it ends the stream.
+    let cases: [(Vec<u8>, usize, bool); 7] = [
+        (vec![0xff; 100], 1, true),
+        (vec![0x9f; 100], 1, true),
+        // More heads than allowed, of one byte each.
+        (vec![0x00; 65_536], 4, false),
+        // An item that promises 2^64 bytes, one of 2 GiB, and one that never ends.
+        ([vec![0x5b], vec![0xff; 8]].concat(), 1, false),
+        (vec![0x5a, 0x7f, 0xff, 0xff, 0xff], 1, false),
+        (head(0, 1 << 20), 64, false),
+        (vec![0x81; 65_536], 4, false),
+    ];
+    for (number, (bytes, times, ends)) in cases.into_iter().enumerate() {
+        let mut hostile = Hostile::connected_to(&mut node).await;
+        let mut stream = hostile.open(&node, &protocol).await;
+        pour(&mut stream, &bytes, times).await;
+        if ends {
+            let _ = stream.close().await;
+        }
+        end_of(stream).await;
+        // It is known for what it did, and no worse for one slip.
+        assert!(node.peer(hostile.id).is_some(), "case {number}");
+    }
+    served(&mut node, log).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn hostile_sync() {
+    let log = store("s");
+    let mut node = victim(log).await;
+    let cases: [(Vec<u8>, usize); 4] = [
+        (vec![0xff; 100], 1),
+        // Over the limit by one byte.
+        (vec![0x81, 0x80, 0x80, 0x02], 1),
+        (vec![0x80, 0x00], 1),
+        (vec![0xfe; 65_536], 64),
+    ];
+    for (bytes, times) in cases {
+        let mut hostile = Hostile::connected_to(&mut node).await;
+        let mut stream = hostile.open(&node, "/optimusdb/sync/1").await;
+        pour(&mut stream, &bytes, times).await;
+        end_of(stream).await;
+    }
+    served(&mut node, log).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn streams_that_stay_open_take_nobody_elses_place() {
+    let log = store("s");
+    let mut node = victim(log).await;
+    let mut hostile = Hostile::connected_to(&mut node).await;
+    let mut kept = Vec::new();
+    for _ in 0..40 {
+        for protocol in ["/optimusdb/sync/1".to_owned(), format!("/orbitdb/heads{log}")] {
+            let mut stream = hostile.open(&node, &protocol).await;
+            // A frame that promises a megabyte, or a head that does.
+            let _ = stream.write_all(&[0x80, 0x80, 0x40]).await;
+            let _ = stream.flush().await;
+            kept.push(stream);
+        }
+    }
+    served(&mut node, log).await;
+    drop(kept);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_goes_on_and_on_is_sent_away() {
+    let log = store("s");
+    let mut node = victim(log).await;
+    let mut hostile = Hostile::connected_to(&mut node).await;
+    for _ in 0..6 {
+        let protocol = StreamProtocol::try_from_owned(format!("/orbitdb/heads{log}")).unwrap();
+        let Ok(mut stream) = hostile.control.open_stream(node.id(), protocol).await else {
+            break;
+        };
+        pour(&mut stream, &[0xff; 10], 1).await;
+        end_of(stream).await;
+    }
+    node.until_down(hostile.id).await;
+    assert_eq!(node.swarm.figures().peers_banned, 1);
+    served(&mut node, log).await;
+}
