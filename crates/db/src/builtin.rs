@@ -6,6 +6,9 @@ use optimusdb_storage::Scope;
 /// The store that is meant where a request names none.
 pub const DEFAULT_STORE: &str = "dsswres";
 
+/// The swarm's list of stores: which store has which name.
+pub const STORE_LIST: &str = "swarm_stores";
+
 /// A store that is there from the start.
 pub(crate) struct Builtin {
     pub(crate) name: &'static str,
@@ -18,7 +21,7 @@ const fn store(name: &'static str, kind: StoreKind, scope: Scope) -> Builtin {
 }
 
 /// The list. Its order is the order of `GET /stores`.
-pub(crate) const BUILTIN_STORES: [Builtin; 12] = [
+pub(crate) const BUILTIN_STORES: [Builtin; 13] = [
     store(DEFAULT_STORE, StoreKind::Documents, Scope::Resource),
     store("dsswresaloc", StoreKind::Documents, Scope::Resource),
     store("kbdata", StoreKind::Documents, Scope::Resource),
@@ -31,4 +34,5 @@ pub(crate) const BUILTIN_STORES: [Builtin; 12] = [
     store("tosca_eventhistory", StoreKind::Documents, Scope::Plain),
     store("contributions", StoreKind::Events, Scope::Plain),
     store("validations", StoreKind::Documents, Scope::Local),
+    store(STORE_LIST, StoreKind::KeyValue, Scope::Plain),
 ];

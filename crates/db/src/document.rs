@@ -1,12 +1,16 @@
 //! A document on its way in: JSON from outside becomes a value that the log can carry.
+//!
+//! What a store of values or of events takes looks like a document, too: `{"_id":…,"value":…}`, of
+//! an event without the `_id`, which it gets from its entry.
 
 use crate::error::Error;
 use crate::limits::{DOCUMENT_BYTES_MAX, ID_BYTES_MAX};
-use optimusdb_dag::{Ipld, value};
+use optimusdb_dag::{Ipld, StoreKind, value};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
-/// A document that may be written: its `_id`, its value and about how large its entry will be.
+/// What may be written: a document, value or event, its `_id` (none of an event), and about how
+/// large its entry will be.
 #[derive(Debug, Clone)]
 pub(crate) struct Checked {
     pub(crate) id: String,
@@ -14,18 +18,29 @@ pub(crate) struct Checked {
     pub(crate) bytes: usize,
 }
 
-/// Checks every document and drops the earlier ones of equal `_id`s: the last wins.
-pub(crate) fn check_all(documents: Vec<Value>) -> Result<Vec<Checked>, Error> {
-    let mut checked: Vec<Option<Checked>> = Vec::with_capacity(documents.len());
-    let mut place = std::collections::HashMap::with_capacity(documents.len());
-    for (i, document) in documents.into_iter().enumerate() {
-        let document = check(document).map_err(|e| at(i, e))?;
-        if let Some(earlier) = place.insert(document.id.clone(), checked.len()) {
-            checked[earlier] = None;
-        }
-        checked.push(Some(document));
+/// Checks everything that a store of this kind is to take, and drops the earlier ones of equal
+/// `_id`s: the last wins. Events are all kept.
+pub(crate) fn check_all(kind: StoreKind, documents: Vec<Value>) -> Result<Vec<Checked>, Error> {
+    let check = match kind {
+        StoreKind::Documents => check,
+        StoreKind::KeyValue => check_pair,
+        StoreKind::Events => check_event,
+    };
+    let checked = documents.into_iter().enumerate();
+    let checked = checked.map(|(i, document)| check(document).map_err(|e| at(i, e)));
+    if kind == StoreKind::Events {
+        return checked.collect();
     }
-    Ok(checked.into_iter().flatten().collect())
+    let mut kept: Vec<Option<Checked>> = Vec::with_capacity(checked.len());
+    let mut place = std::collections::HashMap::with_capacity(checked.len());
+    for document in checked {
+        let document = document?;
+        if let Some(earlier) = place.insert(document.id.clone(), kept.len()) {
+            kept[earlier] = None;
+        }
+        kept.push(Some(document));
+    }
+    Ok(kept.into_iter().flatten().collect())
 }
 
 fn at(index: usize, error: Error) -> Error {
@@ -54,14 +69,54 @@ pub(crate) fn check(document: Value) -> Result<Checked, Error> {
     check_value(id, to_ipld(Value::Object(fields)))
 }
 
-/// Checks a value that is to be written under `id`.
+/// Checks a key with its value: `{"_id":…,"value":…}`.
+fn check_pair(pair: Value) -> Result<Checked, Error> {
+    const WANTED: &str = "a key-value store takes {\"_id\":\"<key>\",\"value\":<any JSON>}";
+    let (id, value) = parts(pair, WANTED)?;
+    match id {
+        Some(Value::String(id)) => check_value(check_id(&id)?.to_owned(), to_ipld(value)),
+        Some(other) => {
+            Err(Error::Invalid(format!("_id must be a string, not {}: {WANTED}", kind_of(&other))))
+        }
+        None => Err(Error::Invalid(format!("_id is missing: {WANTED}"))),
+    }
+}
+
+/// Checks an event: `{"value":…}`.
+fn check_event(event: Value) -> Result<Checked, Error> {
+    const WANTED: &str = "an event log takes {\"value\":<any JSON>}";
+    let (id, value) = parts(event, WANTED)?;
+    if id.is_some() {
+        return Err(Error::Invalid(format!(
+            "the _id of an event is the hash of its entry, and not given: {WANTED}"
+        )));
+    }
+    check_value(String::new(), to_ipld(value))
+}
+
+/// `_id` and `value` of an object that has no other field.
+fn parts(object: Value, wanted: &str) -> Result<(Option<Value>, Value), Error> {
+    let Value::Object(mut fields) = object else {
+        return Err(Error::Invalid(format!("{wanted}, not {}", kind_of(&object))));
+    };
+    let id = fields.remove("_id");
+    let value = fields.remove("value");
+    if let Some((name, _)) = fields.iter().next() {
+        return Err(Error::Invalid(format!("{name:?} has no place here: {wanted}")));
+    }
+    let value = value.ok_or_else(|| Error::Invalid(format!("value is missing: {wanted}")))?;
+    Ok((id, value))
+}
+
+/// Checks a value that is to be written under `id`; of an event, which has none, under nothing.
 pub(crate) fn check_value(id: String, raw: Ipld) -> Result<Checked, Error> {
-    let invalid = |e: optimusdb_dag::Error| Error::Invalid(format!("_id {id:?}: {e}"));
+    let name = if id.is_empty() { "it".to_owned() } else { format!("_id {id:?}") };
+    let invalid = |e: optimusdb_dag::Error| Error::Invalid(format!("{name}: {e}"));
     let value = value::normalise(raw).map_err(invalid)?;
     let bytes = value::encode(&value).map_err(invalid)?.len();
     if bytes > DOCUMENT_BYTES_MAX {
         return Err(Error::TooLarge(format!(
-            "_id {id:?} has {bytes} bytes; a document may have {DOCUMENT_BYTES_MAX}"
+            "{name} has {bytes} bytes; a document may have {DOCUMENT_BYTES_MAX}"
         )));
     }
     Ok(Checked { id, value, bytes })
@@ -183,8 +238,33 @@ mod tests {
     fn of_equal_ids_the_last_wins() {
         let docs =
             vec![json!({"_id": "a", "n": 1}), json!({"_id": "b"}), json!({"_id": "a", "n": 2})];
-        let kept = check_all(docs).unwrap();
+        let kept = check_all(StoreKind::Documents, docs).unwrap();
         let ids: Vec<&str> = kept.iter().map(|d| d.id.as_str()).collect();
         assert_eq!(ids, ["b", "a"]);
+    }
+
+    #[test]
+    fn values_and_events_have_a_shape_of_their_own() {
+        let check = |kind, document: Value| check_all(kind, vec![document]);
+        let pair = check(StoreKind::KeyValue, json!({"_id": "k", "value": [1.0, null]})).unwrap();
+        assert_eq!(pair[0].id, "k");
+        assert_eq!(pair[0].value, Ipld::List(vec![Ipld::Integer(1), Ipld::Null]));
+        let event = check(StoreKind::Events, json!({"value": null})).unwrap();
+        assert_eq!((event[0].id.as_str(), &event[0].value), ("", &Ipld::Null));
+        for (kind, wrong, says) in [
+            (StoreKind::KeyValue, json!({"value": 1}), "_id is missing"),
+            (StoreKind::KeyValue, json!({"_id": "k"}), "value is missing"),
+            (StoreKind::KeyValue, json!({"_id": 1, "value": 1}), "not a number"),
+            (StoreKind::KeyValue, json!({"_id": "", "value": 1}), "_id is empty"),
+            (StoreKind::KeyValue, json!({"_id": "k", "value": 1, "x": 2}), "\"x\" has no place"),
+            (StoreKind::KeyValue, json!([]), "not an array"),
+            (StoreKind::Events, json!({"_id": "k", "value": 1}), "hash of its entry"),
+            (StoreKind::Events, json!({"n": 1}), "\"n\" has no place"),
+            (StoreKind::Events, json!({}), "value is missing"),
+            (StoreKind::Events, json!({"value": {"__proto__": 1}}), "document 0: it: "),
+        ] {
+            let text = check(kind, wrong).unwrap_err().to_string();
+            assert!(text.contains(says), "{text}");
+        }
     }
 }

@@ -92,3 +92,17 @@ impl From<optimusdb_storage::Error> for Error {
         }
     }
 }
+
+impl From<optimusdb_swarm::Error> for Error {
+    fn from(error: optimusdb_swarm::Error) -> Self {
+        use optimusdb_swarm::{Error as Swarm, Kind as SwarmKind};
+        let text = error.to_string();
+        match error.kind() {
+            SwarmKind::Invalid => Error::Invalid(text),
+            SwarmKind::Refused => Error::Denied(text),
+            SwarmKind::Unavailable if matches!(error, Swarm::Deadline(_)) => Error::TimedOut(text),
+            SwarmKind::Unavailable => Error::Unavailable(text),
+            SwarmKind::Internal => Error::Internal(text),
+        }
+    }
+}

@@ -83,3 +83,50 @@ pub const TOSCA_NODES_MAX: usize = 250_000;
 /// Text of the keys and values of a TOSCA file, copies made by anchors and aliases included, in
 /// bytes.
 pub const TOSCA_EXPANDED_BYTES_MAX: usize = 4 * TOSCA_BYTES_MAX;
+/// Entries of one transaction that are announced to the swarm, the newest of each store. What is
+/// older is fetched by whoever lacks it.
+pub const ANNOUNCED_ENTRIES_MAX: usize = 8;
+/// Commits that wait to be announced. Beyond it some are not: the next announcement, or the
+/// periodic comparison with peers, brings what they held.
+pub const COMMITS_WAITING_MAX: usize = 256;
+/// Heads of one store that are sent to a peer, the newest.
+pub const HEADS_SENT_MAX: usize = 64;
+/// Reads for peers that run at a time.
+pub const HANDED_OUT_READS_MAX: usize = 4;
+/// Connections for what peers ask.
+pub const PEER_READERS_MAX: usize = 4;
+/// Blocks that are being fetched at a time, all stores together.
+pub const FETCHES_MAX: usize = 512;
+/// Streams of fast sync that are kept open between requests, one a peer.
+pub const SYNC_STREAMS_KEPT_MAX: usize = 64;
+/// Answers that wait for the keeper of the replicators; who brings more waits.
+pub const KEEPER_INPUTS_MAX: usize = 1_024;
+/// How long the keeper sleeps when nothing is due, in milliseconds.
+pub const KEEPER_SLEEP_MS_MAX: u64 = 1_000;
+/// How long leaving the swarm may take, in milliseconds.
+pub const SWARM_STOP_MS_MAX: u64 = 2_000;
+/// Verified identities that the keeper has at hand.
+pub const IDENTITIES_KEPT_MAX: usize = 1_024;
+/// Entries up to which one thread verifies them all: starting others costs as much.
+pub const PROVE_ALONE_ENTRIES_MAX: usize = 8;
+/// How long taking over a store waits for what defines it, in milliseconds.
+pub const ADOPT_MS_MAX: u64 = 20_000;
+/// Names, and stores, that the swarm's list of stores may have; more are skipped.
+pub const LISTED_STORES_MAX: usize = 1_024;
+/// Entries of the list that are read in one go.
+pub const LIST_PASS_ENTRIES_MAX: usize = 1_000;
+/// Stores of the list that are taken over at once.
+pub const LIST_FETCHES_MAX: usize = 8;
+/// How long news of the list are gathered before they are looked at, in milliseconds.
+pub const LIST_GATHER_MS: u64 = 20;
+/// How long it takes at first until a store of the list that could not be had is tried again, in
+/// milliseconds; each time twice as long.
+pub const LIST_RETRY_MS: u64 = 1_000;
+/// How long it takes at most, in milliseconds.
+pub const LIST_RETRY_MS_MAX: u64 = 600_000;
+/// How often trouble with the list is logged, in milliseconds.
+pub const LIST_LOG_MS: u64 = 60_000;
+/// How often peers that come make what could not be had be tried again, in milliseconds.
+pub const LIST_URGENT_MS: u64 = 10_000;
+/// Entries passed over in a store that are judged again when who may write changes, the oldest.
+pub const PASSED_ENTRIES_JUDGED_MAX: usize = 10_000;

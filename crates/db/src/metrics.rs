@@ -1,6 +1,7 @@
 //! The node's figures, for `/metrics`.
 
-use optimusdb_storage::{Database, StoreRow};
+use crate::writer::Changed;
+use optimusdb_storage::StoreRow;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -48,16 +49,27 @@ impl WriterFigures {
         self.seconds.observe(took.as_secs_f64());
     }
 
-    /// A commit that changed these stores, with so many local and remote entries.
-    pub(crate) fn committed(&self, database: &Database, stores: &[StoreRow], entries: [u64; 2]) {
-        for (origin, count) in ["local", "remote"].into_iter().zip(entries) {
+    /// A commit that changed so much.
+    pub(crate) fn committed(&self, changed: &Changed) {
+        for (origin, count) in ["local", "remote"].into_iter().zip(changed.entries) {
             self.entries.get_or_create(&OriginLabel { origin }).inc_by(count);
         }
-        for store in stores {
-            if let Ok(Some(now)) = database.view().store(&store.name) {
-                self.store(&now);
-            }
+        changed.made.iter().for_each(|store| self.store(store));
+        for (committed, (documents, entries)) in &changed.grown {
+            let label = StoreLabel { store: committed.store.name.clone() };
+            self.documents.get_or_create(&label).inc_by(*documents);
+            self.log_entries.get_or_create(&label).inc_by(*entries);
         }
+    }
+
+    /// These names are gone, and others are there for them.
+    pub(crate) fn renamed(&self, gone: &[String], stores: &[StoreRow]) {
+        for name in gone {
+            let label = StoreLabel { store: name.clone() };
+            self.documents.remove(&label);
+            self.log_entries.remove(&label);
+        }
+        stores.iter().for_each(|store| self.store(store));
     }
 
     fn store(&self, store: &StoreRow) {

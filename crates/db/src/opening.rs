@@ -2,10 +2,9 @@
 
 use crate::builtin::BUILTIN_STORES;
 use crate::error::Error;
-use crate::writer::NewStore;
-use optimusdb_dag::{AccessController, IdentityKeys, Ipld, Manifest, StoreKind};
+use crate::new_store::{NewAccess, new_store};
+use optimusdb_dag::IdentityKeys;
 use optimusdb_storage::{Database, Scope};
-use std::collections::BTreeMap;
 
 /// Binds the repository to its swarm, which it keeps for good: the addresses of its stores
 /// depend on it.
@@ -36,7 +35,12 @@ pub(crate) fn builtin_stores(
         .filter(|builtin| present.iter().all(|store| store.name != builtin.name));
     let mut tx = database.begin()?;
     for builtin in missing {
-        let new = new_store(builtin.name, builtin.kind, builtin.scope, swarm, keys)?;
+        // What all members share is writable by all of them, what is this node's own by itself.
+        let access = match builtin.scope {
+            Scope::Local => NewAccess::Fixed { write: Vec::new() },
+            _ => NewAccess::Anyone,
+        };
+        let new = new_store(builtin.name, builtin.kind, builtin.scope, access, swarm, keys)?;
         for (cid, block) in &new.blocks {
             tx.put_block(cid, block)?;
         }
@@ -52,34 +56,4 @@ pub(crate) fn reindex(database: &mut Database) -> Result<(), Error> {
         database.reindex(&store)?;
     }
     Ok(())
-}
-
-/// The blocks and the address of a store.
-///
-/// A replicated store is writable by every member of its swarm; this node's own by itself alone.
-/// The manifest names the swarm, so that equal names in two swarms are two stores.
-pub(crate) fn new_store(
-    name: &str,
-    kind: StoreKind,
-    scope: Scope,
-    swarm: &str,
-    keys: &IdentityKeys,
-) -> Result<NewStore, Error> {
-    let identity = keys.identity();
-    let writers = match scope {
-        Scope::Local => identity.id.clone(),
-        Scope::Resource | Scope::Catalog | Scope::Plain => "*".into(),
-    };
-    let access = AccessController::ipfs(vec![writers]);
-    let manifest = Manifest {
-        name: name.into(),
-        kind,
-        access: access.address(),
-        meta: Some(Ipld::Map(BTreeMap::from([("swarm".into(), Ipld::String(swarm.into()))]))),
-    };
-    let unusable = |e: optimusdb_dag::Error| Error::Internal(format!("store {name}: {e}"));
-    let address = manifest.address().map_err(unusable)?;
-    let manifest = manifest.encode().map_err(unusable)?;
-    let blocks = vec![access.encode(), manifest, (identity.cid, identity.block.clone())];
-    Ok(NewStore { name: name.into(), kind, address, scope, blocks })
 }

@@ -1,11 +1,12 @@
 //! Taking in another replica's log: the join machine of the log, fed with blocks from wherever they
 //! come, and its answers stored through the writer's one door.
 
+use crate::access::AccessCache;
 use crate::error::Error;
 use crate::limits::{READ_MS_MAX, WRITE_MS_MAX};
-use crate::writer::{Done, Lane, Work, Writer};
+use crate::writer::{Done, Lane, Received, Work, Writer};
 use optimusdb_dag::join::{Join, Replica, Step};
-use optimusdb_dag::{AccessController, Blocks, Cid, Identity, Manifest};
+use optimusdb_dag::{Blocks, Cid, Identity};
 use optimusdb_storage::{Readers, StoreRow, View};
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -25,13 +26,14 @@ pub struct Joined {
 pub(crate) fn join<E: std::fmt::Display>(
     writer: &Writer,
     readers: &Readers,
+    accesses: &AccessCache,
     runtime: &Handle,
     store: &StoreRow,
     heads: &[Cid],
     source: &dyn Blocks<Error = E>,
 ) -> Result<Joined, Error> {
     let replica = Stored { readers };
-    let access = replica.read(|view| access_of(view, store))??;
+    let access = accesses.read(readers, store)?;
     let mut join = Join::new(store.address, access);
     let mut joined = Joined::default();
     let mut steps = VecDeque::from(join.on_heads(&replica, heads));
@@ -48,9 +50,14 @@ pub(crate) fn join<E: std::fmt::Display>(
             }
             // There is one source, and it has shown what it has.
             Step::Mismatch { cid } => steps.extend(join.on_missing(&replica, cid)),
-            Step::Reject { cid, why } => joined.refused.push((cid, why.to_string())),
-            Step::Ready { entries, identities } => {
-                let work = Work::Join { store: store.clone(), entries, identities };
+            // Only a change of access in the middle restores, and this join is told of none.
+            Step::Restored { .. } => {}
+            Step::Reject { cid, why } | Step::Deferred { cid, why } => {
+                joined.refused.push((cid, why.to_string()))
+            }
+            Step::Ready { entries, identities, passed } => {
+                let received = Received { entries, identities, passed, ..Received::default() };
+                let work = Work::Join { store: store.clone(), received };
                 let deadline = Instant::now() + Duration::from_millis(WRITE_MS_MAX);
                 if let Done::Count(new) =
                     runtime.block_on(writer.write(Lane::Remote, work, deadline))?
@@ -61,17 +68,6 @@ pub(crate) fn join<E: std::fmt::Display>(
         }
     }
     Ok(joined)
-}
-
-fn access_of(view: View<'_>, store: &StoreRow) -> Result<AccessController, Error> {
-    let missing = |what: &str| Error::Corrupt(format!("store {} has no {what}", store.name));
-    let cid = store.address.manifest();
-    let manifest = view.block(&cid)?.ok_or_else(|| missing("manifest"))?;
-    let unusable = |e: optimusdb_dag::Error| Error::Corrupt(format!("store {}: {e}", store.name));
-    let manifest = Manifest::decode(cid, &manifest).map_err(unusable)?;
-    let cid = AccessController::block_of(&manifest.access).map_err(unusable)?;
-    let access = view.block(&cid)?.ok_or_else(|| missing("access controller"))?;
-    AccessController::decode(cid, &access).map_err(unusable)
 }
 
 /// What is committed here, as the join machine asks for it.

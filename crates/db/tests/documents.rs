@@ -186,11 +186,13 @@ async fn an_index_made_again_answers_the_same() {
 async fn made_stores_come_back() {
     let dir = tempfile::tempdir().unwrap();
     let node = Node::open(config(dir.path())).unwrap();
-    let made = node.create_store("my-store", optimusdb_db::StoreKind::Documents).await.unwrap();
-    let again = node.create_store("my-store", optimusdb_db::StoreKind::Documents).await.unwrap();
+    let made =
+        node.create_store("my-store", optimusdb_db::StoreKind::Documents, None).await.unwrap();
+    let again =
+        node.create_store("my-store", optimusdb_db::StoreKind::Documents, None).await.unwrap();
     assert_eq!(made.address, again.address);
     for bad in ["x", "-ab", "Ab", "a b", &"a".repeat(64)] {
-        let refused = node.create_store(bad, optimusdb_db::StoreKind::Documents).await;
+        let refused = node.create_store(bad, optimusdb_db::StoreKind::Documents, None).await;
         assert!(matches!(refused, Err(Error::Invalid(_))), "{bad}");
     }
     node.put("my-store", vec![json!({"_id": "m", "name": "mine"})]).await.unwrap();

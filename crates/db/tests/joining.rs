@@ -6,7 +6,7 @@ mod support;
 use optimusdb_db::{Blocks, Cid, Error, Node};
 use serde_json::{Value, json};
 use std::collections::HashMap;
-use support::{config, find};
+use support::{config, find, heads, join};
 
 /// The blocks of a node, copied out, with some left away.
 struct Copied(HashMap<Cid, Vec<u8>>);
@@ -21,37 +21,6 @@ impl Blocks for Copied {
     fn has(&self, cid: &Cid) -> Result<bool, Self::Error> {
         Ok(self.0.contains_key(cid))
     }
-}
-
-/// Blocks read straight from another node.
-struct Live(Node, tokio::runtime::Handle);
-
-impl Blocks for Live {
-    type Error = Error;
-
-    fn get(&self, cid: &Cid) -> Result<Option<Vec<u8>>, Error> {
-        self.1.block_on(self.0.block(*cid))
-    }
-
-    fn has(&self, cid: &Cid) -> Result<bool, Error> {
-        Ok(self.get(cid)?.is_some())
-    }
-}
-
-fn live(node: &Node) -> Live {
-    Live(node.clone(), tokio::runtime::Handle::current())
-}
-
-async fn heads(node: &Node, store: &str) -> Vec<Cid> {
-    let stores = node.stores().await.unwrap();
-    let store = stores.into_iter().find(|s| s.name == store).unwrap();
-    store.heads.iter().map(|head| head.parse().unwrap()).collect()
-}
-
-async fn join(into: &Node, from: &Node, store: &str) -> optimusdb_db::Joined {
-    let joined = into.join(store, heads(from, store).await, live(from)).await.unwrap();
-    assert_eq!(joined.refused, []);
-    joined
 }
 
 #[tokio::test]

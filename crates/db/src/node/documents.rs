@@ -10,13 +10,15 @@ use crate::query::{Criteria, Query};
 use crate::reading;
 use crate::upload::{self, ToscaReceipt, ToscaUpload};
 use crate::writer::Work;
+use optimusdb_dag::StoreKind;
 use optimusdb_storage::Scope;
 use serde_json::{Map, Value};
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
 impl Node {
-    /// Inserts or replaces documents, all or none. Answers how many after equal `_id`s were merged.
+    /// Inserts or replaces documents or values, or appends events, all or none. Answers how many
+    /// after equal `_id`s were merged.
     pub async fn put(&self, store: &str, documents: Vec<Value>) -> Result<usize, Error> {
         let store = self.writable_store(store)?;
         if documents.len() > WRITE_DOCUMENTS_MAX {
@@ -26,7 +28,7 @@ impl Node {
                 WRITE_DOCUMENTS_MAX
             )));
         }
-        let documents = document::check_all(documents)?;
+        let documents = document::check_all(store.kind, documents)?;
         if documents.is_empty() {
             return Ok(0);
         }
@@ -35,7 +37,7 @@ impl Node {
 
     /// The documents that a query asks for, as a stream.
     pub async fn find(&self, store: &str, query: Query) -> Result<Documents, Error> {
-        let store = self.document_store(store)?;
+        let store = self.store(store)?;
         let time = query.time_budget_ms.map_or(READ_MS_MAX, |ms| ms.min(READ_MS_MAX));
         let deadline = Instant::now() + Duration::from_millis(time);
         let ids = query.criteria.by_id().map_or(usize::MAX, |ids| ids.len());
@@ -65,7 +67,7 @@ impl Node {
         criteria: Criteria,
         mut fields: Map<String, Value>,
     ) -> Result<usize, Error> {
-        let store = self.writable_store(store)?;
+        let store = self.changeable_store(store)?;
         named_on_purpose(&criteria)?;
         if let Some(id) = fields.remove("_id")
             && criteria.by_id().is_none_or(|ids| ids.iter().any(|known| id != **known))
@@ -75,13 +77,20 @@ impl Node {
         if fields.is_empty() {
             return Err(Error::Invalid("UpdateData names no field to set".into()));
         }
+        let other = fields.keys().find(|name| *name != "value");
+        if let (StoreKind::KeyValue, Some(name)) = (store.kind, other) {
+            return Err(Error::Invalid(format!(
+                "store {} is a key-value store: an update sets \"value\", and not {name:?}",
+                store.name
+            )));
+        }
         let fields = document::to_ipld_map(fields);
         self.count(Work::Update { store, criteria, fields }).await
     }
 
     /// Deletes every document that matches.
     pub async fn delete(&self, store: &str, criteria: Criteria) -> Result<usize, Error> {
-        let store = self.writable_store(store)?;
+        let store = self.changeable_store(store)?;
         named_on_purpose(&criteria)?;
         self.count(Work::Delete { store, criteria }).await
     }
@@ -90,7 +99,7 @@ impl Node {
     pub async fn upload(&self, upload: ToscaUpload) -> Result<ToscaReceipt, Error> {
         let target = upload.target_store.as_deref().filter(|name| !name.is_empty());
         let store = self.writable_store(target.unwrap_or(DEFAULT_STORE))?;
-        if store.scope != Scope::Resource {
+        if store.kind != StoreKind::Documents || store.scope != Scope::Resource {
             return Err(Error::Invalid(format!(
                 "store {} takes no TOSCA files, for its documents have no entry in the catalog",
                 store.name

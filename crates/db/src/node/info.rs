@@ -3,6 +3,7 @@
 use crate::logs::LogReceiver;
 use optimusdb_storage::StoreRow;
 use serde::Serialize;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -53,6 +54,8 @@ pub struct Readiness {
     pub writable: bool,
     /// What is wrong, where something is.
     pub reason: Option<String>,
+    /// How many entries of peers a store is known to lack, by its name; level ones are left out.
+    pub behind: BTreeMap<String, u64>,
 }
 
 /// A store as it is shown.

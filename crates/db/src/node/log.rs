@@ -1,6 +1,6 @@
 //! The logs of a node: events, blocks, the join with another replica; and what it said itself.
 
-use super::Node;
+use super::{Inner, Node};
 use crate::document;
 use crate::error::Error;
 use crate::logs::{self, LogRecord};
@@ -15,9 +15,8 @@ impl Node {
     /// Adds an event to an event log.
     pub async fn append(&self, store: &str, event: Value) -> Result<(), Error> {
         let store = self.event_log(store)?;
-        let document::Checked { value, bytes, .. } =
-            document::check_value("event".into(), document::to_ipld(event))?;
-        self.count(Work::Append { store, event: value, bytes }).await?;
+        let event = document::check_value(String::new(), document::to_ipld(event))?;
+        self.count(Work::Put { store, documents: vec![event] }).await?;
         Ok(())
     }
 
@@ -55,7 +54,8 @@ impl Node {
         let store = self.store(store)?;
         let (inner, runtime) = (Arc::clone(&self.inner), Handle::current());
         tokio::task::spawn_blocking(move || {
-            receive::join(&inner.writer, &inner.points, &runtime, &store, &heads, &source)
+            let Inner { writer, points, accesses, .. } = &*inner;
+            receive::join(writer, points, accesses, &runtime, &store, &heads, &source)
         })
         .await
         .map_err(|e| Error::Internal(format!("joining: {e}")))?

@@ -2,26 +2,39 @@
 //!
 //! Here is its life; what it does with stores, documents and logs is in the files beside.
 
+mod access;
 mod documents;
 mod info;
+mod list;
 mod log;
+mod network;
 mod stores;
 
-pub use info::{NodeConfig, NodeId, Readiness, StoreInfo};
+pub(crate) use stores::check_store_name;
 
+pub use info::{NodeConfig, NodeId, Readiness, StoreInfo};
+pub use network::{NetworkConfig, PeerInfo};
+
+use crate::access::AccessCache;
+use crate::adopt::Source;
+use crate::commits::Commits;
 use crate::documents::Scans;
 use crate::error::Error;
 use crate::limits::{POINT_READERS_MAX, READ_MS_MAX, WRITE_MS_MAX};
 use crate::logs::LogKeeper;
 use crate::metrics::WriterFigures;
+use crate::replication::Replication;
 use crate::writer::{Done, Health, Lane, Work, Writer};
 use crate::{keys, opening};
+use list::ListNews;
 use optimusdb_dag::IdentityKeys;
-use optimusdb_storage::{Database, Durability, Place, Readers, Repo, StoreRow};
+use optimusdb_storage::{Database, Durability, Fingerprints, Place, Readers, Repo, StoreRow};
+use optimusdb_swarm::HostKey;
 use prometheus_client::registry::Registry;
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use std::time::{Duration, Instant};
+use tokio::sync::watch;
 
 /// A running node. Clones are the same node.
 #[derive(Debug, Clone)]
@@ -35,11 +48,24 @@ struct Inner {
     coordinator: bool,
     keys: IdentityKeys,
     stores: RwLock<BTreeMap<String, StoreRow>>,
+    /// Held while the names of the stores are read again, so that no older reading comes last.
+    knowing_stores: tokio::sync::Mutex<()>,
     points: Arc<Readers>,
     scans: Scans,
-    writer: Writer,
+    /// Where blocks come from that are not here.
+    source: Source,
+    list: ListNews,
+    /// Changes with the stores that there are and their names.
+    stores_changed: watch::Sender<()>,
+    writer: Arc<Writer>,
+    accesses: Arc<AccessCache>,
     figures: WriterFigures,
+    commits: Commits,
+    host: HostKey,
+    replication: OnceLock<Replication>,
     logs: Mutex<Option<LogKeeper>>,
+    place: Place,
+    fingerprints: Arc<Fingerprints>,
     log_place: Place,
     // Last, so that the directory is let go after everything in it.
     repo: Mutex<Option<Repo>>,
@@ -61,6 +87,9 @@ impl Node {
         }
         let stores = database.view().stores()?;
         let figures = WriterFigures::new(&stores);
+        let fingerprints = database.fingerprints();
+        let commits = Commits::default();
+        let accesses = Arc::new(AccessCache::new());
         let log_place = Place::File(repo.log_database_path());
         let logs = config
             .logs
@@ -75,12 +104,28 @@ impl Node {
                     version: config.version,
                     region: config.region,
                 },
+                source: Source::default(),
+                list: ListNews::default(),
+                stores_changed: watch::Sender::new(()),
                 coordinator: config.coordinator,
-                writer: Writer::start(database, identity.clone(), figures.clone())?,
+                writer: Arc::new(Writer::start(
+                    database,
+                    identity.clone(),
+                    Arc::clone(&accesses),
+                    figures.clone(),
+                    commits.clone(),
+                )?),
+                accesses,
+                commits,
+                host,
+                replication: OnceLock::new(),
                 keys: identity,
                 stores: RwLock::new(stores.into_iter().map(|s| (s.name.clone(), s)).collect()),
+                knowing_stores: tokio::sync::Mutex::new(()),
                 points: Arc::new(Readers::new(place.clone(), POINT_READERS_MAX)),
-                scans: Scans::new(place),
+                scans: Scans::new(place.clone()),
+                place,
+                fingerprints,
                 figures,
                 logs: Mutex::new(logs),
                 log_place,
@@ -96,17 +141,14 @@ impl Node {
 
     /// Whether it can do its work now.
     pub fn ready(&self) -> Readiness {
-        match &*self.inner.writer.health().borrow() {
-            Health::Good => Readiness { ready: true, writable: true, reason: None },
-            Health::Refusing(reason) => {
-                Readiness { ready: true, writable: false, reason: Some(reason.clone()) }
+        let (ready, writable, reason) = match &*self.inner.writer.health().borrow() {
+            Health::Good => (true, true, None),
+            Health::Refusing(reason) => (true, false, Some(reason.clone())),
+            Health::Ended(reason) => {
+                (false, false, Some(reason.as_ref().map_or("stopping".into(), Error::to_string)))
             }
-            Health::Ended(reason) => Readiness {
-                ready: false,
-                writable: false,
-                reason: Some(reason.as_ref().map_or("stopping".into(), Error::to_string)),
-            },
-        }
+        };
+        Readiness { ready, writable, reason, behind: self.behind() }
     }
 
     /// Waits until the node has ended by itself, and answers why.
@@ -123,15 +165,24 @@ impl Node {
     /// Adds the node's figures to a registry.
     pub fn register_metrics(&self, registry: &mut Registry) {
         self.inner.figures.register(registry);
+        if let Some(replication) = self.inner.replication.get() {
+            replication.register(registry);
+        }
     }
 
     /// Finishes what was let in, moves it into the database file and lets the directory go.
     pub async fn close(&self) {
+        if let Some(replication) = self.inner.replication.get() {
+            replication.close().await;
+        }
         let inner = Arc::clone(&self.inner);
         // A thread of its own: long reads may hold every one of the blocking pool.
         let (closed, closing) = tokio::sync::oneshot::channel();
         std::thread::spawn(move || {
             inner.writer.close();
+            // Whoever follows the list sees that nothing more is written, and ends.
+            inner.list.news.notify_one();
+            inner.source.set(None);
             let keeper = inner.logs.lock().unwrap_or_else(PoisonError::into_inner).take();
             if let Some(mut keeper) = keeper {
                 keeper.close();
@@ -143,7 +194,7 @@ impl Node {
         let _ = closing.await;
     }
 
-    async fn read<T: Send + 'static>(
+    pub(crate) async fn read<T: Send + 'static>(
         &self,
         read: impl FnOnce(optimusdb_storage::View<'_>) -> Result<T, optimusdb_storage::Error>
         + Send

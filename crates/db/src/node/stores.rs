@@ -1,11 +1,12 @@
 //! The stores of a node.
 
 use super::{Node, StoreInfo};
+use crate::adopt;
 use crate::error::Error;
 use crate::limits::STORE_NAME_BYTES_MAX;
-use crate::opening;
+use crate::new_store::{NewAccess, NewStore, new_store, scope_of};
 use crate::writer::{Done, Work};
-use optimusdb_dag::StoreKind;
+use optimusdb_dag::{Address, StoreKind};
 use optimusdb_storage::{Scope, StoreRow};
 use std::sync::PoisonError;
 
@@ -27,46 +28,109 @@ impl Node {
         .await
     }
 
-    /// Makes a document store; one of that name that is there already is the answer.
-    pub async fn create_store(&self, name: &str, kind: StoreKind) -> Result<StoreInfo, Error> {
+    /// Makes a store; one of that name that is there already is the answer. Which `access` that has
+    /// only matters where some is asked for.
+    pub async fn create_store(
+        &self,
+        name: &str,
+        kind: StoreKind,
+        access: Option<NewAccess>,
+    ) -> Result<StoreInfo, Error> {
         check_store_name(name)?;
-        if kind != StoreKind::Documents {
-            return Err(Error::NotBuilt(format!(
-                "stores of type {kind} cannot be made over HTTP in this version; make a store of \
-                 type documents"
-            )));
-        }
+        let asked = access.is_some();
+        let (swarm, keys) = (&self.inner.id.swarm, &self.inner.keys);
+        let access = access.unwrap_or_default();
+        let mut new = new_store(name, kind, scope_of(kind), access, swarm, keys)?;
         if let Ok(existing) = self.store(name) {
-            if existing.kind == kind {
-                return Ok(existing.into());
+            if existing.kind != kind {
+                return Err(Error::Conflict(format!(
+                    "store {name} exists already with type {}",
+                    existing.kind
+                )));
             }
-            return Err(Error::Conflict(format!(
-                "store {name} exists already with type {}",
-                existing.kind
-            )));
+            if asked && existing.address != new.address {
+                return Err(Error::Conflict(format!(
+                    "store {name} exists already with another access, as {}; with this one it would \
+                     be {}",
+                    existing.address, new.address
+                )));
+            }
+            return Ok(existing.into());
         }
         if !self.inner.coordinator {
             return Err(Error::Denied(
                 "this node runs with -coordinator=false and makes no stores".into(),
             ));
         }
-        let swarm = &self.inner.id.swarm;
-        let new = opening::new_store(name, kind, Scope::Resource, swarm, &self.inner.keys)?;
+        new.listed = true;
+        Ok(self.make_store(new).await?.into())
+    }
+
+    /// Takes over the store at an address, with whatever it takes from peers; one that is here
+    /// under that name already is the answer.
+    ///
+    /// # Errors
+    /// [`Error::Conflict`] where the name or the address is taken, or the store is of another type
+    /// than `kind`; [`Error::Unavailable`] with the block that could not be had.
+    pub async fn adopt_store(
+        &self,
+        name: &str,
+        address: Address,
+        kind: Option<StoreKind>,
+    ) -> Result<StoreInfo, Error> {
+        check_store_name(name)?;
+        if let Some(existing) = self.here(name, &address).await? {
+            return same_kind(name, existing.kind, kind).map(|()| existing.into());
+        }
+        let mut new = adopt::gather(self, self.source(), name, address).await?;
+        same_kind(name, new.kind, kind)?;
+        new.listed = self.inner.coordinator;
+        Ok(self.make_store(new).await?.into())
+    }
+
+    /// The store of that name and address. Refuses a name or an address of two different ones.
+    async fn here(&self, name: &str, address: &Address) -> Result<Option<StoreRow>, Error> {
+        let stores = self.committed_stores().await?;
+        match stores.into_iter().find(|store| store.name == name || store.address == *address) {
+            Some(store) if store.address != *address => Err(Error::Conflict(format!(
+                "the name {name} is taken here by the store {}, which is not {address}",
+                store.address
+            ))),
+            Some(store) if store.name != name => Err(Error::Conflict(format!(
+                "the store {address} is here already, under the name {}",
+                store.name
+            ))),
+            found => Ok(found),
+        }
+    }
+
+    /// Makes a store and what belongs to it, and lets everybody here know.
+    async fn make_store(&self, new: NewStore) -> Result<StoreRow, Error> {
         // In a task of its own: a client that hangs up leaves no store that nobody knows.
         let node = self.clone();
         let making = tokio::spawn(async move {
-            let Done::Store(store) = node.write(Work::CreateStore(new)).await? else {
+            let Done::Store(store) = node.write(Work::CreateStore(Box::new(new))).await? else {
                 return Err(Error::Internal("the writer answered something else".into()));
             };
-            let mut stores = node.inner.stores.write().unwrap_or_else(PoisonError::into_inner);
-            stores.insert(store.name.clone(), store.clone());
+            node.know_stores().await?;
+            node.store_list_changed();
             Ok(store)
         });
-        let store = making.await.map_err(|e| Error::Internal(format!("making {name}: {e}")))??;
-        Ok(store.into())
+        making.await.map_err(|e| Error::Internal(format!("making a store: {e}")))?
     }
 
-    pub(super) fn store(&self, name: &str) -> Result<StoreRow, Error> {
+    /// Reads the names of the stores again.
+    pub(super) async fn know_stores(&self) -> Result<(), Error> {
+        let _alone = self.inner.knowing_stores.lock().await;
+        let committed = self.read(|view| view.stores()).await?;
+        let mut stores = self.inner.stores.write().unwrap_or_else(PoisonError::into_inner);
+        *stores = committed.into_iter().map(|s| (s.name.clone(), s)).collect();
+        drop(stores);
+        self.inner.stores_changed.send_replace(());
+        Ok(())
+    }
+
+    pub(crate) fn store(&self, name: &str) -> Result<StoreRow, Error> {
         let stores = self.inner.stores.read().unwrap_or_else(PoisonError::into_inner);
         stores.get(name).cloned().ok_or_else(|| {
             let known: Vec<&str> = stores.keys().map(String::as_str).collect();
@@ -82,27 +146,42 @@ impl Node {
         Ok(store)
     }
 
-    pub(super) fn document_store(&self, name: &str) -> Result<StoreRow, Error> {
-        let store = self.store(name)?;
-        if store.kind != StoreKind::Documents {
+    pub(super) fn changeable_store(&self, name: &str) -> Result<StoreRow, Error> {
+        let store = self.writable_store(name)?;
+        if store.kind == StoreKind::Events {
             return Err(Error::Invalid(format!(
-                "store {name} holds {}, not documents",
-                store.kind
+                "store {name} is an event log, which only grows: crudput adds events, and none is \
+                 ever changed or deleted"
             )));
         }
         Ok(store)
     }
 
     pub(super) fn writable_store(&self, name: &str) -> Result<StoreRow, Error> {
-        let store = self.document_store(name)?;
-        if store.scope == Scope::Local {
-            return Err(Error::Denied(format!("store {name} is written by the node alone")));
+        let store = self.store(name)?;
+        match store.scope {
+            Scope::Local => {
+                Err(Error::Denied(format!("store {name} is written by the node alone")))
+            }
+            Scope::Access => Err(Error::Denied(format!(
+                "store {name} says who may write to another store, and is changed by granting and \
+                 revoking"
+            ))),
+            Scope::Resource | Scope::Catalog | Scope::Plain => Ok(store),
         }
-        Ok(store)
     }
 }
 
-fn check_store_name(name: &str) -> Result<(), Error> {
+fn same_kind(name: &str, found: StoreKind, asked: Option<StoreKind>) -> Result<(), Error> {
+    match asked {
+        Some(asked) if asked != found => {
+            Err(Error::Conflict(format!("store {name} is of type {found}, not {asked}")))
+        }
+        _ => Ok(()),
+    }
+}
+
+pub(crate) fn check_store_name(name: &str) -> Result<(), Error> {
     let valid = (2..=STORE_NAME_BYTES_MAX).contains(&name.len())
         && name.starts_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit())
         && name

@@ -1,14 +1,17 @@
 //! One transaction of the writer: what a write may do, and the one door for entries.
 
+use super::work::Received;
+use crate::access::AccessCache;
+use crate::commits::Committed;
 use crate::document::{Checked, check_value};
 use crate::error::Error;
-use crate::limits::{MATCH_MS_MAX, UPDATE_BYTES_MAX, WRITE_DOCUMENTS_MAX};
+use crate::limits::{ANNOUNCED_ENTRIES_MAX, MATCH_MS_MAX, UPDATE_BYTES_MAX, WRITE_DOCUMENTS_MAX};
+use crate::new_store::NewStore;
 use crate::query::Criteria;
 use crate::reading;
-use optimusdb_dag::{Entry, Identity, IdentityKeys, Ipld, LogTip, Operation};
+use optimusdb_dag::{Entry, IdentityKeys, Ipld, LogTip, Operation, StoreKind};
 use optimusdb_storage::{Scope, StoreId, StoreRow, Tx};
-use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// Where an entry comes from.
@@ -34,30 +37,76 @@ impl Tips {
 /// A transaction in progress.
 pub(crate) struct Batch<'a> {
     pub(crate) tx: Tx<'a>,
+    pub(super) keys: &'a IdentityKeys,
+    pub(super) accesses: &'a AccessCache,
     tips: &'a mut Tips,
-    keys: &'a IdentityKeys,
-    touched: BTreeMap<StoreId, StoreRow>,
+    touched: BTreeMap<StoreId, Committed>,
+    made: Vec<StoreRow>,
+    pub(super) renamed: Vec<String>,
     entries: [u64; 2],
 }
 
+/// What a transaction has changed.
+#[derive(Debug, Default)]
+pub(crate) struct Changed {
+    /// The stores with new entries, and by how many documents and entries each has grown.
+    pub(crate) grown: Vec<(Committed, (i64, i64))>,
+    /// The stores that were made.
+    pub(crate) made: Vec<StoreRow>,
+    /// The names that stores had before they got others.
+    pub(crate) renamed: Vec<String>,
+    /// New entries, local and remote ones.
+    pub(crate) entries: [u64; 2],
+}
+
 impl<'a> Batch<'a> {
-    pub(crate) fn new(tx: Tx<'a>, tips: &'a mut Tips, keys: &'a IdentityKeys) -> Batch<'a> {
-        Batch { tx, tips, keys, touched: BTreeMap::new(), entries: [0; 2] }
+    pub(crate) fn new(
+        tx: Tx<'a>,
+        tips: &'a mut Tips,
+        keys: &'a IdentityKeys,
+        accesses: &'a AccessCache,
+    ) -> Batch<'a> {
+        let (touched, made, renamed) = (BTreeMap::new(), Vec::new(), Vec::new());
+        Batch { tx, keys, accesses, tips, touched, made, renamed, entries: [0; 2] }
     }
 
-    /// Writes the heads and commits. Answers the stores that changed, and how many entries were
-    /// local and remote.
-    pub(crate) fn commit(mut self) -> Result<(Vec<StoreRow>, [u64; 2]), Error> {
-        for (id, store) in &self.touched {
-            if let Some(tip) = self.tips.0.get(id) {
+    /// Writes the heads and commits. Answers what changed.
+    pub(crate) fn commit(mut self) -> Result<Changed, Error> {
+        let mut grown = Vec::with_capacity(self.touched.len());
+        for (id, committed) in self.touched {
+            let store = &committed.store;
+            if let Some(tip) = self.tips.0.get(&id) {
                 self.tx.set_heads(store, tip.heads().iter().map(|head| &head.cid))?;
             }
+            let by = self.tx.grown(store);
+            grown.push((committed, by));
         }
         self.tx.commit()?;
-        Ok((self.touched.into_values().collect(), self.entries))
+        let Batch { made, renamed, entries, .. } = self;
+        Ok(Changed { grown, made, renamed, entries })
     }
 
-    /// Puts documents that were checked.
+    /// Makes a store with the blocks that define it.
+    pub(crate) fn create(&mut self, new: &NewStore) -> Result<StoreRow, optimusdb_storage::Error> {
+        for (cid, block) in &new.blocks {
+            self.tx.put_block(cid, block)?;
+        }
+        let store = self.tx.create_store(&new.name, new.kind, &new.address, new.scope)?;
+        self.made.push(store.clone());
+        Ok(store)
+    }
+
+    /// Whether this transaction has added entries to that store.
+    pub(super) fn has_touched(&self, store: StoreId) -> bool {
+        self.touched.contains_key(&store)
+    }
+
+    /// The newest part of a log, with what this transaction has added.
+    pub(super) fn tip(&mut self, store: &StoreRow) -> Result<&LogTip, Error> {
+        Ok(tip_of(self.tips, &self.tx, store)?)
+    }
+
+    /// Puts documents or values, or adds events, that were checked.
     pub(crate) fn put(
         &mut self,
         store: &StoreRow,
@@ -65,7 +114,11 @@ impl<'a> Batch<'a> {
     ) -> Result<usize, Error> {
         let count = documents.len();
         for Checked { id, value, .. } in documents {
-            self.append(store, Operation::Put { key: id, value })?;
+            let operation = match store.kind {
+                StoreKind::Documents | StoreKind::KeyValue => Operation::Put { key: id, value },
+                StoreKind::Events => Operation::Add { value },
+            };
+            self.append(store, operation.into_payload(Some(now_ms())))?;
         }
         Ok(count)
     }
@@ -74,7 +127,7 @@ impl<'a> Batch<'a> {
     pub(crate) fn delete(&mut self, store: &StoreRow, keys: Vec<String>) -> Result<usize, Error> {
         let count = keys.len();
         for key in keys {
-            self.append(store, Operation::Del { key })?;
+            self.append(store, Operation::Del { key }.into_payload(Some(now_ms())))?;
         }
         Ok(count)
     }
@@ -108,13 +161,11 @@ impl<'a> Batch<'a> {
         let mut bytes = 0;
         let mut documents = Vec::with_capacity(keys.len());
         for key in keys {
-            let Some(Ipld::Map(mut value)) = self.tx.view().value(store, &key)? else {
-                return Err(derived(store, &key));
+            let value = match (store.kind, fields.get("value")) {
+                (StoreKind::KeyValue, Some(value)) => value.clone(),
+                _ => self.with_fields(store, &key, fields)?,
             };
-            value.extend(fields.iter().map(|(name, v)| (name.clone(), v.clone())));
-            // The id is the key, and stays.
-            value.insert("_id".into(), Ipld::String(key.clone()));
-            let document = check_value(key, Ipld::Map(value))?;
+            let document = check_value(key, value)?;
             bytes += document.bytes;
             if bytes > UPDATE_BYTES_MAX {
                 return Err(Error::TooLarge(format!(
@@ -125,6 +176,21 @@ impl<'a> Batch<'a> {
             documents.push(document);
         }
         Ok(documents)
+    }
+
+    fn with_fields(
+        &self,
+        store: &StoreRow,
+        key: &str,
+        fields: &BTreeMap<String, Ipld>,
+    ) -> Result<Ipld, Error> {
+        let Some(Ipld::Map(mut value)) = self.tx.view().value(store, key)? else {
+            return Err(derived(store, key));
+        };
+        value.extend(fields.iter().map(|(name, v)| (name.clone(), v.clone())));
+        // The id is the key, and stays.
+        value.insert("_id".into(), Ipld::String(key.to_owned()));
+        Ok(Ipld::Map(value))
     }
 
     /// Refuses keys whose documents this store only shows.
@@ -140,9 +206,8 @@ impl<'a> Batch<'a> {
         Ok(())
     }
 
-    /// Makes the next entry of the store's log out of `operation`.
-    pub(crate) fn append(&mut self, store: &StoreRow, operation: Operation) -> Result<(), Error> {
-        let payload = operation.into_payload(Some(now_ms()));
+    /// Makes the next entry of the store's log out of an operation's payload.
+    pub(crate) fn append(&mut self, store: &StoreRow, payload: Ipld) -> Result<Entry, Error> {
         let view = self.tx.view();
         let tip = tip_of(self.tips, &self.tx, store)?;
         let entry = tip
@@ -150,21 +215,23 @@ impl<'a> Batch<'a> {
                 view.entry(cid).ok().flatten().map(|entry| entry.links())
             })
             .map_err(|e| Error::Internal(format!("an entry could not be made: {e}")))?;
-        self.apply(store, &entry, Origin::Local)
+        self.apply(store, &entry, Origin::Local)?;
+        Ok(entry)
     }
 
-    /// Adds verified entries of another writer, parents before children. Known ones change nothing.
-    pub(crate) fn join(
-        &mut self,
-        store: &StoreRow,
-        entries: &[Entry],
-        identities: &[Arc<Identity>],
-    ) -> Result<usize, Error> {
-        for identity in identities {
+    /// Adds what was received: parents before children. Known entries change nothing.
+    pub(crate) fn join(&mut self, store: &StoreRow, received: &Received) -> Result<usize, Error> {
+        for identity in &received.identities {
             self.tx.put_block(&identity.cid, &identity.block)?;
         }
+        for passed in &received.passed {
+            self.tx.put_passed(store, &passed.cid, passed.time, &passed.block)?;
+            if let Some((cid, block)) = &passed.identity {
+                self.tx.put_block(cid, block)?;
+            }
+        }
         let mut new = 0;
-        for entry in entries {
+        for entry in &received.entries {
             if self.tx.view().time_of(&entry.cid())?.is_some() {
                 continue;
             }
@@ -172,13 +239,36 @@ impl<'a> Batch<'a> {
             self.apply(store, entry, Origin::Remote)?;
             new += 1;
         }
+        for passed in &received.passed {
+            tip_of(self.tips, &self.tx, store)?.pass(passed);
+        }
+        for entry in &received.restored {
+            // The heads stay: what is above it is in the log.
+            if self.tx.view().is_passed(&entry.cid())? {
+                self.apply(store, entry, Origin::Remote)?;
+                new += 1;
+            }
+        }
         Ok(new)
     }
 
     /// The one door: every entry that is stored, made here or received, passes through this line.
     fn apply(&mut self, store: &StoreRow, entry: &Entry, origin: Origin) -> Result<(), Error> {
         self.tx.put_entry(store, entry)?;
-        self.touched.entry(store.id).or_insert_with(|| store.clone());
+        if !self.touched.contains_key(&store.id) {
+            // It may have got another name while this waited.
+            let now = self.tx.view().store_at(&store.address)?;
+            let store = now.unwrap_or_else(|| store.clone());
+            self.touched.insert(store.id, Committed { store, made: VecDeque::new() });
+        }
+        if let Some(touched) = self.touched.get_mut(&store.id)
+            && origin == Origin::Local
+        {
+            if touched.made.len() == ANNOUNCED_ENTRIES_MAX {
+                touched.made.pop_front();
+            }
+            touched.made.push_back(entry.block_shared());
+        }
         self.entries[origin as usize] += 1;
         Ok(())
     }

@@ -6,18 +6,25 @@
 //! batch, none of it is kept and every writer in it is told; a full disk is survived, anything else
 //! ends the thread and with it the node, for what is on the disk is then not known.
 
+mod access;
 mod batch;
 mod lanes;
+mod stores;
 mod work;
 
+pub(crate) use access::AccessChange;
 pub(crate) use batch::now_ms;
 pub(crate) use lanes::Lane;
+pub(crate) use stores::beside;
 use work::Failure;
-pub(crate) use work::{Done, NewStore, Work};
+pub(crate) use work::{Done, Received, Work};
 
+use crate::access::AccessCache;
+use crate::commits::Commits;
 use crate::error::{Error, Kind};
 use crate::limits::{BATCH_KIB_MAX, BATCH_WRITES_MAX, IDLE_MS, IDLE_MS_MAX};
 use crate::metrics::WriterFigures;
+pub(crate) use batch::Changed;
 use batch::{Batch, Tips};
 use lanes::{Lanes, Taken};
 use optimusdb_dag::IdentityKeys;
@@ -59,7 +66,9 @@ impl Writer {
     pub(crate) fn start(
         database: Database,
         keys: IdentityKeys,
+        accesses: Arc<AccessCache>,
         figures: WriterFigures,
+        commits: Commits,
     ) -> Result<Writer, Error> {
         let lanes = Arc::new(Lanes::new());
         let (tell, health) = watch::channel(Health::Good);
@@ -67,8 +76,10 @@ impl Writer {
             lanes: Arc::clone(&lanes),
             database,
             keys,
+            accesses,
             tips: Tips::default(),
             figures,
+            commits,
             tell,
             unsettled: true,
         };
@@ -114,8 +125,10 @@ struct Run {
     lanes: Arc<Lanes<Job>>,
     database: Database,
     keys: IdentityKeys,
+    accesses: Arc<AccessCache>,
     tips: Tips,
     figures: WriterFigures,
+    commits: Commits,
     tell: watch::Sender<Health>,
     /// Whether something was committed since the write-ahead log was last moved.
     unsettled: bool,
@@ -213,7 +226,7 @@ impl Run {
         ending.map_or(Ok(()), Err)
     }
 
-    /// Answers whether entries were committed.
+    /// Answers whether anything was committed.
     fn store(&mut self, jobs: Vec<Job>, answers: &mut Vec<Answer>) -> Result<bool, Error> {
         let tx = match self.database.begin() {
             Ok(tx) => tx,
@@ -223,7 +236,7 @@ impl Run {
                 return Err(error);
             }
         };
-        let mut batch = Batch::new(tx, &mut self.tips, &self.keys);
+        let mut batch = Batch::new(tx, &mut self.tips, &self.keys, &self.accesses);
         let mut failure: Option<Error> = None;
         for Job { work, deadline, reply } in jobs {
             let answer = match &failure {
@@ -241,9 +254,15 @@ impl Run {
         if let Some(error) = failure {
             return Err(error);
         }
-        let (stores, entries) = batch.commit()?;
-        self.figures.committed(&self.database, &stores, entries);
-        Ok(!stores.is_empty())
+        let changed = batch.commit()?;
+        self.accesses.committed(changed.grown.iter().map(|(committed, _)| &committed.store));
+        self.figures.committed(&changed);
+        if !changed.renamed.is_empty() {
+            self.figures.renamed(&changed.renamed, &self.database.view().stores()?);
+        }
+        let anything = !changed.grown.is_empty() || !changed.made.is_empty();
+        self.commits.tell(changed.grown.into_iter().map(|(committed, _)| committed));
+        Ok(anything)
     }
 
     fn good(&self) {

@@ -1,11 +1,14 @@
 //! What can be written. Each kind of work first plans, then applies.
 
+use super::access::AccessChange;
 use super::batch::Batch;
 use crate::document::Checked;
 use crate::error::{Error, Kind};
+use crate::new_store::NewStore;
 use crate::query::Criteria;
-use optimusdb_dag::{Address, Cid, Entry, Identity, Ipld, Operation, StoreKind};
-use optimusdb_storage::{Scope, StoreRow};
+use optimusdb_dag::join::Passed;
+use optimusdb_dag::{Address, Entry, Identity, Ipld};
+use optimusdb_storage::StoreRow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
@@ -13,7 +16,7 @@ use std::time::Instant;
 /// One write, checked as far as it can be without the database.
 #[derive(Debug)]
 pub(crate) enum Work {
-    /// Insert or replace documents.
+    /// Insert or replace documents or values, or add events.
     Put { store: StoreRow, documents: Vec<Checked> },
     /// Set fields in all that match.
     Update { store: StoreRow, criteria: Criteria, fields: BTreeMap<String, Ipld> },
@@ -21,23 +24,36 @@ pub(crate) enum Work {
     Delete { store: StoreRow, criteria: Criteria },
     /// Put the document of a TOSCA file, in place of earlier ones of that file name.
     Upload { store: StoreRow, filename: String, document: Checked },
-    /// Add an event to an event log.
-    Append { store: StoreRow, event: Ipld, bytes: usize },
-    /// Add entries received from elsewhere, verified, parents before children, with the identities
-    /// of their writers.
-    Join { store: StoreRow, entries: Vec<Entry>, identities: Vec<Arc<Identity>> },
-    /// Make a store.
-    CreateStore(NewStore),
+    /// Add entries received from elsewhere.
+    Join { store: StoreRow, received: Received },
+    /// Make a store, with the one that says who may write to it.
+    CreateStore(Box<NewStore>),
+    /// Take over a store, and give the stores of the swarm's list the names that it says.
+    Reconcile { new: Option<Box<NewStore>>, names: BTreeMap<Address, String> },
+    /// Offer stores in the swarm's list.
+    Offer { stores: Vec<StoreRow> },
+    /// Change who may write to a store.
+    Access { store: StoreRow, change: AccessChange },
 }
 
-/// A store to be made, with the blocks that define it.
-#[derive(Debug, Clone)]
-pub(crate) struct NewStore {
-    pub(crate) name: String,
-    pub(crate) kind: StoreKind,
-    pub(crate) address: Address,
-    pub(crate) scope: Scope,
-    pub(crate) blocks: Vec<(Cid, Vec<u8>)>,
+/// What a join found to be stored, all of it or nothing.
+#[derive(Debug, Default)]
+pub(crate) struct Received {
+    /// Verified entries, parents before children.
+    pub(crate) entries: Vec<Entry>,
+    /// The identities of their writers, as far as they are new.
+    pub(crate) identities: Vec<Arc<Identity>>,
+    /// What is passed over below them.
+    pub(crate) passed: Vec<Passed>,
+    /// Entries that were stored as passed over and are so no more.
+    pub(crate) restored: Vec<Entry>,
+}
+
+impl Received {
+    fn bytes(&self) -> usize {
+        let entries = self.entries.iter().chain(&self.restored).map(|e| e.block().len());
+        entries.chain(self.passed.iter().map(|p| p.block.len())).sum()
+    }
 }
 
 /// What a write answers once it is committed.
@@ -59,7 +75,7 @@ pub(crate) enum Failure {
 }
 
 /// While planning, only a failing database concerns the others.
-fn planning(error: Error) -> Failure {
+pub(super) fn planning(error: Error) -> Failure {
     match error.kind() {
         Kind::Internal | Kind::Unavailable => Failure::Batch(error),
         _ => Failure::Own(error),
@@ -72,13 +88,37 @@ impl Work {
         match self {
             Work::Put { documents, .. } => documents.iter().map(|d| d.bytes).sum(),
             Work::Upload { document, .. } => document.bytes,
-            Work::Append { bytes, .. } => *bytes,
-            Work::Join { entries, .. } => entries.iter().map(|e| e.block().len()).sum(),
-            Work::Update { .. } | Work::Delete { .. } | Work::CreateStore(_) => 0,
+            Work::Join { received, .. } => received.bytes(),
+            Work::Access { change, .. } => {
+                change.grant.iter().chain(&change.revoke).map(String::len).sum()
+            }
+            Work::Update { .. }
+            | Work::Delete { .. }
+            | Work::CreateStore(_)
+            | Work::Reconcile { .. }
+            | Work::Offer { .. } => 0,
+        }
+    }
+
+    /// The store that a client writes to with it, which takes that this node may.
+    fn written(&self) -> Option<&StoreRow> {
+        match self {
+            Work::Put { store, .. }
+            | Work::Update { store, .. }
+            | Work::Delete { store, .. }
+            | Work::Upload { store, .. } => Some(store),
+            Work::Join { .. }
+            | Work::CreateStore(_)
+            | Work::Reconcile { .. }
+            | Work::Offer { .. }
+            | Work::Access { .. } => None,
         }
     }
 
     pub(crate) fn run(self, batch: &mut Batch<'_>, deadline: Instant) -> Result<Done, Failure> {
+        if let Some(store) = self.written() {
+            batch.may_write(store).map_err(planning)?;
+        }
         let done = match self {
             Work::Put { store, documents } => batch.put(&store, documents),
             Work::Update { store, criteria, fields } => {
@@ -102,36 +142,16 @@ impl Work {
                 earlier.retain(|key| *key != document.id);
                 batch.delete(&store, earlier).and_then(|_| batch.put(&store, vec![document]))
             }
-            Work::Append { store, event, .. } => {
-                batch.append(&store, Operation::Add { value: event }).map(|()| 1)
+            Work::Join { store, received } => batch.join(&store, &received),
+            Work::CreateStore(new) => return batch.create_store(*new).map(Done::Store),
+            Work::Reconcile { new, names } => {
+                return batch.reconcile(new.map(|new| *new), &names).map(Done::Count);
             }
-            Work::Join { store, entries, identities } => batch.join(&store, &entries, &identities),
-            Work::CreateStore(new) => return create_store(batch, new),
+            Work::Offer { stores } => return batch.offer(&stores).map(Done::Count),
+            Work::Access { store, change } => {
+                return batch.change_access(&store, change).map(Done::Count);
+            }
         };
         done.map(Done::Count).map_err(Failure::Batch)
-    }
-}
-
-fn create_store(batch: &mut Batch<'_>, new: NewStore) -> Result<Done, Failure> {
-    let existing = batch.tx.view().store(&new.name).map_err(|e| planning(e.into()))?;
-    if let Some(existing) = existing {
-        if existing.address == new.address {
-            return Ok(Done::Store(existing));
-        }
-        return Err(Failure::Own(Error::Conflict(format!(
-            "store {} exists already, as {} store {}",
-            new.name,
-            existing.kind.as_str(),
-            existing.address
-        ))));
-    }
-    for (cid, block) in &new.blocks {
-        batch.tx.put_block(cid, block).map_err(|e| Failure::Batch(e.into()))?;
-    }
-    match batch.tx.create_store(&new.name, new.kind, &new.address, new.scope) {
-        Ok(store) => Ok(Done::Store(store)),
-        // Refused before anything was changed.
-        Err(error @ optimusdb_storage::Error::TooMany(_)) => Err(Failure::Own(error.into())),
-        Err(error) => Err(Failure::Batch(error.into())),
     }
 }

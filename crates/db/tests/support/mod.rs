@@ -7,7 +7,7 @@
     reason = "each test takes what it needs"
 )]
 
-use optimusdb_db::{Documents, Node, NodeConfig, Query};
+use optimusdb_db::{Blocks, Cid, Documents, Error, Node, NodeConfig, Query};
 use serde_json::{Value, json};
 use std::path::Path;
 use std::time::Duration;
@@ -38,4 +38,35 @@ pub async fn collect(mut documents: Documents) -> Vec<Value> {
     }
     text.push(']');
     serde_json::from_str(&text).unwrap()
+}
+
+/// Blocks read straight from another node.
+pub struct Live(Node, tokio::runtime::Handle);
+
+impl Blocks for Live {
+    type Error = Error;
+
+    fn get(&self, cid: &Cid) -> Result<Option<Vec<u8>>, Error> {
+        self.1.block_on(self.0.block(*cid))
+    }
+
+    fn has(&self, cid: &Cid) -> Result<bool, Error> {
+        Ok(self.get(cid)?.is_some())
+    }
+}
+
+pub fn live(node: &Node) -> Live {
+    Live(node.clone(), tokio::runtime::Handle::current())
+}
+
+pub async fn heads(node: &Node, store: &str) -> Vec<Cid> {
+    let stores = node.stores().await.unwrap();
+    let store = stores.into_iter().find(|s| s.name == store).unwrap();
+    store.heads.iter().map(|head| head.parse().unwrap()).collect()
+}
+
+pub async fn join(into: &Node, from: &Node, store: &str) -> optimusdb_db::Joined {
+    let joined = into.join(store, heads(from, store).await, live(from)).await.unwrap();
+    assert_eq!(joined.refused, []);
+    joined
 }

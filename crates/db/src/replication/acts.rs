@@ -1,0 +1,169 @@
+//! Carrying out what the replicators decide: each act is a task of its own, and what came of it goes
+//! back to the keeper.
+
+use super::Sources;
+use super::keeper::Input;
+use super::shared::heads_of;
+use crate::limits::{FETCHES_MAX, READ_MS_MAX, SYNC_STREAMS_KEPT_MAX, WRITE_MS_MAX};
+use crate::writer::{Done, Lane, Received, Work};
+use optimusdb_dag::replicator::Peer;
+use optimusdb_dag::{Address, Cid};
+use optimusdb_storage::StoreRow;
+use optimusdb_swarm::{PeerId, Swarm, SyncStream};
+use std::collections::HashMap;
+use std::future::Future;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+use tokio::runtime::Handle;
+use tokio::sync::Semaphore;
+use tokio::sync::mpsc::Sender;
+
+/// Whatever waits for a peer or for the disk. Clones are the same.
+#[derive(Clone)]
+pub(super) struct Acts {
+    swarm: Swarm,
+    sources: Sources,
+    inputs: Sender<Input>,
+    runtime: Handle,
+    fetches: Arc<Semaphore>,
+    streams: Arc<Mutex<HashMap<PeerId, SyncStream>>>,
+}
+
+impl Acts {
+    pub(super) fn new(
+        swarm: Swarm,
+        sources: Sources,
+        inputs: Sender<Input>,
+        runtime: Handle,
+    ) -> Acts {
+        let fetches = Arc::new(Semaphore::new(FETCHES_MAX));
+        Acts { swarm, sources, inputs, runtime, fetches, streams: Arc::default() }
+    }
+
+    /// Fetches a block, from these peers first.
+    pub(super) fn fetch(&self, log: Address, cid: Cid, from: Vec<PeerId>) {
+        let (swarm, fetches) = (self.swarm.clone(), Arc::clone(&self.fetches));
+        self.spawn(async move {
+            let _turn = fetches.acquire().await;
+            let block = match swarm.fetch(cid, from).await {
+                Ok(block) => Some(block),
+                Err(error) => {
+                    tracing::debug!("block {cid}: {error}");
+                    None
+                }
+            };
+            Input::Fetched { log, cid, block }
+        });
+    }
+
+    /// Sends a peer a request of fast sync.
+    pub(super) fn ask(
+        &self,
+        log: Address,
+        (peer, id): (Peer, Option<PeerId>),
+        number: u64,
+        request: Vec<u8>,
+    ) {
+        let acts = self.clone();
+        self.spawn(async move {
+            let reply = match id {
+                Some(id) => acts.request(id, request).await,
+                // It left meanwhile.
+                None => None,
+            };
+            Input::Replied { log, peer, number, reply }
+        });
+    }
+
+    /// On the stream that was used before, where there is one: opening one costs a round trip.
+    async fn request(&self, id: PeerId, request: Vec<u8>) -> Option<Vec<u8>> {
+        let kept = self.streams.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
+        if let Some(stream) = kept
+            && let Some(reply) = self.request_on(stream, id, request.clone()).await
+        {
+            return Some(reply);
+        }
+        // The peer may have closed the kept one since.
+        match self.swarm.open_sync(id).await {
+            Ok(stream) => self.request_on(stream, id, request).await,
+            Err(error) => {
+                tracing::debug!("fast sync with {id}: {error}");
+                None
+            }
+        }
+    }
+
+    async fn request_on(
+        &self,
+        mut stream: SyncStream,
+        id: PeerId,
+        request: Vec<u8>,
+    ) -> Option<Vec<u8>> {
+        match stream.request(request).await {
+            Ok(reply) => {
+                let mut kept = self.streams.lock().unwrap_or_else(PoisonError::into_inner);
+                if kept.len() < SYNC_STREAMS_KEPT_MAX {
+                    kept.insert(id, stream);
+                }
+                Some(reply)
+            }
+            Err(error) => {
+                tracing::debug!("fast sync with {id}: {error}");
+                None
+            }
+        }
+    }
+
+    /// Lets go of what is kept of a peer that left.
+    pub(super) fn forget(&self, id: PeerId) {
+        self.streams.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
+    }
+
+    /// Exchanges heads with a peer in OrbitDB's protocol.
+    pub(super) fn exchange_heads(&self, store: StoreRow, peer: Peer, id: PeerId) {
+        let (swarm, readers) = (self.swarm.clone(), Arc::clone(&self.sources.readers));
+        self.spawn(async move {
+            let log = store.address;
+            let reading = tokio::task::spawn_blocking(move || {
+                readers.read(Duration::from_millis(READ_MS_MAX), |view| heads_of(view, &store))
+            });
+            let ours = reading.await.ok().and_then(Result::ok).unwrap_or_default();
+            let blocks = match swarm.exchange_heads(id, log, ours).await {
+                Ok(blocks) => blocks,
+                Err(error) => {
+                    tracing::debug!("heads of {log} with {id}: {error}");
+                    Vec::new()
+                }
+            };
+            Input::Heads { log, peer, blocks }
+        });
+    }
+
+    /// Hands entries to the writer, all or none.
+    pub(super) fn store(&self, store: StoreRow, received: Received) {
+        let writer = Arc::clone(&self.sources.writer);
+        self.spawn(async move {
+            let log = store.address;
+            let deadline = Instant::now() + Duration::from_millis(WRITE_MS_MAX);
+            let work = Work::Join { store, received };
+            let stored = match writer.write(Lane::Remote, work, deadline).await {
+                Ok(Done::Count(new)) => Some(new),
+                Ok(_) => None,
+                Err(error) => {
+                    tracing::warn!("received entries of {log} were not stored: {error}");
+                    None
+                }
+            };
+            Input::Stored { log, stored }
+        });
+    }
+
+    fn spawn(&self, act: impl Future<Output = Input> + Send + 'static) {
+        let inputs = self.inputs.clone();
+        self.runtime.spawn(async move {
+            let outcome = act.await;
+            // Fails when the keeper has ended.
+            let _ = inputs.send(outcome).await;
+        });
+    }
+}

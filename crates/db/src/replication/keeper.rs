@@ -1,0 +1,381 @@
+//! The keeper: one thread that owns the replicators of all shared stores.
+//!
+//! It only decides and hands out; whatever waits for a peer or for the disk's commit is a task that
+//! sends what came of it back as an [`Input`]. Announcements may be lost on their way here, the
+//! answers to what a replicator asked for never are.
+
+use super::acts::Acts;
+use super::host::{Identities, Snapshot};
+use super::peers::Peers;
+use super::status::{Status, StoreStatus};
+use super::{News, Sources, Tell};
+use crate::commits::Committed;
+use crate::limits::{KEEPER_SLEEP_MS_MAX, READ_MS_MAX};
+use crate::writer::Received;
+use optimusdb_dag::replicator::{Act, Offence, Peer, Replicator, Token, Verdict};
+use optimusdb_dag::{Address, Cid};
+use optimusdb_storage::StoreRow;
+use optimusdb_swarm::{Announcement, Event, Events, Swarm};
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+use tokio::runtime::Handle;
+use tokio::sync::mpsc::{Receiver, Sender};
+
+/// What comes to the keeper from this node.
+#[derive(Debug)]
+pub(super) enum Input {
+    /// A store is shared from now on.
+    StoreAdded(StoreRow),
+    /// The answer to [`Act::Fetch`].
+    Fetched { log: Address, cid: Cid, block: Option<Vec<u8>> },
+    /// The answer to [`Act::Ask`]; none when the peer did not answer.
+    Replied { log: Address, peer: Peer, number: u64, reply: Option<Vec<u8>> },
+    /// The answer to [`Act::SendHeads`].
+    Heads { log: Address, peer: Peer, blocks: Vec<Vec<u8>> },
+    /// The answer to [`Act::Store`]: how many entries were new, if they were stored.
+    Stored { log: Address, stored: Option<usize> },
+    /// The node stops.
+    Stop,
+}
+
+/// A store and its replicator.
+struct Kept {
+    store: StoreRow,
+    replicator: Replicator,
+}
+
+/// What the thread owns.
+pub(super) struct Keeper {
+    swarm: Swarm,
+    sources: Sources,
+    status: Status,
+    acts: Acts,
+    runtime: Handle,
+    tell: Tell,
+    started: Instant,
+    stores: HashMap<Address, Kept>,
+    peers: Peers,
+    identities: Identities,
+    tokens: HashMap<Token, Announcement>,
+    last_token: u64,
+    copy_reported: bool,
+}
+
+/// What woke the keeper up.
+enum Woken {
+    Input(Input),
+    Event(Event),
+    Committed(Committed),
+    /// Who may write has changed somewhere.
+    Access,
+    Time,
+    End,
+}
+
+impl Keeper {
+    pub(super) fn new(
+        swarm: Swarm,
+        sources: Sources,
+        status: Status,
+        inputs: Sender<Input>,
+        runtime: Handle,
+        tell: Tell,
+    ) -> Keeper {
+        Keeper {
+            acts: Acts::new(swarm.clone(), sources.clone(), inputs, runtime.clone()),
+            swarm,
+            sources,
+            status,
+            runtime,
+            tell,
+            started: Instant::now(),
+            stores: HashMap::new(),
+            peers: Peers::default(),
+            identities: Identities::default(),
+            tokens: HashMap::new(),
+            last_token: 0,
+            copy_reported: false,
+        }
+    }
+
+    /// Works until the node stops.
+    pub(super) fn run(
+        mut self,
+        mut inputs: Receiver<Input>,
+        mut events: Events,
+        mut committed: Receiver<Committed>,
+    ) {
+        let runtime = self.runtime.clone();
+        let mut accesses = self.sources.accesses.changes();
+        loop {
+            let sleep = self.sleep();
+            let woken = runtime.block_on(async {
+                tokio::select! {
+                    input = inputs.recv() => input.map_or(Woken::End, Woken::Input),
+                    event = events.recv() => event.map_or(Woken::End, Woken::Event),
+                    Some(commit) = committed.recv() => Woken::Committed(commit),
+                    Ok(()) = accesses.changed() => Woken::Access,
+                    () = tokio::time::sleep(sleep) => Woken::Time,
+                }
+            });
+            match woken {
+                Woken::Input(Input::Stop) | Woken::End => return,
+                Woken::Input(input) => self.input(input),
+                Woken::Event(event) => self.event(event),
+                Woken::Committed(commit) => self.announce(commit),
+                Woken::Access => self.judge_anew(),
+                Woken::Time => {}
+            }
+            self.due();
+        }
+    }
+
+    fn now_ms(&self) -> u64 {
+        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// Until something is due.
+    fn sleep(&self) -> Duration {
+        let due_ms = self.stores.values().map(|kept| kept.replicator.due_ms()).min();
+        let left_ms = due_ms.map_or(u64::MAX, |due_ms| due_ms.saturating_sub(self.now_ms()));
+        Duration::from_millis(left_ms.min(KEEPER_SLEEP_MS_MAX))
+    }
+
+    /// Lets every replicator do what is due.
+    fn due(&mut self) {
+        let now = self.now_ms();
+        let due = self.stores.iter().filter(|(_, kept)| kept.replicator.due_ms() <= now);
+        let due: Vec<Address> = due.map(|(log, _)| *log).collect();
+        for log in due {
+            self.with(&log, |now, replicator, host| replicator.on_tick(now, host));
+        }
+    }
+
+    fn input(&mut self, input: Input) {
+        match input {
+            Input::StoreAdded(store) => self.add(store),
+            Input::Fetched { log, cid, block } => self.with(&log, |now, replicator, host| {
+                replicator.on_fetched(now, host, cid, block.as_deref())
+            }),
+            Input::Replied { log, peer, number, reply } => {
+                self.with(&log, |now, replicator, host| {
+                    replicator.on_reply(now, host, peer, number, reply.as_deref())
+                })
+            }
+            Input::Heads { log, peer, blocks } => self
+                .with(&log, |now, replicator, host| replicator.on_heads(now, host, peer, &blocks)),
+            Input::Stored { log, stored } => self.with(&log, |now, replicator, host| {
+                replicator.on_stored(now, host, stored.is_some())
+            }),
+            Input::Stop => {}
+        }
+    }
+
+    fn event(&mut self, event: Event) {
+        match event {
+            Event::PeerUp { peer, native } => {
+                (self.tell)(News::Peer);
+                let number = self.peers.number(peer);
+                for log in self.peers.up(peer, native) {
+                    self.with(&log, |now, replicator, host| {
+                        replicator.on_peer(now, host, number, native)
+                    });
+                }
+            }
+            Event::PeerDown { peer } => {
+                self.acts.forget(peer);
+                let Some((number, logs)) = self.peers.down(peer) else { return };
+                for log in logs {
+                    self.with(&log, |now, replicator, host| {
+                        replicator.on_peer_gone(now, host, number)
+                    });
+                }
+            }
+            Event::Subscribed { peer, log } => {
+                let number = self.peers.number(peer);
+                if let Some(native) = self.peers.subscribed(peer, log) {
+                    self.with(&log, |now, replicator, host| {
+                        replicator.on_peer(now, host, number, native)
+                    });
+                }
+            }
+            Event::Unsubscribed { peer, log } => {
+                let number = self.peers.number(peer);
+                self.peers.unsubscribed(peer, &log);
+                self.with(&log, |now, replicator, host| replicator.on_peer_gone(now, host, number));
+            }
+            Event::Announced { peer, log, block, token } => {
+                let number = self.peers.number(peer);
+                self.last_token += 1;
+                let name = Token(self.last_token);
+                self.tokens.insert(name, token);
+                self.with(&log, |now, replicator, host| {
+                    replicator.on_announced(now, host, number, name, &block)
+                });
+            }
+            Event::Heads { peer, log, blocks } => {
+                let number = self.peers.number(peer);
+                self.with(&log, |now, replicator, host| {
+                    replicator.on_heads(now, host, number, &blocks)
+                });
+            }
+            Event::Copied { why } => tracing::error!(
+                "another node runs with the keys of this one ({why}): the data directory was \
+                 copied; stop one of them, or give it a directory of its own with -repo"
+            ),
+            _ => {}
+        }
+    }
+
+    fn add(&mut self, store: StoreRow) {
+        let log = store.address;
+        let access = match self.sources.accesses.read(&self.sources.readers, &store) {
+            Ok(access) => access,
+            Err(error) => return tracing::error!("{} is not replicated: {error}", store.name),
+        };
+        let seed = u64::from(std::process::id()) ^ (store.id.cast_unsigned() << 32);
+        let replicator = Replicator::new(self.now_ms(), log, access, seed);
+        self.stores.insert(log, Kept { store, replicator });
+        for (peer, native) in self.peers.with(&log) {
+            self.with(&log, |now, replicator, host| replicator.on_peer(now, host, peer, native));
+        }
+    }
+
+    /// Tells the replicators who may write by now, where that can change.
+    fn judge_anew(&mut self) {
+        let stores: Vec<StoreRow> = self.stores.values().map(|kept| kept.store.clone()).collect();
+        for store in stores {
+            match self.sources.accesses.read(&self.sources.readers, &store) {
+                Ok(access) if access.is_mutable() => {
+                    self.with(&store.address, |now, replicator, host| {
+                        replicator.set_access(now, host, access)
+                    });
+                }
+                Ok(_) => {}
+                Err(error) => tracing::error!("who may write to {}: {error}", store.name),
+            }
+        }
+    }
+
+    /// Asks the replicator of a store, in one state of the database, and does what it says.
+    fn with(
+        &mut self,
+        log: &Address,
+        ask: impl FnOnce(u64, &mut Replicator, &Snapshot<'_>) -> Vec<Act>,
+    ) {
+        let now = self.now_ms();
+        let Some(kept) = self.stores.get_mut(log) else { return };
+        let wait = Duration::from_millis(READ_MS_MAX);
+        let (store, identities) = (kept.store.clone(), &self.identities);
+        let acts = self.sources.readers.read(wait, |view| {
+            let host = Snapshot::new(view, &store, identities)?;
+            Ok(ask(now, &mut kept.replicator, &host))
+        });
+        match acts {
+            Ok(acts) => {
+                self.status.set(StoreStatus {
+                    store: store.name.clone(),
+                    behind: kept.replicator.behind(),
+                    peers: kept.replicator.load().peers,
+                });
+                acts.into_iter().for_each(|act| self.act(&store, act));
+            }
+            Err(error) => {
+                // What it was to be told is lost to it; a new one asks the peers again.
+                tracing::error!("the replication of {} begins anew: {error}", store.name);
+                self.stores.remove(log);
+                self.add(store);
+            }
+        }
+    }
+
+    fn act(&mut self, store: &StoreRow, act: Act) {
+        let log = store.address;
+        match act {
+            Act::Fetch { cid, from } => {
+                let from = from.into_iter().filter_map(|peer| self.peers.id(peer)).collect();
+                self.acts.fetch(log, cid, from);
+            }
+            Act::Store { entries, identities, passed, restored } => {
+                if entries.iter().any(|entry| entry.key() == self.sources.own_key) {
+                    self.own_entries_from_elsewhere(store);
+                }
+                let received = Received { entries, identities, passed, restored };
+                self.acts.store(store.clone(), received);
+            }
+            Act::Ask { peer, number, request } => {
+                self.acts.ask(log, (peer, self.peers.id(peer)), number, request);
+            }
+            Act::SendHeads { peer } => {
+                if let Some(id) = self.peers.id(peer) {
+                    self.acts.exchange_heads(store.clone(), peer, id);
+                }
+            }
+            Act::Reconsider => self.with(&log, |now, replicator, host| {
+                let blocks = host.passed().into_iter().filter_map(|cid| host.block(&cid));
+                blocks.flat_map(|block| replicator.reconsider(now, host, &block)).collect()
+            }),
+            Act::Verdict { token, verdict } => {
+                if let Some(announcement) = self.tokens.remove(&token) {
+                    self.hand(self.swarm.validated(announcement, verdict_of(verdict)));
+                }
+            }
+            Act::Blame { peer, why } => {
+                if let Some(id) = self.peers.id(peer) {
+                    self.hand(self.swarm.blame(id, offence_of(why)));
+                }
+            }
+        }
+    }
+}
+
+impl Keeper {
+    /// Tells of a commit: the node, and if the store is shared the swarm of entries made here.
+    fn announce(&self, commit: Committed) {
+        (self.tell)(News::Entries(commit.store.clone()));
+        let log = commit.store.address;
+        if !self.stores.contains_key(&log) {
+            return;
+        }
+        for block in commit.made {
+            self.hand(self.swarm.publish(log, block.to_vec()));
+        }
+    }
+
+    /// Hands something to the swarm, whose task takes it as soon as it has a moment.
+    fn hand(&self, telling: impl Future<Output = Result<(), optimusdb_swarm::Error>>) {
+        if let Err(error) = self.runtime.block_on(telling) {
+            tracing::debug!("the swarm was not told: {error}");
+        }
+    }
+
+    /// Entries signed here that this node does not have: another node has its keys, or it runs on
+    /// an older copy of its own directory. Either way they belong to the log.
+    fn own_entries_from_elsewhere(&mut self, store: &StoreRow) {
+        if std::mem::replace(&mut self.copy_reported, true) {
+            return;
+        }
+        tracing::error!(
+            "peers have entries of {} that were signed with this node's key and that it does not \
+             have: its data directory was copied and both run, or it was restored from a backup. \
+             Nothing is lost; never run two nodes with one directory's keys",
+            store.name
+        );
+    }
+}
+
+fn verdict_of(verdict: Verdict) -> optimusdb_swarm::Verdict {
+    match verdict {
+        Verdict::Accept => optimusdb_swarm::Verdict::Accept,
+        Verdict::Ignore => optimusdb_swarm::Verdict::Ignore,
+        Verdict::Reject => optimusdb_swarm::Verdict::Reject,
+    }
+}
+
+fn offence_of(why: Offence) -> optimusdb_swarm::Offence {
+    match why {
+        Offence::BadReply => optimusdb_swarm::Offence::Forged,
+        Offence::BadEntry => optimusdb_swarm::Offence::Invalid,
+        Offence::Flood => optimusdb_swarm::Offence::Flood,
+    }
+}

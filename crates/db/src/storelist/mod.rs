@@ -1,0 +1,261 @@
+//! The swarm's list of stores: a store itself, `swarm_stores`, in which coordinators offer what they
+//! make, and which every node follows by taking over what it does not have.
+//!
+//! What the list says is in `listing.rs`; here is the task that acts on it. It owns nothing but what
+//! it has read: whatever it changes goes through the writer, in one transaction a store.
+
+mod listing;
+
+pub(crate) use listing::offer;
+
+use crate::adopt;
+use crate::builtin::STORE_LIST;
+use crate::error::{Error, Kind};
+use crate::limits::{
+    LIST_FETCHES_MAX, LIST_GATHER_MS, LIST_LOG_MS, LIST_PASS_ENTRIES_MAX, LIST_RETRY_MS,
+    LIST_RETRY_MS_MAX,
+};
+use crate::new_store::NewStore;
+use crate::node::Node;
+use listing::Listing;
+use optimusdb_dag::{Address, OrderKey, StoreKind};
+use optimusdb_storage::limits::STORES_MAX;
+use optimusdb_storage::{Scope, StoreRow};
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::ControlFlow;
+use std::time::Duration;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep, timeout_at};
+
+/// Follows the list until it is dropped: now, whenever the list has changed, and again after a while
+/// for what could not be had.
+pub(crate) async fn follow(node: Node) {
+    let mut follower = Follower::new(node.clone());
+    loop {
+        if let Err(error) = follower.pass().await {
+            follower.grumble(&format!("the swarm's list of stores could not be followed: {error}"));
+            if error.kind() == Kind::Unavailable {
+                let later = Instant::now() + Duration::from_millis(LIST_RETRY_MS);
+                follower.again = Some(follower.again.map_or(later, |at| at.min(later)));
+            }
+        }
+        let news = node.list_news();
+        match follower.again.take() {
+            None => news.notified().await,
+            Some(at) => {
+                let _waited = timeout_at(at, news.notified()).await;
+            }
+        }
+        if !node.ready().ready {
+            return;
+        }
+        // Many entries come at once, and one look is enough for all of them.
+        sleep(Duration::from_millis(LIST_GATHER_MS)).await;
+    }
+}
+
+struct Follower {
+    node: Node,
+    listing: Listing,
+    /// The newest row of the list's log that was read.
+    read: i64,
+    /// What could not be had, and when to try again.
+    missing: BTreeMap<Address, Missing>,
+    /// When there is something to be done again.
+    again: Option<Instant>,
+    logged: Option<Instant>,
+    unlogged: u64,
+}
+
+struct Missing {
+    tries: u32,
+    due: Instant,
+}
+
+impl Follower {
+    fn new(node: Node) -> Follower {
+        Follower {
+            node,
+            listing: Listing::default(),
+            read: 0,
+            missing: BTreeMap::new(),
+            again: None,
+            logged: None,
+            unlogged: 0,
+        }
+    }
+
+    /// Reads what is new, and makes the stores here what the list says.
+    async fn pass(&mut self) -> Result<(), Error> {
+        self.again = None;
+        let Some(list) = self.node.store_list() else {
+            return Err(Error::Conflict(format!(
+                "the name {STORE_LIST} is taken by another store here"
+            )));
+        };
+        self.read_news(&list).await?;
+        self.list_own(&list).await?;
+        let mut stores = self.node.committed_stores().await?;
+        if self.renames(&stores, None) {
+            self.node.reconcile(None, self.names(&stores, None)).await?;
+            stores = self.node.committed_stores().await?;
+        }
+        self.adopt_missing(&stores).await
+    }
+
+    /// Folds the entries that came since the last time.
+    async fn read_news(&mut self, list: &StoreRow) -> Result<(), Error> {
+        loop {
+            let (list, after) = (list.clone(), self.read);
+            let news: Vec<(i64, OrderKey, optimusdb_dag::Ipld)> = self
+                .node
+                .read(move |view| {
+                    let mut news = Vec::new();
+                    view.log_after(&list, after, |seq, entry| {
+                        news.push((seq, entry.order(), entry.payload().clone()));
+                        match news.len() < LIST_PASS_ENTRIES_MAX {
+                            true => ControlFlow::Continue(()),
+                            false => ControlFlow::Break(()),
+                        }
+                    })?;
+                    Ok(news)
+                })
+                .await?;
+            let last = news.len() < LIST_PASS_ENTRIES_MAX;
+            for (seq, order, payload) in news {
+                self.read = seq;
+                if let Err(why) = self.listing.add(&order, &payload) {
+                    let cid = order.cid;
+                    self.grumble(&format!("entry {cid} of the list of stores is skipped: {why}"));
+                }
+            }
+            if last {
+                return Ok(());
+            }
+        }
+    }
+
+    /// As a coordinator, offers what was made here before there was a list.
+    async fn list_own(&self, list: &StoreRow) -> Result<(), Error> {
+        if !self.node.is_coordinator() {
+            return Ok(());
+        }
+        let stores = self.node.committed_stores().await?;
+        let unlisted: Vec<StoreRow> = stores
+            .into_iter()
+            .filter(|store| may_be_named(store) && store.name != list.name)
+            .filter(|store| !self.listing.has(&store.address) && !store.name.contains('~'))
+            .collect();
+        if unlisted.is_empty() { Ok(()) } else { self.node.offer(unlisted).await }
+    }
+
+    /// Takes over the stores that are offered and not here.
+    async fn adopt_missing(&mut self, stores: &[StoreRow]) -> Result<(), Error> {
+        let here: BTreeSet<Address> = stores.iter().map(|store| store.address).collect();
+        let offered = self.listing.offered();
+        self.missing.retain(|address, _| offered.contains_key(address) && !here.contains(address));
+        let now = Instant::now();
+        if self.node.list_is_urgent() {
+            self.missing.values_mut().for_each(|missing| missing.due = now);
+        }
+        for address in offered.keys().filter(|address| !here.contains(address)) {
+            self.missing.entry(*address).or_insert(Missing { tries: 0, due: now });
+        }
+        let mut due: Vec<(u32, Address, String)> = self
+            .missing
+            .iter()
+            .filter(|(_, missing)| missing.due <= now)
+            .map(|(address, missing)| (missing.tries, *address, offered[address].to_owned()))
+            .collect();
+        if !due.is_empty() && stores.len() >= STORES_MAX {
+            self.grumble(&format!(
+                "{} stores of the swarm's list are not here: this node has {STORES_MAX}, its limit",
+                due.len()
+            ));
+            self.again = Some(now + Duration::from_millis(LIST_RETRY_MS_MAX));
+            return Ok(());
+        }
+        // What was never tried goes first: what cannot be had must not hold up what can.
+        due.sort();
+        let mut due = due.into_iter();
+        let mut gathering = JoinSet::new();
+        loop {
+            while gathering.len() < LIST_FETCHES_MAX
+                && let Some((_, address, name)) = due.next()
+            {
+                let node = self.node.clone();
+                gathering.spawn(async move {
+                    let gathered = adopt::gather(&node, node.source(), &name, address).await;
+                    (address, gathered)
+                });
+            }
+            let Some(gathered) = gathering.join_next().await else { break };
+            let (address, gathered) =
+                gathered.map_err(|e| Error::Internal(format!("taking over a store: {e}")))?;
+            let adopted = match gathered {
+                Ok(new) => self.adopt(new).await,
+                Err(error) => Err(error),
+            };
+            match adopted {
+                Ok(()) => drop(self.missing.remove(&address)),
+                Err(error) => self.put_off(address, &error),
+            }
+        }
+        self.again = self.missing.values().map(|missing| missing.due).min();
+        Ok(())
+    }
+
+    async fn adopt(&self, new: NewStore) -> Result<(), Error> {
+        let stores = self.node.committed_stores().await?;
+        let names = self.names(&stores, Some(new.address));
+        self.node.reconcile(Some(new), names).await
+    }
+
+    /// The names that the list gives to the stores that are here, with one that is about to be.
+    fn names(&self, stores: &[StoreRow], new: Option<Address>) -> BTreeMap<Address, String> {
+        let here = stores.iter().filter(|store| may_be_named(store)).map(|store| store.address);
+        self.listing.names_of(&here.chain(new).collect())
+    }
+
+    fn renames(&self, stores: &[StoreRow], new: Option<Address>) -> bool {
+        let names = self.names(stores, new);
+        stores.iter().any(|store| names.get(&store.address).is_some_and(|name| *name != store.name))
+    }
+
+    fn put_off(&mut self, address: Address, error: &Error) {
+        let Some(missing) = self.missing.get_mut(&address) else { return };
+        let wait = LIST_RETRY_MS.saturating_mul(1 << missing.tries.min(20)).min(LIST_RETRY_MS_MAX);
+        // What this version cannot keep is not looked at again soon.
+        let wait = if error.kind() == Kind::Unavailable { wait } else { LIST_RETRY_MS_MAX };
+        missing.due = Instant::now() + Duration::from_millis(wait);
+        missing.tries = missing.tries.saturating_add(1);
+        self.grumble(&format!("a store of the swarm's list is not here yet: {error}"));
+    }
+
+    /// Logs, but not more often than now and then.
+    fn grumble(&mut self, text: &str) {
+        let now = Instant::now();
+        let gap = Duration::from_millis(LIST_LOG_MS);
+        if self.logged.is_some_and(|last| now < last + gap) {
+            self.unlogged += 1;
+            return;
+        }
+        self.logged = Some(now);
+        match std::mem::take(&mut self.unlogged) {
+            0 => tracing::warn!("{text}"),
+            more => tracing::warn!("{text} (and {more} more like it)"),
+        }
+    }
+}
+
+/// Whether the list may give this store a name: not the built-in ones, and none that says who may
+/// write to another.
+pub(crate) fn may_be_named(store: &StoreRow) -> bool {
+    matches!(store.scope, Scope::Resource | Scope::Plain)
+        && crate::builtin::BUILTIN_STORES.iter().all(|builtin| builtin.name != store.name)
+}
+
+/// Whether this is the list.
+pub(crate) fn is_list(store: &StoreRow) -> bool {
+    store.name == STORE_LIST && store.kind == StoreKind::KeyValue
+}
