@@ -6,6 +6,10 @@ pub(crate) const CONFIG_BYTES_MAX: u64 = 1024 * 1024;
 pub(crate) const TOKEN_FILE_BYTES_MAX: u64 = 16 * 1024;
 /// Longest name that a node gives or takes at start: swarm, region, agent, context. In bytes.
 pub(crate) const NAME_BYTES_MAX: usize = 128;
+/// Peers that `-bootstrap` or the seed peers may name.
+pub(crate) const PEERS_NAMED_MAX: usize = 256;
+/// Largest file that holds a swarm key, in bytes.
+pub(crate) const SWARM_KEY_FILE_BYTES_MAX: u64 = 4 * 1024;
 /// Longest API token, in bytes: it has to fit into a header.
 pub(crate) const API_TOKEN_BYTES_MAX: usize = 4096;
 
@@ -30,3 +34,10 @@ pub(crate) const RUNTIME_STOP_MS_MAX: u64 = 250;
 
 /// Longest message that a log record keeps, in bytes; the rest is cut.
 pub(crate) const LOG_MESSAGE_BYTES_MAX: usize = 8 * 1024;
+
+/// Largest answer of a node that a command reads, in bytes.
+pub(crate) const ANSWER_BYTES_MAX: u64 = 16 * 1024 * 1024;
+/// How long a command waits for a node to take its connection, in milliseconds.
+pub(crate) const CONNECT_TIMEOUT_MS: u64 = 5_000;
+/// How long a command waits for the next part of an answer, in milliseconds: longer than a node takes.
+pub(crate) const ANSWER_TIMEOUT_MS: u64 = 35_000;

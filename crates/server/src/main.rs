@@ -1,12 +1,13 @@
 //! OptimusDB, the program: flags → telemetry → node → HTTP API, until it is asked to stop.
 //!
 //! This room knows HTTP, the command line and the process; documents, stores and the disk are in
-//! `optimusdb-db`. Exit codes: 0 stopped as asked, 1 could not start or failed, 2 wrong usage.
+//! `optimusdb-db`. With a command it asks a running node instead. Exit codes: 0 stopped as asked, 1 could not start or failed, 2 wrong usage.
 
 use std::io::Write;
 use std::process::ExitCode;
 use std::time::Instant;
 
+mod client;
 mod flags;
 mod http;
 mod limits;
@@ -25,6 +26,12 @@ fn main() -> ExitCode {
     let settings = match flags::read(std::env::args_os().skip(1), &|name| std::env::var_os(name)) {
         Ok(flags::Request::Help) => return answer(&flags::help()),
         Ok(flags::Request::Version) => return answer(&format!("{}\n", version::line())),
+        Ok(flags::Request::Ask(command, api)) => {
+            return match client::run(&command, &api) {
+                Ok(text) => answer(&text),
+                Err(why) => refuse(FAILURE, &why),
+            };
+        }
         Ok(flags::Request::Run(settings)) => *settings,
         Err(error) => return refuse(USAGE, &format!("{error} (optimusdb -help lists the flags)")),
     };

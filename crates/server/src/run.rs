@@ -7,17 +7,17 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use optimusdb_db::{LogReceiver, Node, NodeConfig};
+use optimusdb_db::{LogReceiver, NetworkConfig, Node, NodeConfig};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use crate::flags::{Api, Settings};
+use crate::flags::{Api, Network, Settings, file};
 use crate::http::{self, HttpConfig};
 use crate::limits::{
-    BLOCKING_THREADS_MAX, DRAIN_MS_MAX, RUNTIME_STOP_MS_MAX, STOP_MS_MAX, THREAD_STACK_BYTES,
-    WORKERS_MAX, WORKERS_MIN,
+    BLOCKING_THREADS_MAX, DRAIN_MS_MAX, RUNTIME_STOP_MS_MAX, STOP_MS_MAX, SWARM_KEY_FILE_BYTES_MAX,
+    THREAD_STACK_BYTES, WORKERS_MAX, WORKERS_MIN,
 };
 use crate::signals::Signals;
 use crate::version::VERSION;
@@ -67,7 +67,7 @@ async fn live(settings: Settings, logs: LogReceiver, started: Instant) -> Ending
         },
     };
     let opening = tokio::select! {
-        opened = open(&settings, logs) => opened,
+        opened = start(&settings, logs) => opened,
         // Nothing was acknowledged yet, and a node that opens is safe to interrupt.
         name = signals.next() => {
             tracing::info!("{name} before the node was ready: stopping");
@@ -103,6 +103,38 @@ async fn live(settings: Settings, logs: LogReceiver, started: Instant) -> Ending
     };
     let closed = stop(node, serving, stopping, &mut signals).await;
     if asked && closed { Ending::Stopped } else { Ending::Failed }
+}
+
+/// Opens the node and lets it meet its peers.
+async fn start(settings: &Settings, logs: LogReceiver) -> Result<Node, String> {
+    let network = network_config(&settings.network)?;
+    let node = open(settings, logs).await?;
+    match node.join_swarm(network).await {
+        Ok(()) => Ok(node),
+        Err(error) => {
+            node.close().await;
+            Err(error.to_string())
+        }
+    }
+}
+
+/// What the node is to be told of its network; reads the file of the swarm key.
+fn network_config(network: &Network) -> Result<NetworkConfig, String> {
+    let swarm_key = match &network.key_file {
+        None => None,
+        Some(path) => Some(file::read_text(path, SWARM_KEY_FILE_BYTES_MAX).map_err(|error| {
+            format!("cannot read the swarm key {} (-swarm-key): {error}", path.display())
+        })?),
+    };
+    Ok(NetworkConfig {
+        listen: network.host.into_iter().collect(),
+        port: network.port,
+        bootstrap: network.bootstrap.clone(),
+        seeds: network.seeds.clone(),
+        swarm_key,
+        mdns: network.mdns,
+        dht: network.dht,
+    })
 }
 
 /// Opens the node off the runtime's workers: it waits for the disk, after a crash for long.
@@ -153,6 +185,9 @@ async fn greet(settings: &Settings, node: &Node, bound: Option<SocketAddr>, star
         Ok(stores) => stores.len().to_string(),
         Err(error) => format!("unknown ({error})"),
     };
+    for address in node.addrs() {
+        tracing::info!("peers reach this node at {address}");
+    }
     let (ready_ms, repo) = (started.elapsed().as_millis(), settings.repo.display());
     tracing::info!("ready in {ready_ms} ms: {api}, repo {repo}, stores: {stores}");
 }

@@ -20,8 +20,19 @@ fn run(document: &str) {
         eprintln!("SKIPPED: there is no {document}");
         return;
     };
-    let server = Server::start();
-    let count = console::run(document, &markdown, &server.address);
+    // The README shows three nodes; the others find the first.
+    let first = Server::start();
+    let id = first.get("/id").json();
+    let bootstrap = format!("-bootstrap={}", id["data"]["addrs"][0].as_str().unwrap());
+    let mut nodes = vec![("localhost:8089", first)];
+    for shown in ["localhost:8090", "localhost:8091"] {
+        if markdown.contains(shown) {
+            nodes.push((shown, Server::start_with(&[&bootstrap])));
+        }
+    }
+    let addresses: Vec<(&str, &str)> =
+        nodes.iter().map(|(shown, server)| (*shown, server.address.as_str())).collect();
+    let count = console::run(document, &markdown, &addresses);
     println!("{document}: {count} examples");
 }
 

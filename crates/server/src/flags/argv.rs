@@ -1,8 +1,9 @@
 //! Reads a command line the way Go's `flag` package does.
 //!
 //! `-name=value`, `-name value`, the same with two hyphens; for switches `-name` and `-name=false`.
-//! The last of several wins. Flags end at the first argument that is none, and since this program
-//! takes no such arguments, that is an error. Pure: no environment, no IO.
+//! The last of several wins. Flags end at the first argument that is none, and since a node takes no
+//! such arguments, that is an error; a command takes them, also between flags. Pure: no environment,
+//! no IO.
 
 use std::collections::BTreeMap;
 
@@ -26,16 +27,42 @@ pub(crate) enum CommandLine {
 ///
 /// Unknown flag, missing or bad value, an argument that is no flag.
 pub(crate) fn read(arguments: impl IntoIterator<Item = String>) -> Result<CommandLine, UsageError> {
+    read_with(arguments, &mut |stray, last_switch| Err(stray_argument(&stray, last_switch)))
+}
+
+/// The same behind the name of a command, with the arguments that are no flags.
+///
+/// # Errors
+///
+/// Those of [`read`], but for such arguments.
+pub(crate) fn read_command(
+    arguments: impl IntoIterator<Item = String>,
+) -> Result<(CommandLine, Vec<String>), UsageError> {
+    let mut others = Vec::new();
+    let line = read_with(arguments, &mut |other, _| {
+        others.push(other);
+        Ok(())
+    })?;
+    Ok((line, others))
+}
+
+fn read_with(
+    arguments: impl IntoIterator<Item = String>,
+    other: &mut dyn FnMut(String, Option<&'static str>) -> Result<(), UsageError>,
+) -> Result<CommandLine, UsageError> {
     let mut arguments = arguments.into_iter();
     let mut values = BTreeMap::new();
     let mut last_switch = None;
     while let Some(argument) = arguments.next() {
         let Some((name, attached)) = split(&argument)? else {
-            let stray = if argument == "--" { arguments.next() } else { Some(argument) };
-            return match stray {
-                Some(stray) => Err(stray_argument(&stray, last_switch)),
-                None => Ok(CommandLine::Run(values)),
-            };
+            if argument != "--" {
+                other(argument, last_switch)?;
+                continue;
+            }
+            for argument in arguments.by_ref() {
+                other(argument, last_switch)?;
+            }
+            break;
         };
         if let Some(asked) = question(name) {
             return match attached {
@@ -222,6 +249,16 @@ mod tests {
             let message = refusal(arguments);
             assert!(message.contains(expected), "{arguments:?}: {message}");
         }
+    }
+
+    #[test]
+    fn commands_take_arguments_between_flags() {
+        let line = ["a", "-http-port=1", "b", "--", "-c", "--"].map(str::to_owned);
+        let (line, others) = read_command(line).unwrap();
+        let CommandLine::Run(values) = line else { panic!("{line:?}") };
+        assert_eq!(values["http-port"], Value::Number(1));
+        assert_eq!(others, ["a", "b", "-c", "--"]);
+        assert!(read_command(["-prot".to_owned()]).is_err());
     }
 
     #[test]

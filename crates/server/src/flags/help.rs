@@ -3,12 +3,13 @@
 use std::fmt::Write;
 
 use super::definition::{Fallback, Flag, Kind};
-use super::table;
+use super::{command, table};
 
 const HEAD: &str = "\
-OptimusDB, a decentralised document database. With no subcommand it runs a node.
+OptimusDB, a decentralised document database. Without a command it runs a node.
 
 usage: optimusdb [flags]
+       optimusdb COMMAND [arguments] [flags]
 
 A flag is written -name=value, -name value or --name=value; a switch also -name or
 -name=false. Flags win over variables, variables over the configuration file (see
@@ -22,6 +23,14 @@ const INDENT: &str = "        ";
 /// Every flag with its default and its variable.
 pub(crate) fn help() -> String {
     let mut text = HEAD.to_owned();
+    text.push_str("Commands ask the node that runs with the same flags for its API:\n\n");
+    for (name, arguments, doc) in command::COMMANDS {
+        let line = format!("  {name} {arguments}");
+        text.push_str(line.trim_end());
+        text.push('\n');
+        paragraph(&mut text, doc);
+    }
+    text.push_str("\nFlags:\n\n");
     for flag in table::ALL.iter().filter(|flag| flag.on_command_line) {
         entry(&mut text, &title(flag), flag);
     }

@@ -8,16 +8,18 @@ use std::ffi::OsString;
 use std::fmt;
 
 mod argv;
+mod command;
 mod definition;
-mod file;
+pub(crate) mod file;
 mod help;
 mod settings;
 mod suggest;
 mod table;
 mod values;
 
+pub(crate) use command::Command;
 pub(crate) use help::help;
-pub(crate) use settings::{Api, Settings};
+pub(crate) use settings::{Api, Network, Settings};
 pub(crate) use values::Environment;
 
 /// What the user asks of the program.
@@ -29,6 +31,8 @@ pub(crate) enum Request {
     Version,
     /// Run a node.
     Run(Box<Settings>),
+    /// Ask the node that runs with this API.
+    Ask(Command, Api),
 }
 
 /// Why the settings make no sense: one line for the user.
@@ -69,6 +73,18 @@ pub(crate) fn read(
                 .map_err(|_| UsageError(format!("the argument {shown:?} is not UTF-8")))
         })
         .collect::<Result<_, _>>()?;
+    if let Some(name) = arguments.first().and_then(|first| command::named(first)) {
+        let (line, others) = argv::read_command(arguments.into_iter().skip(1))?;
+        return match line {
+            argv::CommandLine::Help => Ok(Request::Help),
+            argv::CommandLine::Version => Ok(Request::Version),
+            argv::CommandLine::Run(given) => {
+                let command = Command::read(name, others)?;
+                let values = values::Values::merge(given, environment)?;
+                Ok(Request::Ask(command, settings::api(&values, environment)?))
+            }
+        };
+    }
     match argv::read(arguments)? {
         argv::CommandLine::Help => Ok(Request::Help),
         argv::CommandLine::Version => Ok(Request::Version),

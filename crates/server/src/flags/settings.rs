@@ -3,13 +3,14 @@
 //! It does not check what only the system knows: whether a port is free or a directory writable.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use super::definition::{Flag, Kind};
 use super::values::{Environment, Source, Values, expand_home, lookup};
 use super::{UsageError, file, table};
-use crate::limits::{API_TOKEN_BYTES_MAX, NAME_BYTES_MAX, TOKEN_FILE_BYTES_MAX};
+use crate::limits::{API_TOKEN_BYTES_MAX, NAME_BYTES_MAX, PEERS_NAMED_MAX, TOKEN_FILE_BYTES_MAX};
 use crate::telemetry::LogFilter;
 
 /// Everything that a user can set, resolved.
@@ -21,6 +22,8 @@ pub(crate) struct Settings {
     pub repo: PathBuf,
     /// Name of the swarm.
     pub swarm: String,
+    /// How the node takes part in it.
+    pub network: Network,
     /// Tag of where the node runs.
     pub region: Option<String>,
     /// Whether the node may create stores.
@@ -50,6 +53,25 @@ pub(crate) struct Api {
     pub context: String,
     /// What clients must present.
     pub token: Option<ApiToken>,
+}
+
+/// How the node meets its peers.
+#[derive(Debug)]
+pub(crate) struct Network {
+    /// Address to listen on; every interface when none.
+    pub host: Option<IpAddr>,
+    /// Port for TCP and QUIC; 0 is any free one.
+    pub port: u16,
+    /// Peers to dial at start and whenever they are lost.
+    pub bootstrap: Vec<String>,
+    /// Further such peers, an address of this node allowed.
+    pub seeds: Vec<String>,
+    /// File with the key that every peer must hold.
+    pub key_file: Option<PathBuf>,
+    /// Whether peers are looked for on the local network.
+    pub mdns: bool,
+    /// Whether peers are found through other peers.
+    pub dht: bool,
 }
 
 /// A secret; it does not show in debug output.
@@ -85,6 +107,7 @@ impl Settings {
             api: if values.switch(&table::HTTP) { Some(api(values, environment)?) } else { None },
             repo: repo(values, environment)?,
             swarm: required_name(values, &table::SWARM)?,
+            network: network(values, environment)?,
             region: optional_name(values, &table::REGION)?,
             coordinator: values.switch(&table::COORDINATOR),
             durable: values.switch(&table::DURABLE),
@@ -99,7 +122,7 @@ impl Settings {
     }
 }
 
-fn api(values: &Values, environment: Environment<'_>) -> Result<Api, UsageError> {
+pub(super) fn api(values: &Values, environment: Environment<'_>) -> Result<Api, UsageError> {
     let host = required_name(values, &table::HTTP_HOST)?;
     let host =
         host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(&host).to_owned();
@@ -110,6 +133,40 @@ fn api(values: &Values, environment: Environment<'_>) -> Result<Api, UsageError>
         context: context(values)?,
         token: token(values, environment)?,
     })
+}
+
+fn network(values: &Values, environment: Environment<'_>) -> Result<Network, UsageError> {
+    let host = optional_name(values, &table::IPFS_HOST)?;
+    let host = host.map(|text| {
+        let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']'));
+        bare.unwrap_or(&text).parse().map_err(|_| {
+            let wanted = "an IP address such as 127.0.0.1 or ::1";
+            UsageError::bad_value(&named(values, &table::IPFS_HOST), wanted, &text)
+        })
+    });
+    let key_file = values.text(&table::SWARM_KEY).filter(|path| !path.is_empty());
+    Ok(Network {
+        host: host.transpose()?,
+        port: u16::try_from(values.number(&table::IPFS_PORT))
+            .expect("invariant: the flag's bounds fit"),
+        bootstrap: list(values, &table::BOOTSTRAP)?,
+        seeds: list(values, &table::SEED_PEERS)?,
+        key_file: key_file.map(|path| expand_home(path, environment)).transpose()?,
+        mdns: values.switch(&table::MDNS),
+        dht: values.switch(&table::DHT),
+    })
+}
+
+/// The texts between the commas, empty ones left out.
+fn list(values: &Values, flag: &Flag) -> Result<Vec<String>, UsageError> {
+    let text = values.text(flag).unwrap_or_default();
+    let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
+    let items: Vec<String> = items.map(str::to_owned).collect();
+    if items.len() > PEERS_NAMED_MAX {
+        let wanted = format!("at most {PEERS_NAMED_MAX} addresses");
+        return Err(UsageError::bad_value(&named(values, flag), &wanted, text));
+    }
+    Ok(items)
 }
 
 /// One segment of a path, of letters that no URL ever escapes (RFC 3986, "unreserved").

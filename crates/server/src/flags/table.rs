@@ -5,7 +5,6 @@
 
 use super::definition::{Fallback, Flag, Kind, PORT};
 
-const PEER_TO_PEER: &str = "peer-to-peer";
 const FILES: &str = "file sharing";
 
 /// What most flags have in common; a definition names what is different.
@@ -183,8 +182,15 @@ pub(crate) static IPFS_PORT: Flag = Flag {
     variable: "OPTIMUSDB_P2P_PORT",
     kind: PORT,
     default: Fallback::Is("4001"),
-    doc: "libp2p port: TCP and QUIC (UDP), all interfaces",
-    later: Some(PEER_TO_PEER),
+    doc: "libp2p port: TCP and QUIC (UDP); 0 takes any free one and logs it",
+    ..ORDINARY
+};
+
+pub(crate) static IPFS_HOST: Flag = Flag {
+    name: "ipfs-host",
+    variable: "OPTIMUSDB_P2P_HOST",
+    default: Fallback::Found("every interface, IPv4 and IPv6"),
+    doc: "address that libp2p listens on",
     ..ORDINARY
 };
 
@@ -193,7 +199,6 @@ pub(crate) static BOOTSTRAP: Flag = Flag {
     variable: "OPTIMUSDB_BOOTSTRAP",
     kind: Kind::List,
     doc: "peers to dial at start: comma-separated multiaddrs, or host, or host:port",
-    later: Some(PEER_TO_PEER),
     ..ORDINARY
 };
 
@@ -203,7 +208,6 @@ pub(crate) static SEED_PEERS: Flag = Flag {
     variable: "OPTIMUSDB_SEED_PEERS",
     kind: Kind::List,
     doc: "comma-separated host:port to keep dialling; names resolve again on every retry",
-    later: Some(PEER_TO_PEER),
     ..ORDINARY
 };
 
@@ -212,7 +216,6 @@ pub(crate) static SWARM_KEY: Flag = Flag {
     variable: "OPTIMUSDB_SWARM_KEY",
     kind: Kind::Path,
     doc: "file with a pre-shared key (/key/swarm/psk/1.0.0/); only holders connect",
-    later: Some(PEER_TO_PEER),
     ..ORDINARY
 };
 
@@ -222,7 +225,6 @@ pub(crate) static MDNS: Flag = Flag {
     kind: Kind::Switch,
     default: Fallback::Is("true"),
     doc: "find peers on the local network",
-    later: Some(PEER_TO_PEER),
     ..ORDINARY
 };
 
@@ -232,7 +234,6 @@ pub(crate) static DHT: Flag = Flag {
     kind: Kind::Switch,
     default: Fallback::Is("true"),
     doc: "Kademlia within the swarm",
-    later: Some(PEER_TO_PEER),
     ..ORDINARY
 };
 
@@ -317,6 +318,7 @@ pub(crate) static ALL: &[&Flag] = &[
     &LOG_LEVEL,
     &LOG_RETENTION_DAYS,
     &IPFS_PORT,
+    &IPFS_HOST,
     &BOOTSTRAP,
     &SEED_PEERS,
     &SWARM_KEY,

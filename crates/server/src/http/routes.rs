@@ -43,6 +43,11 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
         endpoint("/upload", "upload", post(upload::upload)),
         endpoint("/stores", "stores", get(stores::list)),
         endpoint("/stores/{name}", "stores", put(stores::create)),
+        endpoint(
+            "/stores/{name}/access",
+            "access",
+            get(stores::access).post(stores::change_access),
+        ),
         endpoint("/id", "id", get(state::id)),
         endpoint("/peers", "peers", get(state::peers)),
         endpoint("/ems", "ems", get(state::peers)),

@@ -17,15 +17,15 @@ pub(super) async fn id(State(api): State<Arc<Api>>) -> Response {
     struct Id {
         #[serde(flatten)]
         id: NodeId,
-        /// Where peers can dial it; none while the node keeps to itself.
-        addrs: [String; 0],
+        /// Where peers can dial it.
+        addrs: Vec<String>,
     }
-    answer::data(&Id { id: api.node.id(), addrs: [] })
+    answer::data(&Id { id: api.node.id(), addrs: api.node.addrs() })
 }
 
-/// `GET /peers` and `GET /ems`: the peers connected now. A node that keeps to itself has none.
-pub(super) async fn peers() -> Response {
-    answer::json("[]")
+/// `GET /peers` and `GET /ems`: the peers connected now.
+pub(super) async fn peers(State(api): State<Arc<Api>>) -> Response {
+    answer::bare(&api.node.peers())
 }
 
 /// `GET /benchmarks`: not in this version.

@@ -8,8 +8,12 @@
 
 use std::path::Path;
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
+
+/// Time for what one node has from another, on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A command and the answer that the document promises.
 #[derive(Debug, PartialEq, Eq)]
@@ -50,9 +54,10 @@ fn goes_on(command: &str) -> bool {
     command.matches('\'').count() % 2 == 1 || command.ends_with('\\')
 }
 
-/// Runs the examples of a document against a node, in a directory that holds nothing but `docs`, and
+/// Runs the examples of a document against nodes, each named with the address that the document
+/// shows and the one that it has, in a directory that holds nothing but `docs`, and
 /// reports every one that answers differently. Answers how many were run; without curl none can be.
-pub(crate) fn run(document: &str, markdown: &str, address: &str) -> usize {
+pub(crate) fn run(document: &str, markdown: &str, addresses: &[(&str, &str)]) -> usize {
     if Command::new("curl").arg("--version").output().is_err() {
         eprintln!("SKIPPED: the examples of {document} need curl, which is not installed");
         return 0;
@@ -66,8 +71,20 @@ pub(crate) fn run(document: &str, markdown: &str, address: &str) -> usize {
     let examples: Vec<Example> = examples(markdown).into_iter().filter(runs).collect();
     let mut failures = Vec::new();
     for example in &examples {
-        let command = example.command.replace("localhost:8089", address);
-        let answer = sh(&command, home.path());
+        let mut command = example.command.clone();
+        for (shown, address) in addresses {
+            command = command.replace(shown, address);
+        }
+        let started = Instant::now();
+        let mut answer = sh(&command, home.path());
+        // What one node has from another is there soon, not at once.
+        while !fits(&example.answer, &answer)
+            && !example.command.contains("localhost:8089")
+            && started.elapsed() < PATIENCE
+        {
+            std::thread::sleep(Duration::from_millis(20));
+            answer = sh(&command, home.path());
+        }
         if !fits(&example.answer, &answer) {
             let Example { line, command, answer: expected } = example;
             failures.push(format!(

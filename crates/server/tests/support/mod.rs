@@ -21,6 +21,10 @@ pub const PATIENCE: Duration = Duration::from_secs(30);
 /// Lines of the log that wait to be looked at.
 const LINES_MAX: usize = 10_000;
 
+/// Keeps a node to itself: a free port on loopback, and nobody is looked for.
+pub const ALONE: [(&str, &str); 3] =
+    [("OPTIMUSDB_P2P_PORT", "0"), ("OPTIMUSDB_P2P_HOST", "127.0.0.1"), ("OPTIMUSDB_MDNS", "false")];
+
 /// A running node. Killed, and its directory removed, when the test lets go of it.
 pub struct Server {
     child: Child,
@@ -127,6 +131,7 @@ fn spawn(home: &Path, flags: &[&str]) -> Child {
     Command::new(env!("CARGO_BIN_EXE_optimusdb"))
         .env_clear()
         .env("HOME", home)
+        .envs(ALONE)
         .current_dir(home)
         .arg("-http-port=0")
         .args(flags)

@@ -122,6 +122,26 @@ fn the_token_comes_from_flag_variable_or_file_and_stays_secret() {
 }
 
 #[test]
+fn how_the_node_meets_its_peers() {
+    let network = settings(&[], &[]).unwrap().network;
+    assert_eq!((network.port, network.host, network.key_file), (4001, None, None));
+    assert!(network.mdns && network.dht && network.bootstrap.is_empty());
+    let flags = ["-bootstrap=a, b:4002 ,", "-ipfs-host=[::1]", "-swarm-key=~/key", "-dht=false"];
+    let network = settings(&flags, &[("OPTIMUSDB_SEED_PEERS", "c:1")]).unwrap().network;
+    assert_eq!(
+        (network.bootstrap, network.seeds),
+        (vec!["a".into(), "b:4002".into()], vec!["c:1".into()])
+    );
+    assert_eq!(network.host.map(|host| host.to_string()).as_deref(), Some("::1"));
+    assert_eq!(network.key_file.as_deref(), Some(Path::new("/home/u/key")));
+    assert!(!network.dht);
+    assert!(settings(&["-ipfs-host=here"], &[]).unwrap_err().contains("-ipfs-host wants"));
+    let most = vec!["h"; PEERS_NAMED_MAX].join(",");
+    assert!(settings(&[&format!("-bootstrap={most}")], &[]).is_ok());
+    assert!(settings(&[&format!("-bootstrap={most},h")], &[]).is_err());
+}
+
+#[test]
 fn an_address_may_stand_in_brackets() {
     assert_eq!(settings(&["-http-host=[::1]"], &[]).unwrap().api.unwrap().host, "::1");
     assert!(settings(&["-http-host="], &[]).unwrap_err().contains("-http-host wants"));
@@ -135,18 +155,19 @@ fn without_http_there_is_no_api_and_no_token_is_read() {
 
 #[test]
 fn flags_ahead_of_their_capability_are_named_once_each_and_only_when_set() {
-    let notices = settings(&["-bootstrap=x", "-benchmark"], &[("OPTIMUSDB_P2P_PORT", "4002")])
+    let notices = settings(&["-shell", "-benchmark"], &[("OPTIMUSDB_GATEWAY_PORT", "5002")])
         .unwrap()
         .without_effect;
     assert_eq!(
         notices,
         [
-            "OPTIMUSDB_P2P_PORT is accepted and has no effect yet: peer-to-peer comes with a later version",
-            "-bootstrap is accepted and has no effect yet: peer-to-peer comes with a later version",
+            "OPTIMUSDB_GATEWAY_PORT is accepted and has no effect yet: the gateway comes with a later version",
             "-benchmark is accepted and has no effect yet: benchmarking comes with a later version",
+            "-shell is accepted and has no effect yet: the shell comes with a later version",
         ]
     );
-    let off = settings(&["-mdns=false", "-shell=false"], &[("OPTIMUSDB_DHT", "false")]).unwrap();
+    let off =
+        settings(&["-mdns=true", "-shell=false"], &[("OPTIMUSDB_FULL_REPLICA", "false")]).unwrap();
     assert_eq!(off.without_effect, Vec::<String>::new());
 }
 

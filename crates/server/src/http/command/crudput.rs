@@ -9,7 +9,7 @@ use crate::http::answer;
 use crate::http::error::ApiError;
 
 /// The line in `help`.
-pub(super) const HELP: &str = "crudput: insert or replace the documents in 'criteria', each with a string '_id', in the store 'dstype'; all or none";
+pub(super) const HELP: &str = "crudput: insert or replace the documents in 'criteria', each with a string '_id', in the store 'dstype'; all or none; a keyvalue store takes '_id' and 'value', an event log 'value' alone";
 
 /// Puts the documents, which travel in `criteria`.
 pub(super) async fn run(node: &Node, envelope: Envelope) -> Result<Response, ApiError> {

@@ -26,6 +26,8 @@ pub(super) struct Envelope {
     pub(super) update_data: Value,
     /// An object, or null when absent.
     pub(super) options: Value,
+    /// What a command takes beside documents, in any shape: clients pad their requests.
+    args: Value,
 }
 
 impl Envelope {
@@ -59,6 +61,18 @@ impl Envelope {
             criteria: raw.criteria,
             update_data: raw.update_data,
             options: raw.options,
+            args: raw.args,
+        })
+    }
+
+    /// The first of `args`.
+    ///
+    /// # Errors
+    /// A 400 that asks for it, when it is no text or an empty one.
+    pub(super) fn first_arg(&self, wanted: &str) -> Result<&str, ApiError> {
+        let first = self.args.get(0).and_then(Value::as_str).map(str::trim);
+        first.filter(|text| !text.is_empty()).ok_or_else(|| {
+            ApiError::bad_request(format!("'args' must hold {wanted} as its first text."))
         })
     }
 
@@ -128,6 +142,7 @@ struct Raw {
     criteria: Value,
     update_data: Value,
     options: Value,
+    args: Value,
 }
 
 /// The keys that mean something.
@@ -137,6 +152,7 @@ enum Key {
     Criteria,
     UpdateData,
     Options,
+    Args,
     Other,
 }
 
@@ -152,12 +168,13 @@ impl<'de> Deserialize<'de> for Key {
             }
 
             fn visit_str<E>(self, key: &str) -> Result<Key, E> {
-                const KEYS: [(&str, Key); 5] = [
+                const KEYS: [(&str, Key); 6] = [
                     ("method", Key::Method),
                     ("dstype", Key::Dstype),
                     ("criteria", Key::Criteria),
                     ("updatedata", Key::UpdateData),
                     ("options", Key::Options),
+                    ("args", Key::Args),
                 ];
                 let known = KEYS.into_iter().find(|(name, _)| name.eq_ignore_ascii_case(key));
                 Ok(known.map_or(Key::Other, |(_, key)| key))
@@ -188,6 +205,7 @@ impl<'de> Deserialize<'de> for Raw {
                         Key::Criteria => raw.criteria = map.next_value()?,
                         Key::UpdateData => raw.update_data = map.next_value()?,
                         Key::Options => raw.options = map.next_value()?,
+                        Key::Args => raw.args = map.next_value()?,
                         Key::Other => {
                             map.next_value::<IgnoredAny>()?;
                         }

@@ -10,8 +10,6 @@ pub(super) const HELP_POST: &str =
     "post: add the base64 'file' to the swarm's files (not in this version)";
 pub(super) const HELP_GET: &str =
     "get: fetch and save the file args[0] = /ipfs/<cid> (not in this version)";
-pub(super) const HELP_CONNECT: &str =
-    "connect: dial the peer at the multiaddr args[0] (not in this version)";
 pub(super) const HELP_CONTRIBUTIONS: &str =
     "contri: the contributions, oldest first (not in this version)";
 pub(super) const HELP_BENCHMARK: &str =

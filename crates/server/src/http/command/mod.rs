@@ -3,6 +3,7 @@
 //! The way of a command: `body` reads the bytes, `envelope` parses them once, [`Command::run`] hands
 //! the envelope to the command's own file. What a command may take is up to the node.
 
+mod connect;
 mod cruddelete;
 mod crudget;
 mod crudput;
@@ -56,7 +57,7 @@ const COMMANDS: [(Command, &str, &str); 12] = [
     (Command::Sql, "sqldml", later::HELP_SQL),
     (Command::Post, "post", later::HELP_POST),
     (Command::Get, "get", later::HELP_GET),
-    (Command::Connect, "connect", later::HELP_CONNECT),
+    (Command::Connect, "connect", connect::HELP),
     (Command::Contributions, "contri", later::HELP_CONTRIBUTIONS),
     (Command::Benchmark, "benchmark", later::HELP_BENCHMARK),
     (Command::Help, "help", help::HELP),
@@ -86,11 +87,11 @@ impl Command {
             Command::CrudUpdate => crudupdate::run(node, envelope).await,
             Command::CrudDelete => cruddelete::run(node, &envelope).await,
             Command::Query => query::run(node, &envelope).await,
+            Command::Connect => connect::run(node, &envelope).await,
             Command::Help => Ok(help::run()),
             Command::Sql
             | Command::Post
             | Command::Get
-            | Command::Connect
             | Command::Contributions
             | Command::Benchmark => Err(later::refusal(&envelope.cmd)),
         }

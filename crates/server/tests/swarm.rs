@@ -1,0 +1,191 @@
+//! Nodes that are one database: real processes on loopback, found by address.
+#![allow(clippy::unwrap_used, reason = "a test ends where its ground gives way")]
+
+mod support;
+
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use support::{PATIENCE, Server};
+
+/// A node that keeps dialling `others`.
+fn start(flags: &[&str], others: &[&Server]) -> Server {
+    Server::start_with(&with_bootstrap(flags, others))
+}
+
+fn with_bootstrap<'f>(flags: &[&'f str], others: &[&Server]) -> Vec<&'f str> {
+    let addresses: Vec<String> = others.iter().map(|other| multiaddr(other)).collect();
+    let mut flags = flags.to_vec();
+    if !addresses.is_empty() {
+        flags.push(format!("-bootstrap={}", addresses.join(",")).leak());
+    }
+    flags
+}
+
+/// Where a node can be dialled: its TCP address.
+fn multiaddr(node: &Server) -> String {
+    let id = node.get("/id").json();
+    let addresses = id["data"]["addrs"].as_array().unwrap();
+    let tcp = addresses.iter().filter_map(Value::as_str).find(|addr| addr.contains("/tcp/"));
+    tcp.unwrap_or_else(|| panic!("no TCP address in {id}")).to_owned()
+}
+
+fn peer_id(node: &Server) -> String {
+    node.get("/id").json()["data"]["peer_id"].as_str().unwrap().to_owned()
+}
+
+fn peers(node: &Server) -> Vec<Value> {
+    node.get("/peers").json().as_array().unwrap().clone()
+}
+
+fn connect(node: &Server, address: &str) -> (u16, Value) {
+    node.command(&json!({"method": {"cmd": "connect"}, "args": [address]}))
+}
+
+/// Waits until it holds; says what it waited for when it does not come.
+fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
+    let started = Instant::now();
+    while !holds() {
+        assert!(started.elapsed() < PATIENCE, "not within {PATIENCE:?}: {what}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+fn everything(node: &Server, store: &str) -> Value {
+    let options = json!({"sort": [{"_id": 1}]});
+    node.data(
+        &json!({"method": {"cmd": "crudget"}, "dstype": store, "criteria": [], "options": options}),
+    )
+}
+
+fn equal(nodes: &[&Server], store: &str) {
+    eventually(&format!("{store} equal everywhere"), || {
+        let first = everything(nodes[0], store);
+        nodes[1..].iter().all(|node| everything(node, store) == first)
+    });
+}
+
+fn has(node: &Server, id: &str) -> bool {
+    node.find("dsswres", json!([{"_id": id}])) != json!([])
+}
+
+#[test]
+fn what_is_written_on_one_of_three_is_on_all() {
+    let a = start(&[], &[]);
+    let b = start(&[], &[&a]);
+    // C knows B alone: what A writes reaches it through B.
+    let c = start(&[], &[&b]);
+    a.put("dsswres", json!([{"_id": "from-a", "n": 1}]));
+    eventually("from-a on b and c", || has(&b, "from-a") && has(&c, "from-a"));
+    c.put("dsswres", json!([{"_id": "from-c", "n": 2}]));
+    b.put("kbdata", json!([{"_id": "from-b"}]));
+    a.data(&json!({"method": {"cmd": "crudupdate"}, "criteria": [{"_id": "from-a"}], "UpdateData": [{"n": 3}]}));
+    for store in ["dsswres", "kbdata", "kbmetadata"] {
+        equal(&[&a, &b, &c], store);
+    }
+    eventually("the update everywhere", || {
+        [&a, &b, &c].iter().all(|node| node.find("dsswres", json!([{"n": 3}])) != json!([]))
+    });
+    b.data(&json!({"method": {"cmd": "cruddelete"}, "criteria": [{"_id": "from-c"}]}));
+    eventually("the deletion everywhere", || [&a, &b, &c].iter().all(|node| !has(node, "from-c")));
+}
+
+#[test]
+fn a_node_that_was_away_catches_up() {
+    let a = start(&[], &[]);
+    let b = start(&[], &[&a]);
+    a.put("dsswres", json!([{"_id": "before"}]));
+    eventually("before on b", || has(&b, "before"));
+    let home = b.kill();
+    for n in 0..200 {
+        a.put("dsswres", json!([{"_id": format!("k{n}"), "n": n}]));
+    }
+    eventually("b is gone from the peers", || peers(&a).is_empty());
+    let b = Server::start_in(home, &with_bootstrap(&[], &[&a]));
+    equal(&[&a, &b], "dsswres");
+    assert!(has(&b, "k199"));
+}
+
+#[test]
+fn both_sides_of_a_cut_keep_what_they_wrote() {
+    let (a, b) = (start(&[], &[]), start(&[], &[]));
+    for n in 0..50 {
+        a.put("dsswres", json!([{"_id": format!("a{n}")}, {"_id": "both", "from": "a", "n": n}]));
+        b.put("dsswres", json!([{"_id": format!("b{n}")}, {"_id": "both", "from": "b", "n": n}]));
+    }
+    assert!(!has(&a, "b0") && !has(&b, "a0"));
+    assert_eq!(
+        connect(&a, &multiaddr(&b)),
+        (200, json!({"status": 200, "data": "Peer id processed"}))
+    );
+    equal(&[&a, &b], "dsswres");
+    assert_eq!(everything(&a, "dsswres").as_array().unwrap().len(), 101);
+}
+
+#[test]
+fn peers_are_shown_while_they_are_connected() {
+    let a = start(&["-region=eu"], &[]);
+    assert_eq!(peers(&a), Vec::<Value>::new());
+    let b = start(&["-region=us"], &[&a]);
+    eventually("one peer each", || peers(&a).len() == 1 && peers(&b).len() == 1);
+    eventually("what b says of itself", || peers(&a)[0]["region"] == "us");
+    let shown = &peers(&a)[0];
+    assert_eq!(shown["ID"], json!(peer_id(&b)));
+    let addresses = shown["Addrs"].as_array().unwrap();
+    assert!(addresses[0].as_str().unwrap().starts_with("/ip4/127.0.0.1/"), "{shown}");
+    assert_eq!(shown["direction"], "inbound");
+    assert_eq!(peers(&b)[0]["direction"], "outbound");
+    assert!(shown["agent"].as_str().unwrap().starts_with("optimusdb/"), "{shown}");
+    let answer = a.get("/peers");
+    let text = answer.text();
+    assert!(text.starts_with(r#"[{"ID":"12D3KooW"#) && text.contains(r#"","Addrs":["#), "{text}");
+    assert_eq!(a.get("/ems").json()[0]["ID"], json!(peer_id(&b)));
+    drop(b);
+    eventually("b is gone", || peers(&a).is_empty());
+}
+
+#[test]
+fn connect_says_what_is_wrong() {
+    let a = start(&[], &[]);
+    for (address, status, said) in [
+        ("/not/an/address", 400, "address"),
+        ("/ip4/127.0.0.1", 400, ""),
+        ("/ip4/127.0.0.1/tcp/1", 503, "127.0.0.1"),
+        (multiaddr(&a).as_str(), 400, "own"),
+    ] {
+        let started = Instant::now();
+        let (answered, body) = connect(&a, address);
+        let message = body["message"].as_str().unwrap_or_default();
+        assert!(answered == status && message.contains(said), "{address} → {body}");
+        assert!(started.elapsed() < PATIENCE);
+    }
+    let refusal = a.refusal(400, &json!({"method": {"cmd": "connect"}, "args": []}));
+    assert!(refusal.contains("'args'"), "{refusal}");
+}
+
+#[test]
+fn swarms_of_other_names_or_keys_never_mix() {
+    let ours = start(&[], &[]);
+    let theirs = start(&["-swarm=other"], &[]);
+    let (status, body) = connect(&theirs, &multiaddr(&ours));
+    assert_ne!(status, 200, "{body}");
+    assert!(body["message"].as_str().unwrap().contains("swarm"), "{body}");
+
+    let key = |byte: u8| {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let text =
+            format!("/key/swarm/psk/1.0.0/\n/base16/\n{}\n", format!("{byte:02x}").repeat(32));
+        std::fs::write(file.path(), text).unwrap();
+        let flag = format!("-swarm-key={}", file.path().display());
+        (file, flag)
+    };
+    let ((_one, one), (_two, two)) = (key(1), key(2));
+    let (closed, locked) = (start(&[&one], &[]), start(&[&two], &[]));
+    assert_ne!(connect(&closed, &multiaddr(&locked)).0, 200);
+    assert_ne!(connect(&ours, &multiaddr(&closed)).0, 200);
+    let member = start(&[&one], &[&closed]);
+    closed.put("dsswres", json!([{"_id": "for members"}]));
+    eventually("members share", || has(&member, "for members"));
+    ours.put("dsswres", json!([{"_id": "ours"}]));
+    assert!(!has(&theirs, "ours") && !has(&closed, "ours") && peers(&locked).is_empty());
+}
