@@ -23,8 +23,13 @@ pub(crate) fn get_request(path: &str) -> Vec<u8> {
 
 /// The bytes of a command to the API: a POST of the JSON `body`.
 pub(crate) fn command_request(body: &str) -> Vec<u8> {
+    json_request("POST", "/swarmkb/command", body)
+}
+
+/// The bytes of a request that carries the JSON `body`.
+pub(crate) fn json_request(method: &str, path: &str, body: &str) -> Vec<u8> {
     format!(
-        "POST /swarmkb/command HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n\
+        "{method} {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n\
          Content-Length: {}\r\n\r\n{body}",
         body.len(),
     )
@@ -65,7 +70,23 @@ impl Client {
     /// # Errors
     /// When the connection breaks or the answer is not HTTP. The client is of no use afterwards.
     pub(crate) fn send(&mut self, request: &[u8]) -> Result<Response<'_>> {
-        self.stream.write_all(request)?;
+        self.begin(request)?;
+        self.finish()
+    }
+
+    /// Sends one request; [`Client::finish`] waits for its answer.
+    ///
+    /// # Errors
+    /// When the connection breaks.
+    pub(crate) fn begin(&mut self, request: &[u8]) -> Result<()> {
+        Ok(self.stream.write_all(request)?)
+    }
+
+    /// Waits for the whole answer to the request that was begun.
+    ///
+    /// # Errors
+    /// As [`Client::send`].
+    pub(crate) fn finish(&mut self) -> Result<Response<'_>> {
         self.received.clear();
         let head = self.read_head()?;
         match head.body {

@@ -4,11 +4,16 @@
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "what a chore prints is its product")]
 
+mod api;
 mod bench;
 mod client;
 mod crash_soak;
 mod documents;
+mod interop;
+mod javascript;
+mod netns;
 mod process;
+mod simulate;
 mod smoke;
 mod tidy;
 
@@ -23,11 +28,18 @@ Usage: cargo xtask <chore>
 
   tidy                      check the rules of the house that no compiler checks
   smoke                     run the README's examples against a release build
-  bench [--quick] [--only NAME]
-                            measure a release build; --quick leaves out 1,000,000 documents,
-                            --only takes: writes, small, million
+  bench [--quick] [--only NAME] [--bin PATH]
+                            measure a release build, or the node at PATH; --quick leaves out
+                            1,000,000 documents, --only takes: writes, small, swarm, million
+  interop [--release | --bin PATH | --js-only] [--only CASE,…]
+                            play the cases against OrbitDB in JavaScript, with a debug or release
+                            build, or the node at PATH, or JavaScript on both sides
   crash-soak [--rounds N] [--seed N]
                             kill a node under load, again and again, and check what it acknowledged
+  netns [--bin PATH]        nodes on hosts of their own, whose network is cut, slowed and mended
+  simulate [--seeds N] [--from N] [--seed S] [--steps M]
+                            let swarms of simulated nodes run into faults and hostile peers;
+                            --seed does one run and prints all of it, --steps bounds a run
 ";
 
 fn main() -> ExitCode {
@@ -47,7 +59,10 @@ fn run(arguments: &[String]) -> Result<()> {
         "tidy" => tidy::run(workspace_root()),
         "smoke" => smoke::run(),
         "bench" => bench::run(rest),
+        "interop" => interop::run(rest),
         "crash-soak" => crash_soak::run(rest),
+        "netns" => netns::run(rest),
+        "simulate" => simulate::run(rest),
         "help" | "--help" | "-h" => {
             print!("{USAGE}");
             Ok(())

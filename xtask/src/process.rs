@@ -1,10 +1,12 @@
 //! A node as a child process: built, started, watched, stopped or killed.
 
+use std::collections::VecDeque;
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -20,6 +22,11 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(60);
 const POLL_INTERVAL: Duration = Duration::from_millis(2);
 /// What the line that names the address of the API says before it.
 const API_LINE: &str = "API on http://";
+/// A node that finds nobody by itself, on ports that nobody has.
+const ALONE: &[&str] =
+    &["-ipfs-port=0", "-ipfs-host=127.0.0.1", "-gateway-port=0", "-mdns=false", "-dht=false"];
+/// Lines of what a process says that are kept.
+const TAIL_LINES_MAX: usize = 200;
 
 /// Builds the node as it is released and returns the path of the binary.
 ///
@@ -33,6 +40,20 @@ pub(crate) fn build_release() -> Result<PathBuf> {
         .context("cannot start cargo")?;
     ensure!(status.success(), "the release build failed");
     Ok(crate::target_directory().join("release/optimusdb"))
+}
+
+/// Builds the node as it is developed and returns the path of the binary.
+///
+/// # Errors
+/// When the build fails.
+pub(crate) fn build_debug() -> Result<PathBuf> {
+    let status = Command::new(env!("CARGO"))
+        .args(["build", "--package", "optimusdb-server", "--bin", "optimusdb"])
+        .current_dir(crate::workspace_root())
+        .status()
+        .context("cannot start cargo")?;
+    ensure!(status.success(), "the build failed");
+    Ok(crate::target_directory().join("debug/optimusdb"))
 }
 
 /// An empty directory below the build directory, so that figures are those of a disk and not of a
@@ -64,11 +85,34 @@ impl Drop for Scratch {
     }
 }
 
+/// The last lines that a process said, for the report when something goes wrong. Clones are the same
+/// tail.
+#[derive(Clone, Default)]
+pub(crate) struct Tail(Arc<Mutex<VecDeque<String>>>);
+
+impl Tail {
+    /// Adds a line, and drops the oldest one where there are too many.
+    pub(crate) fn push(&self, line: String) {
+        let mut lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if lines.len() == TAIL_LINES_MAX {
+            lines.pop_front();
+        }
+        lines.push_back(line);
+    }
+
+    /// The last `count` lines.
+    pub(crate) fn last(&self, count: usize) -> Vec<String> {
+        let lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        lines.iter().skip(lines.len().saturating_sub(count)).cloned().collect()
+    }
+}
+
 /// A running node. Killed when dropped.
 pub(crate) struct Node {
     child: Child,
     port: u16,
     ready_after: Duration,
+    tail: Tail,
 }
 
 impl Node {
@@ -77,18 +121,28 @@ impl Node {
     /// # Errors
     /// When it ends before it is ready, or is not ready in time.
     pub(crate) fn start(binary: &Path, repo: &Path) -> Result<Node> {
+        Node::start_with(binary, repo, &[])
+    }
+
+    /// As [`Node::start`], with further `flags`. A node finds nobody by itself unless they say so.
+    ///
+    /// # Errors
+    /// As [`Node::start`].
+    pub(crate) fn start_with(binary: &Path, repo: &Path, flags: &[&str]) -> Result<Node> {
         let started = Instant::now();
         let mut child = Command::new(binary)
             .arg(format!("-repo={}", repo.display()))
             .arg("-http-port=0")
+            .args(ALONE.iter().chain(flags))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()
             .with_context(|| format!("cannot start {}", binary.display()))?;
         let stderr = child.stderr.take().expect("invariant: stderr is piped");
-        let mut node = Node { child, port: 0, ready_after: Duration::ZERO };
-        node.port = port_from(stderr)?;
+        let tail = Tail::default();
+        let mut node = Node { child, port: 0, ready_after: Duration::ZERO, tail: tail.clone() };
+        node.port = port_from(stderr, tail)?;
         node.wait_until_ready(started)?;
         node.ready_after = started.elapsed();
         Ok(node)
@@ -102,6 +156,27 @@ impl Node {
     /// From the start of the process to the first 200 of `/readyz`.
     pub(crate) fn ready_after(&self) -> Duration {
         self.ready_after
+    }
+
+    /// The time that cores have worked for the process so far.
+    ///
+    /// # Errors
+    /// Where `/proc` does not tell.
+    pub(crate) fn processor_time(&self) -> Result<Duration> {
+        /// What the kernel counts in, on every machine that Rust supports.
+        const TICKS_PER_SECOND: f64 = 100.0;
+        let path = format!("/proc/{}/stat", self.child.id());
+        let stat = fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))?;
+        // The second field is a name in parentheses and may hold anything.
+        let (_, fields) = stat.rsplit_once(')').context("no name in stat")?;
+        let mut times = fields.split_whitespace().skip(11).take(2).map(str::parse::<u64>);
+        let (user, system) = times.next().zip(times.next()).context("no times in stat")?;
+        Ok(Duration::from_secs_f64((user? + system?) as f64 / TICKS_PER_SECOND))
+    }
+
+    /// What the node said last.
+    pub(crate) fn tail(&self) -> &Tail {
+        &self.tail
     }
 
     /// The memory that the process holds now, in bytes.
@@ -175,21 +250,31 @@ impl Drop for Node {
     }
 }
 
+/// Bytes that were sent over the loopback interface so far, by all processes of the machine.
+///
+/// # Errors
+/// Where `/proc` does not tell.
+pub(crate) fn loopback_bytes() -> Result<u64> {
+    const PATH: &str = "/proc/net/dev";
+    let table = fs::read_to_string(PATH).with_context(|| format!("cannot read {PATH}"))?;
+    let line = table.lines().find_map(|line| line.trim_start().strip_prefix("lo:"));
+    let sent = line.context("no loopback")?.split_whitespace().nth(8).context("no bytes sent")?;
+    Ok(sent.parse()?)
+}
+
 /// Reads the port of the API from what the node says, and keeps reading so that it never waits for
 /// a full pipe.
-fn port_from(stderr: ChildStderr) -> Result<u16> {
+fn port_from(stderr: ChildStderr, tail: Tail) -> Result<u16> {
     let (sender, receiver) = sync_channel(1);
     thread::spawn(move || {
-        let mut said = Vec::new();
         for line in BufReader::new(stderr).lines().map_while(Result::ok) {
-            match port_in(&line) {
+            if let Some(port) = port_in(&line) {
                 // Nobody waits any more after the first.
-                Some(port) => drop(sender.try_send(Ok(port))),
-                None if said.len() < 20 => said.push(line),
-                None => {}
+                drop(sender.try_send(Ok(port)));
             }
+            tail.push(line);
         }
-        let _ = sender.try_send(Err(said.join("\n")));
+        let _ = sender.try_send(Err(tail.last(20).join("\n")));
     });
     wait_for_port(&receiver)
 }

@@ -85,7 +85,7 @@ pub(super) fn fill(port: u16, numbers: Range<u64>) -> Result<()> {
     Ok(())
 }
 
-/// How long each of a number of requests took.
+/// How long each of a number of things took, one at least.
 pub(super) struct Latencies(Vec<Duration>);
 
 impl Latencies {
@@ -105,15 +105,21 @@ impl Latencies {
             taken.push(started.elapsed());
             ensure!(bytes > ANSWER_BYTES_MIN, "no document in the answer");
         }
-        taken.sort();
-        Ok(Latencies(taken))
+        Ok(Latencies::from(taken))
     }
 
-    /// The time in milliseconds that `share` of the requests did not pass; 0.5 is the median.
+    /// The time in milliseconds that `share` of them did not pass; 0.5 is the median.
     pub(super) fn quantile_ms(&self, share: f64) -> f64 {
         let rank = (self.0.len() as f64 * share).ceil() as usize;
         let index = rank.clamp(1, self.0.len()) - 1;
         self.0[index].as_secs_f64() * 1_000.0
+    }
+}
+
+impl From<Vec<Duration>> for Latencies {
+    fn from(mut taken: Vec<Duration>) -> Latencies {
+        taken.sort();
+        Latencies(taken)
     }
 }
 

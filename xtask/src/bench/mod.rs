@@ -9,12 +9,13 @@ mod disk;
 mod load;
 mod million;
 mod small;
+mod swarm;
 mod table;
 mod writes;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 
 use crate::process::{Scratch, build_release};
 use table::Table;
@@ -27,8 +28,12 @@ struct Bench<'a> {
 
 type Part = fn(&Bench<'_>, &mut Table) -> Result<()>;
 
-const PARTS: &[(&str, Part)] =
-    &[("writes", writes::measure), ("small", small::measure), ("million", million::measure)];
+const PARTS: &[(&str, Part)] = &[
+    ("writes", writes::measure),
+    ("small", small::measure),
+    ("swarm", swarm::measure),
+    ("million", million::measure),
+];
 
 /// Measures and prints the table.
 ///
@@ -36,13 +41,13 @@ const PARTS: &[(&str, Part)] =
 /// When the arguments are wrong, or when a node does not build, start, answer or end as it should.
 /// What was measured until then is printed.
 pub(crate) fn run(arguments: &[String]) -> Result<()> {
-    let chosen = choose(arguments)?;
-    let binary = build_release()?;
+    let Choice { parts, binary } = choose(arguments)?;
+    let binary = binary.map_or_else(build_release, Ok)?;
     let scratch = Scratch::new("bench")?;
     let bench = Bench { binary: &binary, scratch: &scratch };
     let mut table = Table::default();
     table.note(disk::describe(&bench)?);
-    let outcome = chosen.iter().try_for_each(|(name, part)| {
+    let outcome = parts.iter().try_for_each(|(name, part)| {
         eprintln!("bench: {name}");
         part(&bench, &mut table)
     });
@@ -50,18 +55,28 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
     outcome
 }
 
-fn choose(arguments: &[String]) -> Result<Vec<(&'static str, Part)>> {
-    let mut parts = PARTS.to_vec();
+struct Choice {
+    parts: Vec<(&'static str, Part)>,
+    /// `None`: a release build of the workspace.
+    binary: Option<PathBuf>,
+}
+
+fn choose(arguments: &[String]) -> Result<Choice> {
+    let (mut parts, mut binary) = (PARTS.to_vec(), None);
     let mut arguments = arguments.iter().map(String::as_str);
     while let Some(argument) = arguments.next() {
         match (argument, argument.strip_prefix("--only=")) {
             ("--quick", _) => parts.retain(|(name, _)| *name != "million"),
             ("--only", _) => keep(&mut parts, arguments.next().unwrap_or(""))?,
             (_, Some(name)) => keep(&mut parts, name)?,
+            ("--bin", _) => {
+                let path = arguments.next().context("bench: --bin takes the path of a node")?;
+                binary = Some(PathBuf::from(path));
+            }
             (other, None) => bail!("bench: unknown argument `{other}`"),
         }
     }
-    Ok(parts)
+    Ok(Choice { parts, binary })
 }
 
 fn keep(parts: &mut Vec<(&'static str, Part)>, wanted: &str) -> Result<()> {
@@ -79,18 +94,22 @@ mod tests {
 
     fn chosen(arguments: &[&str]) -> Result<Vec<&'static str>> {
         let arguments: Vec<String> = arguments.iter().map(|a| (*a).to_owned()).collect();
-        Ok(choose(&arguments)?.into_iter().map(|(name, _)| name).collect())
+        Ok(choose(&arguments)?.parts.into_iter().map(|(name, _)| name).collect())
     }
 
     #[test]
     fn parts_are_chosen_by_the_arguments() {
-        assert_eq!(chosen(&[]).unwrap(), ["writes", "small", "million"]);
-        assert_eq!(chosen(&["--quick"]).unwrap(), ["writes", "small"]);
+        assert_eq!(chosen(&[]).unwrap(), ["writes", "small", "swarm", "million"]);
+        assert_eq!(chosen(&["--quick"]).unwrap(), ["writes", "small", "swarm"]);
         assert_eq!(chosen(&["--only", "small"]).unwrap(), ["small"]);
         assert_eq!(chosen(&["--only=million"]).unwrap(), ["million"]);
-        for wrong in
-            [&["--fast"][..], &["--only"], &["--only", "x"], &["--only=million", "--quick", "x"]]
-        {
+        for wrong in [
+            &["--fast"][..],
+            &["--only"],
+            &["--bin"],
+            &["--only", "x"],
+            &["--only=million", "--quick", "x"],
+        ] {
             assert!(chosen(wrong).is_err(), "{wrong:?}");
         }
     }

@@ -94,7 +94,7 @@ pub(super) fn unexplained_todo(tree: &Tree) -> Vec<Finding> {
 
 /// The texts that people of the project write, as opposed to recorded test data.
 fn written(tree: &Tree) -> impl Iterator<Item = &File> {
-    const EXTENSIONS: &[&str] = &["rs", "toml", "md", "sh", "sql"];
+    const EXTENSIONS: &[&str] = &["rs", "toml", "md", "sh", "sql", "mjs"];
     tree.files.iter().filter(|file| {
         file.path.starts_with(".ci/")
             || EXTENSIONS.iter().any(|extension| file.has_extension(extension))

@@ -136,7 +136,8 @@ fn walk(root: &Path) -> Result<BTreeSet<String>> {
             };
             let path = if directory.is_empty() { name } else { format!("{directory}/{name}") };
             if entry.file_type()?.is_dir() {
-                if !matches!(path.as_str(), "target" | ".git" | "node_modules") {
+                let foreign = path.rsplit('/').next() == Some("node_modules");
+                if !foreign && !matches!(path.as_str(), "target" | ".git") {
                     pending.push(path);
                 }
             } else {
