@@ -73,17 +73,25 @@ impl Replicator {
     ) -> bool {
         if self.refused.get(cid).is_some() {
             self.verdict(token, Verdict::Reject);
-        } else if self.is_known(host, cid) {
-            let first = self.seen.get(cid) == Some(&false);
-            self.verdict(token, if first { Verdict::Accept } else { Verdict::Ignore });
-            if first {
-                self.seen.insert(*cid, true);
-                return true;
-            }
-        } else {
+            self.useless(now, peer);
+            return true;
+        }
+        if !self.is_known(host, cid) {
             return false;
         }
-        self.useless(now, peer);
+        match self.seen.get(cid) {
+            Some(true) => {
+                self.verdict(token, Verdict::Ignore);
+                self.useless(now, peer);
+            }
+            Some(false) => {
+                self.verdict(token, Verdict::Accept);
+                self.seen.insert(*cid, true);
+            }
+            // A pull was faster than a writer in haste, and what it brought is forgotten here
+            // already: nobody is to blame.
+            None => self.verdict(token, Verdict::Ignore),
+        }
         true
     }
 
