@@ -161,7 +161,8 @@ impl Replicator {
             return;
         }
         if !self.wanted.insert(cid, peer, None) {
-            return self.useless(now, peer);
+            // A writer in haste announces more than there is room for. A pull brings all of it.
+            return self.turn_to(peer, now);
         }
         let steps = match shown {
             Shown::Proven(proven) => self.join.on_proven(host, *proven),
