@@ -1,7 +1,6 @@
 //! A node as a child process: built, started, watched, stopped or killed.
 
 use std::collections::VecDeque;
-use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
@@ -9,6 +8,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
+use std::{env, fs};
 
 use anyhow::{Context, Result, bail, ensure};
 
@@ -33,12 +33,7 @@ const TAIL_LINES_MAX: usize = 200;
 /// # Errors
 /// When the build fails.
 pub(crate) fn build_release() -> Result<PathBuf> {
-    let status = Command::new(env!("CARGO"))
-        .args(["build", "--release", "--package", "optimusdb-server", "--bin", "optimusdb"])
-        .current_dir(crate::workspace_root())
-        .status()
-        .context("cannot start cargo")?;
-    ensure!(status.success(), "the release build failed");
+    build(&["--release"])?;
     Ok(crate::target_directory().join("release/optimusdb"))
 }
 
@@ -47,13 +42,27 @@ pub(crate) fn build_release() -> Result<PathBuf> {
 /// # Errors
 /// When the build fails.
 pub(crate) fn build_debug() -> Result<PathBuf> {
-    let status = Command::new(env!("CARGO"))
-        .args(["build", "--package", "optimusdb-server", "--bin", "optimusdb"])
-        .current_dir(crate::workspace_root())
-        .status()
-        .context("cannot start cargo")?;
-    ensure!(status.success(), "the build failed");
+    build(&[])?;
     Ok(crate::target_directory().join("debug/optimusdb"))
+}
+
+fn build(profile: &[&str]) -> Result<()> {
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.args(["build", "--package", "optimusdb-server", "--bin", "optimusdb"]).args(profile);
+    // What cargo told this chore of itself would make build scripts run again, and most of the
+    // packages after them.
+    for (name, _) in env::vars_os() {
+        let own = name.to_str().is_some_and(|name| {
+            name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")
+        });
+        if own {
+            cargo.env_remove(name);
+        }
+    }
+    let status =
+        cargo.current_dir(crate::workspace_root()).status().context("cannot start cargo")?;
+    ensure!(status.success(), "the build failed");
+    Ok(())
 }
 
 /// An empty directory below the build directory, so that figures are those of a disk and not of a
