@@ -234,8 +234,9 @@ pub const FETCH_CANDIDATES_MAX: usize = 8;
 /// How often some native peer is pulled from when nothing else calls for it.
 pub const PULL_PERIOD_MS: u64 = 30_000;
 
-/// The shortest time between two pulls from the same peer.
-pub const PULL_GAP_MS: u64 = 1_000;
+/// The shortest time between two pulls from the same peer: how far a writer in haste
+/// gets ahead of those that follow it by pulls.
+pub const PULL_GAP_MS: u64 = 250;
 
 /// The longest such time: it doubles with every pull that finds differences and
 /// brings nothing.

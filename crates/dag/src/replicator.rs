@@ -312,6 +312,8 @@ impl Replicator {
         let wait_ms = (STORE_RETRY_MS << self.store_failures.min(16)).min(STORE_RETRY_MS_MAX);
         self.store_failures = self.store_failures.saturating_add(1);
         self.paused_until_ms = now.saturating_add(self.jitter.around(wait_ms));
+        // What was to be restored is still stored as passed over.
+        self.reconsider = self.access.is_mutable();
         self.wanted.hasten(self.paused_until_ms, true);
         self.turn_to_all(self.paused_until_ms);
     }

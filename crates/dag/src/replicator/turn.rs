@@ -15,6 +15,8 @@ impl Replicator {
     /// When something is due that a full outbox or a pause would hold up.
     fn work_due_ms(&self) -> Option<u64> {
         let parked_ms = self.parked.values().map(|(at_ms, _)| *at_ms).min();
+        // While something is stored, its end is waited for.
+        let reconsider_ms = (self.reconsider && self.outbox.is_empty()).then_some(0);
         let times = match &self.pulling {
             _ if self.outbox.is_full() => return None,
             Some(pulling) => [
@@ -22,12 +24,14 @@ impl Replicator {
                 self.peers.heads_due_ms(),
                 parked_ms.map(|at_ms| at_ms.max(pulling.idle_ms())),
                 self.wanted.due_ms(),
+                reconsider_ms,
             ],
             None => [
                 Some(self.turn_at_ms),
                 self.peers.heads_due_ms().into_iter().chain(self.peers.pull_due_ms()).min(),
                 parked_ms,
                 self.wanted.due_ms(),
+                reconsider_ms,
             ],
         };
         times.into_iter().flatten().min().map(|at_ms| at_ms.max(self.paused_until_ms))
@@ -58,7 +62,7 @@ impl Replicator {
             }
         }
         self.acts.extend(self.outbox.next());
-        if self.reconsider && self.outbox.is_empty() {
+        if self.reconsider && self.outbox.is_empty() && !self.is_paused(now) {
             // What was passed over before the access changed is all stored by now.
             self.reconsider = false;
             self.acts.push(Act::Reconsider);
