@@ -13,11 +13,25 @@ pub(crate) fn identity(repo: &Repo) -> Result<IdentityKeys, Error> {
         .map_err(|e| Error::Corrupt(format!("the identity keys cannot be used: {e}")))
 }
 
-/// The key of the libp2p host.
+const HOST: &str = "peer.key";
+
+/// The key of the libp2p host. In a directory that was copied it is a new one: to everybody else
+/// two hosts with one key would be one peer, and only one of them would be heard.
 pub(crate) fn host(repo: &Repo) -> Result<HostKey, Error> {
     let unusable = |e: optimusdb_swarm::Error| Error::Corrupt(e.to_string());
-    let bytes = repo.key_file("peer.key", || HostKey::generate().to_bytes().map_err(unusable))?;
-    HostKey::from_bytes(&bytes).map_err(unusable)
+    let copied = repo.put_copied_key_aside(HOST)?;
+    let bytes = repo.key_file(HOST, || HostKey::generate().to_bytes().map_err(unusable))?;
+    repo.note_key(HOST)?;
+    let key = HostKey::from_bytes(&bytes).map_err(unusable)?;
+    if copied {
+        tracing::warn!(
+            "{} is a copy of a data directory, or was restored from one: as the original may still \
+             run, this node takes the new peer id {}, and the old key is kept as keys/{HOST}.copied",
+            repo.path().display(),
+            key.peer_id()
+        );
+    }
+    Ok(key)
 }
 
 fn secret(repo: &Repo, name: &str) -> Result<[u8; 32], Error> {

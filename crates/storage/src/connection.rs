@@ -69,6 +69,15 @@ pub(crate) struct Link {
 }
 
 impl Link {
+    /// Not within a transaction.
+    pub(crate) fn set_durability(&self, durability: Durability) -> Result<(), Error> {
+        let synchronous = match durability {
+            Durability::Full => "FULL",
+            Durability::Relaxed => "NORMAL",
+        };
+        Ok(self.db.pragma_update(None, "synchronous", synchronous)?)
+    }
+
     /// Bounds what runs until the answer is dropped.
     pub(crate) fn until(&self, deadline: Option<Instant>) -> Bounded<'_> {
         let micros = deadline.map_or(0, |at| micros_of(at).max(1));
@@ -105,11 +114,7 @@ pub(crate) fn read_write(place: &Place, durability: Durability) -> Result<Link, 
     db.pragma_update(None, "journal_mode", "WAL")?;
     db.pragma_update(None, "wal_autocheckpoint", WAL_CHECKPOINT_PAGES)?;
     db.pragma_update(None, "journal_size_limit", WAL_KEPT_BYTES)?;
-    let synchronous = match durability {
-        Durability::Full => "FULL",
-        Durability::Relaxed => "NORMAL",
-    };
-    db.pragma_update(None, "synchronous", synchronous)?;
+    link.set_durability(durability)?;
     Ok(link)
 }
 

@@ -19,6 +19,9 @@ use std::sync::Arc;
 #[derive(Debug)]
 pub struct Database {
     link: Link,
+    opened_as: Durability,
+    // As its commits are now: never more durable than that.
+    durability: Durability,
     cache: EntryCache,
     next_seq: i64,
     // Whether there is an entry that was passed over, which one to be stored might be.
@@ -36,6 +39,8 @@ impl Database {
         catalog::create_views(&mut link.db)?;
         let mut database = Database {
             link,
+            opened_as: durability,
+            durability,
             cache: EntryCache::default(),
             next_seq: 0,
             has_passed: false,
@@ -55,8 +60,21 @@ impl Database {
         Arc::clone(&self.fingerprints)
     }
 
-    /// Starts a transaction. Dropping it undoes it.
+    /// Starts a transaction, as durable as the database was opened. Dropping it undoes it.
     pub fn begin(&mut self) -> Result<Tx<'_>, Error> {
+        self.begin_as(self.opened_as)
+    }
+
+    /// Starts a transaction whose commit counts as done then, unless the database was opened as
+    /// relaxed: then all are. Dropping it undoes it.
+    ///
+    /// Relaxed commits lie in the same log as full ones. A full one takes those before it to the
+    /// disk, too, so a power cut never leaves a later one without an earlier one.
+    pub fn begin_as(&mut self, durability: Durability) -> Result<Tx<'_>, Error> {
+        if self.opened_as == Durability::Full && self.durability != durability {
+            self.link.set_durability(durability)?;
+            self.durability = durability;
+        }
         self.link.db.execute_batch("BEGIN IMMEDIATE")?;
         Ok(Tx { database: self, grown: BTreeMap::new(), open: true, failed: false })
     }

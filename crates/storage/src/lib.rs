@@ -7,6 +7,7 @@
 
 mod catalog;
 mod connection;
+mod copied;
 mod database;
 mod entries;
 mod error;

@@ -66,8 +66,7 @@ impl Repo {
         name: &str,
         make: impl FnOnce() -> Result<Vec<u8>, E>,
     ) -> Result<Vec<u8>, E> {
-        let dir = self.path.join("keys");
-        let path = dir.join(name);
+        let path = self.key_path(name);
         match File::open(&path) {
             Ok(file) => {
                 let mut bytes = Vec::new();
@@ -82,12 +81,16 @@ impl Repo {
             }
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
                 let bytes = make()?;
-                make_private_dir(&dir)?;
+                make_private_dir(&self.path.join("keys"))?;
                 write_atomically(&path, &bytes)?;
                 Ok(bytes)
             }
             Err(e) => Err(Error::io("cannot open the key", &path, e).into()),
         }
+    }
+
+    pub(crate) fn key_path(&self, name: &str) -> PathBuf {
+        self.path.join("keys").join(name)
     }
 
     fn check_format(&self) -> Result<(), Error> {
@@ -128,7 +131,7 @@ fn make_private_dir(path: &Path) -> Result<(), Error> {
     sync_parent(path).map_err(fail)
 }
 
-fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), Error> {
+pub(crate) fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     let aside = path.with_extension("new");
     let fail = |e| Error::io("cannot write", path, e);
     // What an interrupted write left may have another mode: it is not written to.

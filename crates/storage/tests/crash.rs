@@ -18,7 +18,7 @@ mod support;
 use disk::Failure;
 use optimusdb_dag::Entry;
 use optimusdb_storage::{Database, Durability, Place};
-use script::{Step, script, take};
+use script::{Commits, Step, script, take};
 use std::collections::{BTreeMap, HashSet};
 use std::io::Write;
 use std::ops::ControlFlow;
@@ -38,7 +38,7 @@ type Dump = BTreeMap<String, Vec<String>>;
 struct Run {
     failure: Failure,
     at: u64,
-    durability: Durability,
+    commits: Commits,
 }
 
 /// What a child did: the steps that it acknowledged, and how many syncs and writes it made, if it
@@ -61,7 +61,11 @@ fn child() {
         "unreadable" => Failure::Unreadable,
         _ => Failure::Torn(number(1)),
     };
-    let durability = if words[3] == "full" { Durability::Full } else { Durability::Relaxed };
+    let commits = match words[3] {
+        "full" => Commits::Full,
+        "relaxed" => Commits::Relaxed,
+        _ => Commits::Mixed,
+    };
     disk::install(failure, number(2));
     let place = Place::File(words[4].into());
     if failure == Failure::Unreadable {
@@ -71,7 +75,7 @@ fn child() {
     let mut database = None;
     for (n, step) in script(failure == Failure::Full).iter().enumerate() {
         let mut tries = 0;
-        while let Err(error) = take(n, step, &place, durability, &mut database) {
+        while let Err(error) = take(n, step, &place, commits, &mut database) {
             tries += 1;
             assert!(failure == Failure::Full && tries < TRIES_MAX, "step {n}: {error}");
         }
@@ -94,8 +98,12 @@ fn run(run: Run, path: &Path) -> Done {
         Failure::Full => ("full", 0),
         Failure::Unreadable => ("unreadable", 0),
     };
-    let durability = if run.durability == Durability::Full { "full" } else { "relaxed" };
-    let role = format!("{failure} {seed} {} {durability} {}", run.at, path.display());
+    let commits = match run.commits {
+        Commits::Full => "full",
+        Commits::Relaxed => "relaxed",
+        Commits::Mixed => "mixed",
+    };
+    let role = format!("{failure} {seed} {} {commits} {}", run.at, path.display());
     let child = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "child", "--nocapture", "--test-threads=1"])
         .env(ROLE, role)
@@ -129,7 +137,7 @@ fn reference(steps: &[Step]) -> Vec<Dump> {
     let mut database = None;
     let mut states = vec![dump(&keep)];
     for (n, step) in steps.iter().enumerate() {
-        take(n, step, &place, Durability::Full, &mut database).unwrap();
+        take(n, step, &place, Commits::Full, &mut database).unwrap();
         states.push(dump(&keep));
     }
     states
@@ -139,9 +147,9 @@ fn reference(steps: &[Step]) -> Vec<Dump> {
 fn check(run: Run, path: &Path, acked: usize, steps: &[Step], states: &[Dump]) -> usize {
     let place = Place::File(path.to_owned());
     // Nothing fails from here on, so there is nothing to wait for the disk for.
-    let durability = Durability::Relaxed;
+    let commits = Commits::Relaxed;
     // The open makes tables and views where there are none: it is the first step, or repeats it.
-    let mut database = Some(Database::open(&place, durability).unwrap());
+    let mut database = Some(Database::open(&place, Durability::Relaxed).unwrap());
     let found = dump(&raw(&place));
     // Steps that change no row, such as a checkpoint, have equal states: take the last.
     let step = states[1..].iter().rposition(|state| *state == found).map(|at| at + 1);
@@ -164,7 +172,7 @@ fn check(run: Run, path: &Path, acked: usize, steps: &[Step], states: &[Dump]) -
 
     database = Some(sound);
     for (n, next) in steps.iter().enumerate().skip(step) {
-        take(n, next, &place, durability, &mut database).unwrap();
+        take(n, next, &place, commits, &mut database).unwrap();
     }
     assert!(dump(&raw(&place)) == states[steps.len()], "{run:?}: it does not go on as before");
     step
@@ -198,7 +206,7 @@ fn closed_heads(database: &Database) {
 /// Runs a child for each of `moments`, on two cores, and hands each outcome to `judge`.
 fn each_moment(
     failure: impl Fn(u64) -> Failure + Sync,
-    durability: Durability,
+    commits: Commits,
     moments: &[u64],
     judge: impl Fn(Run, &Path, Done) + Sync,
 ) {
@@ -209,7 +217,7 @@ fn each_moment(
                 while let Some(&at) = moments.get(next.fetch_add(1, Ordering::Relaxed) as usize) {
                     let dir = tempfile::tempdir().unwrap();
                     let path = dir.path().join("optimusdb.sqlite");
-                    let what = Run { failure: failure(at), at, durability };
+                    let what = Run { failure: failure(at), at, commits };
                     let done = run(what, &path);
                     judge(what, &path, done);
                 }
@@ -219,10 +227,10 @@ fn each_moment(
 }
 
 /// The syncs and writes of a run to the end.
-fn count(failure: Failure, durability: Durability) -> (u64, u64) {
+fn count(failure: Failure, commits: Commits) -> (u64, u64) {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("optimusdb.sqlite");
-    let done = run(Run { failure, at: u64::MAX / 2, durability }, &path);
+    let done = run(Run { failure, at: u64::MAX / 2, commits }, &path);
     done.counted.expect("nothing failed")
 }
 
@@ -230,10 +238,10 @@ fn count(failure: Failure, durability: Durability) -> (u64, u64) {
 fn survives(failure: impl Fn(u64) -> Failure + Sync) {
     let steps = script(false);
     let states = reference(&steps);
-    let (syncs, _) = count(failure(0), Durability::Full);
+    let (syncs, _) = count(failure(0), Commits::Full);
     assert!(syncs > 40, "{syncs} syncs are too few to test anything");
     let moments: Vec<u64> = (1..=syncs).collect();
-    each_moment(failure, Durability::Full, &moments, |run_, path, done| {
+    each_moment(failure, Commits::Full, &moments, |run_, path, done| {
         assert!(done.counted.is_none(), "{run_:?}: the failure did not come");
         let step = check(run_, path, done.acked, &steps, &states);
         // Of equal states the last was taken, so there may seem to be more than there was.
@@ -272,21 +280,21 @@ fn relaxed_loses_the_newest_and_nothing_else() {
     let states = reference(&steps);
     for torn in [false, true] {
         let failure = |at| if torn { Failure::Torn(at) } else { Failure::PowerLost };
-        let (syncs, _) = count(failure(0), Durability::Relaxed);
+        let (syncs, _) = count(failure(0), Commits::Relaxed);
         let moments: Vec<u64> = (1..=syncs).collect();
         let most = AtomicU64::new(0);
-        each_moment(failure, Durability::Relaxed, &moments, |run, path, done| {
+        each_moment(failure, Commits::Relaxed, &moments, |run, path, done| {
             let step = check(run, path, done.acked, &steps, &states);
             most.fetch_max(done.acked.saturating_sub(step) as u64, Ordering::Relaxed);
         });
         assert!(most.load(Ordering::Relaxed) > 5, "the most that was lost: {most:?} steps");
     }
     // The end of the process alone loses nothing.
-    let (syncs, _) = count(Failure::Killed, Durability::Relaxed);
+    let (syncs, _) = count(Failure::Killed, Commits::Relaxed);
     let moments: Vec<u64> = (1..=syncs).collect();
     each_moment(
         |_| Failure::Killed,
-        Durability::Relaxed,
+        Commits::Relaxed,
         &moments,
         |run, path, done| {
             assert!(check(run, path, done.acked, &steps, &states) >= done.acked);
@@ -294,17 +302,41 @@ fn relaxed_loses_the_newest_and_nothing_else() {
     );
 }
 
+/// Steps that wait for the disk among others that do not: none of the first is ever lost, nor
+/// anything from before it.
+#[test]
+fn a_full_commit_takes_those_before_it_to_the_disk() {
+    let steps = script(false);
+    let states = reference(&steps);
+    for torn in [false, true] {
+        let failure = |at| if torn { Failure::Torn(at) } else { Failure::PowerLost };
+        let (syncs, _) = count(failure(0), Commits::Mixed);
+        let (full, _) = count(failure(0), Commits::Full);
+        assert!(syncs + 15 < full, "{syncs} syncs are hardly fewer than {full}");
+        let moments: Vec<u64> = (1..=syncs).collect();
+        let most = AtomicU64::new(0);
+        each_moment(failure, Commits::Mixed, &moments, |run, path, done| {
+            let step = check(run, path, done.acked, &steps, &states);
+            let durable = (0..done.acked).rfind(|n| Commits::Mixed.of(*n) == Durability::Full);
+            let durable = durable.map_or(0, |n| n + 1);
+            assert!(step >= durable, "{run:?}: {durable} steps were durable, {step} are there");
+            most.fetch_max(done.acked.saturating_sub(step) as u64, Ordering::Relaxed);
+        });
+        assert!(most.load(Ordering::Relaxed) > 0, "nothing was lost: is this disk too good?");
+    }
+}
+
 /// A full disk fails steps, each as a whole: tried again, they lead to the same end.
 #[test]
 fn a_full_disk_undoes_whole_steps() {
     let steps = script(true);
     let states = reference(&steps);
-    let (_, writes) = count(Failure::Full, Durability::Full);
+    let (_, writes) = count(Failure::Full, Commits::Full);
     let every = writes / 16;
     let moments: Vec<u64> = (0..16).map(|n| 1 + n * every + n % every).collect();
     each_moment(
         |_| Failure::Full,
-        Durability::Full,
+        Commits::Full,
         &moments,
         |run, path, done| {
             assert_eq!(done.acked, steps.len(), "{run:?}");
@@ -319,7 +351,7 @@ fn a_full_disk_undoes_whole_steps() {
 fn nothing_is_written_after_a_failed_read() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("optimusdb.sqlite");
-    run(Run { failure: Failure::Unreadable, at: 0, durability: Durability::Full }, &path);
+    run(Run { failure: Failure::Unreadable, at: 0, commits: Commits::Full }, &path);
     let place = Place::File(path);
     let database = Database::open(&place, Durability::Full).unwrap();
     assert_eq!(
@@ -334,7 +366,7 @@ fn nothing_is_written_after_a_failed_read() {
 fn write_after_a_failed_read(place: &Place) {
     let mut database = None;
     for (n, step) in script(true).iter().enumerate().filter(|(n, _)| *n < 4) {
-        take(n, step, place, Durability::Full, &mut database).unwrap();
+        take(n, step, place, Commits::Full, &mut database).unwrap();
     }
     // Opened again, it has nothing in its cache.
     drop(database.take());

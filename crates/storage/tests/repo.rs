@@ -158,3 +158,40 @@ fn an_unwritable_directory_is_an_error_that_names_it() {
     }
     fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o700)).unwrap();
 }
+
+/// Puts the key aside if it is a copy, and takes note of what is there then: what a start does.
+fn start(dir: &Path, bytes: &[u8]) -> (bool, Vec<u8>) {
+    let repo = Repo::open(dir).unwrap();
+    let copied = repo.put_copied_key_aside("peer.key").unwrap();
+    let found = key(&repo, "peer.key", bytes).unwrap();
+    repo.note_key("peer.key").unwrap();
+    (copied, found)
+}
+
+#[test]
+fn a_copied_key_is_put_aside_and_a_moved_one_is_not() {
+    let dir = tempfile::tempdir().unwrap();
+    let (original, moved, copy) =
+        (dir.path().join("original"), dir.path().join("moved"), dir.path().join("copy"));
+    assert_eq!(start(&original, b"first"), (false, b"first".to_vec()));
+    let before = files(&original);
+    assert_eq!(start(&original, b"other"), (false, b"first".to_vec()));
+    assert_eq!(files(&original), before, "starting again writes nothing");
+
+    fs::rename(&original, &moved).unwrap();
+    let file = moved.join("keys/peer.key");
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o400)).unwrap();
+    assert_eq!(start(&moved, b"other"), (false, b"first".to_vec()));
+
+    // With the times of the original, as a backup keeps them.
+    let status = std::process::Command::new("cp").arg("-a").args([&moved, &copy]).status();
+    assert!(status.unwrap().success());
+    assert_eq!(start(&copy, b"second"), (true, b"second".to_vec()));
+    assert_eq!(fs::read(copy.join("keys/peer.key.copied")).unwrap(), b"first");
+    assert_eq!(start(&copy, b"other"), (false, b"second".to_vec()));
+    assert_eq!(start(&moved, b"other"), (false, b"first".to_vec()));
+
+    // A note that is none accuses nobody.
+    fs::write(copy.join("keys/peer.key.place"), b"\xff here").unwrap();
+    assert_eq!(start(&copy, b"other"), (false, b"second".to_vec()));
+}
