@@ -56,6 +56,12 @@ pub const WRITE_MS_MAX: u64 = 30_000;
 pub const MATCH_MS_MAX: u64 = 5_000;
 /// How long nothing is written before the writer turns to upkeep, in milliseconds.
 pub const IDLE_MS: u64 = 1_000;
+/// How often the log tells how far a store has come that is catching up with its peers, in
+/// milliseconds. What takes less is not told.
+pub const PROGRESS_MS: u64 = 5_000;
+/// How long received entries may be committed before the disk has them, in milliseconds, as long as
+/// more are received. Peers have them; writes of clients always wait for the disk.
+pub const UNSYNCED_MS_MAX: u64 = 1_000;
 /// How long the writer sleeps when there is no upkeep either, in milliseconds.
 pub const IDLE_MS_MAX: u64 = 3_600_000;
 /// Connections for reading by `_id`; scans never take them.

@@ -139,15 +139,19 @@ impl Acts {
         });
     }
 
-    /// Hands entries to the writer, all or none.
+    /// Hands entries to the writer, all or none. Peers that asked for one too early get it then.
     pub(super) fn store(&self, store: StoreRow, received: Received) {
-        let writer = Arc::clone(&self.sources.writer);
+        let (swarm, writer) = (self.swarm.clone(), Arc::clone(&self.sources.writer));
         self.spawn(async move {
+            let cids = received.cids();
             let log = store.address;
             let deadline = Instant::now() + Duration::from_millis(WRITE_MS_MAX);
             let work = Work::Join { store, received };
             let stored = match writer.write(Lane::Remote, work, deadline).await {
-                Ok(Done::Count(new)) => Some(new),
+                Ok(Done::Count(new)) => {
+                    swarm.stored(&cids);
+                    Some(new)
+                }
                 Ok(_) => None,
                 Err(error) => {
                     tracing::warn!("received entries of {log} were not stored: {error}");

@@ -45,6 +45,7 @@ impl Collector for Figures {
             ),
             ("connections_refused", "Connections refused at the gate", swarm.connections_refused),
             ("peers_refused", "Peers sent away for their swarm or version", swarm.peers_refused),
+            ("offences", "What peers did that they should not have done", swarm.offences),
             ("peers_banned", "Peers banned for what they did", swarm.peers_banned),
         ];
         for (name, help, value) in counters {

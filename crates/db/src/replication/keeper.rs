@@ -7,6 +7,7 @@
 use super::acts::Acts;
 use super::host::{Identities, Snapshot};
 use super::peers::Peers;
+use super::progress::{Line, Progress};
 use super::status::{Status, StoreStatus};
 use super::{News, Sources, Tell};
 use crate::commits::Committed;
@@ -42,6 +43,7 @@ pub(super) enum Input {
 struct Kept {
     store: StoreRow,
     replicator: Replicator,
+    progress: Progress,
 }
 
 /// What the thread owns.
@@ -164,9 +166,14 @@ impl Keeper {
             }
             Input::Heads { log, peer, blocks } => self
                 .with(&log, |now, replicator, host| replicator.on_heads(now, host, peer, &blocks)),
-            Input::Stored { log, stored } => self.with(&log, |now, replicator, host| {
-                replicator.on_stored(now, host, stored.is_some())
-            }),
+            Input::Stored { log, stored } => {
+                if let (Some(kept), Some(entries)) = (self.stores.get_mut(&log), stored) {
+                    kept.progress.stored(entries);
+                }
+                self.with(&log, |now, replicator, host| {
+                    replicator.on_stored(now, host, stored.is_some())
+                });
+            }
             Input::Stop => {}
         }
     }
@@ -235,7 +242,7 @@ impl Keeper {
         };
         let seed = u64::from(std::process::id()) ^ (store.id.cast_unsigned() << 32);
         let replicator = Replicator::new(self.now_ms(), log, access, seed);
-        self.stores.insert(log, Kept { store, replicator });
+        self.stores.insert(log, Kept { store, replicator, progress: Progress::default() });
         for (peer, native) in self.peers.with(&log) {
             self.with(&log, |now, replicator, host| replicator.on_peer(now, host, peer, native));
         }
@@ -273,9 +280,13 @@ impl Keeper {
         });
         match acts {
             Ok(acts) => {
+                let behind = kept.replicator.behind();
+                if let Some(line) = kept.progress.look(now, behind.unwrap_or(0)) {
+                    tell_progress(&store.name, &line);
+                }
                 self.status.set(StoreStatus {
                     store: store.name.clone(),
-                    behind: kept.replicator.behind(),
+                    behind,
                     peers: kept.replicator.load().peers,
                 });
                 acts.into_iter().for_each(|act| self.act(&store, act));
@@ -361,6 +372,17 @@ impl Keeper {
              Nothing is lost; never run two nodes with one directory's keys",
             store.name
         );
+    }
+}
+
+fn tell_progress(store: &str, line: &Line) {
+    match line {
+        Line::Behind { stored, seconds, missing } => tracing::info!(
+            "{store} is catching up: {stored} entries in {seconds} s, at least {missing} are missing"
+        ),
+        Line::Level { stored, seconds } => {
+            tracing::info!("{store} is level with its peers: {stored} entries in {seconds} s");
+        }
     }
 }
 

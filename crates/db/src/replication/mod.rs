@@ -10,6 +10,7 @@ mod figures;
 mod host;
 mod keeper;
 mod peers;
+mod progress;
 mod shared;
 mod status;
 

@@ -22,13 +22,13 @@ pub(crate) use work::{Done, Received, Work};
 use crate::access::AccessCache;
 use crate::commits::Commits;
 use crate::error::{Error, Kind};
-use crate::limits::{BATCH_KIB_MAX, BATCH_WRITES_MAX, IDLE_MS, IDLE_MS_MAX};
+use crate::limits::{BATCH_KIB_MAX, BATCH_WRITES_MAX, IDLE_MS, IDLE_MS_MAX, UNSYNCED_MS_MAX};
 use crate::metrics::WriterFigures;
 pub(crate) use batch::Changed;
 use batch::{Batch, Tips};
 use lanes::{Lanes, Taken};
 use optimusdb_dag::IdentityKeys;
-use optimusdb_storage::{Checkpoint, Database};
+use optimusdb_storage::{Checkpoint, Database, Durability};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -82,6 +82,7 @@ impl Writer {
             commits,
             tell,
             unsettled: true,
+            unsynced: None,
         };
         let thread = std::thread::Builder::new()
             .name("writer".into())
@@ -132,6 +133,8 @@ struct Run {
     tell: watch::Sender<Health>,
     /// Whether something was committed since the write-ahead log was last moved.
     unsettled: bool,
+    /// Since when there is a commit that did not wait for the disk.
+    unsynced: Option<Instant>,
 }
 
 type Answer = (oneshot::Sender<Result<Done, Error>>, Result<Done, Error>);
@@ -228,7 +231,8 @@ impl Run {
 
     /// Answers whether anything was committed.
     fn store(&mut self, jobs: Vec<Job>, answers: &mut Vec<Answer>) -> Result<bool, Error> {
-        let tx = match self.database.begin() {
+        let durability = self.durability(&jobs);
+        let tx = match self.database.begin_as(durability) {
             Ok(tx) => tx,
             Err(error) => {
                 let error = Error::from(error);
@@ -263,6 +267,19 @@ impl Run {
         let anything = !changed.grown.is_empty() || !changed.made.is_empty();
         self.commits.tell(changed.grown.into_iter().map(|(committed, _)| committed));
         Ok(anything)
+    }
+
+    /// A client waits until the disk has its write. What was received nobody has been promised: the
+    /// peers have it, and would send it again after a power cut. The next local write takes it to
+    /// the disk, too, or a pause, or what is received a moment later.
+    fn durability(&mut self, jobs: &[Job]) -> Durability {
+        let received = jobs.iter().all(|job| matches!(job.work, Work::Join { .. }));
+        let patience = Duration::from_millis(UNSYNCED_MS_MAX);
+        if received && self.unsynced.get_or_insert_with(Instant::now).elapsed() < patience {
+            return Durability::Relaxed;
+        }
+        self.unsynced = None;
+        Durability::Full
     }
 
     fn good(&self) {

@@ -7,7 +7,7 @@ use crate::error::{Error, Kind};
 use crate::new_store::NewStore;
 use crate::query::Criteria;
 use optimusdb_dag::join::Passed;
-use optimusdb_dag::{Address, Entry, Identity, Ipld};
+use optimusdb_dag::{Address, Cid, Entry, Identity, Ipld};
 use optimusdb_storage::StoreRow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -50,6 +50,13 @@ pub(crate) struct Received {
 }
 
 impl Received {
+    /// The blocks that this node has once they are stored, and may not have had before.
+    pub(crate) fn cids(&self) -> Vec<Cid> {
+        let entries = self.entries.iter().map(Entry::cid);
+        let identities = self.identities.iter().map(|identity| identity.cid);
+        entries.chain(identities).chain(self.passed.iter().map(|passed| passed.cid)).collect()
+    }
+
     fn bytes(&self) -> usize {
         let entries = self.entries.iter().chain(&self.restored).map(|e| e.block().len());
         entries.chain(self.passed.iter().map(|p| p.block.len())).sum()
