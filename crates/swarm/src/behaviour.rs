@@ -7,18 +7,22 @@ use libp2p::identity::Keypair;
 use libp2p::kad::store::{MemoryStore, MemoryStoreConfig};
 use libp2p::swarm::NetworkBehaviour;
 use libp2p::swarm::behaviour::toggle::Toggle;
-use libp2p::{StreamProtocol, autonat, connection_limits, dcutr, identify, kad, mdns, ping, relay};
+use libp2p::{
+    PeerId, StreamProtocol, autonat, connection_limits, dcutr, identify, kad, mdns, ping, relay,
+};
 
 use crate::agent::{Agent, encoded};
 use crate::gate::Gate;
 use crate::gossip;
 use crate::limits::{
-    ADDRESSES_PER_PEER_MAX, CONNECTIONS_PER_PEER_MAX, INCOMING_CONNECTIONS_MAX, KNOWN_PEERS_MAX,
+    ADDRESSES_PER_PEER_MAX, AUTONAT_BOOT_DELAY, AUTONAT_CLIENTS_PERIOD, AUTONAT_DIALS_PER_PEER_MAX,
+    AUTONAT_REFRESH_INTERVAL, AUTONAT_RETRY_INTERVAL, AUTONAT_SERVER_INTERVAL, AUTONAT_TIMEOUT,
+    AUTONAT_VERDICTS_MAX, CONNECTIONS_PER_PEER_MAX, INCOMING_CONNECTIONS_MAX, KNOWN_PEERS_MAX,
     NEGOTIATING_STREAMS_MAX, OUTGOING_CONNECTIONS_MAX, PENDING_INCOMING_CONNECTIONS_MAX,
     PENDING_OUTGOING_CONNECTIONS_MAX, PING_INTERVAL, PING_TIMEOUT, RELAYED_BYTES_MAX,
     RELAYED_TIMEOUT,
 };
-use crate::{Error, SwarmConfig, bitswap, streams};
+use crate::{Error, SwarmConfig, streams};
 
 /// Everything a host does.
 #[derive(NetworkBehaviour)]
@@ -26,7 +30,6 @@ pub(crate) struct Behaviour {
     pub(crate) gate: Gate,
     pub(crate) limits: connection_limits::Behaviour,
     pub(crate) streams: streams::Behaviour,
-    pub(crate) bitswap: bitswap::Behaviour,
     pub(crate) identify: identify::Behaviour,
     pub(crate) ping: ping::Behaviour,
     pub(crate) gossip: gossip::Behaviour,
@@ -38,19 +41,17 @@ pub(crate) struct Behaviour {
     pub(crate) autonat: autonat::Behaviour,
 }
 
-/// Sets the behaviour up. The streams of bitswap are for its engine.
+/// Sets the behaviour up.
 pub(crate) fn build(
     config: &SwarmConfig,
     relay_client: relay::client::Behaviour,
-) -> Result<(Behaviour, bitswap::Streams), Error> {
+) -> Result<Behaviour, Error> {
     let key = config.key.keypair();
     let own = config.key.id();
-    let (bitswap, bitswap_streams) = bitswap::Behaviour::new();
-    let behaviour = Behaviour {
+    Ok(Behaviour {
         gate: Gate::default(),
         limits: connection_limits::Behaviour::new(limits()),
         streams: streams::Behaviour::new(),
-        bitswap,
         identify: identify::Behaviour::new(identify(config, key)),
         ping: ping::Behaviour::new(
             ping::Config::new().with_interval(PING_INTERVAL).with_timeout(PING_TIMEOUT),
@@ -58,12 +59,11 @@ pub(crate) fn build(
         gossip: gossip::behaviour(key.clone())?,
         kad: config.dht.then(|| kademlia(config)).transpose()?.into(),
         mdns: config.mdns.then(|| local_discovery(config)).flatten().into(),
-        relay: relay::Behaviour::new(own, relaying()),
+        relay: relaying(own),
         relay_client,
         dcutr: dcutr::Behaviour::new(own),
-        autonat: autonat::Behaviour::new(own, autonat::Config::default()),
-    };
-    Ok((behaviour, bitswap_streams))
+        autonat: autonat::Behaviour::new(own, autonat()),
+    })
 }
 
 /// How the swarm below treats connections.
@@ -134,10 +134,37 @@ fn local_discovery(config: &SwarmConfig) -> Option<mdns::tokio::Behaviour> {
     }
 }
 
-fn relaying() -> relay::Config {
-    relay::Config {
+/// Offered to nobody until this node knows an address to be reached at: see `relays.rs`.
+fn relaying(own: PeerId) -> relay::Behaviour {
+    let config = relay::Config {
         max_circuit_bytes: RELAYED_BYTES_MAX,
         max_circuit_duration: RELAYED_TIMEOUT,
         ..relay::Config::default()
+    };
+    let mut behaviour = relay::Behaviour::new(own, config);
+    behaviour.set_status(Some(relay::Status::Disable));
+    behaviour
+}
+
+/// Finds out who reaches this node.
+///
+/// libp2p would leave out peers at private addresses, since a neighbour says nothing about the
+/// internet. But swarms live on private networks, too: those of a cluster, a company or a VPN, with
+/// NATs between them. So everybody is asked, and `relays.rs` keeps the verdicts apart, so that a
+/// neighbour's does not hide a stranger's. Whoever asks is dialled at the address that it is
+/// connected from, and at no other.
+fn autonat() -> autonat::Config {
+    autonat::Config {
+        timeout: AUTONAT_TIMEOUT,
+        boot_delay: AUTONAT_BOOT_DELAY,
+        retry_interval: AUTONAT_RETRY_INTERVAL,
+        refresh_interval: AUTONAT_REFRESH_INTERVAL,
+        throttle_server_period: AUTONAT_SERVER_INTERVAL,
+        confidence_max: AUTONAT_VERDICTS_MAX,
+        max_peer_addresses: ADDRESSES_PER_PEER_MAX,
+        throttle_clients_peer_max: AUTONAT_DIALS_PER_PEER_MAX,
+        throttle_clients_period: AUTONAT_CLIENTS_PERIOD,
+        only_global_ips: false,
+        ..autonat::Config::default()
     }
 }

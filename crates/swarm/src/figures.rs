@@ -31,6 +31,8 @@ pub struct SwarmFigures {
     pub connections_refused: u64,
     /// Peers that were sent away for their swarm or version.
     pub peers_refused: u64,
+    /// What peers did that they should not have done.
+    pub offences: u64,
     /// Peers that were banned.
     pub peers_banned: u64,
     /// Blocks that were fetched and served.
@@ -55,6 +57,7 @@ pub(crate) struct Counters {
     pub(crate) announcements_unsent: AtomicU64,
     pub(crate) connections_refused: AtomicU64,
     pub(crate) peers_refused: AtomicU64,
+    pub(crate) offences: AtomicU64,
     pub(crate) peers_banned: AtomicU64,
 }
 
@@ -87,6 +90,7 @@ impl Counters {
             announcements_unsent: read(&self.announcements_unsent),
             connections_refused: read(&self.connections_refused),
             peers_refused: read(&self.peers_refused),
+            offences: read(&self.offences),
             peers_banned: read(&self.peers_banned),
             bitswap: Counts::default(),
         }

@@ -29,6 +29,7 @@ use crate::known::Known;
 use crate::limits::{
     CONNECTED_PEERS_TARGET, FAREWELL_DELAY, IDENTIFY_TIMEOUT, SHUTDOWN_TIMEOUT, TICK,
 };
+use crate::lookups::Lookups;
 use crate::outbox::Outbox;
 use crate::peers::Peers;
 use crate::rate::Bucket;
@@ -75,19 +76,21 @@ pub(crate) struct Waiter {
 pub(crate) struct Rates {
     pub(crate) announcements: Bucket,
     pub(crate) bytes: Bucket,
+    /// How often it is held against the peer that it announced more.
+    pub(crate) floods: Bucket,
 }
 
 /// What a host is made of.
 pub(crate) struct Parts {
     pub(crate) swarm: Box<libp2p::Swarm<Behaviour>>,
     pub(crate) control: streams::Control,
+    pub(crate) bitswap: Bitswap,
     pub(crate) profile: Profile,
     pub(crate) shared: Shared,
     pub(crate) serving: Arc<Serving>,
     pub(crate) events: EventSender,
     pub(crate) commands: mpsc::Receiver<Command>,
     pub(crate) weak_commands: mpsc::WeakSender<Command>,
-    pub(crate) bitswap: Bitswap,
     pub(crate) dialler: Dialler,
 }
 
@@ -95,13 +98,13 @@ pub(crate) struct Parts {
 pub(crate) struct Host {
     pub(crate) swarm: Box<libp2p::Swarm<Behaviour>>,
     pub(crate) control: streams::Control,
+    pub(crate) bitswap: Bitswap,
     pub(crate) profile: Profile,
     pub(crate) shared: Shared,
     pub(crate) serving: Arc<Serving>,
     pub(crate) events: EventSender,
     pub(crate) commands: mpsc::Receiver<Command>,
     pub(crate) weak_commands: mpsc::WeakSender<Command>,
-    pub(crate) bitswap: Bitswap,
     pub(crate) open: HashSet<Address>,
     pub(crate) accepting: HashMap<Address, AbortHandle>,
     pub(crate) outbox: Outbox,
@@ -112,6 +115,9 @@ pub(crate) struct Host {
     pub(crate) waiters: HashMap<ConnectionId, Waiter>,
     pub(crate) encounters: Encounters,
     pub(crate) relays: Relays,
+    /// Whether this node relays to others: it does once one of them reached it.
+    pub(crate) relaying: bool,
+    pub(crate) lookups: Lookups,
     /// Something to report when there is room: that the repository is copied.
     pub(crate) copied: Option<String>,
     pub(crate) hinted: Option<Instant>,
@@ -125,13 +131,13 @@ impl Host {
         Box::new(Host {
             swarm: parts.swarm,
             control: parts.control,
+            bitswap: parts.bitswap,
             profile: parts.profile,
             shared: parts.shared,
             serving: parts.serving,
             events: parts.events,
             commands: parts.commands,
             weak_commands: parts.weak_commands,
-            bitswap: parts.bitswap,
             dialler: parts.dialler,
             open: HashSet::new(),
             accepting: HashMap::new(),
@@ -142,6 +148,8 @@ impl Host {
             waiters: HashMap::new(),
             encounters: Encounters::default(),
             relays: Relays::default(),
+            relaying: false,
+            lookups: Lookups::new(Instant::now()),
             copied: None,
             hinted: None,
             leaving: HashMap::new(),
@@ -183,6 +191,7 @@ impl Host {
 
     /// Says goodbye: closed connections tell the peers at once, broken ones only after a time.
     async fn stop(mut self: Box<Self>) {
+        self.bitswap.close();
         for (_, accepting) in self.accepting.drain() {
             accepting.abort();
         }
@@ -230,7 +239,9 @@ impl Host {
         }
         // A caller that gave up waits no more.
         self.waiters.retain(|_, waiter| !waiter.reply.is_closed());
-        self.look_for_relays();
+        self.look_for_relays(now);
+        self.leave_relayed(now);
+        self.look_up_peers(now);
         if now.saturating_duration_since(self.faded) > Duration::from_secs(10) {
             self.faded = now;
             for (peer, points) in self.scores.fade(now) {

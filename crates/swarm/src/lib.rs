@@ -5,8 +5,9 @@
 //! handle ([`Swarm`]), what it tells ([`Event`]) and what peers may ask of it ([`Local`]). Behind
 //! the handle one task owns everything (`host.rs`, and what reaches it in `on_command.rs`,
 //! `on_swarm.rs` and `on_peer.rs`). The machines it consults have no IO and a test each:
-//! `dialler.rs`, `known.rs`, `score.rs`, `outbox.rs`, `encounters.rs`. The protocols of streams are
-//! in `heads.rs` and `sync_stream.rs`, and in [`bitswap`], which fetches blocks and serves them.
+//! `dialler.rs`, `known.rs`, `score.rs`, `outbox.rs`, `encounters.rs`,
+//! `lookups.rs`, `relays.rs`. The protocols of streams are in `heads.rs` and `sync_stream.rs`, and
+//! in [`bitswap`], which fetches blocks and serves them.
 
 pub mod bitswap;
 pub mod limits;
@@ -21,6 +22,8 @@ mod encounters;
 mod error;
 mod event;
 mod figures;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 mod gate;
 mod gossip;
 mod heads;
@@ -30,6 +33,7 @@ mod items;
 mod known;
 mod listen;
 mod local;
+mod lookups;
 mod muxer;
 mod on_command;
 mod on_peer;

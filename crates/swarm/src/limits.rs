@@ -240,7 +240,45 @@ pub const FAREWELL_DELAY: Duration = Duration::from_secs(1);
 /// Peers that are kept out at one time.
 pub const KEPT_OUT_PEERS_MAX: usize = 4_096;
 
+// Being reached.
+
+/// From the start until the first peer is asked whether it reaches this node.
+pub const AUTONAT_BOOT_DELAY: Duration = Duration::from_secs(5);
+
+/// Between two peers that are asked, until enough have been.
+pub const AUTONAT_RETRY_INTERVAL: Duration = Duration::from_secs(10);
+
+/// Between two peers that are asked, once enough have been.
+pub const AUTONAT_REFRESH_INTERVAL: Duration = Duration::from_secs(5 * 60);
+
+/// How long a peer that was asked is not asked again.
+pub const AUTONAT_SERVER_INTERVAL: Duration = Duration::from_secs(2 * 60);
+
+/// Verdicts in agreement that are enough.
+pub const AUTONAT_VERDICTS_MAX: usize = 8;
+
+/// From the question to the verdict: every address in turn, and the silent ones to their timeout.
+pub const AUTONAT_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// How often one peer may ask within [`AUTONAT_CLIENTS_PERIOD`].
+pub const AUTONAT_DIALS_PER_PEER_MAX: usize = 3;
+
+/// The period in which questions are counted.
+pub const AUTONAT_CLIENTS_PERIOD: Duration = Duration::from_secs(30);
+
+/// First wait before peers are looked up.
+pub const LOOKUP_FIRST: Duration = Duration::from_secs(5);
+
+/// Longest wait before peers are looked up again.
+pub const LOOKUP_LONGEST: Duration = Duration::from_secs(5 * 60);
+
 // Relay.
+
+/// How long a peer that does not relay is not asked again.
+pub const RELAY_REST: Duration = Duration::from_secs(30);
+
+/// How long a direct connection must have stood before a relayed one to the same peer is closed.
+pub const RELAYED_REST: Duration = Duration::from_secs(10);
 
 /// Bytes that one relayed connection may carry through this node, each way.
 pub const RELAYED_BYTES_MAX: u64 = 64 * 1024 * 1024;

@@ -126,6 +126,7 @@ impl Host {
     /// Notes an offence; too many, and the peer is sent away.
     pub(crate) fn blame(&mut self, peer: PeerId, offence: Offence) {
         let now = Instant::now();
+        count(&self.shared.counters.offences);
         let banned = self.scores.note(now, peer, offence);
         let points = self.scores.points(now, &peer);
         self.swarm.behaviour_mut().gossip.set_application_score(&peer, -points);

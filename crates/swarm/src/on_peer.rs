@@ -20,7 +20,7 @@ use crate::on_swarm::polite_wait;
 use crate::peers::Identity;
 use crate::rate::Bucket;
 use crate::score::Offence;
-use crate::sync_stream;
+use crate::{bitswap, sync_stream};
 
 impl Host {
     pub(crate) fn on_identify(&mut self, event: identify::Event) {
@@ -86,14 +86,11 @@ impl Host {
             listen,
             native,
         };
-        let known = self
-            .shared
-            .peers()
-            .get_mut(&peer)
-            .and_then(|it| it.identity.replace(identity))
-            .is_some();
-        if !known {
+        if speaks(bitswap::PROTOCOL.as_ref()) {
             self.bitswap.peer_up(peer);
+        }
+        if let Some(it) = self.shared.peers().get_mut(&peer) {
+            it.identity = Some(identity);
         }
         self.outbox.touch(peer);
         self.answer_waiters(peer);
@@ -144,14 +141,14 @@ impl Host {
         let bytes = message.data.len();
         let counters = self.shared.counters.clone();
         let log = gossip::store_of(&message.topic).filter(|log| self.open.contains(log));
-        let Some(log) = log else {
+        // A peer that was refused is still connected for a moment.
+        let Some(log) = log.filter(|_| !self.leaving.contains_key(&peer)) else {
             self.ignore(&token);
             return;
         };
         if !self.within_rate(peer, bytes) {
             count(&counters.announcements_over_rate);
             self.ignore(&token);
-            self.blame(peer, Offence::Flood);
             return;
         }
         let event = Event::Announced { peer, log, block: message.data, token: token.clone() };
@@ -170,13 +167,20 @@ impl Host {
         gossip.report_message_validation_result(&token.message, &token.peer, acceptance);
     }
 
+    /// Whether the peer may announce so much. A peer that sends more than is wanted loses the
+    /// surplus; that it goes on and on is held against it, second by second.
     fn within_rate(&mut self, peer: PeerId, bytes: usize) -> bool {
         let now = Instant::now();
         let rates = self.rates.entry(peer).or_insert_with(|| Rates {
             announcements: Bucket::new(now, ANNOUNCEMENTS_BURST_MAX, ANNOUNCEMENTS_PER_SECOND_MAX),
             bytes: Bucket::new(now, ANNOUNCED_BYTES_BURST_MAX, ANNOUNCED_BYTES_PER_SECOND_MAX),
+            floods: Bucket::new(now, 1.0, 1.0),
         });
-        rates.announcements.take(now, 1.0) && rates.bytes.take(now, bytes as f64)
+        let within = rates.announcements.take(now, 1.0) && rates.bytes.take(now, bytes as f64);
+        if !within && rates.floods.take(now, 1.0) {
+            self.blame(peer, Offence::Flood);
+        }
+        within
     }
 
     pub(crate) fn on_mdns(&mut self, event: mdns::Event) {

@@ -6,7 +6,7 @@ use libp2p::core::ConnectedPoint;
 use libp2p::core::transport::TransportError;
 use libp2p::multiaddr::Protocol;
 use libp2p::swarm::{ConnectionId, DialError, ListenError, SwarmEvent};
-use libp2p::{Multiaddr, PeerId, autonat, ping};
+use libp2p::{Multiaddr, PeerId, dcutr, ping};
 
 use crate::Error;
 use crate::behaviour::BehaviourEvent;
@@ -14,6 +14,7 @@ use crate::dialler::Failure;
 use crate::gate::Refusal;
 use crate::host::Host;
 use crate::limits::{REDIAL_FIRST, SWARM_KEY_HINT_INTERVAL};
+use crate::relays::is_relayed;
 
 impl Host {
     pub(crate) fn on_swarm(&mut self, event: SwarmEvent<BehaviourEvent>) {
@@ -34,6 +35,9 @@ impl Host {
             }
             SwarmEvent::NewListenAddr { address, .. } => {
                 tracing::debug!(%address, "listening for peers");
+                if is_relayed(&address) {
+                    self.lookups.soon(Instant::now());
+                }
                 let mut listen = self.shared.listen();
                 if !listen.contains(&address) {
                     listen.push(address);
@@ -45,10 +49,13 @@ impl Host {
             }
             SwarmEvent::ListenerClosed { listener_id, addresses, reason } => {
                 self.shared.listen().retain(|one| !addresses.contains(one));
-                if !self.relays.on_closed(listener_id) {
+                if self.relays.on_closed(Instant::now(), listener_id) {
+                    tracing::info!(?reason, "a peer does not relay to this node any more");
+                } else {
                     tracing::warn!(?addresses, ?reason, "a listener closed");
                 }
             }
+            SwarmEvent::ExternalAddrConfirmed { address } => self.on_own_address(&address),
             SwarmEvent::ListenerError { error, .. } => tracing::debug!(%error, "listener"),
             _ => {}
         }
@@ -69,10 +76,11 @@ impl Host {
                     self.swarm.close_connection(connection);
                 }
             },
-            BehaviourEvent::Autonat(autonat::Event::StatusChanged { old, new }) => {
-                tracing::info!(?old, ?new, "reachable from outside");
-                self.relays.on_nat(matches!(new, autonat::NatStatus::Private));
-            }
+            BehaviourEvent::Autonat(event) => self.on_autonat(event),
+            BehaviourEvent::Dcutr(dcutr::Event { remote_peer_id: peer, result }) => match result {
+                Ok(_) => tracing::info!(%peer, "a relayed connection became a direct one"),
+                Err(error) => tracing::info!(%peer, %error, "a relayed connection stays one"),
+            },
             _ => {}
         }
     }
@@ -82,7 +90,12 @@ impl Host {
         self.known.on_connected(&peer);
         // Over TCP and over QUIC, or under two names: one of our own dials is enough.
         let ours = self.dialler.on_connected(connection, peer);
-        if ours && self.shared.peers().dialled_before(&peer, connection) {
+        let spare = if ours {
+            self.shared.peers().dialled_before(&peer, connection)
+        } else {
+            self.is_dial_back(&peer, connection, end)
+        };
+        if spare {
             self.swarm.close_connection(connection);
         }
         if let Some(waiter) = self.waiters.get_mut(&connection) {
@@ -121,9 +134,7 @@ impl Host {
         let now = Instant::now();
         self.rates.remove(&peer);
         self.leaving.remove(&peer);
-        if listen.is_some() {
-            self.bitswap.peer_down(peer);
-        }
+        self.bitswap.peer_down(peer);
         self.outbox.touch(peer);
         self.dialler.on_gone(now, &peer);
         // It may have gone because the network did, and come back with it.
@@ -144,6 +155,21 @@ impl Host {
             self.encounters.dialled(now, address.to_string());
         }
         let waiter = self.waiters.remove(&id);
+        let waiter = match (waiter, peer) {
+            (Some(waiter), Some(peer)) if was_refused(error) => {
+                // Whoever asks for it by hand may have mended what it was refused for.
+                self.swarm.behaviour_mut().gate.forgive(&peer);
+                let again = self.dial(waiter.address.clone());
+                match again {
+                    Ok(connection) => {
+                        self.waiters.insert(connection, waiter);
+                        return;
+                    }
+                    Err(_) => Some(waiter),
+                }
+            }
+            (waiter, _) => waiter,
+        };
         let address =
             waiter.as_ref().map(|waiter| waiter.address.clone()).unwrap_or_else(Multiaddr::empty);
         let told = self.dial_error(&address, peer, error);
@@ -159,7 +185,9 @@ impl Host {
             let _ = waiter.reply.send(Err(told));
         }
         tracing::debug!(why = short(error), "a dial failed");
-        if broken_off(error, !self.profile.quic) {
+        // Whoever is connected has our swarm key, wherever else it cannot be reached.
+        let connected = peer.is_some_and(|peer| self.shared.peers().is_connected(&peer));
+        if !connected && broken_off(error, !self.profile.quic) {
             self.hint_at_swarm_key(now, &short(error));
         }
     }
@@ -227,6 +255,15 @@ impl Host {
             }
         }
     }
+}
+
+/// Whether the gate refused the peer for its swarm or version.
+fn was_refused(error: &DialError) -> bool {
+    let DialError::Denied { cause } = error else {
+        return false;
+    };
+    let why = cause.downcast_ref::<Refusal>();
+    matches!(why, Some(Refusal::OtherSwarm(_) | Refusal::OtherVersion(_)))
 }
 
 fn peer_in(error: &DialError) -> Option<PeerId> {

@@ -57,6 +57,7 @@ struct Connection {
     remote: Multiaddr,
     direction: Direction,
     relayed: bool,
+    began: Instant,
 }
 
 /// A connected peer.
@@ -135,6 +136,7 @@ impl Peers {
             remote: end.get_remote_address().clone(),
             direction: if end.is_dialer() { Direction::Outbound } else { Direction::Inbound },
             relayed: end.is_relayed(),
+            began: Instant::now(),
         });
     }
 
@@ -160,6 +162,25 @@ impl Peers {
         })
     }
 
+    /// Whether another connection to the peer stands that is not a relayed one.
+    pub(crate) fn has_other(&self, id: &PeerId, connection: ConnectionId) -> bool {
+        self.peers.get(id).is_some_and(|peer| {
+            peer.connections.iter().any(|one| one.id != connection && !one.relayed)
+        })
+    }
+
+    /// Relayed connections of peers that have a direct one, too, and that for so long.
+    pub(crate) fn superseded(&self, now: Instant, time: Duration) -> Vec<ConnectionId> {
+        let direct =
+            |one: &Connection| !one.relayed && now.saturating_duration_since(one.began) > time;
+        self.peers
+            .values()
+            .filter(|peer| peer.connections.iter().any(direct))
+            .flat_map(|peer| peer.connections.iter().filter(|one| one.relayed))
+            .map(|one| one.id)
+            .collect()
+    }
+
     /// Peers that are connected for so long and have not been let in.
     pub(crate) fn silent(&self, now: Instant, time: Duration) -> Vec<PeerId> {
         self.peers
@@ -175,6 +196,7 @@ impl Peers {
         self.peers.get(id).is_some_and(|peer| {
             peer.connections
                 .iter()
+                .filter(|one| !one.relayed)
                 .any(|one| crate::gate::ip_of(&one.remote).is_some_and(|ip| ip.is_loopback()))
         })
     }

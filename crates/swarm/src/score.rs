@@ -23,11 +23,12 @@ pub enum Offence {
 }
 
 impl Offence {
-    /// An honest peer may pass on what it could not judge, or be late; a forger knows what it does.
+    /// An honest peer may have much to say, may pass on what it could not judge, or be late; a forger
+    /// knows what it does.
     fn points(self) -> f64 {
         match self {
+            Offence::Flood => 0.25,
             Offence::Withheld => 1.0,
-            Offence::Flood => 2.0,
             Offence::Invalid => 5.0,
             Offence::Malformed => 20.0,
             Offence::Forged => 50.0,

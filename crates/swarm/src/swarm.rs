@@ -10,7 +10,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use crate::behaviour::Behaviour;
-use crate::bitswap::{Bitswap, FetchError};
+use crate::bitswap::Bitswap;
 use crate::command::Command;
 use crate::dialler::Dialler;
 use crate::event::{Announcement, Events, Verdict};
@@ -23,7 +23,7 @@ use crate::sync_stream::{self, SyncStream};
 use crate::target::{self, Target};
 use crate::transport::Traffic;
 use crate::{
-    Error, Local, SwarmConfig, SwarmFigures, behaviour, bitswap, event, heads, listen, streams,
+    Error, FetchError, Local, SwarmConfig, SwarmFigures, behaviour, event, heads, listen, streams,
     transport,
 };
 
@@ -43,9 +43,9 @@ struct Inner {
     shared: Shared,
     traffic: Traffic,
     control: streams::Control,
+    bitswap: Bitswap,
     commands: mpsc::Sender<Command>,
     serving: Arc<Serving>,
-    bitswap: Bitswap,
     task: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -67,7 +67,7 @@ impl Swarm {
     ) -> Result<(Swarm, Events), Error> {
         let targets = targets(&config)?;
         let traffic = Traffic::default();
-        let (mut swarm, bitswap_streams) = set_up(&config, &traffic)?;
+        let mut swarm = set_up(&config, &traffic)?;
         let addresses = listen::start(&mut swarm, &config).await?;
         let (commands, receiver) = mpsc::channel(COMMANDS_MAX);
         let (sender, events) = event::channel();
@@ -76,11 +76,12 @@ impl Swarm {
             listen: Arc::new(Mutex::new(addresses)),
             counters: Arc::default(),
         };
-        let bitswap = Bitswap::start(bitswap_streams, local.clone());
         let weak = commands.downgrade();
+        let mut control = swarm.behaviour().streams.new_control();
+        let bitswap = Bitswap::start(control.clone(), Arc::clone(&local))
+            .map_err(|e| Error::setup("bitswap", e))?;
         let serving = Serving::new(local, sender.clone(), shared.peers.clone(), weak.clone());
         let serving = Arc::new(serving);
-        let mut control = swarm.behaviour().streams.new_control();
         let syncing = control
             .accept(sync_stream::PROTOCOL)
             .map_err(|e| Error::setup("the sync protocol", e))?;
@@ -90,13 +91,13 @@ impl Swarm {
         let parts = Parts {
             swarm,
             control: control.clone(),
+            bitswap: bitswap.clone(),
             profile: Profile { own, swarm: config.swarm, version: config.version, quic },
             shared: shared.clone(),
             serving: serving.clone(),
             events: sender,
             commands: receiver,
             weak_commands: weak,
-            bitswap: bitswap.clone(),
             dialler,
         };
         let host = Host::new(parts);
@@ -106,7 +107,7 @@ impl Swarm {
             serving_sync.abort();
         });
         let task = Mutex::new(Some(task));
-        let inner = Inner { own, quic, shared, traffic, control, commands, serving, bitswap, task };
+        let inner = Inner { own, quic, shared, traffic, control, bitswap, commands, serving, task };
         Ok((Swarm { inner: Arc::new(inner) }, events))
     }
 
@@ -126,6 +127,21 @@ impl Swarm {
     /// The peers that are connected and were let in.
     pub fn peers(&self) -> Vec<PeerInfo> {
         self.inner.shared.peers().infos()
+    }
+
+    /// Gets a block from connected peers: from `candidates` first, best first, then from others.
+    /// Its bytes hash to `cid`.
+    ///
+    /// # Errors
+    /// [`FetchError`]: nobody has it, it did not come in time, or the host has stopped.
+    pub async fn fetch(&self, cid: Cid, candidates: Vec<PeerId>) -> Result<Vec<u8>, FetchError> {
+        self.inner.bitswap.fetch(cid, candidates).await
+    }
+
+    /// Blocks are here that were not before: peers that asked for them and still wait are served.
+    /// Never waits, and costs nothing while no peer waits.
+    pub fn stored(&self, cids: &[Cid]) {
+        self.inner.bitswap.stored(cids);
     }
 
     /// What the host counted.
@@ -240,20 +256,6 @@ impl Swarm {
         }
     }
 
-    /// Gets a block from connected peers: from `candidates` first, best first, then from others.
-    /// Its bytes hash to `cid`.
-    ///
-    /// # Errors
-    /// [`FetchError`]: nobody has it, it did not come in time, or the swarm is shut down.
-    pub async fn fetch(&self, cid: Cid, candidates: Vec<PeerId>) -> Result<Vec<u8>, FetchError> {
-        self.inner.bitswap.fetch(cid, candidates).await
-    }
-
-    /// Says that blocks are here that were not before: peers that wait for them are served.
-    pub fn stored(&self, cids: &[Cid]) {
-        self.inner.bitswap.stored(cids);
-    }
-
     /// Opens a stream for fast sync to a connected peer.
     ///
     /// # Errors
@@ -296,22 +298,18 @@ impl Swarm {
 }
 
 /// The libp2p swarm, not yet listening.
-fn set_up(
-    config: &SwarmConfig,
-    traffic: &Traffic,
-) -> Result<(Box<libp2p::Swarm<Behaviour>>, bitswap::Streams), Error> {
+fn set_up(config: &SwarmConfig, traffic: &Traffic) -> Result<Box<libp2p::Swarm<Behaviour>>, Error> {
     let own = config.key.id();
     let (relay_transport, relay_client) = relay::client::new(own);
     let key = config.key.keypair();
     let transport = transport::all(key, config.swarm_key, relay_transport, traffic)?;
-    let (behaviour, bitswap_streams) = behaviour::build(config, relay_client)?;
+    let behaviour = behaviour::build(config, relay_client)?;
     if let Some(swarm_key) = &config.swarm_key {
         let key = swarm_key.fingerprint();
         tracing::info!(key, "a private swarm: TCP only, QUIC is off");
     }
     let swarm_config = behaviour::swarm_config();
-    let swarm = libp2p::Swarm::new(transport, behaviour, own, swarm_config);
-    Ok((Box::new(swarm), bitswap_streams))
+    Ok(Box::new(libp2p::Swarm::new(transport, behaviour, own, swarm_config)))
 }
 
 /// Bootstrap and seed entries, each once.

@@ -126,7 +126,7 @@ async fn write_frame(to: &mut (impl AsyncWrite + Unpin), body: &[u8]) -> io::Res
 
 /// The next frame; `None` where the stream ends between two. Memory grows with what arrives, not
 /// with what is promised.
-async fn read_frame(from: &mut (impl AsyncRead + Unpin)) -> io::Result<Option<Vec<u8>>> {
+pub(crate) async fn read_frame(from: &mut (impl AsyncRead + Unpin)) -> io::Result<Option<Vec<u8>>> {
     let invalid = |why: &'static str| io::Error::new(io::ErrorKind::InvalidData, why);
     let mut length = 0_usize;
     for place in 0..=LENGTH_BYTES_MAX {

@@ -2,7 +2,7 @@
 
 mod support;
 
-use optimusdb_dag::{Address, Cid};
+use optimusdb_dag::Address;
 use optimusdb_swarm::limits::{HEADS_BYTES_MAX, SYNC_FRAME_BYTES_MAX};
 use optimusdb_swarm::{Error, Event, PeerId};
 use support::{Node, head, node, store};
@@ -83,19 +83,6 @@ async fn protocols_of_stores_are_served_and_not_listed() {
     for exchange in exchanges.collect::<Vec<_>>() {
         assert!(exchange.await.unwrap().unwrap().is_empty());
     }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_block_is_fetched_from_whoever_has_it() {
-    let (a, b, c) = (node().await, node().await, node().await);
-    let block = head(7, 5_000);
-    let cid = Cid::of(&block);
-    assert!(a.swarm.fetch(cid, vec![]).await.is_err());
-    a.connect(&b).await;
-    a.connect(&c).await;
-    c.kept.blocks.lock().unwrap().insert(cid, block.clone());
-    assert_eq!(a.swarm.fetch(cid, vec![b.id()]).await.unwrap(), block);
-    assert_eq!(c.swarm.figures().bitswap.blocks_sent, 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -11,7 +11,7 @@
 
 use std::collections::BTreeMap;
 
-use libp2p_identity::PeerId;
+use libp2p::PeerId;
 use optimusdb_dag::Cid;
 
 use super::FetchError;

@@ -10,14 +10,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use libp2p::swarm::Stream;
-use libp2p_identity::PeerId;
+use libp2p::futures::StreamExt;
+use libp2p::{PeerId, Stream};
 use optimusdb_dag::Cid;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::task::AbortHandle;
 use tokio::time::MissedTickBehavior;
 
-use super::behaviour::Streams;
 use super::client::{Act, Client};
 use super::limits::{
     BLOCK_BYTES_MAX, ENGINE_EVENTS_MAX, EVENTS_MAX, PEERS_MAX, READ_BYTES_MAX, TICK_MS,
@@ -30,6 +29,7 @@ use super::server::{Answer, Found, Read, Server, Want};
 use super::writer::{self, Sent};
 use super::{FetchError, Shared};
 use crate::Local;
+use crate::streams::{Control, IncomingStreams};
 
 type Reply = oneshot::Sender<Result<Vec<u8>, FetchError>>;
 
@@ -66,7 +66,7 @@ impl Drop for Line {
 
 /// All of bitswap's state.
 pub(super) struct Engine {
-    streams: Streams,
+    control: Control,
     local: Arc<dyn Local>,
     shared: Arc<Shared>,
     events: mpsc::Sender<Event>,
@@ -82,10 +82,10 @@ pub(super) struct Engine {
 }
 
 impl Engine {
-    pub(super) fn new(streams: Streams, local: Arc<dyn Local>, shared: Arc<Shared>) -> Engine {
+    pub(super) fn new(control: Control, local: Arc<dyn Local>, shared: Arc<Shared>) -> Engine {
         let (events, happened) = mpsc::channel(EVENTS_MAX);
         Engine {
-            streams,
+            control,
             local,
             shared,
             events,
@@ -100,8 +100,12 @@ impl Engine {
         }
     }
 
-    /// Works until the last handle is dropped, or the behaviour.
-    pub(super) async fn run(mut self, mut commands: mpsc::Receiver<Command>) {
+    /// Works until it is closed or the last handle is dropped.
+    pub(super) async fn run(
+        mut self,
+        mut accepted: IncomingStreams,
+        mut commands: mpsc::Receiver<Command>,
+    ) {
         let mut tick = tokio::time::interval(Duration::from_millis(TICK_MS));
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let shared = Arc::clone(&self.shared);
@@ -112,10 +116,7 @@ impl Engine {
                 // is taken in below in any case.
                 biased;
                 _ = tick.tick(), if busy => self.on_tick(),
-                accepted = self.streams.accepted.recv() => match accepted {
-                    Some((peer, stream)) => self.on_stream(peer, stream),
-                    None => return,
-                },
+                Some((peer, stream)) = accepted.next() => self.on_stream(peer, stream),
                 () = shared.roster.changed() => {}
                 Some(event) = self.happened.recv() => self.on_event(event),
                 command = commands.recv() => match command {
@@ -123,7 +124,9 @@ impl Engine {
                     None => return,
                 },
             }
-            // Who came is known before what they said, and before who is asked.
+            if shared.closed.load(Ordering::Acquire) {
+                return;
+            }
             self.take_changes();
             for _ in 0..ENGINE_EVENTS_MAX {
                 let Ok(event) = self.happened.try_recv() else { break };
@@ -169,11 +172,11 @@ impl Engine {
             }
             // One message at a time: the next one is made when this one has left.
             let (messages, waiting) = mpsc::channel(1);
-            let (events, opener) = (self.events.clone(), self.streams.opener.clone());
+            let (events, control) = (self.events.clone(), self.control.clone());
             let report = async move |sent| {
                 let _ = events.send(Event::Sent(peer, sent)).await;
             };
-            let writer = tokio::spawn(writer::write(peer, opener, waiting, report));
+            let writer = tokio::spawn(writer::write(peer, control, waiting, report));
             let line = Line {
                 outbox: Outbox::new(),
                 messages,
@@ -189,6 +192,8 @@ impl Engine {
     }
 
     fn on_command(&mut self, command: Command) {
+        // Whoever was told of before the command counts.
+        self.take_changes();
         match command {
             Command::Fetch { cid, candidates, reply } => {
                 self.callers.entry(cid).or_default().push(reply);

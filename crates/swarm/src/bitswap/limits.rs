@@ -35,12 +35,6 @@ pub const STREAM_IDLE_MS: u64 = 1_000;
 /// Streams of one peer that are read at a time. Other implementations write to up to 50 at once.
 pub const PEER_STREAMS_MAX: usize = 64;
 
-/// Streams that were accepted and wait for their reader.
-pub const ACCEPTED_STREAMS_MAX: usize = 256;
-
-/// Streams that wait to be opened.
-pub const OPENING_STREAMS_MAX: usize = 256;
-
 /// Messages up to this size are read without a share of the memory below.
 pub const SMALL_MESSAGE_BYTES_MAX: usize = 64 * 1024;
 

@@ -1,7 +1,7 @@
 //! Bitswap 1.2.0: blocks from peers, and blocks for peers.
 //!
-//! [`Behaviour`] gives the streams, [`Bitswap`] is the handle: [`Bitswap::fetch`] gets a block from
-//! connected peers, and what peers want is answered from [`Local`]. The bytes are described in
+//! [`Bitswap`] is the handle: [`Bitswap::fetch`] gets a block from connected peers, and what peers
+//! want is answered from [`Local`]. The bytes are described in
 //! `docs/format-bitswap.md`. Underneath, two machines without IO decide: one asks (whom, for what,
 //! when somebody else), one answers (whose turn it is). One task, the engine, owns both; a task per
 //! stream reads, a task per peer writes, and no queue between them is unbounded.
@@ -9,7 +9,6 @@
 //! A block is taken only under the address computed from its bytes, so a wrong one is simply a
 //! block that nobody asked for.
 
-mod behaviour;
 mod client;
 mod engine;
 pub mod limits;
@@ -27,17 +26,20 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use libp2p_identity::PeerId;
+use libp2p::{PeerId, StreamProtocol};
 use optimusdb_dag::Cid;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::time::timeout;
 
 use crate::Local;
+use crate::streams::{AlreadyRegistered, Control};
 
-pub use behaviour::{Behaviour, Handler, Opened, Streams};
 use engine::{Command, Engine};
 use limits::{COMMANDS_MAX, FETCH_LIFE_MS, FETCHES_MAX, STORED_BLOCKS_MAX};
 use roster::Roster;
+
+/// The protocol; versions before it are not spoken.
+pub(crate) const PROTOCOL: StreamProtocol = StreamProtocol::new("/ipfs/bitswap/1.2.0");
 
 /// Why a block was not fetched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -86,6 +88,8 @@ struct Shared {
     counters: Counters,
     /// Whether a block that arrives here could matter to a peer.
     peers_wait: AtomicBool,
+    /// The host has stopped.
+    closed: AtomicBool,
 }
 
 /// A handle to bitswap. It ends when the last one is dropped.
@@ -97,28 +101,38 @@ pub struct Bitswap {
 }
 
 impl Bitswap {
-    /// Starts bitswap over the streams of a [`Behaviour`]; peers are answered from `local`.
-    ///
-    /// Must be called on a tokio runtime.
-    pub fn start(streams: Streams, local: Arc<dyn Local>) -> Bitswap {
+    /// Starts bitswap over streams; peers are answered from `local`. Must be called on a runtime.
+    pub(crate) fn start(
+        mut control: Control,
+        local: Arc<dyn Local>,
+    ) -> Result<Bitswap, AlreadyRegistered> {
+        let accepted = control.accept(PROTOCOL)?;
         let (commands, commanded) = mpsc::channel(COMMANDS_MAX);
         let shared = Arc::new(Shared {
             roster: Roster::default(),
             counters: Counters::default(),
             peers_wait: AtomicBool::new(false),
+            closed: AtomicBool::new(false),
         });
-        tokio::spawn(Engine::new(streams, local, Arc::clone(&shared)).run(commanded));
-        Bitswap { commands, shared, turns: Arc::new(Semaphore::new(FETCHES_MAX)) }
+        let engine = Engine::new(control, local, Arc::clone(&shared));
+        tokio::spawn(engine.run(accepted, commanded));
+        Ok(Bitswap { commands, shared, turns: Arc::new(Semaphore::new(FETCHES_MAX)) })
     }
 
     /// The first connection to a peer is up.
-    pub fn peer_up(&self, peer: PeerId) {
+    pub(crate) fn peer_up(&self, peer: PeerId) {
         self.shared.roster.tell(peer, true);
     }
 
     /// The last connection to a peer is gone.
-    pub fn peer_down(&self, peer: PeerId) {
+    pub(crate) fn peer_down(&self, peer: PeerId) {
         self.shared.roster.tell(peer, false);
+    }
+
+    /// Ends all fetches and answers nobody any more.
+    pub(crate) fn close(&self) {
+        self.shared.closed.store(true, Ordering::Release);
+        self.shared.roster.wake();
     }
 
     /// Gets a block from connected peers: from `candidates` first, best first, then from others.
@@ -164,4 +178,27 @@ impl Bitswap {
             wants_dropped: count(&counters.wants_dropped),
         }
     }
+}
+
+#[cfg(test)]
+mod tests;
+
+/// For the fuzz target: a message as it is on the wire, and as it comes on a stream.
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) fn fuzz(bytes: &[u8]) {
+    if let Ok(message) = message::Message::decode(bytes) {
+        let framed = message.encode_framed();
+        let (length, body) =
+            wire::read_varint(&framed).ok().flatten().expect("a length is in front");
+        assert_eq!(length, body.len() as u64);
+        // What another node wrote at greater length than we would is within our limits, too.
+        assert_eq!(message::Message::decode(body).as_ref(), Ok(&message));
+        reader::Received::decode(bytes).expect("it is a message");
+    }
+    let clock = tokio::runtime::Builder::new_current_thread().enable_time().build();
+    clock.expect("a clock").block_on(async {
+        let mut stream = libp2p::futures::io::Cursor::new(bytes);
+        let allowance = reader::Allowance::of_peer(reader::Allowance::all());
+        while let Ok(Some(_)) = reader::next_message(&mut stream, &allowance).await {}
+    });
 }

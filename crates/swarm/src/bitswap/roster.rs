@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
-use libp2p_identity::PeerId;
+use libp2p::PeerId;
 use tokio::sync::Notify;
 
 /// What happened to a peer since it was last looked at.
@@ -32,6 +32,11 @@ impl Roster {
         };
         changes.insert(peer, change);
         drop(changes);
+        self.changed.notify_one();
+    }
+
+    /// Lets the engine look up although nobody came or went.
+    pub(super) fn wake(&self) {
         self.changed.notify_one();
     }
 

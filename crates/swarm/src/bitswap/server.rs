@@ -7,7 +7,7 @@
 
 use std::collections::{HashMap, HashSet, VecDeque};
 
-use libp2p_identity::PeerId;
+use libp2p::PeerId;
 use optimusdb_dag::Cid;
 
 use super::limits::{

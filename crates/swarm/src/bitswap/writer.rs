@@ -7,13 +7,13 @@
 use std::time::Duration;
 
 use libp2p::futures::AsyncWriteExt;
-use libp2p::swarm::Stream;
-use libp2p_identity::PeerId;
+use libp2p::{PeerId, Stream};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
-use super::behaviour::{OpenError, Opener};
+use super::PROTOCOL;
 use super::limits::{SEND_TIMEOUT_MS, STREAM_IDLE_MS};
+use crate::streams::{Control, OpenStreamError};
 
 /// What became of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,7 +28,7 @@ pub(super) enum Sent {
 /// Sends what comes through `messages` until its other end is dropped, and reports each.
 pub(super) async fn write(
     peer: PeerId,
-    opener: Opener,
+    mut control: Control,
     mut messages: mpsc::Receiver<Vec<u8>>,
     report: impl AsyncFn(Sent),
 ) {
@@ -40,11 +40,11 @@ pub(super) async fn write(
         };
         match next {
             Ok(Some(message)) => {
-                let sending = send(peer, &opener, &mut stream, &message);
+                let sending = send(peer, &mut control, &mut stream, &message);
                 let sent = match timeout(Duration::from_millis(SEND_TIMEOUT_MS), sending).await {
                     Ok(Ok(())) => Sent::Yes,
-                    Ok(Err(OpenError::Unsupported)) => Sent::Unsupported,
-                    Ok(Err(OpenError::Failed)) | Err(_) => Sent::No,
+                    Ok(Err(OpenStreamError::UnsupportedProtocol(_))) => Sent::Unsupported,
+                    Ok(Err(OpenStreamError::Io(_))) | Err(_) => Sent::No,
                 };
                 if sent != Sent::Yes {
                     stream = None;
@@ -59,10 +59,10 @@ pub(super) async fn write(
 
 async fn send(
     peer: PeerId,
-    opener: &Opener,
+    control: &mut Control,
     stream: &mut Option<Stream>,
     message: &[u8],
-) -> Result<(), OpenError> {
+) -> Result<(), OpenStreamError> {
     if let Some(open) = stream {
         if write_all(open, message).await.is_ok() {
             return Ok(());
@@ -70,8 +70,8 @@ async fn send(
         // The peer may have closed it in its silence. A message that arrives twice does no harm.
         *stream = None;
     }
-    let open = stream.insert(opener.open(peer).await?);
-    write_all(open, message).await.map_err(|_| OpenError::Failed)
+    let open = stream.insert(control.open_stream(peer, PROTOCOL).await?);
+    Ok(write_all(open, message).await?)
 }
 
 async fn write_all(stream: &mut Stream, message: &[u8]) -> std::io::Result<()> {

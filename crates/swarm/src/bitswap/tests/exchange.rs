@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 
 use libp2p::futures::future::join_all;
 use optimusdb_dag::Cid;
-use optimusdb_swarm::bitswap::limits::BLOCK_BYTES_MAX;
-use optimusdb_swarm::bitswap::{Behaviour, Bitswap, FetchError};
 
-use crate::world::{Blocks, Node};
+use super::world::{Blocks, Node};
+use crate::bitswap::FetchError;
+use crate::bitswap::limits::BLOCK_BYTES_MAX;
 
 async fn pair() -> (Node, Node) {
     let (asker, server) = (Node::start().await, Node::start().await);
@@ -151,14 +151,26 @@ async fn a_lost_connection_passes_the_fetch_on() {
     let server = Node::start().await;
     server.blocks.put(b"block".to_vec());
     asker.host.connect(&server.host).await;
+    // The engine knows it before the other leaves.
+    let other = server.blocks.put(b"other".to_vec());
+    assert_eq!(asker.bitswap.fetch(other, vec![server.peer()]).await, Ok(b"other".to_vec()));
     leaving.host.disconnect(asker.peer()).await;
     assert_eq!(fetching.await.unwrap(), Ok(b"block".to_vec()));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_end_of_bitswap_is_told() {
-    let (behaviour, streams) = Behaviour::new();
-    let bitswap = Bitswap::start(streams, Arc::<Blocks>::default());
-    drop(behaviour);
-    assert_eq!(bitswap.fetch(Cid::of(b"block"), Vec::new()).await, Err(FetchError::Closed));
+    let slow = Blocks { delay: Duration::from_secs(30), ..Blocks::default() };
+    let (asker, silent) = (Node::start().await, Node::with(slow).await);
+    asker.host.connect(&silent.host).await;
+    let waiting = asker.bitswap.fetch(Cid::of(b"block"), vec![silent.peer()]);
+    let closing = async {
+        while silent.blocks.asked.load(Ordering::Relaxed) == 0 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        asker.bitswap.close();
+    };
+    assert_eq!(tokio::join!(waiting, closing).0, Err(FetchError::Closed));
+    let late = asker.bitswap.fetch(Cid::of(b"block"), Vec::new()).await;
+    assert_eq!(late, Err(FetchError::Closed));
 }

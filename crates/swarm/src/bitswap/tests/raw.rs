@@ -1,13 +1,12 @@
 //! A peer that writes whatever it likes on bitswap's streams.
 
 use libp2p::futures::{AsyncReadExt, AsyncWriteExt, StreamExt};
-use libp2p::{Stream, StreamProtocol};
+use libp2p::{PeerId, Stream, StreamProtocol};
 use libp2p_stream::Control;
 use optimusdb_dag::Cid;
-use optimusdb_swarm::PeerId;
 use tokio::sync::mpsc;
 
-use crate::world::Host;
+use super::world::Host;
 
 const BITSWAP: StreamProtocol = StreamProtocol::new("/ipfs/bitswap/1.2.0");
 

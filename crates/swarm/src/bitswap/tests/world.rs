@@ -7,11 +7,13 @@ use std::time::Duration;
 
 use libp2p::futures::StreamExt;
 use libp2p::swarm::{NetworkBehaviour, SwarmEvent};
-use libp2p::{Multiaddr, Swarm, SwarmBuilder, noise, tcp, yamux};
+use libp2p::{Multiaddr, PeerId, Swarm, SwarmBuilder, noise, tcp, yamux};
 use optimusdb_dag::{Address, Cid};
-use optimusdb_swarm::bitswap::{self, Bitswap};
-use optimusdb_swarm::{BoxFuture, Local, PeerId};
+
 use tokio::sync::{mpsc, watch};
+
+use crate::bitswap::Bitswap;
+use crate::{BoxFuture, Local, streams};
 
 /// Blocks in memory.
 #[derive(Default)]
@@ -160,8 +162,9 @@ impl Node {
 
     pub(crate) async fn with(blocks: Blocks) -> Node {
         let blocks = Arc::new(blocks);
-        let (behaviour, streams) = bitswap::Behaviour::new();
-        let bitswap = Bitswap::start(streams, Arc::clone(&blocks) as Arc<dyn Local>);
+        let behaviour = streams::Behaviour::new();
+        let local = Arc::clone(&blocks) as Arc<dyn Local>;
+        let bitswap = Bitswap::start(behaviour.new_control(), local).unwrap();
         let handle = bitswap.clone();
         let told = move |peer, up| match up {
             true => handle.peer_up(peer),

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
+use crate::bitswap::limits::{MESSAGE_BYTES_MAX, MESSAGE_ENTRIES_MAX};
 use libp2p::futures::future::join_all;
 use libp2p::futures::{AsyncReadExt, AsyncWriteExt};
 use optimusdb_dag::Cid;
-use optimusdb_swarm::bitswap::limits::{MESSAGE_BYTES_MAX, MESSAGE_ENTRIES_MAX};
 
-use crate::raw::{self, Raw};
-use crate::world::Node;
+use super::raw::{self, Raw};
+use super::world::Node;
 
 fn cid(number: u32) -> Cid {
     Cid::of(&number.to_be_bytes())

@@ -1,0 +1,78 @@
+//! When to look for peers in the distributed hash table.
+//!
+//! A new node looks often, and less and less while nothing happens. That is enough to meet two
+//! nodes behind NATs, who learn only after a while under which address they can be reached: the one
+//! that learns last looks again, and finds the other.
+
+use std::time::{Duration, Instant};
+
+use crate::host::Host;
+use crate::limits::{CONNECTED_PEERS_TARGET, LOOKUP_FIRST, LOOKUP_LONGEST};
+
+/// When the next lookup is due.
+#[derive(Debug)]
+pub(crate) struct Lookups {
+    due: Instant,
+    wait: Duration,
+}
+
+impl Lookups {
+    /// The first lookup comes after the first wait.
+    pub(crate) fn new(now: Instant) -> Lookups {
+        Lookups { due: now + LOOKUP_FIRST, wait: LOOKUP_FIRST }
+    }
+
+    /// Something changed: looks soon, and often again.
+    pub(crate) fn soon(&mut self, now: Instant) {
+        *self = Lookups::new(now);
+    }
+
+    /// Whether to look now; if so, the next time comes later.
+    fn is_due(&mut self, now: Instant) -> bool {
+        if self.due > now {
+            return false;
+        }
+        self.wait = (self.wait * 2).min(LOOKUP_LONGEST);
+        self.due = now + self.wait;
+        true
+    }
+}
+
+impl Host {
+    /// Asks the peers for their neighbours, if that is due. Whoever is found is dialled.
+    pub(crate) fn look_up_peers(&mut self, now: Instant) {
+        let connected = self.shared.peers().count();
+        if connected == 0 || connected >= CONNECTED_PEERS_TARGET || !self.lookups.is_due(now) {
+            return;
+        }
+        let own = self.profile.own;
+        if let Some(kad) = self.swarm.behaviour_mut().kad.as_mut() {
+            kad.get_closest_peers(own);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lookups_become_rare_until_something_happens() {
+        let mut now = Instant::now();
+        let mut lookups = Lookups::new(now);
+        let mut waits = Vec::new();
+        for _ in 0..8 {
+            let before = now;
+            while !lookups.is_due(now) {
+                now += Duration::from_secs(1);
+            }
+            waits.push(now - before);
+        }
+        assert_eq!(waits[0], LOOKUP_FIRST);
+        assert!(waits.is_sorted(), "{waits:?}");
+        assert_eq!(waits[7], LOOKUP_LONGEST);
+        lookups.soon(now);
+        assert!(!lookups.is_due(now));
+        assert!(lookups.is_due(now + LOOKUP_FIRST));
+    }
+}
