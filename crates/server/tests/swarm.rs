@@ -106,6 +106,42 @@ fn a_node_that_was_away_catches_up() {
     assert!(has(&b, "k199"));
 }
 
+/// Announcements come faster than they are taken; what is lost of them comes with a pull, and the
+/// writer is nobody's enemy for it.
+#[test]
+fn a_writer_in_haste_is_followed_and_not_banned() {
+    const CLIENTS: usize = 8;
+    const PUTS: usize = 300;
+    let a = start(&[], &[]);
+    let b = start(&[], &[&a]);
+    a.put("dsswres", json!([{"_id": "first"}]));
+    eventually("first on b", || has(&b, "first"));
+    std::thread::scope(|scope| {
+        for client in 0..CLIENTS {
+            let a = &a;
+            scope.spawn(move || {
+                for n in 0..PUTS {
+                    a.put("dsswres", json!([{"_id": format!("c{client}-{n}")}]));
+                }
+            });
+        }
+    });
+    let all = 1 + CLIENTS * PUTS;
+    eventually("all of them on b", || count(&b, "dsswres") == all);
+    a.put("dsswres", json!([{"_id": "last"}]));
+    eventually("last on b", || has(&b, "last"));
+    let metrics = b.get("/metrics").text().to_owned();
+    assert!(metrics.contains("peers_banned_total 0"), "{metrics}");
+    assert!(metrics.contains("offences_total 0"), "{metrics}");
+}
+
+fn count(node: &Server, store: &str) -> usize {
+    let stores = node.get("/stores").json();
+    let stores = stores["data"].as_array().unwrap();
+    let store = stores.iter().find(|it| it["name"] == store).unwrap();
+    usize::try_from(store["documents"].as_u64().unwrap()).unwrap()
+}
+
 #[test]
 fn both_sides_of_a_cut_keep_what_they_wrote() {
     let (a, b) = (start(&[], &[]), start(&[], &[]));
@@ -188,4 +224,45 @@ fn swarms_of_other_names_or_keys_never_mix() {
     eventually("members share", || has(&member, "for members"));
     ours.put("dsswres", json!([{"_id": "ours"}]));
     assert!(!has(&theirs, "ours") && !has(&closed, "ours") && peers(&locked).is_empty());
+}
+
+/// Whether a node has logged this, in the database of its log or beside it.
+fn has_logged(node: &Server, text: &str) -> bool {
+    let repo = node.home.path().join(".local/share/optimusdb/swarmkb");
+    let files = ["logs.sqlite", "logs.sqlite-wal"].map(|name| std::fs::read(repo.join(name)));
+    let logs: Vec<u8> = files.into_iter().flatten().flatten().collect();
+    logs.windows(text.len()).any(|window| window == text.as_bytes())
+}
+
+/// A directory that was copied runs beside its original: all is level, and both say what is wrong.
+#[test]
+fn a_copied_directory_is_noticed_and_nothing_diverges() {
+    let first = start(&[], &[]);
+    first.put("dsswres", json!([{"_id": "before"}]));
+    let id = peer_id(&first);
+    let home = first.stop();
+    let copy = tempfile::tempdir().unwrap();
+    let copying = std::process::Command::new("cp")
+        .args([std::ffi::OsStr::new("-a"), home.path().join(".").as_ref(), copy.path().as_ref()])
+        .status();
+    assert!(copying.unwrap().success());
+
+    let third = start(&[], &[]);
+    let first = Server::start_in(home, &with_bootstrap(&[], &[&third]));
+    let second = Server::start_in(copy, &with_bootstrap(&[], &[&third]));
+    assert_eq!(peer_id(&first), id);
+    assert_ne!(peer_id(&second), id);
+    for n in 0..20 {
+        for (name, node) in [("first", &first), ("second", &second), ("third", &third)] {
+            node.put("dsswres", json!([{"_id": format!("{name}-{n}")}, {"_id": "all", "n": name}]));
+        }
+    }
+    let all = [&first, &second, &third];
+    eventually("all of all", || all.iter().all(|node| count(node, "dsswres") == 62));
+    equal(&all, "dsswres");
+    eventually("the copy says so", || has_logged(&second, "is a copy of a data directory"));
+    assert!(!has_logged(&first, "is a copy of a data directory"));
+    for node in [&first, &second] {
+        eventually("both say so", || has_logged(node, "signed with this node's key"));
+    }
 }

@@ -1,31 +1,60 @@
 //! Hosts of a network of their own: network namespaces on one switch, apart from the machine's.
 //!
 //! The switch is a bridge in a namespace of its own, so nothing here touches, or is seen by, the
-//! interfaces of the machine. A host is a namespace with one cable to the switch. Cables can be
-//! pulled, made slow, or made to lose packets. Everything is taken away again when the lab is
-//! dropped.
+//! interfaces of the machine. A host is a namespace with one cable to the switch, or to a router
+//! with a NAT, which is a namespace, too. Cables can be pulled, made slow, or made to lose packets.
+//! Everything is taken away again when the lab is dropped.
 
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{Receiver, sync_channel};
+use std::process::{Command, Stdio};
+use std::sync::mpsc::sync_channel;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use anyhow::{Context, Result, bail, ensure};
-use serde_json::{Value, json};
+use anyhow::{Context, Result, ensure};
+
+use super::node::Node;
 
 /// Longest that a node may take to become ready.
 const START_TIMEOUT: Duration = Duration::from_secs(60);
-/// Longest that one request may take, in seconds, as curl is told.
-const REQUEST_SECONDS: &str = "20";
 /// Lines of a node's log that wait to be looked at.
 const LINES_MAX: usize = 10_000;
+
+/// From which port a NAT lets its hosts send.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Ports {
+    /// From their own, as long as it is free. Linux does so, and so do most routers in homes.
+    Kept,
+    /// From another one for each destination, so that what one peer saw is of no use to the next.
+    Random,
+}
+
+/// What makes a namespace a router with a NAT, in the words of `nft`.
+const NAT: &str = r#"
+    table ip odb {
+        chain leaving {
+            type nat hook postrouting priority srcnat;
+            oifname "outer" masquerade
+        }
+        chain coming {
+            type filter hook input priority filter; policy drop;
+            iifname "inner" accept
+            ct state established,related accept
+        }
+        chain passing {
+            type filter hook forward priority filter; policy drop;
+            iifname "inner" accept
+            ct state established,related accept
+        }
+    }
+"#;
 
 /// The namespaces and the switch.
 pub(super) struct Lab {
     prefix: String,
     hosts: Vec<String>,
+    routers: Vec<String>,
 }
 
 impl Lab {
@@ -34,7 +63,8 @@ impl Lab {
     /// # Errors
     /// When a namespace cannot be made.
     pub(super) fn new() -> Result<Lab> {
-        let lab = Lab { prefix: format!("odb{}", std::process::id()), hosts: Vec::new() };
+        let lab =
+            Lab { prefix: format!("odb{}", std::process::id()), hosts: vec![], routers: vec![] };
         ip(&["netns", "add", &lab.switch()])?;
         ip(&["-n", &lab.switch(), "link", "add", "br0", "type", "bridge", "mcast_snooping", "0"])?;
         ip(&["-n", &lab.switch(), "link", "set", "br0", "up"])?;
@@ -59,6 +89,56 @@ impl Lab {
         ip(&["-n", &host, "link", "set", &cable, "up"])?;
         // Multicast needs a route.
         ip(&["-n", &host, "route", "add", "default", "dev", &cable])?;
+        Ok(number - 1)
+    }
+
+    /// Adds a router and plugs it in. Its address is `10.99.0.(100 + N)`, and what it has behind it
+    /// is `10.(200 + N).0.0/24`, N counting from 1. It gives its address to whatever leaves, and,
+    /// like those in homes, lets in only what answers.
+    ///
+    /// # Errors
+    /// When `ip` or `nft` refuses a step.
+    pub(super) fn add_router(&mut self, ports: Ports) -> Result<usize> {
+        let number = self.routers.len() + 1;
+        let (router, switch) = (format!("{}r{number}", self.prefix), self.switch());
+        let port = format!("q{number}");
+        ip(&["netns", "add", &router])?;
+        self.routers.push(router.clone());
+        ip(&["-n", &switch, "link", "add", &port, "type", "veth", "peer", "name", "outer"])?;
+        ip(&["-n", &switch, "link", "set", "outer", "netns", &router])?;
+        ip(&["-n", &switch, "link", "set", &port, "master", "br0", "up"])?;
+        let address = format!("10.99.0.{}/24", 100 + number);
+        ip(&["-n", &router, "addr", "add", &address, "dev", "outer"])?;
+        ip(&["-n", &router, "link", "set", "outer", "up"])?;
+        let forward = "echo 1 > /proc/sys/net/ipv4/ip_forward";
+        ip(&["netns", "exec", &router, "sh", "-c", forward])?;
+        let how = match ports {
+            Ports::Kept => "masquerade",
+            Ports::Random => "masquerade fully-random",
+        };
+        ip(&["netns", "exec", &router, "nft", &NAT.replace("masquerade", how)])?;
+        Ok(number - 1)
+    }
+
+    /// Adds a host behind a router, which takes one.
+    ///
+    /// # Errors
+    /// When `ip` refuses a step.
+    pub(super) fn add_host_behind(&mut self, router: usize) -> Result<usize> {
+        let number = self.hosts.len() + 1;
+        let (host, router, net) =
+            (format!("{}h{number}", self.prefix), self.routers[router].clone(), 201 + router);
+        let cable = format!("c{number}");
+        ip(&["netns", "add", &host])?;
+        self.hosts.push(host.clone());
+        ip(&["-n", &router, "link", "add", "inner", "type", "veth", "peer", "name", &cable])?;
+        ip(&["-n", &router, "link", "set", &cable, "netns", &host])?;
+        ip(&["-n", &router, "addr", "add", &format!("10.{net}.0.1/24"), "dev", "inner"])?;
+        ip(&["-n", &router, "link", "set", "inner", "up"])?;
+        ip(&["-n", &host, "addr", "add", &format!("10.{net}.0.2/24"), "dev", &cable])?;
+        ip(&["-n", &host, "link", "set", "lo", "up"])?;
+        ip(&["-n", &host, "link", "set", &cable, "up"])?;
+        ip(&["-n", &host, "route", "add", "default", "via", &format!("10.{net}.0.1")])?;
         Ok(number - 1)
     }
 
@@ -132,113 +212,11 @@ impl Lab {
 
 impl Drop for Lab {
     fn drop(&mut self) {
-        for namespace in self.hosts.iter().cloned().chain([self.switch()]) {
+        for namespace in self.hosts.iter().chain(&self.routers).cloned().chain([self.switch()]) {
             if let Err(error) = ip(&["netns", "del", &namespace]) {
                 eprintln!("{error:#}");
             }
         }
-    }
-}
-
-/// A node on a host of the lab. Killed when dropped.
-pub(super) struct Node {
-    child: Child,
-    lines: Receiver<String>,
-    port: String,
-    namespace: String,
-}
-
-impl Node {
-    /// Waits for a line of the node's log.
-    ///
-    /// # Errors
-    /// When none comes in time.
-    pub(super) fn line_with(&mut self, text: &str, patience: Duration) -> Result<String> {
-        let deadline = Instant::now() + patience;
-        let mut seen = Vec::new();
-        loop {
-            let left = deadline.saturating_duration_since(Instant::now());
-            match self.lines.recv_timeout(left) {
-                Ok(line) if line.contains(text) => return Ok(line),
-                Ok(line) => seen.push(line),
-                Err(_) => bail!("no line with {text:?} within {patience:?}:\n{}", seen.join("\n")),
-            }
-        }
-    }
-
-    /// Puts one document.
-    ///
-    /// # Errors
-    /// When it is not answered with 200.
-    pub(super) fn put(&self, id: &str, value: &str) -> Result<()> {
-        let document = json!([{"_id": id, "value": value}]);
-        self.command(&json!({"method": {"cmd": "crudput"}, "criteria": document}))?;
-        Ok(())
-    }
-
-    /// The `value` of a document, if the node has it.
-    ///
-    /// # Errors
-    /// When it is not answered with 200.
-    pub(super) fn get(&self, id: &str) -> Result<Option<String>> {
-        let found =
-            self.command(&json!({"method": {"cmd": "crudget"}, "criteria": [{"_id": id}]}))?;
-        Ok(found[0]["value"].as_str().map(str::to_owned))
-    }
-
-    /// Every document of the default store, as text that is equal where the documents are.
-    ///
-    /// # Errors
-    /// When it is not answered with 200.
-    pub(super) fn everything(&self) -> Result<String> {
-        let options = json!({"sort": [{"_id": 1}]});
-        let all = json!({"method": {"cmd": "crudget"}, "criteria": [], "options": options});
-        Ok(self.command(&all)?.to_string())
-    }
-
-    /// How many peers the node is connected to.
-    ///
-    /// # Errors
-    /// When it does not answer.
-    pub(super) fn peers(&self) -> Result<usize> {
-        let peers = self.curl("peers", None)?;
-        Ok(peers.as_array().map_or(0, Vec::len))
-    }
-
-    /// Ends the node where it stands.
-    ///
-    /// # Errors
-    /// When it had ended before.
-    pub(super) fn kill(mut self) -> Result<()> {
-        self.child.kill()?;
-        self.child.wait()?;
-        Ok(())
-    }
-
-    fn command(&self, command: &Value) -> Result<Value> {
-        let mut answer = self.curl("command", Some(&command.to_string()))?;
-        ensure!(answer["status"] == 200, "{command} → {answer}");
-        Ok(answer["data"].take())
-    }
-
-    fn curl(&self, path: &str, body: Option<&str>) -> Result<Value> {
-        let url = format!("http://127.0.0.1:{}/swarmkb/{path}", self.port);
-        let mut curl = Command::new("ip");
-        curl.args(["netns", "exec", &self.namespace, "curl", "-s", "-m", REQUEST_SECONDS, &url]);
-        if let Some(body) = body {
-            curl.args(["-d", body]);
-        }
-        let output = curl.output().context("cannot start curl")?;
-        serde_json::from_slice(&output.stdout)
-            .with_context(|| format!("{url}: {:?}", String::from_utf8_lossy(&output.stdout)))
-    }
-}
-
-impl Drop for Node {
-    fn drop(&mut self) {
-        // Both fail when it has ended already, which is what is wanted.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 

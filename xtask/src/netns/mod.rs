@@ -1,10 +1,12 @@
 //! `cargo xtask netns`: nodes on hosts of their own, whose network is pulled apart and mended.
 //!
 //! What loopback cannot show: discovery by multicast, cables that are pulled, that are slow, that
-//! lose packets. Needs the rights of root, `ip`, `tc` and `curl`; without them it says so and does
+//! lose packets, and NATs. Needs the rights of root, `ip`, `tc` and `curl`; without them it says so and does
 //! nothing.
 
 mod lab;
+mod nat;
+mod node;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -13,7 +15,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, bail, ensure};
 
 use crate::process::{Scratch, build_release};
-use lab::{Lab, Node};
+use lab::Lab;
+use node::Node;
 
 /// Longest that nodes may take to find each other.
 const DISCOVERY_TIMEOUT: Duration = Duration::from_secs(30);
@@ -41,11 +44,14 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
         return Ok(());
     }
     let binary = binary.map_or_else(build_release, Ok)?;
-    let cases: [(&str, Case); 4] = [
+    let cases: [(&str, Case); 7] = [
         ("two hosts find each other by multicast", found_by_multicast),
         ("a host cut off writes on both sides and heals", partition),
         ("a host that was away catches up", away),
         ("a slow and lossy cable", slow_and_lossy),
+        ("a host behind a NAT", nat::behind_nat),
+        ("two hosts, each behind a NAT", nat::behind_two_nats),
+        ("two hosts, each behind a NAT that changes ports", nat::behind_two_random_nats),
     ];
     for (index, (name, case)) in cases.into_iter().enumerate() {
         let (started, scratch) = (Instant::now(), Scratch::new(&format!("netns-{index}"))?);

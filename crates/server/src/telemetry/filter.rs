@@ -14,7 +14,8 @@ const LEVELS: [(&str, &str); 6] = [
     ("off", "off"),
     ("error", "error"),
     ("warn", "warn"),
-    ("info", "warn,optimusdb=info"),
+    // Kademlia warns of knowing nobody yet, which is how every swarm begins.
+    ("info", "warn,libp2p_kad=error,optimusdb=info"),
     ("debug", DEBUG),
     ("trace", "debug,optimusdb=trace"),
 ];

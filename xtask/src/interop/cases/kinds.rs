@@ -11,17 +11,22 @@ use crate::interop::peer::{Kind, Peer, Store, settle};
 /// Values that each side writes in each round.
 const VALUES: u64 = 50;
 
+/// Three rounds of values: ours from before JavaScript came, its own, and ours again.
+fn cold_and_live(ours: &mut dyn Peer, js: &mut Foreign, store: &Store) -> Result<()> {
+    write(ours, store, "cold")?;
+    join(ours, js, store)?;
+    js.wait_count(store, VALUES)?;
+    write(js, store, "live-js")?;
+    ours.wait_count(store, 2 * VALUES)?;
+    write(ours, store, "live")?;
+    js.wait_count(store, 3 * VALUES)
+}
+
 /// A log of events: nothing is ever replaced, and equal values are different events.
 pub(super) fn events(ground: &mut Ground) -> Result<String> {
     let (mut ours, mut js) = ground.pair()?;
     let store = ours.create("events", Kind::Events)?;
-    write(&mut *ours, &store, "cold")?;
-    join(&mut *ours, &mut js, &store)?;
-    js.wait_count(&store, VALUES)?;
-    write(&mut js, &store, "live-js")?;
-    ours.wait_count(&store, 2 * VALUES)?;
-    write(&mut *ours, &store, "live")?;
-    js.wait_count(&store, 3 * VALUES)?;
+    cold_and_live(&mut *ours, &mut js, &store)?;
     for side in [&mut *ours, &mut js as &mut dyn Peer] {
         side.put(&store, "", &json!("twice"))?;
     }
@@ -38,13 +43,7 @@ pub(super) fn events(ground: &mut Ground) -> Result<String> {
 pub(super) fn keyvalue(ground: &mut Ground) -> Result<String> {
     let (mut ours, mut js) = ground.pair()?;
     let store = ours.create("keyvalue", Kind::Keyvalue)?;
-    write(&mut *ours, &store, "cold")?;
-    join(&mut *ours, &mut js, &store)?;
-    js.wait_count(&store, VALUES)?;
-    write(&mut js, &store, "live-js")?;
-    ours.wait_count(&store, 2 * VALUES)?;
-    write(&mut *ours, &store, "live")?;
-    js.wait_count(&store, 3 * VALUES)?;
+    cold_and_live(&mut *ours, &mut js, &store)?;
 
     // Replaced and deleted, each by the side that did not write it.
     let (one, two) = (json!("replaced by us"), json!(["replaced", "by", { "js": true }]));
