@@ -1,13 +1,9 @@
 //! Telling of commits: whoever announces entries, or follows a store, hears of every one.
-//!
-//! The writer never waits for a listener. One that is slow loses notices, and the periodic
-//! comparison with peers makes up for them.
 
-use crate::limits::COMMITS_WAITING_MAX;
 use optimusdb_storage::StoreRow;
 use std::collections::VecDeque;
+use std::fmt;
 use std::sync::{Arc, OnceLock};
-use tokio::sync::mpsc::{Receiver, Sender, channel};
 
 /// What a transaction did to one store.
 #[derive(Debug)]
@@ -19,22 +15,28 @@ pub(crate) struct Committed {
     pub(crate) made: VecDeque<Arc<[u8]>>,
 }
 
+/// Who listens. Called on the writer's thread, so it never waits.
+pub(crate) type Listener = Box<dyn Fn(Committed) + Send + Sync>;
+
 /// Where the writer tells of its commits; nobody need listen. Clones are the same place.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Commits(Arc<OnceLock<Sender<Committed>>>);
+#[derive(Clone, Default)]
+pub(crate) struct Commits(Arc<OnceLock<Listener>>);
 
 impl Commits {
-    /// What is committed from now on. None but the first caller gets it.
-    pub(crate) fn listen(&self) -> Option<Receiver<Committed>> {
-        let (sender, receiver) = channel(COMMITS_WAITING_MAX);
-        self.0.set(sender).ok().map(|()| receiver)
+    /// Tells `listener` what is committed from now on. False if somebody listens already.
+    pub(crate) fn listen(&self, listener: Listener) -> bool {
+        self.0.set(listener).is_ok()
     }
 
     pub(crate) fn tell(&self, commits: impl Iterator<Item = Committed>) {
-        let Some(listener) = self.0.get() else { return };
-        for committed in commits {
-            // Full, or stopping: see above.
-            let _ = listener.try_send(committed);
+        if let Some(listener) = self.0.get() {
+            commits.for_each(listener);
         }
+    }
+}
+
+impl fmt::Debug for Commits {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Commits").field(&self.0.get().is_some()).finish()
     }
 }

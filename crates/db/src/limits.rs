@@ -92,9 +92,6 @@ pub const TOSCA_EXPANDED_BYTES_MAX: usize = 4 * TOSCA_BYTES_MAX;
 /// Entries of one transaction that are announced to the swarm, the newest of each store. What is
 /// older is fetched by whoever lacks it.
 pub const ANNOUNCED_ENTRIES_MAX: usize = 8;
-/// Commits that wait to be announced. Beyond it some are not: the next announcement, or the
-/// periodic comparison with peers, brings what they held.
-pub const COMMITS_WAITING_MAX: usize = 256;
 /// Heads of one store that are sent to a peer, the newest.
 pub const HEADS_SENT_MAX: usize = 64;
 /// Reads for peers that run at a time.

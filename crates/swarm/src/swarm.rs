@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use libp2p::{Multiaddr, PeerId, relay};
 use optimusdb_dag::{Address, Cid};
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
@@ -14,6 +15,7 @@ use crate::bitswap::Bitswap;
 use crate::command::Command;
 use crate::dialler::Dialler;
 use crate::event::{Announcement, Events, Verdict};
+use crate::figures::count;
 use crate::host::{Host, Parts, Profile, Shared};
 use crate::limits::{COMMANDS_MAX, CONNECT_TIMEOUT, GOSSIP_BYTES_MAX, SEEDS_MAX, SHUTDOWN_TIMEOUT};
 use crate::peers::PeerInfo;
@@ -212,16 +214,25 @@ impl Swarm {
         self.send(Command::Close { log }).await
     }
 
-    /// Announces an entry to the peers of its store. Whether anyone hears it is not known.
+    /// Announces an entry to the peers of its store. Never waits, and whether anyone hears it is not
+    /// known: while too much else is asked of the host, nobody does.
     ///
     /// # Errors
-    /// [`Error::TooLarge`] for a block that no message holds.
-    pub async fn publish(&self, log: Address, block: Vec<u8>) -> Result<(), Error> {
+    /// [`Error::TooLarge`] for a block that no message holds, [`Error::Closed`] after the end.
+    pub fn publish(&self, log: Address, block: Vec<u8>) -> Result<(), Error> {
         let bytes_max = GOSSIP_BYTES_MAX - ENVELOPE_BYTES;
         if block.len() > bytes_max {
             return Err(Error::TooLarge { what: "an entry", bytes: block.len(), bytes_max });
         }
-        self.send(Command::Publish { log, block }).await
+        match self.inner.commands.try_send(Command::Publish { log, block }) {
+            Ok(()) => Ok(()),
+            Err(TrySendError::Full(_)) => {
+                // The periodic comparison brings it to the peers.
+                count(&self.inner.shared.counters.announcements_unsent);
+                Ok(())
+            }
+            Err(TrySendError::Closed(_)) => Err(Error::Closed),
+        }
     }
 
     /// Says what to do with an announcement. One that is never judged is dropped.

@@ -3,9 +3,10 @@
 use super::Node;
 use crate::adopt::{BoxFuture, Fetch};
 use crate::builtin::STORE_LIST;
+use crate::commits::Committed;
 use crate::error::Error;
 use crate::limits::PEER_READERS_MAX;
-use crate::replication::{News, Replication, Sources};
+use crate::replication::{Replication, Sources};
 use crate::writer::now_ms;
 use optimusdb_dag::Cid;
 use optimusdb_storage::{Readers, StoreRow};
@@ -64,10 +65,15 @@ impl Node {
     /// The key or an address that cannot be used, a port in use, or a node that joined before.
     pub async fn join_swarm(&self, config: NetworkConfig) -> Result<(), Error> {
         let inner = &self.inner;
-        let committed = inner
-            .commits
-            .listen()
-            .ok_or_else(|| Error::Conflict("this node takes part in its swarm already".into()))?;
+        let node = Arc::downgrade(inner);
+        let alone = inner.commits.listen(Box::new(move |committed| {
+            if let Some(inner) = node.upgrade() {
+                Node { inner }.committed(committed);
+            }
+        }));
+        if !alone {
+            return Err(Error::Conflict("this node takes part in its swarm already".into()));
+        }
         let swarm_key = config
             .swarm_key
             .as_deref()
@@ -95,14 +101,9 @@ impl Node {
             accesses: Arc::clone(&inner.accesses),
             own_key: inner.keys.identity().public_key.clone(),
         };
-        let news = self.clone();
-        let tell = move |news_of: News| match news_of {
-            News::Entries(store) if store.name == STORE_LIST => news.store_list_changed(),
-            News::Entries(_) => {}
-            News::Peer => news.retry_store_list(),
-        };
-        let replication =
-            Replication::start(swarm_config, sources, committed, Box::new(tell)).await?;
+        let node = self.clone();
+        let on_peer = Box::new(move || node.retry_store_list());
+        let replication = Replication::start(swarm_config, sources, on_peer).await?;
         self.set_fetch(Arc::new(FromPeers(replication.swarm().clone())));
         // Only the listener of the commits comes here, and there is one.
         let _ = inner.replication.set(replication);
@@ -110,6 +111,15 @@ impl Node {
         tokio::spawn(self.clone().keep_sharing());
         tokio::spawn(self.clone().follow_store_list());
         Ok(())
+    }
+
+    /// Tells of a commit: whoever follows the store list, and the swarm. On the writer's thread.
+    fn committed(&self, committed: Committed) {
+        let Some(replication) = self.inner.replication.get() else { return };
+        if committed.store.name == STORE_LIST {
+            self.store_list_changed();
+        }
+        replication.announce(committed);
     }
 
     /// Shares the stores that there are and are not shared yet.

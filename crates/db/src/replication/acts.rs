@@ -13,6 +13,7 @@ use optimusdb_swarm::{PeerId, Swarm, SyncStream};
 use std::collections::HashMap;
 use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
@@ -142,7 +143,7 @@ impl Acts {
     /// Hands entries to the writer, all or none. Peers that asked for one too early get it then.
     pub(super) fn store(&self, store: StoreRow, received: Received) {
         let (swarm, writer) = (self.swarm.clone(), Arc::clone(&self.sources.writer));
-        self.spawn(async move {
+        self.begin(async move {
             let cids = received.cids();
             let log = store.address;
             let deadline = Instant::now() + Duration::from_millis(WRITE_MS_MAX);
@@ -160,6 +161,18 @@ impl Acts {
             };
             Input::Stored { log, stored }
         });
+    }
+
+    /// Does an act here until it waits for the first time, and the rest of it in a task. So the
+    /// writer has what it is handed without a third thread that must wake up for it first.
+    fn begin(&self, act: impl Future<Output = Input> + Send + 'static) {
+        let _context = self.runtime.enter();
+        let mut act = Box::pin(act);
+        // The task asks again, so nobody need be woken for this.
+        match act.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(outcome) => self.spawn(std::future::ready(outcome)),
+            Poll::Pending => self.spawn(act),
+        }
     }
 
     fn spawn(&self, act: impl Future<Output = Input> + Send + 'static) {

@@ -9,8 +9,7 @@ use super::host::{Identities, Snapshot};
 use super::peers::Peers;
 use super::progress::{Line, Progress};
 use super::status::{Status, StoreStatus};
-use super::{News, Sources, Tell};
-use crate::commits::Committed;
+use super::{OnPeer, Sources};
 use crate::limits::{KEEPER_SLEEP_MS_MAX, READ_MS_MAX};
 use crate::writer::Received;
 use optimusdb_dag::replicator::{Act, Offence, Peer, Replicator, Token, Verdict};
@@ -53,7 +52,7 @@ pub(super) struct Keeper {
     status: Status,
     acts: Acts,
     runtime: Handle,
-    tell: Tell,
+    on_peer: OnPeer,
     started: Instant,
     stores: HashMap<Address, Kept>,
     peers: Peers,
@@ -67,7 +66,6 @@ pub(super) struct Keeper {
 enum Woken {
     Input(Input),
     Event(Event),
-    Committed(Committed),
     /// Who may write has changed somewhere.
     Access,
     Time,
@@ -81,7 +79,7 @@ impl Keeper {
         status: Status,
         inputs: Sender<Input>,
         runtime: Handle,
-        tell: Tell,
+        on_peer: OnPeer,
     ) -> Keeper {
         Keeper {
             acts: Acts::new(swarm.clone(), sources.clone(), inputs, runtime.clone()),
@@ -89,7 +87,7 @@ impl Keeper {
             sources,
             status,
             runtime,
-            tell,
+            on_peer,
             started: Instant::now(),
             stores: HashMap::new(),
             peers: Peers::default(),
@@ -101,12 +99,7 @@ impl Keeper {
     }
 
     /// Works until the node stops.
-    pub(super) fn run(
-        mut self,
-        mut inputs: Receiver<Input>,
-        mut events: Events,
-        mut committed: Receiver<Committed>,
-    ) {
+    pub(super) fn run(mut self, mut inputs: Receiver<Input>, mut events: Events) {
         let runtime = self.runtime.clone();
         let mut accesses = self.sources.accesses.changes();
         loop {
@@ -115,7 +108,6 @@ impl Keeper {
                 tokio::select! {
                     input = inputs.recv() => input.map_or(Woken::End, Woken::Input),
                     event = events.recv() => event.map_or(Woken::End, Woken::Event),
-                    Some(commit) = committed.recv() => Woken::Committed(commit),
                     Ok(()) = accesses.changed() => Woken::Access,
                     () = tokio::time::sleep(sleep) => Woken::Time,
                 }
@@ -124,7 +116,6 @@ impl Keeper {
                 Woken::Input(Input::Stop) | Woken::End => return,
                 Woken::Input(input) => self.input(input),
                 Woken::Event(event) => self.event(event),
-                Woken::Committed(commit) => self.announce(commit),
                 Woken::Access => self.judge_anew(),
                 Woken::Time => {}
             }
@@ -181,7 +172,7 @@ impl Keeper {
     fn event(&mut self, event: Event) {
         match event {
             Event::PeerUp { peer, native } => {
-                (self.tell)(News::Peer);
+                (self.on_peer)();
                 let number = self.peers.number(peer);
                 for log in self.peers.up(peer, native) {
                     self.with(&log, |now, replicator, host| {
@@ -341,18 +332,6 @@ impl Keeper {
 }
 
 impl Keeper {
-    /// Tells of a commit: the node, and if the store is shared the swarm of entries made here.
-    fn announce(&self, commit: Committed) {
-        (self.tell)(News::Entries(commit.store.clone()));
-        let log = commit.store.address;
-        if !self.stores.contains_key(&log) {
-            return;
-        }
-        for block in commit.made {
-            self.hand(self.swarm.publish(log, block.to_vec()));
-        }
-    }
-
     /// Hands something to the swarm, whose task takes it as soon as it has a moment.
     fn hand(&self, telling: impl Future<Output = Result<(), optimusdb_swarm::Error>>) {
         if let Err(error) = self.runtime.block_on(telling) {

@@ -32,7 +32,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::runtime::Handle;
-use tokio::sync::mpsc::{Receiver, Sender, channel};
+use tokio::sync::mpsc::{Sender, channel};
 
 /// What replication reads from and writes to.
 #[derive(Debug, Clone)]
@@ -44,17 +44,8 @@ pub(crate) struct Sources {
     pub(crate) own_key: String,
 }
 
-/// What the node hears of.
-#[derive(Debug)]
-pub(crate) enum News {
-    /// Entries of this store were committed.
-    Entries(StoreRow),
-    /// A peer has come.
-    Peer,
-}
-
-/// Where news go. Called on the replication thread, so it never waits.
-pub(crate) type Tell = Box<dyn Fn(News) + Send>;
+/// Told when a peer has come. Called on the replication thread, so it never waits.
+pub(crate) type OnPeer = Box<dyn Fn() + Send>;
 
 /// The running replication of a node.
 #[derive(Debug)]
@@ -71,8 +62,7 @@ impl Replication {
     pub(crate) async fn start(
         config: SwarmConfig,
         sources: Sources,
-        committed: Receiver<Committed>,
-        tell: Tell,
+        on_peer: OnPeer,
     ) -> Result<Replication, Error> {
         let shared = SharedStores::default();
         let handout = Handout::new(Arc::clone(&sources.readers), shared.clone());
@@ -85,11 +75,11 @@ impl Replication {
             status.clone(),
             inputs.clone(),
             Handle::current(),
-            tell,
+            on_peer,
         );
         let thread = std::thread::Builder::new()
             .name("replication".into())
-            .spawn(move || keeper.run(received, events, committed))
+            .spawn(move || keeper.run(received, events))
             .map_err(|e| Error::Internal(format!("the replication thread did not start: {e}")))?;
         Ok(Replication { swarm, shared, status, inputs, thread: Mutex::new(Some(thread)) })
     }
@@ -107,6 +97,19 @@ impl Replication {
             self.swarm.open_store(store.address).await?;
         }
         Ok(())
+    }
+
+    /// Announces what was made here, if the store is shared. Never waits: the writer calls it.
+    pub(crate) fn announce(&self, committed: Committed) {
+        let log = committed.store.address;
+        if self.shared.get(&log).is_none() {
+            return;
+        }
+        for block in committed.made {
+            if let Err(error) = self.swarm.publish(log, block.to_vec()) {
+                tracing::debug!("an entry of {log} was not announced: {error}");
+            }
+        }
     }
 
     /// Adds the figures of replication to a registry.

@@ -26,7 +26,7 @@ impl SharedStores {
         stores.insert(store.address, store.clone()).is_none()
     }
 
-    fn get(&self, log: &Address) -> Option<StoreRow> {
+    pub(super) fn get(&self, log: &Address) -> Option<StoreRow> {
         self.0.read().unwrap_or_else(PoisonError::into_inner).get(log).cloned()
     }
 }
