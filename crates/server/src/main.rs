@@ -7,6 +7,7 @@ use std::io::Write;
 use std::process::ExitCode;
 use std::time::Instant;
 
+mod allocator;
 mod client;
 mod flags;
 mod http;
@@ -23,6 +24,7 @@ const USAGE: u8 = 2;
 
 fn main() -> ExitCode {
     let started = Instant::now();
+    allocator::set_up();
     let settings = match flags::read(std::env::args_os().skip(1), &|name| std::env::var_os(name)) {
         Ok(flags::Request::Help) => return answer(&flags::help()),
         Ok(flags::Request::Version) => return answer(&format!("{}\n", version::line())),
