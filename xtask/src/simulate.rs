@@ -69,12 +69,6 @@ fn many(from: u64, seeds: u64, options: &Options) -> Result<()> {
     for seed in from..from + seeds {
         match simulate(seed, options) {
             Ok(report) => {
-                if report.nodes[2] == 0 && std::env::var("STAT").is_ok() {
-                    println!(
-                        "STAT {seed} {:?} {} {} {} {:?}",
-                        report.nodes, report.links, report.writes, report.crashes, report.sent
-                    );
-                }
                 sums.add(&report);
             }
             Err(failure) => {

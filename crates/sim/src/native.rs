@@ -190,6 +190,10 @@ impl Native {
     pub(crate) fn on_wake(&mut self, context: &mut Context<'_>) {
         let now = context.now;
         let Some(running) = &mut self.running else { return };
+        // One that was overtaken by an earlier one would beget others for ever.
+        if now < running.wake_ms {
+            return;
+        }
         running.wake_ms = u64::MAX;
         let mut acts = running.replicator.on_tick(now, &self.store);
         for cid in running.fetches.tick(context) {

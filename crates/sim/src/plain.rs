@@ -49,6 +49,10 @@ impl Plain {
     }
 
     pub(crate) fn on_wake(&mut self, context: &mut Context<'_>) {
+        // One that was overtaken by an earlier one would beget others for ever.
+        if context.now < self.wake_ms {
+            return;
+        }
         self.wake_ms = u64::MAX;
         for cid in self.fetches.tick(context) {
             let steps = self.join.on_missing(&self.store, cid);
