@@ -255,8 +255,11 @@ pub const HEADS_PERIOD_MS: u64 = 60_000;
 /// that are not native.
 pub const HEADS_CHANGED_MS: u64 = 5_000;
 
-/// Within how much time new peers are turned to, so that many do not come at once.
+/// Within how much time new peers are turned to at most, so that many do not come at once.
 pub const NEW_PEER_SPREAD_MS: u64 = 1_000;
+
+/// What each peer that is there already adds to that time for a native one.
+pub const PEER_SPREAD_MS: u64 = 50;
 
 /// Bytes of verified entries that wait to be stored. Beyond it nothing more is
 /// asked for.

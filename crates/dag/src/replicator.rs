@@ -48,7 +48,8 @@ use crate::join::memory::Memory;
 use crate::join::{Join, Limits, Proven, Replica};
 use crate::limits::{
     FETCHES_WAITING_MAX, HEADS_CHANGED_MS, HEADS_EXCHANGED_MAX, IDENTITIES_KEPT_MAX,
-    NEW_PEER_SPREAD_MS, PULL_PERIOD_MS, SEEN_ENTRIES_MAX, STORE_RETRY_MS, STORE_RETRY_MS_MAX,
+    NEW_PEER_SPREAD_MS, PEER_SPREAD_MS, PULL_PERIOD_MS, SEEN_ENTRIES_MAX, STORE_RETRY_MS,
+    STORE_RETRY_MS_MAX,
 };
 use crate::sync::Tree;
 use crate::{Access, Address, Cid, Entry, Error, Identity};
@@ -138,13 +139,24 @@ impl Replicator {
 
     /// A peer is connected and has this store. A native one speaks fast sync.
     pub fn on_peer(&mut self, now: u64, host: &dyn Host, peer: Peer, native: bool) -> Vec<Act> {
+        let spread = self.new_peer_spread_ms(peer, native);
         if !self.peers.is_connected(peer, native) && self.peers.connect(peer, native) {
-            let soon = now.saturating_add(self.jitter.below(NEW_PEER_SPREAD_MS));
+            let soon = now.saturating_add(self.jitter.below(spread));
             self.turn_to(peer, soon);
             // It may have what the others lack. A native one is pulled from first.
             self.wanted.hasten(soon.saturating_add(NEW_PEER_SPREAD_MS), false);
         }
         self.finish(now, host)
+    }
+
+    /// Within how much time a peer that has come is turned to. The first one is at once; but not a
+    /// plain one, which may not serve heads quite yet, nor one that comes again and again.
+    fn new_peer_spread_ms(&self, peer: Peer, native: bool) -> u64 {
+        if !native || self.peers.is_known(peer) {
+            return NEW_PEER_SPREAD_MS;
+        }
+        let others = self.peers.connected().count() as u64;
+        NEW_PEER_SPREAD_MS.min(others * PEER_SPREAD_MS)
     }
 
     /// A peer is no longer connected, or has closed this store.

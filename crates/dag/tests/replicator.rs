@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use optimusdb_dag::join::{Proven, Replica};
 use optimusdb_dag::limits::{
-    ANNOUNCEMENT_WAIT_MS, FETCHES_FIRST, HEADS_PERIOD_MS, NEW_PEER_SPREAD_MS, PULL_PERIOD_MS,
-    STORE_RETRY_MS_MAX, USELESS_BURST_MESSAGES_MAX,
+    ANNOUNCEMENT_WAIT_MS, FETCHES_FIRST, HEADS_PERIOD_MS, NEW_PEER_SPREAD_MS, PEER_SPREAD_MS,
+    PULL_GAP_MS, PULL_PERIOD_MS, STORE_RETRY_MS_MAX, USELESS_BURST_MESSAGES_MAX,
 };
 use optimusdb_dag::replicator::{Act, Host, Offence, Peer, Replicator, Token, Verdict};
 use optimusdb_dag::sync::{
@@ -241,8 +241,7 @@ fn a_verified_entry_is_not_verified_again() {
 #[test]
 fn what_a_native_peer_announces_is_pulled_and_only_then_fetched() {
     let mut node = Node::new();
-    node.peer(NATIVE, true);
-    let acts = node.wait(NEW_PEER_SPREAD_MS);
+    let acts = node.peer(NATIVE, true);
     let [(NATIVE, number, Ask::Open { .. })] = asks(&acts)[..] else { panic!("{acts:?}") };
     let same = Reply::Root { newest: None, summary: Summary::EMPTY }.encode();
     node.replicator.on_reply(node.now, &node.disk, NATIVE, number, Some(&same));
@@ -280,9 +279,7 @@ fn one_store_at_a_time() {
 #[test]
 fn a_store_that_fails_is_begun_anew_from_the_peers() {
     let mut node = Node::new();
-    node.peer(NATIVE, true);
-    let acts = node.wait(NEW_PEER_SPREAD_MS);
-    assert_eq!(asks(&acts).len(), 1);
+    assert_eq!(asks(&node.peer(NATIVE, true)).len(), 1);
     let one = entry(&keys(1), 1, &[]);
     let two = entry(&keys(1), 2, &[&one]);
     assert!(stored(&node.announced(NATIVE, one.block())).is_some());
@@ -360,12 +357,50 @@ fn a_flood_is_blamed_and_its_sender_no_longer_turned_to() {
 #[test]
 fn a_bad_reply_is_blamed_and_a_late_one_is_nobodys() {
     let mut node = Node::new();
-    node.peer(NATIVE, true);
-    let number = asks(&node.wait(NEW_PEER_SPREAD_MS))[0].1;
+    let number = asks(&node.peer(NATIVE, true))[0].1;
     let none = node.replicator.on_reply(node.now, &node.disk, NATIVE, number + 1, Some(b"?"));
     assert_eq!(none, []);
     let acts = node.replicator.on_reply(node.now, &node.disk, NATIVE, number, Some(b"?"));
     assert_eq!(acts, [Act::Blame { peer: NATIVE, why: Offence::BadReply }]);
+}
+
+#[test]
+fn a_pull_without_an_answer_is_tried_again_soon_and_then_in_turn() {
+    let mut node = Node::new();
+    let mut acts = node.peer(NATIVE, true);
+    let mut waits = Vec::new();
+    for _ in 0..3 {
+        let began = node.now;
+        let number = asks(&acts)[0].1;
+        acts = node.replicator.on_reply(node.now, &node.disk, NATIVE, number, None);
+        while asks(&acts).is_empty() {
+            acts = node.wait(1);
+        }
+        waits.push(node.now - began);
+    }
+    assert_eq!(waits[0], 2 * PULL_GAP_MS);
+    assert!(waits[1..].iter().all(|ms| *ms >= PULL_PERIOD_MS / 2), "{waits:?}");
+}
+
+#[test]
+fn the_only_peer_is_turned_to_at_once_and_many_one_by_one() {
+    const OTHERS: u64 = 40;
+    let mut node = Node::new();
+    assert_eq!(asks(&node.peer(NATIVE, true)).len(), 1);
+    let mut times = Vec::new();
+    for other in 0..OTHERS {
+        let mut node = Node::new();
+        for plain in 1..=other {
+            node.peer(Peer(1_000 + plain), false);
+        }
+        let mut acts = node.peer(NATIVE, true);
+        while asks(&acts).is_empty() {
+            acts = node.wait(1);
+        }
+        assert!(node.now <= NEW_PEER_SPREAD_MS.min(other * PEER_SPREAD_MS), "{other}");
+        times.push(node.now);
+    }
+    assert!(times[1..].iter().any(|ms| *ms > NEW_PEER_SPREAD_MS / 4), "{times:?}");
 }
 
 #[test]

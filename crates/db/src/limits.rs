@@ -100,7 +100,10 @@ pub const HANDED_OUT_READS_MAX: usize = 4;
 pub const PEER_READERS_MAX: usize = 4;
 /// Blocks that are being fetched at a time, all stores together.
 pub const FETCHES_MAX: usize = 512;
-/// Streams of fast sync that are kept open between requests, one a peer.
+/// Requests of fast sync to one peer at a time, all stores together: fewer than the streams that it
+/// serves to one, as it may not know yet that an earlier one was closed.
+pub const SYNC_REQUESTS_PER_PEER_MAX: usize = 3;
+/// Streams of fast sync that are kept open between requests, of all peers.
 pub const SYNC_STREAMS_KEPT_MAX: usize = 64;
 /// Answers that wait for the keeper of the replicators; who brings more waits.
 pub const KEEPER_INPUTS_MAX: usize = 1_024;

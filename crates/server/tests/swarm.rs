@@ -142,6 +142,27 @@ fn count(node: &Server, store: &str) -> usize {
     usize::try_from(store["documents"].as_u64().unwrap()).unwrap()
 }
 
+/// Each store asks for itself, and a peer serves only a few streams to one other at a time.
+#[test]
+fn many_stores_are_level_soon_after_a_node_has_come() {
+    const STORES: usize = 40;
+    let a = start(&[], &[]);
+    let names: Vec<String> = (0..STORES).map(|n| format!("made-{n}")).collect();
+    for name in &names {
+        a.request("PUT", &format!("/stores/{name}"), &[], b"").json();
+        a.put(name, json!([{"_id": "one"}, {"_id": "two"}]));
+    }
+    let b = start(&["-coordinator=false"], &[&a]);
+    eventually("all stores on b", || {
+        let stores = b.get("/stores").json();
+        let full = |name: &&String| {
+            let mut stores = stores["data"].as_array().unwrap().iter();
+            stores.any(|store| store["name"] == **name && store["documents"] == 2)
+        };
+        names.iter().filter(full).count() == STORES
+    });
+}
+
 #[test]
 fn both_sides_of_a_cut_keep_what_they_wrote() {
     let (a, b) = (start(&[], &[]), start(&[], &[]));

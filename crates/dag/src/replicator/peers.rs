@@ -18,6 +18,8 @@ pub(super) struct Known {
     native: bool,
     /// When a pull from it is called for.
     pull_at_ms: Option<u64>,
+    /// Whether a pull that fails is tried again before it is its turn.
+    pull_again: bool,
     /// No pull from it before this.
     pull_after_ms: u64,
     pull_gap_ms: u64,
@@ -51,6 +53,7 @@ impl Peers {
     pub(super) fn connect(&mut self, peer: Peer, native: bool) -> bool {
         let Some(known) = self.track(peer) else { return false };
         (known.connected, known.native, known.pull_after_ms) = (true, native, 0);
+        known.pull_again = true;
         true
     }
 
@@ -70,6 +73,11 @@ impl Peers {
             self.by_peer.remove(&gone);
         }
         Some(self.by_peer.entry(peer).or_default())
+    }
+
+    /// Whether it is or was connected, as far as is remembered.
+    pub(super) fn is_known(&self, peer: Peer) -> bool {
+        self.by_peer.contains_key(&peer)
     }
 
     pub(super) fn len(&self) -> usize {
@@ -110,6 +118,14 @@ impl Peers {
             && known.native
         {
             known.pull_at_ms = Some(known.pull_at_ms.map_or(at_ms, |before| before.min(at_ms)));
+        }
+    }
+
+    /// A pull from this peer has failed: it is tried again soon, but once for each time that it comes.
+    pub(super) fn want_pull_again(&mut self, now: u64, peer: Peer) {
+        let again = self.by_peer.get_mut(&peer).map(|known| &mut known.pull_again);
+        if again.is_some_and(std::mem::take) {
+            self.want_pull(peer, now);
         }
     }
 

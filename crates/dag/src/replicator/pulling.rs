@@ -132,7 +132,10 @@ impl Replicator {
         self.pulling = Some(pulling);
         match steps {
             Some(steps) => self.take_pulled(now, host, peer, steps),
-            None => self.end_pull(now, true),
+            None => {
+                self.end_pull(now, true);
+                self.peers.want_pull_again(now, peer);
+            }
         }
     }
 

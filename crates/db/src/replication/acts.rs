@@ -3,16 +3,16 @@
 
 use super::Sources;
 use super::keeper::Input;
+use super::lines::Lines;
 use super::shared::heads_of;
-use crate::limits::{FETCHES_MAX, READ_MS_MAX, SYNC_STREAMS_KEPT_MAX, WRITE_MS_MAX};
+use crate::limits::{FETCHES_MAX, READ_MS_MAX, WRITE_MS_MAX};
 use crate::writer::{Done, Lane, Received, Work};
 use optimusdb_dag::replicator::Peer;
 use optimusdb_dag::{Address, Cid};
 use optimusdb_storage::StoreRow;
-use optimusdb_swarm::{PeerId, Swarm, SyncStream};
-use std::collections::HashMap;
+use optimusdb_swarm::{PeerId, Swarm};
 use std::future::Future;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
@@ -27,7 +27,7 @@ pub(super) struct Acts {
     inputs: Sender<Input>,
     runtime: Handle,
     fetches: Arc<Semaphore>,
-    streams: Arc<Mutex<HashMap<PeerId, SyncStream>>>,
+    lines: Lines,
 }
 
 impl Acts {
@@ -38,7 +38,8 @@ impl Acts {
         runtime: Handle,
     ) -> Acts {
         let fetches = Arc::new(Semaphore::new(FETCHES_MAX));
-        Acts { swarm, sources, inputs, runtime, fetches, streams: Arc::default() }
+        let lines = Lines::new(swarm.clone());
+        Acts { swarm, sources, inputs, runtime, fetches, lines }
     }
 
     /// Fetches a block, from these peers first.
@@ -65,10 +66,10 @@ impl Acts {
         number: u64,
         request: Vec<u8>,
     ) {
-        let acts = self.clone();
+        let lines = self.lines.clone();
         self.spawn(async move {
             let reply = match id {
-                Some(id) => acts.request(id, request).await,
+                Some(id) => lines.request(id, request).await,
                 // It left meanwhile.
                 None => None,
             };
@@ -76,48 +77,9 @@ impl Acts {
         });
     }
 
-    /// On the stream that was used before, where there is one: opening one costs a round trip.
-    async fn request(&self, id: PeerId, request: Vec<u8>) -> Option<Vec<u8>> {
-        let kept = self.streams.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
-        if let Some(stream) = kept
-            && let Some(reply) = self.request_on(stream, id, request.clone()).await
-        {
-            return Some(reply);
-        }
-        // The peer may have closed the kept one since.
-        match self.swarm.open_sync(id).await {
-            Ok(stream) => self.request_on(stream, id, request).await,
-            Err(error) => {
-                tracing::debug!("fast sync with {id}: {error}");
-                None
-            }
-        }
-    }
-
-    async fn request_on(
-        &self,
-        mut stream: SyncStream,
-        id: PeerId,
-        request: Vec<u8>,
-    ) -> Option<Vec<u8>> {
-        match stream.request(request).await {
-            Ok(reply) => {
-                let mut kept = self.streams.lock().unwrap_or_else(PoisonError::into_inner);
-                if kept.len() < SYNC_STREAMS_KEPT_MAX {
-                    kept.insert(id, stream);
-                }
-                Some(reply)
-            }
-            Err(error) => {
-                tracing::debug!("fast sync with {id}: {error}");
-                None
-            }
-        }
-    }
-
     /// Lets go of what is kept of a peer that left.
     pub(super) fn forget(&self, id: PeerId) {
-        self.streams.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
+        self.lines.forget(id);
     }
 
     /// Exchanges heads with a peer in OrbitDB's protocol.

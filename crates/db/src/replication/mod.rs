@@ -9,6 +9,7 @@ mod acts;
 mod figures;
 mod host;
 mod keeper;
+mod lines;
 mod peers;
 mod progress;
 mod shared;
