@@ -16,7 +16,7 @@ use crate::documents::{document, get_body, id, put_body};
 
 /// Single puts that are followed.
 const SINGLE_PUTS: u64 = 500;
-/// Between two of them.
+/// Between two of them, in the second half: long enough for the nodes to fall asleep.
 const SINGLE_GAP: Duration = Duration::from_millis(20);
 /// Puts before the first one that counts.
 const WARM_UP_PUTS: u64 = 50;
@@ -31,32 +31,46 @@ pub(super) const LIVE_DOCUMENTS: u64 = 5_000;
 /// How many clients write them.
 const LIVE_CLIENTS: usize = 64;
 
-/// One put at a time on one node, until the other one answers with it.
+/// One put at a time on one node, until the other one answers with it: the next at once, then after a
+/// while in which everything sleeps.
 pub(super) fn latency(bench: &Bench<'_>, figures: &mut Figures, table: &mut Table) -> Result<()> {
     let members = star(bench, "latency", 2)?;
     let mut writer = Client::connect(members[0].node.port())?;
     let mut reader = Client::connect(members[1].node.port())?;
-    let mut taken = Vec::new();
-    for number in 0..WARM_UP_PUTS + SINGLE_PUTS {
-        let put = command_request(&put_body([document(number, 0).as_str()]));
-        let get = command_request(&get_body("_id", &id(number)));
-        let began = Instant::now();
-        writer.begin(&put)?;
-        while !holds(&mut reader, &get)? {
-            ensure!(began.elapsed() < WAIT_MAX, "put number {number} does not arrive");
-        }
-        if number >= WARM_UP_PUTS {
-            taken.push(began.elapsed());
-        }
-        ensure!(writer.finish()?.status == 200, "put number {number} was refused");
-        sleep(SINGLE_GAP);
+    let mut next = 0;
+    let mut follow = |puts: u64, gap: Duration| -> Result<Latencies> {
+        let numbers = next..next + puts;
+        next += puts;
+        let followed = numbers.map(|number| {
+            sleep(gap);
+            follow_one(&mut writer, &mut reader, number)
+        });
+        Ok(Latencies::from(followed.collect::<Result<Vec<Duration>>>()?))
+    };
+    follow(WARM_UP_PUTS, Duration::ZERO)?;
+    let busy = follow(SINGLE_PUTS, Duration::ZERO)?;
+    let idle = follow(SINGLE_PUTS, SINGLE_GAP)?;
+    figures.visible_ms = Some(idle.quantile_ms(0.5));
+    for (when, taken) in [("at once", busy), ("20 ms idle", idle)] {
+        let (half, most) = (taken.quantile_ms(0.5), taken.quantile_ms(0.99));
+        table.at_most(&format!("put on A, visible on B, {when}, p50"), half, 3.0, "ms");
+        table.at_most(&format!("put on A, visible on B, {when}, p99"), most, 20.0, "ms");
     }
-    let taken = Latencies::from(taken);
-    let half = taken.quantile_ms(0.5);
-    figures.visible_ms = Some(half);
-    table.at_most("put on A, visible on B, p50", half, 3.0, "ms");
-    table.at_most("put on A, visible on B, p99", taken.quantile_ms(0.99), 20.0, "ms");
     stop(members)
+}
+
+/// Puts the document `number`, and asks for it over and over until it is there.
+fn follow_one(writer: &mut Client, reader: &mut Client, number: u64) -> Result<Duration> {
+    let put = command_request(&put_body([document(number, 0).as_str()]));
+    let get = command_request(&get_body("_id", &id(number)));
+    let began = Instant::now();
+    writer.begin(&put)?;
+    while !holds(reader, &get)? {
+        ensure!(began.elapsed() < WAIT_MAX, "put number {number} does not arrive");
+    }
+    let taken = began.elapsed();
+    ensure!(writer.finish()?.status == 200, "put number {number} was refused");
+    Ok(taken)
 }
 
 /// A node with many documents, and a new one that meets it.
