@@ -9,15 +9,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use libp2p::futures::StreamExt;
-use libp2p::swarm::ConnectionId;
 use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
+use libp2p::swarm::{ConnectionId, SwarmEvent};
 use libp2p::{Multiaddr, PeerId};
 use optimusdb_dag::Address;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::AbortHandle;
 
 use crate::Error;
-use crate::behaviour::Behaviour;
+use crate::behaviour::{Behaviour, BehaviourEvent};
 use crate::bitswap::Bitswap;
 use crate::command::Command;
 use crate::dialler::{Dialler, Failure, Step};
@@ -157,8 +157,10 @@ impl Host {
         })
     }
 
-    /// Runs until it is told to stop, or nobody holds a handle any more.
-    pub(crate) async fn run(mut self: Box<Self>) {
+    /// Runs until it is told to stop, or nobody holds a handle any more. `early` is what happened
+    /// before.
+    pub(crate) async fn run(mut self: Box<Self>, early: Vec<SwarmEvent<BehaviourEvent>>) {
+        early.into_iter().for_each(|event| self.on_swarm(event));
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let events = self.events.clone();

@@ -69,6 +69,9 @@ pub const IDENTIFY_TIMEOUT: Duration = Duration::from_secs(20);
 /// Until a name is resolved.
 pub const RESOLVE_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// Events that are kept until every listener has its first address.
+pub const EARLY_EVENTS_MAX: usize = 1_024;
+
 /// Until every listener has its first address.
 pub const LISTEN_TIMEOUT: Duration = Duration::from_secs(5);
 

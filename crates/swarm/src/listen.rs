@@ -9,15 +9,25 @@ use libp2p::futures::StreamExt;
 use libp2p::multiaddr::Protocol;
 use libp2p::swarm::SwarmEvent;
 
-use crate::behaviour::Behaviour;
-use crate::limits::{LISTEN_TIMEOUT, PORT_TRIES_MAX};
+use crate::behaviour::{Behaviour, BehaviourEvent};
+use crate::limits::{EARLY_EVENTS_MAX, LISTEN_TIMEOUT, PORT_TRIES_MAX};
 use crate::{Error, SwarmConfig};
 
-/// Listens where the configuration says. Returns the first addresses, one or more of each listener.
+/// A host that listens.
+#[derive(Debug)]
+pub(crate) struct Listening {
+    /// The first addresses, one or more of each listener.
+    pub(crate) addresses: Vec<Multiaddr>,
+    /// What else happened meanwhile, in its order: neighbours may have been found already, who are
+    /// not told of again.
+    pub(crate) early: Vec<SwarmEvent<BehaviourEvent>>,
+}
+
+/// Listens where the configuration says.
 pub(crate) async fn start(
     swarm: &mut libp2p::Swarm<Behaviour>,
     config: &SwarmConfig,
-) -> Result<Vec<Multiaddr>, Error> {
+) -> Result<Listening, Error> {
     let quic = config.swarm_key.is_none();
     let mut tries = 0;
     let listeners = loop {
@@ -117,9 +127,9 @@ fn listen(
 async fn first_addresses(
     swarm: &mut libp2p::Swarm<Behaviour>,
     listeners: Vec<ListenerId>,
-) -> Result<Vec<Multiaddr>, Error> {
+) -> Result<Listening, Error> {
     let mut silent: HashSet<ListenerId> = listeners.into_iter().collect();
-    let mut addresses = Vec::new();
+    let (mut addresses, mut early) = (Vec::new(), Vec::new());
     while !silent.is_empty() {
         match swarm.select_next_some().await {
             SwarmEvent::NewListenAddr { listener_id, address } => {
@@ -133,9 +143,9 @@ async fn first_addresses(
                 let why = error.to_string();
                 return Err(Error::Listen { address: "the swarm's port".to_owned(), why });
             }
-            // Nobody is connected yet; what else happens now is of no consequence.
-            _ => {}
+            other if early.len() < EARLY_EVENTS_MAX => early.push(other),
+            other => tracing::debug!(event = ?other, "too much happens before this node is up"),
         }
     }
-    Ok(addresses)
+    Ok(Listening { addresses, early })
 }

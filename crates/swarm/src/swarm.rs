@@ -18,6 +18,7 @@ use crate::event::{Announcement, Events, Verdict};
 use crate::figures::count;
 use crate::host::{Host, Parts, Profile, Shared};
 use crate::limits::{COMMANDS_MAX, CONNECT_TIMEOUT, GOSSIP_BYTES_MAX, SEEDS_MAX, SHUTDOWN_TIMEOUT};
+use crate::listen::Listening;
 use crate::peers::PeerInfo;
 use crate::score::Offence;
 use crate::serving::Serving;
@@ -70,7 +71,7 @@ impl Swarm {
         let targets = targets(&config)?;
         let traffic = Traffic::default();
         let mut swarm = set_up(&config, &traffic)?;
-        let addresses = listen::start(&mut swarm, &config).await?;
+        let Listening { addresses, early } = listen::start(&mut swarm, &config).await?;
         let (commands, receiver) = mpsc::channel(COMMANDS_MAX);
         let (sender, events) = event::channel();
         let shared = Shared {
@@ -105,7 +106,7 @@ impl Swarm {
         let host = Host::new(parts);
         let serving_sync = tokio::spawn(sync_stream::serve(syncing, serving.clone()));
         let task = tokio::spawn(async move {
-            host.run().await;
+            host.run(early).await;
             serving_sync.abort();
         });
         let task = Mutex::new(Some(task));
