@@ -103,7 +103,7 @@ impl Replication {
     /// Announces what was made here, if the store is shared. Never waits: the writer calls it.
     pub(crate) fn announce(&self, committed: Committed) {
         let log = committed.store.address;
-        if self.shared.get(&log).is_none() {
+        if !self.shared.has(&log) {
             return;
         }
         for block in committed.made {

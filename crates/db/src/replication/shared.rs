@@ -26,7 +26,12 @@ impl SharedStores {
         stores.insert(store.address, store.clone()).is_none()
     }
 
-    pub(super) fn get(&self, log: &Address) -> Option<StoreRow> {
+    /// Whether a store is shared.
+    pub(super) fn has(&self, log: &Address) -> bool {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).contains_key(log)
+    }
+
+    fn get(&self, log: &Address) -> Option<StoreRow> {
         self.0.read().unwrap_or_else(PoisonError::into_inner).get(log).cloned()
     }
 }
@@ -73,7 +78,7 @@ fn block_of(
     cid: &Cid,
 ) -> Result<Option<Vec<u8>>, optimusdb_storage::Error> {
     match view.entry(cid)? {
-        Some(entry) if stores.get(entry.log()).is_some() => Ok(Some(entry.block().to_vec())),
+        Some(entry) if stores.has(entry.log()) => Ok(Some(entry.block().to_vec())),
         Some(_) => Ok(None),
         None => view.block(cid),
     }
