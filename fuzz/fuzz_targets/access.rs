@@ -2,10 +2,10 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use optimusdb_dag::{AccessController, Cid};
+use optimusdb_dag::{AccessController, LogCid};
 
 fuzz_target!(|data: &[u8]| {
-    let cid = Cid::of(data);
+    let cid = LogCid::of(data);
     if let Ok(access) = AccessController::decode(cid, data) {
         assert_eq!(access.encode(), (cid, data.to_vec()));
     }

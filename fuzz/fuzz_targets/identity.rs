@@ -2,10 +2,10 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use optimusdb_dag::{Cid, Identity};
+use optimusdb_dag::{LogCid, Identity};
 
 fuzz_target!(|data: &[u8]| {
-    if let Ok(identity) = Identity::decode(Cid::of(data), data) {
+    if let Ok(identity) = Identity::decode(LogCid::of(data), data) {
         assert_eq!(identity.block, data);
     }
 });

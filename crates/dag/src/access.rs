@@ -14,7 +14,7 @@ pub use capabilities::{Capabilities, Capability};
 
 use crate::cbor::{self, Reader};
 use crate::limits::{ACCESS_BYTES_MAX, ACCESS_WRITERS_MAX};
-use crate::{Cid, Error, Identity};
+use crate::{Error, Identity, LogCid};
 
 /// The type of an access controller with a block of its own.
 const TYPE: &str = "ipfs";
@@ -36,7 +36,7 @@ impl AccessController {
     }
 
     /// The block of this access controller and its address.
-    pub fn encode(&self) -> (Cid, Vec<u8>) {
+    pub fn encode(&self) -> (LogCid, Vec<u8>) {
         let mut out = Vec::with_capacity(32 + 70 * self.write.len());
         cbor::put_head(&mut out, cbor::MAP, 2);
         for text in ["type", TYPE, "write"] {
@@ -46,7 +46,7 @@ impl AccessController {
         for id in &self.write {
             cbor::put_text(&mut out, id);
         }
-        (Cid::of(&out), out)
+        (LogCid::of(&out), out)
     }
 
     /// Reads an access controller block.
@@ -54,7 +54,7 @@ impl AccessController {
     /// # Errors
     /// [`Error::HashMismatch`] if the bytes are not those of `cid`; otherwise
     /// the rule that is broken.
-    pub fn decode(cid: Cid, block: &[u8]) -> Result<AccessController, Error> {
+    pub fn decode(cid: LogCid, block: &[u8]) -> Result<AccessController, Error> {
         crate::check_block("access controller", cid, block, ACCESS_BYTES_MAX)?;
         let mut reader = Reader::new(block);
         let mut fields = reader.fields("access controller")?;
@@ -85,7 +85,7 @@ impl AccessController {
     /// # Errors
     /// [`Error::AccessAddress`] for other text, also for the address of an
     /// access controller of another kind.
-    pub fn block_of(address: &str) -> Result<Cid, Error> {
+    pub fn block_of(address: &str) -> Result<LogCid, Error> {
         let text = address.strip_prefix(ADDRESS_PREFIX).ok_or(Error::AccessAddress)?;
         text.parse().map_err(|_| Error::AccessAddress)
     }
@@ -140,7 +140,7 @@ impl Access {
     }
 
     /// Whether a revoke named this entry as one that was there before it.
-    pub fn vouches(&self, cid: &Cid) -> bool {
+    pub fn vouches(&self, cid: &LogCid) -> bool {
         match &self.0 {
             Rule::Fixed(_) => false,
             Rule::Mutable(capabilities) => capabilities.vouches(cid),

@@ -30,7 +30,9 @@ use crate::cbor::Reader;
 use crate::limits::{
     CLOCK_JUMP_TICKS_MAX, CLOCK_TICKS_MAX, ENTRY_BYTES_MAX, NEXT_LINKS_MAX, REFS_MAX,
 };
-use crate::{AccessController, Address, Cid, Clock, EntryLinks, Error, Identity, OrderKey, keys};
+use crate::{
+    AccessController, Address, Clock, EntryLinks, Error, Identity, LogCid, OrderKey, keys,
+};
 
 /// The only version of entry there is.
 const VERSION: u64 = 2;
@@ -40,15 +42,15 @@ const SIGNED_HEAD: u8 = 0xa6;
 /// An entry of a log with its exact bytes.
 #[derive(Clone)]
 pub struct Entry {
-    cid: Cid,
+    cid: LogCid,
     block: Arc<[u8]>,
     spans: Spans,
     log: Address,
     signature: Signature,
-    next: Vec<Cid>,
-    refs: Vec<Cid>,
+    next: Vec<LogCid>,
+    refs: Vec<LogCid>,
     clock: Clock,
-    identity: Cid,
+    identity: LogCid,
     payload: OnceLock<Ipld>,
 }
 
@@ -72,7 +74,7 @@ impl Entry {
     /// [`Error::BlockTooLarge`], [`Error::HashMismatch`], or the rule that is
     /// broken: encoding, fields, version, keys and signature by their form,
     /// clock range, fan-out.
-    pub fn decode(cid: Cid, block: &[u8]) -> Result<Entry, Error> {
+    pub fn decode(cid: LogCid, block: &[u8]) -> Result<Entry, Error> {
         crate::check_block("entry", cid, block, ENTRY_BYTES_MAX)?;
         let mut reader = Reader::new(block);
         let mut fields = reader.fields("entry")?;
@@ -192,7 +194,7 @@ impl Entry {
     }
 
     /// The content address.
-    pub fn cid(&self) -> Cid {
+    pub fn cid(&self) -> LogCid {
         self.cid
     }
 
@@ -223,12 +225,12 @@ impl Entry {
     }
 
     /// Its parents: the heads its writer knew.
-    pub fn next(&self) -> &[Cid] {
+    pub fn next(&self) -> &[LogCid] {
         &self.next
     }
 
     /// Older entries it names as hints.
-    pub fn refs(&self) -> &[Cid] {
+    pub fn refs(&self) -> &[LogCid] {
         &self.refs
     }
 
@@ -250,7 +252,7 @@ impl Entry {
     }
 
     /// The address of its writer's identity block.
-    pub fn identity(&self) -> Cid {
+    pub fn identity(&self) -> LogCid {
         self.identity
     }
 
@@ -311,7 +313,7 @@ fn cids(
     what: &'static str,
     max: usize,
     over: Error,
-) -> Result<Vec<Cid>, Error> {
+) -> Result<Vec<LogCid>, Error> {
     let n = reader.list(what)?;
     if n > max as u64 {
         return Err(over);
@@ -319,7 +321,7 @@ fn cids(
     (0..n).map(|_| reader.text(what)?.parse()).collect()
 }
 
-fn check_distinct(next: &[Cid]) -> Result<(), Error> {
+fn check_distinct(next: &[LogCid]) -> Result<(), Error> {
     let mut sorted = next.to_vec();
     sorted.sort_unstable();
     if sorted.windows(2).any(|pair| pair[0] == pair[1]) { Err(Error::NextRepeated) } else { Ok(()) }

@@ -4,7 +4,7 @@
 //! its own variant and tests name it. What a caller does with a refusal depends
 //! on its [`Kind`].
 
-use crate::Cid;
+use crate::LogCid;
 
 /// What a refusal means to a caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -36,7 +36,7 @@ pub enum Error {
     AccessAddress,
     /// The bytes do not hash to the name they came under.
     #[error("the bytes are not those of block {0}")]
-    HashMismatch(Cid),
+    HashMismatch(LogCid),
 
     // Values (DAG-CBOR).
     /// The bytes end inside a value.
@@ -220,10 +220,10 @@ pub enum Error {
     // Joins.
     /// An ancestor of the entry was refused.
     #[error("ancestor {0} was refused")]
-    AncestorRefused(Cid),
+    AncestorRefused(LogCid),
     /// A block could not be had.
     #[error("block {0} could not be had")]
-    BlockMissing(Cid),
+    BlockMissing(LogCid),
     /// The join tracks as many entries as it may.
     #[error("the join is full")]
     JoinFull,

@@ -4,7 +4,7 @@
 use std::collections::{BinaryHeap, HashSet, VecDeque};
 
 use crate::limits::{NEXT_LINKS_MAX, RECENT_ENTRIES_MAX, REFS_WRITTEN_MAX};
-use crate::{Cid, EntryLinks, Links, OrderKey};
+use crate::{EntryLinks, Links, LogCid, OrderKey};
 
 /// The heads of a log, newest first.
 ///
@@ -29,7 +29,7 @@ impl Heads {
     }
 
     /// The addresses of the heads, newest first.
-    pub fn cids(&self) -> impl Iterator<Item = Cid> + '_ {
+    pub fn cids(&self) -> impl Iterator<Item = LogCid> + '_ {
         self.newest_first.iter().map(|head| head.cid)
     }
 
@@ -43,7 +43,7 @@ impl Heads {
 
     /// Takes up an entry that is passed over, with these parents, after the entry
     /// above it was added: what that one reaches is a head no more.
-    pub fn pass(&mut self, next: &[Cid]) {
+    pub fn pass(&mut self, next: &[LogCid]) {
         self.newest_first.retain(|head| !next.contains(&head.cid));
     }
 }
@@ -58,15 +58,15 @@ impl Heads {
 /// that are no heads; where it finds nothing the walk goes on without.
 pub fn plan_append(
     heads: &[EntryLinks],
-    lookup: &mut dyn FnMut(&Cid) -> Option<EntryLinks>,
+    lookup: &mut dyn FnMut(&LogCid) -> Option<EntryLinks>,
 ) -> Links {
     let mut newest_first: Vec<&EntryLinks> = heads.iter().collect();
     newest_first.sort_by(|a, b| b.cmp_order(a));
     newest_first.truncate(NEXT_LINKS_MAX);
-    let next: Vec<Cid> = newest_first.iter().map(|head| head.cid).collect();
+    let next: Vec<LogCid> = newest_first.iter().map(|head| head.cid).collect();
     let time = newest_first.first().map_or(0, |head| head.clock.time) + 1;
 
-    let mut seen: HashSet<Cid> = next.iter().copied().collect();
+    let mut seen: HashSet<LogCid> = next.iter().copied().collect();
     let mut front: BinaryHeap<Walked> =
         newest_first.into_iter().map(|head| Walked(head.order(), head.next.clone())).collect();
     let wanted = REFS_WRITTEN_MAX + next.len();
@@ -89,7 +89,7 @@ pub fn plan_append(
 }
 
 /// An entry on the front of the walk, ordered by its place in the log.
-struct Walked(OrderKey, Vec<Cid>);
+struct Walked(OrderKey, Vec<LogCid>);
 
 impl PartialEq for Walked {
     fn eq(&self, other: &Walked) -> bool {
@@ -134,7 +134,7 @@ impl Recent {
     }
 
     /// The links of an entry, if it is among the kept ones.
-    pub fn find(&self, cid: &Cid) -> Option<&EntryLinks> {
+    pub fn find(&self, cid: &LogCid) -> Option<&EntryLinks> {
         self.oldest_first.iter().rev().find(|entry| entry.cid == *cid)
     }
 }

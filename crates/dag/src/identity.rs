@@ -13,7 +13,7 @@ use secp256k1::PublicKey;
 
 use crate::cbor::{self, Reader};
 use crate::limits::IDENTITY_BYTES_MAX;
-use crate::{Cid, Error, keys};
+use crate::{Error, LogCid, keys};
 
 /// The only type of identity there is.
 const TYPE: &str = "publickey";
@@ -22,7 +22,7 @@ const TYPE: &str = "publickey";
 #[derive(Clone)]
 pub struct Identity {
     /// The address of its block: what entries name as `identity`.
-    pub cid: Cid,
+    pub cid: LogCid,
     /// Its exact bytes.
     pub block: Vec<u8>,
     /// The public key of the id key in hexadecimal: what access lists name.
@@ -43,7 +43,7 @@ impl Identity {
     /// # Errors
     /// [`Error::HashMismatch`] if the bytes are not those of `cid`; otherwise
     /// the rule that is broken.
-    pub fn decode(cid: Cid, block: &[u8]) -> Result<Identity, Error> {
+    pub fn decode(cid: LogCid, block: &[u8]) -> Result<Identity, Error> {
         crate::check_block("identity", cid, block, IDENTITY_BYTES_MAX)?;
         let mut reader = Reader::new(block);
         let mut fields = reader.fields("identity")?;
@@ -136,7 +136,7 @@ impl IdentityKeys {
         let verifying_key = keys::public_key(&public_key)?;
         let clock_id = Arc::from(public_key.as_str());
         let identity = Identity {
-            cid: Cid::of(&block),
+            cid: LogCid::of(&block),
             block,
             id,
             public_key,

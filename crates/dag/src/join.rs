@@ -49,16 +49,16 @@ use crate::limits::{
     JOIN_FETCHES_MAX, JOIN_HINTS_MAX, JOIN_IDENTITIES_MAX, JOIN_PASSED_BYTES_MAX,
     JOIN_PASSED_ENTRIES_MAX, JOIN_REFUSED_ENTRIES_MAX, JOIN_SETTLED_ENTRIES_MAX,
 };
-use crate::{Access, Address, Cid, Entry, Error, Identity};
+use crate::{Access, Address, Entry, Error, Identity, LogCid};
 
 /// What the join asks about the node it runs on.
 pub trait Replica {
     /// The clock time of an entry of this log that is stored, or the time of a
     /// [`Passed`] one that is stored.
-    fn time_of(&self, cid: &Cid) -> Option<u64>;
+    fn time_of(&self, cid: &LogCid) -> Option<u64>;
 
     /// An identity that is stored.
-    fn identity(&self, cid: &Cid) -> Option<Arc<Identity>>;
+    fn identity(&self, cid: &LogCid) -> Option<Arc<Identity>>;
 }
 
 /// What a caller is to do.
@@ -67,7 +67,7 @@ pub enum Step {
     /// Fetch this block, and answer with [`Join::on_block`] or [`Join::on_missing`].
     Fetch {
         /// An entry or an identity.
-        cid: Cid,
+        cid: LogCid,
     },
     /// Store these, all of them or none: `passed` before `entries`, which may
     /// name them. The heads become those of [`crate::LogTip::join`] for every
@@ -91,7 +91,7 @@ pub enum Step {
     /// This entry is not joined.
     Reject {
         /// The entry.
-        cid: Cid,
+        cid: LogCid,
         /// The rule it breaks, or what is missing.
         why: Error,
     },
@@ -100,7 +100,7 @@ pub enum Step {
     /// when an accepted entry names it or the access changes.
     Deferred {
         /// The entry.
-        cid: Cid,
+        cid: LogCid,
         /// [`Error::AccessRevoked`] or [`Error::AccessNotGranted`].
         why: Error,
     },
@@ -108,7 +108,7 @@ pub enum Step {
     /// another peer, or say that it is missing.
     Mismatch {
         /// The block.
-        cid: Cid,
+        cid: LogCid,
     },
 }
 
@@ -164,7 +164,7 @@ pub struct Join {
     access: Access,
     limits: Limits,
     slots: Slots,
-    writers: BTreeMap<Cid, Writer>,
+    writers: BTreeMap<LogCid, Writer>,
     settled: Memory<u64>,
     refused: Memory<Refusal>,
     deferred: Deferred,
@@ -201,7 +201,7 @@ impl Join {
     }
 
     /// Another node has these heads.
-    pub fn on_heads(&mut self, replica: &dyn Replica, heads: &[Cid]) -> Vec<Step> {
+    pub fn on_heads(&mut self, replica: &dyn Replica, heads: &[LogCid]) -> Vec<Step> {
         let mut run = Run::new(replica);
         for cid in heads {
             self.want_head(&mut run, *cid);
@@ -212,7 +212,7 @@ impl Join {
     /// Another node announces an entry with its bytes: a head that need not be
     /// fetched.
     pub fn on_announced(&mut self, replica: &dyn Replica, block: &[u8]) -> Vec<Step> {
-        let cid = Cid::of(block);
+        let cid = LogCid::of(block);
         let mut run = Run::new(replica);
         if self.want_head(&mut run, cid) && self.slots.awaits(&cid) {
             run.tasks.push(Task::Read(cid, block));
@@ -265,7 +265,7 @@ impl Join {
     /// not known to be allowed, and now is; or else nothing. To be called for
     /// each of them when the access has changed.
     pub fn reconsider(&mut self, replica: &dyn Replica, block: &[u8]) -> Vec<Step> {
-        let Ok(entry) = Entry::decode(Cid::of(block), block) else { return Vec::new() };
+        let Ok(entry) = Entry::decode(LogCid::of(block), block) else { return Vec::new() };
         let Some(identity) = replica.identity(&entry.identity()) else { return Vec::new() };
         let times: Option<Vec<u64>> =
             entry.next().iter().map(|parent| replica.time_of(parent)).collect();
@@ -276,14 +276,14 @@ impl Join {
     }
 
     /// A block that was asked for is here. One that was not is ignored.
-    pub fn on_block(&mut self, replica: &dyn Replica, cid: Cid, block: &[u8]) -> Vec<Step> {
+    pub fn on_block(&mut self, replica: &dyn Replica, cid: LogCid, block: &[u8]) -> Vec<Step> {
         let mut run = Run::new(replica);
         let of_writer = matches!(self.writers.get(&cid), Some(Writer::Asked(_)));
         let of_entry = self.slots.awaits(&cid);
         if !of_writer && !of_entry {
             return Vec::new();
         }
-        if Cid::of(block) != cid {
+        if LogCid::of(block) != cid {
             return vec![Step::Mismatch { cid }];
         }
         if of_writer {
@@ -296,7 +296,7 @@ impl Join {
     }
 
     /// A block that was asked for cannot be had now.
-    pub fn on_missing(&mut self, replica: &dyn Replica, cid: Cid) -> Vec<Step> {
+    pub fn on_missing(&mut self, replica: &dyn Replica, cid: LogCid) -> Vec<Step> {
         let mut run = Run::new(replica);
         if let Some(Writer::Asked(_)) = self.writers.get(&cid)
             && let Some(Writer::Asked(entries)) = self.writers.remove(&cid)
@@ -320,7 +320,7 @@ impl Join {
     }
 
     /// Whether this block is asked for, or will be, and has not come.
-    pub fn awaits(&self, cid: &Cid) -> bool {
+    pub fn awaits(&self, cid: &LogCid) -> bool {
         matches!(self.writers.get(cid), Some(Writer::Asked(_))) || self.slots.awaits(cid)
     }
 
@@ -335,7 +335,7 @@ impl Join {
     }
 
     /// Asks for a head unless it is decided what becomes of it; false if it is.
-    fn want_head(&mut self, run: &mut Run<'_>, cid: Cid) -> bool {
+    fn want_head(&mut self, run: &mut Run<'_>, cid: LogCid) -> bool {
         if self.is_decided(run, &cid) {
             return false;
         }
@@ -353,7 +353,7 @@ impl Join {
     }
 
     /// Whether a head is settled or refused; if it is refused, the caller is told.
-    fn is_decided(&mut self, run: &mut Run<'_>, cid: &Cid) -> bool {
+    fn is_decided(&mut self, run: &mut Run<'_>, cid: &LogCid) -> bool {
         if self.time_of(run, cid).is_some() {
             return true;
         }
@@ -372,7 +372,7 @@ impl Join {
     }
 
     /// The clock time of an entry that is stored or about to be.
-    fn time_of(&self, run: &Run<'_>, cid: &Cid) -> Option<u64> {
+    fn time_of(&self, run: &Run<'_>, cid: &LogCid) -> Option<u64> {
         self.settled.get(cid).copied().or_else(|| run.replica.time_of(cid))
     }
 }

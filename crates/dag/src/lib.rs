@@ -6,7 +6,7 @@
 //! implementation. Input is hostile until proven otherwise: it yields an
 //! [`Error`] of its own for each rule, never a panic.
 //!
-//! In reading order: an address of bytes ([`Cid`]), a [`value`], who writes
+//! In reading order: an address of bytes ([`LogCid`]), a [`value`], who writes
 //! ([`Identity`]) and who may ([`Access`]), what a store is
 //! ([`Manifest`]), what an [`Entry`] says ([`Operation`]), how entries are ordered
 //! ([`OrderKey`]) and linked ([`plan_append`], [`LogTip`]), and how the log of
@@ -35,7 +35,7 @@ pub mod value;
 
 pub use access::{Access, AccessController, Capabilities, Capability, Verdict};
 pub use blocks::Blocks;
-pub use cid::Cid;
+pub use cid::LogCid;
 pub use entry::{Entry, StoredEntry};
 pub use error::{Error, Kind};
 pub use heads::{Heads, Recent, plan_append};
@@ -51,7 +51,12 @@ fn check_size(what: &'static str, bytes: usize, bytes_max: usize) -> Result<(), 
 }
 
 /// A block is no larger than its sort allows, and is the one its address names.
-fn check_block(what: &'static str, cid: Cid, block: &[u8], bytes_max: usize) -> Result<(), Error> {
+fn check_block(
+    what: &'static str,
+    cid: LogCid,
+    block: &[u8],
+    bytes_max: usize,
+) -> Result<(), Error> {
     check_size(what, block.len(), bytes_max)?;
-    if Cid::of(block) == cid { Ok(()) } else { Err(Error::HashMismatch(cid)) }
+    if LogCid::of(block) == cid { Ok(()) } else { Err(Error::HashMismatch(cid)) }
 }

@@ -12,7 +12,7 @@ use ipld_core::ipld::Ipld;
 use crate::cbor::{self, Reader};
 use crate::cid::CID_TEXT_BYTES;
 use crate::limits::MANIFEST_BYTES_MAX;
-use crate::{AccessController, Cid, Error};
+use crate::{AccessController, Error, LogCid};
 
 const PREFIX: &str = "/orbitdb/";
 /// Characters of an address.
@@ -21,16 +21,16 @@ pub(crate) const ADDRESS_TEXT_BYTES: usize = PREFIX.len() + CID_TEXT_BYTES;
 /// The address of a store, which is also the id of its log:
 /// `/orbitdb/zdpu…`.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Address(Cid);
+pub struct Address(LogCid);
 
 impl Address {
     /// The address of the store with this manifest block.
-    pub fn of_manifest(cid: Cid) -> Address {
+    pub fn of_manifest(cid: LogCid) -> Address {
         Address(cid)
     }
 
     /// The address of the manifest block.
-    pub fn manifest(&self) -> Cid {
+    pub fn manifest(&self) -> LogCid {
         self.0
     }
 }
@@ -125,7 +125,7 @@ impl Manifest {
     /// # Errors
     /// [`Error::AccessAddress`], [`Error::BlockTooLarge`], or why `meta` has no
     /// canonical form.
-    pub fn encode(&self) -> Result<(Cid, Vec<u8>), Error> {
+    pub fn encode(&self) -> Result<(LogCid, Vec<u8>), Error> {
         check_access(&self.access)?;
         let mut out = Vec::with_capacity(128);
         cbor::put_head(&mut out, cbor::MAP, if self.meta.is_some() { 4 } else { 3 });
@@ -139,7 +139,7 @@ impl Manifest {
             cbor::put_text(&mut out, text);
         }
         crate::check_size("manifest", out.len(), MANIFEST_BYTES_MAX)?;
-        Ok((Cid::of(&out), out))
+        Ok((LogCid::of(&out), out))
     }
 
     /// Reads a manifest block.
@@ -147,7 +147,7 @@ impl Manifest {
     /// # Errors
     /// [`Error::HashMismatch`] if the bytes are not those of `cid`; otherwise
     /// the rule that is broken.
-    pub fn decode(cid: Cid, block: &[u8]) -> Result<Manifest, Error> {
+    pub fn decode(cid: LogCid, block: &[u8]) -> Result<Manifest, Error> {
         crate::check_block("manifest", cid, block, MANIFEST_BYTES_MAX)?;
         let mut reader = Reader::new(block);
         let mut fields = reader.fields("manifest")?;

@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use crate::Cid;
+use crate::LogCid;
 
 /// When an entry was written, in the log's own time.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -25,18 +25,18 @@ pub struct OrderKey {
     /// The writer's public key in hexadecimal.
     pub id: Arc<str>,
     /// The entry's content address.
-    pub cid: Cid,
+    pub cid: LogCid,
 }
 
 /// An entry as the shape of the log sees it: its name, its clock, its parents.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EntryLinks {
     /// The entry's content address.
-    pub cid: Cid,
+    pub cid: LogCid,
     /// Its clock.
     pub clock: Clock,
     /// Its parents: the heads its writer knew.
-    pub next: Vec<Cid>,
+    pub next: Vec<LogCid>,
 }
 
 impl EntryLinks {
@@ -55,9 +55,9 @@ impl EntryLinks {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Links {
     /// The heads, newest first.
-    pub next: Vec<Cid>,
+    pub next: Vec<LogCid>,
     /// Older entries, newest first: hints that let others fetch in parallel.
-    pub refs: Vec<Cid>,
+    pub refs: Vec<LogCid>,
     /// The Lamport time.
     pub time: u64,
 }

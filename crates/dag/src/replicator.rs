@@ -52,7 +52,7 @@ use crate::limits::{
     STORE_RETRY_MS_MAX,
 };
 use crate::sync::Tree;
-use crate::{Access, Address, Cid, Entry, Error, Identity};
+use crate::{Access, Address, Entry, Error, Identity, LogCid};
 
 #[cfg(doc)]
 use crate::sync::Pull;
@@ -83,7 +83,7 @@ pub struct Replicator {
     pulling: Option<Pulling>,
     fetches: Fetches,
     /// Blocks that a pull will probably bring, and until when that is waited for.
-    parked: BTreeMap<Cid, (u64, Cause)>,
+    parked: BTreeMap<LogCid, (u64, Cause)>,
     /// Entries of late, and whether each was announced to us.
     seen: Memory<bool>,
     /// Entries that break a rule, whoever shows them again.
@@ -222,7 +222,7 @@ impl Replicator {
         &mut self,
         now: u64,
         host: &dyn Host,
-        cid: Cid,
+        cid: LogCid,
         block: Option<&[u8]>,
     ) -> Vec<Act> {
         if let Some(cause) = self.fetches.done(&cid, block.is_some()) {
@@ -357,7 +357,7 @@ impl Replicator {
     }
 
     /// Whether an entry is stored, passed over, or about to be stored.
-    fn is_known(&self, host: &dyn Host, cid: &Cid) -> bool {
+    fn is_known(&self, host: &dyn Host, cid: &LogCid) -> bool {
         self.outbox.contains(cid) || host.time_of(cid).is_some()
     }
 }

@@ -10,7 +10,7 @@ use ipld_core::ipld::Ipld;
 
 use crate::heads::{Heads, Recent, plan_append};
 use crate::join::Passed;
-use crate::{Address, Cid, Entry, EntryLinks, Error, IdentityKeys};
+use crate::{Address, Entry, EntryLinks, Error, IdentityKeys, LogCid};
 
 /// The heads of a log and the links of its newest entries.
 #[derive(Debug, Clone)]
@@ -53,7 +53,7 @@ impl LogTip {
         &mut self,
         keys: &IdentityKeys,
         payload: Ipld,
-        lookup: &mut dyn FnMut(&Cid) -> Option<EntryLinks>,
+        lookup: &mut dyn FnMut(&LogCid) -> Option<EntryLinks>,
     ) -> Result<Entry, Error> {
         let mut found = Vec::new();
         let recent = &self.state.recent;

@@ -10,8 +10,8 @@ use optimusdb_dag::limits::{
     ACCESS_EVER_WRITERS_MAX, ACCESS_VOUCHED_ENTRIES_MAX, ACCESS_WRITERS_MAX, REVOKE_HEADS_MAX,
 };
 use optimusdb_dag::{
-    Access, AccessController, Address, Capabilities, Capability, Cid, Entry, Error, Identity, Ipld,
-    Kind, LogTip, Operation, OrderKey, Verdict, value,
+    Access, AccessController, Address, Capabilities, Capability, Entry, Error, Identity, Ipld,
+    Kind, LogCid, LogTip, Operation, OrderKey, Verdict, value,
 };
 use proptest::prelude::*;
 use std::sync::Arc;
@@ -34,7 +34,7 @@ struct Ruler {
 
 impl Ruler {
     fn new() -> Ruler {
-        let log = Address::of_manifest(Cid::of(b"an access log"));
+        let log = Address::of_manifest(LogCid::of(b"an access log"));
         Ruler { tip: LogTip::new(log, vec![]), entries: vec![] }
     }
 
@@ -55,7 +55,7 @@ impl Ruler {
         self.append(operation.into_payload(None));
     }
 
-    fn revoke(&mut self, capability: Capability, seed: u8, heads: &[Cid]) {
+    fn revoke(&mut self, capability: Capability, seed: u8, heads: &[LogCid]) {
         let payload = self.capabilities().revoke(capability, &id(seed), heads, None);
         self.append(payload);
     }
@@ -96,7 +96,7 @@ impl Node {
     }
 
     fn heads(&mut self, peer: &Peer, heads: &[&Entry]) -> &mut Node {
-        let heads: Vec<Cid> = heads.iter().map(|entry| entry.cid()).collect();
+        let heads: Vec<LogCid> = heads.iter().map(|entry| entry.cid()).collect();
         peer.join(&mut self.join, &mut self.replica, &heads, |_| 0);
         self
     }
@@ -151,7 +151,7 @@ fn a_list_knows_no_former_writers() {
     let access = Access::from(AccessController::ipfs(vec![id(ALICE)]));
     assert_eq!(access.judge(&identity(ALICE)), Verdict::Allowed);
     assert_eq!(access.judge(&identity(BOB)), Verdict::Never);
-    assert!(!access.is_mutable() && !access.vouches(&Cid::of(b"x")));
+    assert!(!access.is_mutable() && !access.vouches(&LogCid::of(b"x")));
     let anyone = Access::from(AccessController::ipfs(vec!["*".into()]));
     assert_eq!(anyone.judge(&identity(BOB)), Verdict::Allowed);
 }
@@ -200,7 +200,7 @@ fn what_grants_and_revokes_write() {
     );
     ruler.grant(Capability::Write, CAROL);
     let capabilities = ruler.capabilities();
-    let (bob, one) = (id(BOB), Cid::of(b"1"));
+    let (bob, one) = (id(BOB), LogCid::of(b"1"));
     assert_eq!(
         capabilities.revoke(Capability::Write, &bob, &[], Some(7)),
         put(&[id(CAROL)]).to_payload(Some(7))
@@ -266,7 +266,7 @@ fn payloads_that_grant_nothing() {
 
 #[test]
 fn what_access_keeps_is_bounded() {
-    let order = |time: u64| OrderKey { time, id: "x".into(), cid: Cid::of(&time.to_be_bytes()) };
+    let order = |time: u64| OrderKey { time, id: "x".into(), cid: LogCid::of(&time.to_be_bytes()) };
     let fake = |n: usize| format!("{n:066x}");
     let mut one = Ruler::new().capabilities();
     let lists = ACCESS_EVER_WRITERS_MAX / ACCESS_WRITERS_MAX + 2;
@@ -285,9 +285,9 @@ fn what_access_keeps_is_bounded() {
     assert_eq!(one.grant(Capability::Write, "*"), Err(Error::TooManyWriters));
 
     // Of the heads that revokes name, those of the newest stay.
-    let heads = |n: usize| -> Vec<Cid> {
+    let heads = |n: usize| -> Vec<LogCid> {
         (0..REVOKE_HEADS_MAX)
-            .map(|m| Cid::of(&[n.to_be_bytes(), m.to_be_bytes()].concat()))
+            .map(|m| LogCid::of(&[n.to_be_bytes(), m.to_be_bytes()].concat()))
             .collect()
     };
     let revokes = ACCESS_VOUCHED_ENTRIES_MAX / REVOKE_HEADS_MAX + 1;
@@ -300,7 +300,7 @@ fn what_access_keeps_is_bounded() {
     assert!((1..revokes).all(|n| heads(n).iter().all(|cid| forth.vouches(cid))));
 
     let Ipld::Map(mut fields) = payload(0) else { panic!("not a map") };
-    let more: Vec<Ipld> = [heads(0), vec![Cid::of(b"x")]]
+    let more: Vec<Ipld> = [heads(0), vec![LogCid::of(b"x")]]
         .concat()
         .iter()
         .map(|cid| Ipld::String(cid.to_string()))
@@ -567,11 +567,11 @@ fn entries_verified_elsewhere() {
     let prove = |entry: &Entry, seed| Proven::new(entry.clone(), identity(seed), &log());
     assert_eq!(prove(&forged, BOB), Err(Error::KeyNotBound));
     assert_eq!(prove(&one, CAROL), Err(Error::WrongIdentity));
-    let elsewhere = Address::of_manifest(Cid::of(b"another"));
+    let elsewhere = Address::of_manifest(LogCid::of(b"another"));
     assert_eq!(Proven::new(one.clone(), identity(BOB), &elsewhere), Err(Error::WrongLog));
     let mut parts = one.to_stored();
     parts.time = 2;
-    let changed = Entry::decode(Cid::of(&parts.block()), &parts.block()).unwrap();
+    let changed = Entry::decode(LogCid::of(&parts.block()), &parts.block()).unwrap();
     assert_eq!(prove(&changed, BOB), Err(Error::SignatureWrong));
 
     // Nothing is fetched, one step for all, identities once.
@@ -652,7 +652,7 @@ fn play(events: &[Event]) -> (Vec<Entry>, Ruler) {
             }
             Event::Grant { writer } => ruler.grant(Capability::Write, writer),
             Event::Revoke { writer, heads } => {
-                let last: Vec<Cid> = all.last().iter().map(|entry| entry.cid()).collect();
+                let last: Vec<LogCid> = all.last().iter().map(|entry| entry.cid()).collect();
                 ruler.revoke(Capability::Write, writer, if heads { &last } else { &[] });
             }
         }
@@ -667,7 +667,7 @@ fn deliver(all: &[Entry], ruler: &Ruler, order: &[u8], ways: &[u8], seed: u64) -
     let peer = peer(&everything);
     let mut heads = everything.clone();
     heads.sort_by_key(|entry| {
-        Cid::of(&[entry.cid().digest().as_slice(), &seed.to_be_bytes()].concat())
+        LogCid::of(&[entry.cid().digest().as_slice(), &seed.to_be_bytes()].concat())
     });
     let mut node = Node::new(Access::mutable(fold([])));
     let mut known = 0;
@@ -743,7 +743,7 @@ proptest! {
     fn the_order_of_an_access_log_does_not_matter(events in events(4), seed in any::<u64>()) {
         let (_, ruler) = play(&events);
         let mut shuffled: Vec<&Entry> = ruler.entries.iter().chain(&ruler.entries).collect();
-        shuffled.sort_by_key(|entry| Cid::of(&[entry.cid().digest().as_slice(), &seed.to_be_bytes()].concat()));
+        shuffled.sort_by_key(|entry| LogCid::of(&[entry.cid().digest().as_slice(), &seed.to_be_bytes()].concat()));
         prop_assert_eq!(fold(shuffled), ruler.capabilities());
     }
 }

@@ -13,8 +13,8 @@ use optimusdb_dag::limits::{
     NEXT_LINKS_MAX, REFS_MAX, VALUE_DEPTH_MAX, VALUE_ITEMS_MAX,
 };
 use optimusdb_dag::{
-    AccessController, Address, Cid, Entry, Error, Identity, Ipld, Kind, Links, Manifest, StoreKind,
-    value,
+    AccessController, Address, Entry, Error, Identity, Ipld, Kind, Links, LogCid, Manifest,
+    StoreKind, value,
 };
 use sha2::{Digest, Sha256};
 use world::{anyone, keys, log, put};
@@ -25,8 +25,8 @@ fn text(text: impl Into<String>) -> Ipld {
     Ipld::String(text.into())
 }
 
-fn cid(n: usize) -> Cid {
-    Cid::of(&n.to_be_bytes())
+fn cid(n: usize) -> LogCid {
+    LogCid::of(&n.to_be_bytes())
 }
 
 fn cid_texts(range: std::ops::Range<usize>) -> Ipld {
@@ -62,7 +62,7 @@ fn sign_again(fields: &mut Fields, seed: u8) {
 }
 
 fn decode(block: &[u8]) -> Result<Entry, Error> {
-    Entry::decode(Cid::of(block), block)
+    Entry::decode(LogCid::of(block), block)
 }
 
 /// The good entry, changed and signed again.
@@ -463,7 +463,7 @@ fn identities_that_are_refused() {
         };
         change(&mut fields);
         let block = serde_ipld_dagcbor::to_vec(&Ipld::Map(fields)).unwrap();
-        Identity::decode(Cid::of(&block), &block)
+        Identity::decode(LogCid::of(&block), &block)
     };
     let set = |field: &'static str, value: Ipld| {
         identity(&move |fields| drop(fields.insert(field.into(), value.clone())))
@@ -498,7 +498,7 @@ fn access_controllers_that_are_refused() {
         let fields: Fields =
             fields.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
         let block = value::encode(&Ipld::Map(fields)).unwrap();
-        AccessController::decode(Cid::of(&block), &block)
+        AccessController::decode(LogCid::of(&block), &block)
     };
     let list = |n: usize| Ipld::List(vec![text("*"); n]);
     assert!(access(&[("type", text("ipfs")), ("write", list(ACCESS_WRITERS_MAX))]).is_ok());
@@ -544,7 +544,7 @@ fn manifests_that_are_refused() {
             None => drop(fields.remove(field)),
         }
         let block = value::encode(&Ipld::Map(fields)).unwrap();
-        Manifest::decode(Cid::of(&block), &block)
+        Manifest::decode(LogCid::of(&block), &block)
     };
     assert_eq!(with("name", Some(text("n"))).as_ref(), Ok(&good));
     assert_eq!(with("type", Some(text("counter"))), Err(Error::StoreKind));

@@ -6,7 +6,7 @@ mod world;
 use std::collections::BTreeMap;
 
 use optimusdb_dag::join::{Join, Limits, Step};
-use optimusdb_dag::{AccessController, Address, Cid, Entry, Error, Ipld, Links};
+use optimusdb_dag::{AccessController, Address, Entry, Error, Ipld, Links, LogCid};
 use world::{Memory, Peer, Writer, anyone, entry, keys, log, put};
 
 fn chain(n: usize) -> (Writer, Vec<Entry>) {
@@ -19,7 +19,7 @@ fn chain(n: usize) -> (Writer, Vec<Entry>) {
 fn join(entries: &[&Entry], heads: &[&Entry]) -> Memory {
     let peer = Peer::with(entries.iter().copied().cloned(), &[&keys(1), &keys(2)]);
     let mut replica = Memory::default();
-    let heads: Vec<Cid> = heads.iter().map(|entry| entry.cid()).collect();
+    let heads: Vec<LogCid> = heads.iter().map(|entry| entry.cid()).collect();
     peer.join(&mut Join::new(log(), anyone()), &mut replica, &heads, |_| 0);
     replica
 }
@@ -65,8 +65,9 @@ fn references_are_fetched_in_parallel() {
 fn references_are_not_required() {
     let alice = keys(1);
     let one = entry(&alice, 1, &[]);
-    let unknown = Cid::of(b"nobody has it");
-    let links = Links { next: vec![one.cid()], refs: vec![unknown, Cid::of(b"nor this")], time: 2 };
+    let unknown = LogCid::of(b"nobody has it");
+    let links =
+        Links { next: vec![one.cid()], refs: vec![unknown, LogCid::of(b"nor this")], time: 2 };
     let two = Entry::sign(&alice, log(), links, Ipld::Null).unwrap();
     let replica = join(&[&one, &two], &[&two]);
     assert!(has(&replica, &[&one, &two]));
@@ -79,10 +80,10 @@ fn hints_that_are_no_entries_harm_nobody() {
     let one = entry(&alice, 1, &[]);
     let unrelated = entry(&keys(2), 1, &[]);
     let links =
-        Links { next: vec![one.cid()], refs: vec![Cid::of(b"junk"), unrelated.cid()], time: 2 };
+        Links { next: vec![one.cid()], refs: vec![LogCid::of(b"junk"), unrelated.cid()], time: 2 };
     let two = Entry::sign(&alice, log(), links, Ipld::Null).unwrap();
     let mut peer = Peer::with([one.clone(), two.clone(), unrelated], &[&alice, &keys(2)]);
-    peer.blocks.insert(Cid::of(b"junk"), b"junk".to_vec());
+    peer.blocks.insert(LogCid::of(b"junk"), b"junk".to_vec());
     let mut replica = Memory::default();
     peer.join(&mut Join::new(log(), anyone()), &mut replica, &[two.cid()], |_| 0);
     assert!(has(&replica, &[&one, &two]), "an entry that is only hinted at is not joined");
@@ -179,7 +180,7 @@ fn identities_are_handed_over_once_and_not_when_known() {
 }
 
 /// A refused entry takes its descendants with it and leaves what is beside it.
-fn check_refused(bad: &Entry, access: AccessController, more: &[(Cid, Vec<u8>)], why: &Error) {
+fn check_refused(bad: &Entry, access: AccessController, more: &[(LogCid, Vec<u8>)], why: &Error) {
     let alice = keys(1);
     let honest = entry(&alice, 1, &[]);
     let child = entry(&alice, bad.clock().time.min(1 << 40) + 1, &[&honest, bad]);
@@ -218,7 +219,7 @@ fn check_refused(bad: &Entry, access: AccessController, more: &[(Cid, Vec<u8>)],
 #[test]
 fn blocks_that_are_no_entries_of_this_log() {
     let bob = keys(2);
-    let elsewhere = Address::of_manifest(Cid::of(b"another"));
+    let elsewhere = Address::of_manifest(LogCid::of(b"another"));
     let foreign =
         Entry::sign(&bob, elsewhere, Links { next: vec![], refs: vec![], time: 1 }, Ipld::Null)
             .unwrap();
@@ -229,15 +230,15 @@ fn blocks_that_are_no_entries_of_this_log() {
 fn a_parent_that_is_no_entry() {
     let alice = keys(1);
     let junk = b"junk".to_vec();
-    let links = Links { next: vec![Cid::of(&junk)], refs: vec![], time: 2 };
+    let links = Links { next: vec![LogCid::of(&junk)], refs: vec![], time: 2 };
     let child = Entry::sign(&alice, log(), links, Ipld::Null).unwrap();
     let mut peer = Peer::with([child.clone()], &[&alice]);
-    peer.blocks.insert(Cid::of(&junk), junk.clone());
+    peer.blocks.insert(LogCid::of(&junk), junk.clone());
     let mut replica = Memory::default();
     peer.join(&mut Join::new(log(), anyone()), &mut replica, &[child.cid()], |_| 0);
     assert!(has(&replica, &[]));
-    assert_eq!(replica.rejected[&child.cid()], Error::AncestorRefused(Cid::of(&junk)));
-    assert_eq!(replica.rejected[&Cid::of(&junk)], Error::FieldSort("entry"));
+    assert_eq!(replica.rejected[&child.cid()], Error::AncestorRefused(LogCid::of(&junk)));
+    assert_eq!(replica.rejected[&LogCid::of(&junk)], Error::FieldSort("entry"));
 }
 
 #[test]
@@ -310,7 +311,7 @@ fn an_announced_entry_is_not_fetched() {
     assert_eq!(join.on_announced(&replica, entries[1].block()), []);
     assert_eq!(
         join.on_announced(&replica, b"junk"),
-        [Step::Reject { cid: Cid::of(b"junk"), why: Error::FieldSort("entry") }]
+        [Step::Reject { cid: LogCid::of(b"junk"), why: Error::FieldSort("entry") }]
     );
     assert!(join.is_idle());
 }
@@ -384,7 +385,7 @@ fn more_entries_than_it_may_track() {
     }
     assert_eq!(replica.cids(), writer.replica.cids());
 
-    let unknown: Vec<Cid> = (0..31u8).map(|n| Cid::of(&[n])).collect();
+    let unknown: Vec<LogCid> = (0..31u8).map(|n| LogCid::of(&[n])).collect();
     let steps = join.on_heads(&replica, &unknown);
     assert!(steps.contains(&Step::Reject { cid: unknown[30], why: Error::JoinFull }));
     assert_eq!(join.waiting(), 30);
@@ -440,7 +441,7 @@ fn only_verified_entries_are_followed() {
     let mut replica = Memory::default();
     let stranger = keys(5);
     replica.identities.insert(stranger.identity().cid, stranger.identity().clone());
-    let links = Links { next: vec![Cid::of(b"x")], refs: vec![Cid::of(b"y")], time: 9 };
+    let links = Links { next: vec![LogCid::of(b"x")], refs: vec![LogCid::of(b"y")], time: 9 };
     let head = Entry::sign(&stranger, log(), links, Ipld::Null).unwrap();
     let steps = join.on_announced(&replica, head.block());
     assert_eq!(steps, [Step::Reject { cid: head.cid(), why: Error::AccessDenied }]);

@@ -7,20 +7,20 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use optimusdb_dag::join::{Join, Limits, Replica, Step};
 use optimusdb_dag::limits::{CLOCK_JUMP_TICKS_MAX, CLOCK_TICKS_MAX};
-use optimusdb_dag::{AccessController, Cid, Entry, Error, Ipld, Links, value};
+use optimusdb_dag::{AccessController, Entry, Error, Ipld, Links, LogCid, value};
 use proptest::prelude::*;
 use world::{Memory, Peer, Writer, altered, anyone, entry, forged, keys, log, put};
 
-fn cids<'a>(entries: impl IntoIterator<Item = &'a Entry>) -> BTreeSet<Cid> {
+fn cids<'a>(entries: impl IntoIterator<Item = &'a Entry>) -> BTreeSet<LogCid> {
     entries.into_iter().map(Entry::cid).collect()
 }
 
-fn passed(replica: &Memory) -> BTreeSet<Cid> {
+fn passed(replica: &Memory) -> BTreeSet<LogCid> {
     replica.passed.keys().copied().collect()
 }
 
 /// Joins these heads one after the other from a peer with these blocks.
-fn join(peer: &Peer, access: AccessController, heads: &[Cid]) -> Memory {
+fn join(peer: &Peer, access: AccessController, heads: &[LogCid]) -> Memory {
     let mut replica = Memory::default();
     let mut join = Join::new(log(), access);
     for head in heads {
@@ -31,9 +31,9 @@ fn join(peer: &Peer, access: AccessController, heads: &[Cid]) -> Memory {
 
 /// A bad entry is refused as a head, and passed over below an honest one, whichever comes first.
 fn check_passed(
-    bad: (Cid, Vec<u8>, u64),
+    bad: (LogCid, Vec<u8>, u64),
     access: &AccessController,
-    more: &[(Cid, Vec<u8>)],
+    more: &[(LogCid, Vec<u8>)],
     why: &Error,
 ) {
     let (bad, block, time) = bad;
@@ -74,7 +74,7 @@ fn check_passed(
     }
 }
 
-fn of(entry: &Entry) -> (Cid, Vec<u8>, u64) {
+fn of(entry: &Entry) -> (LogCid, Vec<u8>, u64) {
     (entry.cid(), entry.block().to_vec(), entry.clock().time)
 }
 
@@ -92,17 +92,17 @@ fn each_fault_is_passed_over() {
     let mut parts = entry(&bob, 1, &[]).to_stored();
     parts.time = 2;
     let block = parts.block();
-    check_passed((Cid::of(&block), block, 2), &anyone(), &[], &Error::SignatureWrong);
+    check_passed((LogCid::of(&block), block, 2), &anyone(), &[], &Error::SignatureWrong);
 
     // It names another's identity.
     check_passed(of(&forged(&bob, &alice, 1, &[])), &anyone(), &[], &Error::KeyNotBound);
 
     // It names a block that is no identity.
     let mut parts = entry(&bob, 1, &[]).to_stored();
-    parts.identity = Cid::of(&[0x80]);
+    parts.identity = LogCid::of(&[0x80]);
     let block = parts.block();
-    let more = [(Cid::of(&[0x80]), vec![0x80])];
-    check_passed((Cid::of(&block), block, 1), &anyone(), &more, &Error::FieldSort("identity"));
+    let more = [(LogCid::of(&[0x80]), vec![0x80])];
+    check_passed((LogCid::of(&block), block, 1), &anyone(), &more, &Error::FieldSort("identity"));
 }
 
 #[test]
@@ -125,10 +125,10 @@ fn what_no_entry_of_ours_looks_like_is_passed_over_if_its_links_can_be_read() {
     ];
     for (field, value, why) in cases {
         let block = altered(&entry(&bob, 1, &[]), field, Some(value));
-        check_passed((Cid::of(&block), block, 1), &anyone(), &[], &why);
+        check_passed((LogCid::of(&block), block, 1), &anyone(), &[], &why);
     }
     let block = altered(&entry(&bob, 1, &[]), "identity", None);
-    check_passed((Cid::of(&block), block, 1), &anyone(), &[], &Error::FieldMissing("identity"));
+    check_passed((LogCid::of(&block), block, 1), &anyone(), &[], &Error::FieldMissing("identity"));
 }
 
 #[test]
@@ -136,7 +136,7 @@ fn what_cannot_be_followed_takes_all_above_it() {
     let alice = keys(1);
     let good = entry(&alice, 1, &[]);
     let one = |field: &str, value: Option<Ipld>| altered(&good, field, value);
-    let many = (0..1_025u16).map(|n| Ipld::String(Cid::of(&n.to_be_bytes()).to_string()));
+    let many = (0..1_025u16).map(|n| Ipld::String(LogCid::of(&n.to_be_bytes()).to_string()));
     let mut not_minimal = good.block().to_vec();
     let at = not_minimal.windows(3).position(|window| window == b"av\x02").unwrap();
     not_minimal.splice(at..at + 3, *b"av\x18\x02");
@@ -151,7 +151,7 @@ fn what_cannot_be_followed_takes_all_above_it() {
         (not_minimal, Error::NotMinimal),
     ];
     for (block, why) in cases {
-        let bad = Cid::of(&block);
+        let bad = LogCid::of(&block);
         // Also when something that is passed over lies between.
         let links = Links { next: vec![bad], refs: vec![], time: 2 };
         let between = Entry::sign(&keys(2), log(), links, Ipld::Null).unwrap();
@@ -195,7 +195,7 @@ fn an_honest_entry_built_on_a_forged_one() {
     }
     assert_eq!(orders.len(), 24);
     for order in orders {
-        let heads: Vec<Cid> = order.iter().map(|n| entries[*n].cid()).collect();
+        let heads: Vec<LogCid> = order.iter().map(|n| entries[*n].cid()).collect();
         let fetched = join(&peer, access.clone(), &heads);
         let mut announced = Memory::default();
         let mut machine = Join::new(log(), access.clone());
@@ -365,7 +365,7 @@ fn passed_entries_of_the_fallen_make_room() {
         replica.identities.insert(keys.identity().cid, keys.identity().clone());
     }
     // Something is awaited all the while.
-    let awaited = join.on_heads(&replica, &[Cid::of(b"slow")]);
+    let awaited = join.on_heads(&replica, &[LogCid::of(b"slow")]);
     assert_eq!(awaited.len(), 1);
     for time in 1..50 {
         let bad = entry(&bob, time, &[]);
@@ -385,7 +385,8 @@ fn passed_entries_of_the_fallen_make_room() {
 fn hints_of_a_bad_entry_are_not_followed() {
     let (alice, bob) = (keys(1), keys(2));
     let access = AccessController::ipfs(vec![alice.identity().id.clone()]);
-    let links = Links { next: vec![Cid::of(b"parent")], refs: vec![Cid::of(b"hint")], time: 2 };
+    let links =
+        Links { next: vec![LogCid::of(b"parent")], refs: vec![LogCid::of(b"hint")], time: 2 };
     let bad = Entry::sign(&bob, log(), links, Ipld::Null).unwrap();
     let child = entry(&alice, 3, &[&bad]);
     let mut replica = Memory::default();
@@ -395,7 +396,7 @@ fn hints_of_a_bad_entry_are_not_followed() {
     let mut join = Join::new(log(), access);
     assert_eq!(join.on_announced(&replica, child.block()), [Step::Fetch { cid: bad.cid() }]);
     let steps = join.on_block(&replica, bad.cid(), bad.block());
-    assert_eq!(steps, [Step::Fetch { cid: Cid::of(b"parent") }]);
+    assert_eq!(steps, [Step::Fetch { cid: LogCid::of(b"parent") }]);
 }
 
 /// What happens in a log to which two may write, and into which a third puts forgeries that one
@@ -433,7 +434,7 @@ proptest! {
         }
         // A leap makes some that are built on it leap, too: ask the machine that has it all.
         let peer = Peer::with(all.iter().map(|(entry, _)| entry.clone()), &[&alice, &bob, &mallory]);
-        let heads: Vec<Cid> = all.iter().map(|(entry, _)| entry.cid()).collect();
+        let heads: Vec<LogCid> = all.iter().map(|(entry, _)| entry.cid()).collect();
         let one = join(&peer, access.clone(), &heads);
         for (entry, good) in &all {
             prop_assert!(*good || !one.entries.contains_key(&entry.cid()));
@@ -443,7 +444,7 @@ proptest! {
         }
         // Every head anew in another order, in next to no memory, picking blocks at random.
         let mut shuffled = heads.clone();
-        shuffled.sort_by_key(|cid| Cid::of(&[cid.digest().as_slice(), &order.to_be_bytes()].concat()));
+        shuffled.sort_by_key(|cid| LogCid::of(&[cid.digest().as_slice(), &order.to_be_bytes()].concat()));
         let tight = Limits { bytes_max: 3_000, fetches_max: 3, hints_max: 2, settled_max: 2, ..Limits::default() };
         for limits in [Limits::default(), tight] {
             let mut replica = Memory::default();

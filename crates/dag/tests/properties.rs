@@ -6,7 +6,7 @@ mod world;
 use std::collections::BTreeMap;
 
 use optimusdb_dag::join::{Join, Limits};
-use optimusdb_dag::{Address, Cid, Entry, EntryLinks, Ipld, Links, plan_append, value};
+use optimusdb_dag::{Address, Entry, EntryLinks, Ipld, Links, LogCid, plan_append, value};
 use proptest::prelude::*;
 use proptest::sample::Index;
 use world::{Memory, Peer, Writer, anyone, keys, log, put};
@@ -33,9 +33,9 @@ fn any_value() -> impl Strategy<Value = Ipld> {
     })
 }
 
-fn cids(range: std::ops::Range<usize>) -> impl Strategy<Value = Vec<Cid>> {
+fn cids(range: std::ops::Range<usize>) -> impl Strategy<Value = Vec<LogCid>> {
     prop::collection::btree_set(any::<[u8; 32]>(), range)
-        .prop_map(|set| set.into_iter().map(Cid::from_digest).collect())
+        .prop_map(|set| set.into_iter().map(LogCid::from_digest).collect())
 }
 
 fn cases(cases: u32) -> ProptestConfig {
@@ -73,13 +73,13 @@ proptest! {
         if let Ok(decoded) = value::decode(&bytes) {
             prop_assert_eq!(value::encode(&decoded).unwrap(), bytes.clone());
         }
-        prop_assert!(Entry::decode(Cid::of(&bytes), &bytes).is_err());
+        prop_assert!(Entry::decode(LogCid::of(&bytes), &bytes).is_err());
     }
 
     #[test]
     fn texts_round_trip(digest in any::<[u8; 32]>()) {
-        let cid = Cid::from_digest(digest);
-        prop_assert_eq!(cid.to_string().parse::<Cid>().unwrap(), cid);
+        let cid = LogCid::from_digest(digest);
+        prop_assert_eq!(cid.to_string().parse::<LogCid>().unwrap(), cid);
         let address = Address::of_manifest(cid);
         prop_assert_eq!(address.to_string().parse::<Address>().unwrap(), address);
         prop_assert_eq!(address.manifest(), cid);
@@ -159,10 +159,11 @@ fn play(events: &[Event]) -> Vec<Writer> {
 /// The rule for links over a whole log: since a parent always comes before its
 /// child, walking from the heads is the same as counting from the newest entry.
 fn expected_links(replica: &Memory) -> Links {
-    let named: Vec<Cid> =
+    let named: Vec<LogCid> =
         replica.entries.values().flat_map(|entry| entry.next().to_vec()).collect();
-    let newest_first: Vec<Cid> = replica.order().into_iter().rev().collect();
-    let next: Vec<Cid> = newest_first.iter().copied().filter(|cid| !named.contains(cid)).collect();
+    let newest_first: Vec<LogCid> = replica.order().into_iter().rev().collect();
+    let next: Vec<LogCid> =
+        newest_first.iter().copied().filter(|cid| !named.contains(cid)).collect();
     let refs = newest_first.into_iter().take(16 + next.len()).skip(next.len()).collect();
     let time = replica.entries.values().map(|entry| entry.clock().time).max().unwrap_or(0) + 1;
     Links { next, refs, time }
@@ -235,7 +236,7 @@ proptest! {
 
         // All heads at once; in next to no memory; without hints.
         let mut replica = Memory::default();
-        let heads: Vec<Cid> = writers.iter().flat_map(|writer| writer.replica.heads()).collect();
+        let heads: Vec<LogCid> = writers.iter().flat_map(|writer| writer.replica.heads()).collect();
         let mut at_once = Join::new(log(), anyone());
         peer.join(&mut at_once, &mut replica, &heads, |n| n - 1);
         assert_same(&replica, &all);
@@ -259,7 +260,7 @@ proptest! {
         a.learn(&b.replica);
         assert_same(&left.replica, &all);
         assert_same(&a.replica, &all);
-        let heads: Vec<Cid> = a.tip.heads().iter().map(|head| head.cid).collect();
+        let heads: Vec<LogCid> = a.tip.heads().iter().map(|head| head.cid).collect();
         prop_assert_eq!(heads, all.heads());
     }
 

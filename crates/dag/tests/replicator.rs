@@ -14,7 +14,7 @@ use optimusdb_dag::replicator::{Act, Host, Offence, Peer, Replicator, Token, Ver
 use optimusdb_dag::sync::{
     Ask, Cell, Declined, Id, IdTree, Reply, Request, Span, Summary, Tree, Unreadable,
 };
-use optimusdb_dag::{Access, AccessController, Cid, Entry, Identity, IdentityKeys, Ipld, Links};
+use optimusdb_dag::{Access, AccessController, Entry, Identity, IdentityKeys, Ipld, Links, LogCid};
 use world::{Memory, keys, log};
 
 const NATIVE: Peer = Peer(1);
@@ -48,11 +48,11 @@ impl Disk {
 }
 
 impl Replica for Disk {
-    fn time_of(&self, cid: &Cid) -> Option<u64> {
+    fn time_of(&self, cid: &LogCid) -> Option<u64> {
         self.memory.time_of(cid)
     }
 
-    fn identity(&self, cid: &Cid) -> Option<Arc<Identity>> {
+    fn identity(&self, cid: &LogCid) -> Option<Arc<Identity>> {
         self.memory.identity(cid)
     }
 }
@@ -104,7 +104,7 @@ impl Node {
         self.replicator.on_announced(self.now, &self.disk, peer, Token(self.tokens), block)
     }
 
-    fn fetched(&mut self, cid: Cid, block: Option<&[u8]>) -> Vec<Act> {
+    fn fetched(&mut self, cid: LogCid, block: Option<&[u8]>) -> Vec<Act> {
         self.replicator.on_fetched(self.now, &self.disk, cid, block)
     }
 
@@ -139,7 +139,7 @@ fn verdicts(acts: &[Act]) -> Vec<Verdict> {
     acts.iter().filter_map(verdict).collect()
 }
 
-fn fetches(acts: &[Act]) -> Vec<Cid> {
+fn fetches(acts: &[Act]) -> Vec<LogCid> {
     let fetch = |act: &Act| match act {
         Act::Fetch { cid, .. } => Some(*cid),
         _ => None,
@@ -148,7 +148,7 @@ fn fetches(acts: &[Act]) -> Vec<Cid> {
 }
 
 /// The entries of a store, if it is the only one.
-fn stored(acts: &[Act]) -> Option<Vec<Cid>> {
+fn stored(acts: &[Act]) -> Option<Vec<LogCid>> {
     let entries = |act: &Act| match act {
         Act::Store { entries, .. } => Some(entries.iter().map(Entry::cid).collect()),
         _ => None,
@@ -322,7 +322,7 @@ fn what_nobody_has_is_tried_again_later_and_later() {
 fn a_thousand_missing_parents_cost_a_handful_of_fetches() {
     let mut node = Node::new();
     node.peer(PLAIN, false);
-    let next = (0..1_000u32).map(|n| Cid::of(&n.to_be_bytes())).collect();
+    let next = (0..1_000u32).map(|n| LogCid::of(&n.to_be_bytes())).collect();
     let head =
         Entry::sign(&keys(1), log(), Links { next, refs: vec![], time: 9 }, Ipld::Null).unwrap();
     let mut asked = fetches(&node.announced(PLAIN, head.block()));

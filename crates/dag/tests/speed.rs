@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use optimusdb_dag::join::{Join, Limits, Proven};
 use optimusdb_dag::{
-    AccessController, Address, Cid, Entry, IdentityKeys, Ipld, LogTip, Operation, value,
+    AccessController, Address, Entry, IdentityKeys, Ipld, LogCid, LogTip, Operation, value,
 };
 
 const ROUNDS: u32 = 5_000;
@@ -29,7 +29,7 @@ fn per_second(what: &str, mut work: impl FnMut()) -> f64 {
 #[ignore = "prints figures; run it alone, in release"]
 fn figures() {
     let keys = IdentityKeys::from_bytes(&[1; 32], &[2; 32]).unwrap();
-    let log = Address::of_manifest(Cid::of(b"speed"));
+    let log = Address::of_manifest(LogCid::of(b"speed"));
     let access = AccessController::ipfs(vec!["*".into()]);
     let document: BTreeMap<String, Ipld> = (0..10)
         .map(|n| (format!("field{n}"), Ipld::String("twenty characters...".into())))

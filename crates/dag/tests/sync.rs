@@ -6,7 +6,7 @@ mod shelf;
 use std::cell::RefCell;
 use std::collections::HashMap;
 
-use optimusdb_dag::Cid;
+use optimusdb_dag::LogCid;
 use optimusdb_dag::limits::{SYNC_BLOCKS_BYTES_MAX, SYNC_ENTRIES_MAX};
 use optimusdb_dag::sync::{
     Cell, Holding, Id, IdTree, Limits, Pull, PullStep, Span, Summary, Summing, Tree, Unreadable,
@@ -72,7 +72,7 @@ proptest! {
     #[test]
     fn summaries_follow_the_definition(times in times(300)) {
         let tree: IdTree =
-            times.iter().enumerate().map(|(n, t)| Id { time: *t, cid: Cid::of(&n.to_be_bytes()) }).collect();
+            times.iter().enumerate().map(|(n, t)| Id { time: *t, cid: LogCid::of(&n.to_be_bytes()) }).collect();
         let root = Cell::root(tree.newest().unwrap());
         let mut closed = HashMap::new();
         let mut summing = Summing::new(root);
@@ -124,7 +124,7 @@ fn defined(tree: &IdTree, cell: Cell) -> Summary {
             bytes.extend(child.hash);
         }
     }
-    Summary { count: ids.len() as u64, hash: *Cid::of(&bytes).digest() }
+    Summary { count: ids.len() as u64, hash: *LogCid::of(&bytes).digest() }
 }
 
 /// A million ids whose summaries were computed in one pass.
@@ -142,7 +142,7 @@ impl Large {
         for time in (1..=entries).filter(|time| Some(*time) != without) {
             let mut digest = [7; 32];
             digest[..8].copy_from_slice(&time.to_be_bytes());
-            let id = Id { time, cid: Cid::from_digest(digest) };
+            let id = Id { time, cid: LogCid::from_digest(digest) };
             summing.add(&id, &mut |cell, summary| {
                 cells.insert(cell, summary);
             });
@@ -187,10 +187,10 @@ impl Holding for Large {
     ) -> Result<Vec<Vec<u8>>, Unreadable> {
         Ok(Vec::new())
     }
-    fn entry(&self, _: &Cid) -> Result<Option<Vec<u8>>, Unreadable> {
+    fn entry(&self, _: &LogCid) -> Result<Option<Vec<u8>>, Unreadable> {
         Ok(None)
     }
-    fn identity(&self, _: &Cid) -> Result<Option<Vec<u8>>, Unreadable> {
+    fn identity(&self, _: &LogCid) -> Result<Option<Vec<u8>>, Unreadable> {
         Ok(None)
     }
 }
@@ -220,7 +220,7 @@ fn one_missing_entry_is_found_by_descending() {
     with.tree = without.tree.clone();
     let mut digest = [7; 32];
     digest[..8].copy_from_slice(&missing.to_be_bytes());
-    let lost = Id { time: missing, cid: Cid::from_digest(digest) };
+    let lost = Id { time: missing, cid: LogCid::from_digest(digest) };
     with.tree.insert(lost);
     let mut asked = Vec::new();
     let mut bytes = 0;
@@ -301,10 +301,10 @@ fn a_crowded_tick_is_listed_in_pages() {
 fn large_entries_fill_a_batch_and_the_largest_still_come() {
     let large = |time: u64, bytes: usize| {
         let parts = optimusdb_dag::StoredEntry {
-            cid: Cid::from_digest([0; 32]),
+            cid: LogCid::from_digest([0; 32]),
             log: log(),
             key: hex::encode([9; 33]),
-            identity: Cid::of(&identity(9)),
+            identity: LogCid::of(&identity(9)),
             sig_der: vec![9; 70],
             next: Vec::new(),
             refs: Vec::new(),
@@ -312,7 +312,7 @@ fn large_entries_fill_a_batch_and_the_largest_still_come() {
             payload_cbor: [&[0x5a][..], &(bytes as u32).to_be_bytes(), &vec![1; bytes]].concat(),
         };
         let block = parts.block();
-        (Id { time, cid: Cid::of(&block) }, block)
+        (Id { time, cid: LogCid::of(&block) }, block)
     };
     let sizes =
         [400_000, 400_000, 400_000, 2_000_000, 2_000_000, 70_000, 70_000, 1_100_000, 70_000];
@@ -349,7 +349,7 @@ fn growth_on_both_sides_is_no_offence() {
         },
         &mut |blocks, _| {
             for block in blocks {
-                let id = all.iter().find(|(id, _)| id.cid == Cid::of(block)).unwrap().0;
+                let id = all.iter().find(|(id, _)| id.cid == LogCid::of(block)).unwrap().0;
                 into.borrow_mut().put(id, block.clone());
             }
         },
@@ -384,7 +384,7 @@ fn a_small_memory_brings_the_same() {
         },
         &mut |blocks, _| {
             for block in blocks {
-                into.borrow_mut().put(from.by_cid[&Cid::of(block)], block.clone());
+                into.borrow_mut().put(from.by_cid[&LogCid::of(block)], block.clone());
             }
         },
     )
@@ -409,7 +409,7 @@ fn many_entries_are_pulled_in_rounds() {
             &mut |request| honest(&from, request),
             &mut |blocks, _| {
                 for block in blocks {
-                    into.borrow_mut().put(from.by_cid[&Cid::of(block)], block.clone());
+                    into.borrow_mut().put(from.by_cid[&LogCid::of(block)], block.clone());
                 }
             },
         )
@@ -426,7 +426,7 @@ fn many_entries_are_pulled_in_rounds() {
 /// What was refused here for good is listed and not fetched again.
 #[test]
 fn settled_entries_are_not_asked_for() {
-    struct Settled(Shelf, Cid);
+    struct Settled(Shelf, LogCid);
     impl Tree for Settled {
         fn newest(&self) -> Result<Option<u64>, Unreadable> {
             self.0.newest()
@@ -440,7 +440,7 @@ fn settled_entries_are_not_asked_for() {
         fn ids(&self, span: Span, after: Option<Id>, n: usize) -> Result<Vec<Id>, Unreadable> {
             self.0.ids(span, after, n)
         }
-        fn is_settled(&self, cid: &Cid) -> Result<bool, Unreadable> {
+        fn is_settled(&self, cid: &LogCid) -> Result<bool, Unreadable> {
             Ok(*cid == self.1)
         }
     }

@@ -13,7 +13,7 @@ use optimusdb_dag::sync::{
     Ask, Cell, Declined, Id, IdTree, Limits, Pull, PullError, PullStep, Reply, Request, Span,
     Summary, Tree, Unreadable, serve,
 };
-use optimusdb_dag::{Address, Cid, Error};
+use optimusdb_dag::{Address, Error, LogCid};
 use proptest::prelude::*;
 use shelf::{Node, Shelf, Traffic, entry, entry_of, honest, identity, log, pull_with};
 
@@ -178,7 +178,7 @@ fn summaries_that_are_wrong() {
     // An id in place of another.
     let id = offence(|_, reply| {
         if let Reply::Ids { ids, .. } = reply {
-            ids[0].cid = Cid::from_digest([0; 32]);
+            ids[0].cid = LogCid::from_digest([0; 32]);
         }
     });
     for error in [root, child, id] {
@@ -281,7 +281,7 @@ fn blocks_that_are_no_entries_of_this_log() {
         }
     });
     assert!(matches!(garbage, PullError::NotAnEntry { .. }) && garbage.is_offence());
-    let elsewhere = Address::of_manifest(Cid::of(b"another"));
+    let elsewhere = Address::of_manifest(LogCid::of(b"another"));
     let other = offence(|request, reply| {
         if let (Ask::Range { span, .. }, Reply::Blocks { entries, .. }) = (&request.ask, reply) {
             entries[0] = entry_of(elsewhere, span.from, 1, 1).1;
@@ -368,7 +368,7 @@ fn our_own_trouble_is_no_offence() {
 #[test]
 fn an_endless_tree_ends_with_the_requests() {
     let (_, into) = copies();
-    let hash_of = |cell: Cell| *Cid::of(format!("{cell:?}").as_bytes()).digest();
+    let hash_of = |cell: Cell| *LogCid::of(format!("{cell:?}").as_bytes()).digest();
     let traffic = pull_with(
         limits(),
         into,
@@ -430,7 +430,7 @@ fn an_endless_range_ends_at_the_bound() {
 #[test]
 fn requests_that_bring_nothing_are_counted() {
     let ours: IdTree =
-        (1..=100_000u64).map(|n| Id { time: n * 8, cid: Cid::of(&n.to_be_bytes()) }).collect();
+        (1..=100_000u64).map(|n| Id { time: n * 8, cid: LogCid::of(&n.to_be_bytes()) }).collect();
     // The peer lacks an entry in every leaf: it has something else everywhere, and nothing new.
     let theirs: IdTree = ours.iter().filter(|id| id.time % 16 == 0).copied().collect();
     let theirs = Shelf { tree: theirs, ..Shelf::default() };
@@ -451,7 +451,7 @@ fn a_server_answers_whatever_comes() {
     let ask = |ask| Request { log: log(), ask };
     let declined = |why| Ok(Reply::Declined(why));
     assert_eq!(answer(&ask(Ask::Open { version: 2 })), declined(Declined::Version));
-    let elsewhere = Address::of_manifest(Cid::of(b"another"));
+    let elsewhere = Address::of_manifest(LogCid::of(b"another"));
     for question in [Ask::Open { version: 1 }, Ask::Blocks(vec![entry(1, 1).0.cid])] {
         let request = Request { log: elsewhere, ask: question };
         assert_eq!(answer(&request), declined(Declined::Unknown));
@@ -466,9 +466,9 @@ fn a_server_answers_whatever_comes() {
     let span = Span { from: CLOCK_TICKS_MAX, until: CLOCK_TICKS_MAX + 1 };
     let none = Reply::Blocks { entries: vec![], identities: vec![], more: false };
     assert_eq!(answer(&ask(Ask::Range { span, after: None })), Ok(none.clone()));
-    assert_eq!(answer(&ask(Ask::Blocks(vec![Cid::of(b"nothing")]))), Ok(none.clone()));
+    assert_eq!(answer(&ask(Ask::Blocks(vec![LogCid::of(b"nothing")]))), Ok(none.clone()));
     // An identity is not an entry.
-    assert_eq!(answer(&ask(Ask::Blocks(vec![Cid::of(&identity(1))]))), Ok(none));
+    assert_eq!(answer(&ask(Ask::Blocks(vec![LogCid::of(&identity(1))]))), Ok(none));
     let whole = Span { from: 0, until: CLOCK_TICKS_MAX + 1 };
     let Ok(Reply::Ids { ids, more }) = answer(&ask(Ask::Ids { spans: vec![whole], after: None }))
     else {
@@ -541,7 +541,7 @@ fn messages_that_break_a_rule() {
 
 fn id() -> impl Strategy<Value = Id> {
     (0..=CLOCK_TICKS_MAX, any::<[u8; 32]>())
-        .prop_map(|(time, digest)| Id { time, cid: Cid::from_digest(digest) })
+        .prop_map(|(time, digest)| Id { time, cid: LogCid::from_digest(digest) })
 }
 
 fn summary() -> impl Strategy<Value = Summary> {
@@ -565,7 +565,7 @@ fn spans() -> impl Strategy<Value = Vec<Span>> {
 fn request() -> impl Strategy<Value = Request> {
     let after = move |span: Span, (is, at, digest): (bool, u64, [u8; 32])| {
         let time = span.from + at % (span.until - span.from);
-        is.then_some(Id { time, cid: Cid::from_digest(digest) })
+        is.then_some(Id { time, cid: LogCid::from_digest(digest) })
     };
     let drawn = || (any::<bool>(), any::<u64>(), any::<[u8; 32]>());
     let ask = prop_oneof![
@@ -582,7 +582,7 @@ fn request() -> impl Strategy<Value = Request> {
             after: after(spans[0], drawn)
         }),
         proptest::collection::vec(any::<[u8; 32]>(), 1..50)
-            .prop_map(|d| Ask::Blocks(d.into_iter().map(Cid::from_digest).collect())),
+            .prop_map(|d| Ask::Blocks(d.into_iter().map(LogCid::from_digest).collect())),
     ];
     ask.prop_map(|ask| Request { log: log(), ask })
 }
@@ -682,7 +682,7 @@ proptest! {
             },
             &mut |blocks, _| {
                 for block in blocks {
-                    let id = from.by_cid.get(&Cid::of(block)).copied();
+                    let id = from.by_cid.get(&LogCid::of(block)).copied();
                     if let Some(id) = id {
                         assert!(last < Some(id));
                         last = Some(id);

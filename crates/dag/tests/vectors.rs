@@ -6,8 +6,8 @@ mod world;
 use std::collections::HashMap;
 
 use optimusdb_dag::{
-    AccessController, Address, Cid, Entry, EntryLinks, Error, Heads, Identity, IdentityKeys, Ipld,
-    Links, LogTip, Manifest, Operation, StoreKind, plan_append, value,
+    AccessController, Address, Entry, EntryLinks, Error, Heads, Identity, IdentityKeys, Ipld,
+    Links, LogCid, LogTip, Manifest, Operation, StoreKind, plan_append, value,
 };
 use serde_json::Value;
 use world::{bytes, ipld, text, vector};
@@ -28,13 +28,13 @@ fn keys_of(entry: &Entry) -> IdentityKeys {
     writers.into_iter().find(|keys| keys.public_key_hex() == entry.key()).unwrap()
 }
 
-fn cids(value: &Value) -> Vec<Cid> {
+fn cids(value: &Value) -> Vec<LogCid> {
     value.as_array().unwrap().iter().map(|text| text.as_str().unwrap().parse().unwrap()).collect()
 }
 
 /// Decodes an entry of a vector, compares all it says, and writes it again.
 fn check_entry(vector: &Value) -> Entry {
-    let cid: Cid = text(vector, "hash").parse().unwrap();
+    let cid: LogCid = text(vector, "hash").parse().unwrap();
     let block = bytes(vector, "blockHex");
     let entry = Entry::decode(cid, &block).unwrap();
     let shown = &vector["value"];
@@ -115,9 +115,9 @@ fn check_store(vector: &Value) -> (Address, AccessController) {
 #[test]
 fn identities() {
     for (name, writer) in vector("identities").as_object().unwrap() {
-        let cid: Cid = text(&writer["cid"], "string").parse().unwrap();
+        let cid: LogCid = text(&writer["cid"], "string").parse().unwrap();
         assert_eq!(hex::encode(cid.to_bytes()), text(&writer["cid"], "bytesHex"));
-        assert_eq!(Cid::from_bytes(&cid.to_bytes()), Ok(cid));
+        assert_eq!(LogCid::from_bytes(&cid.to_bytes()), Ok(cid));
         let identity = Identity::decode(cid, &bytes(writer, "blockHex")).unwrap();
         assert_eq!(identity.id, text(&writer["identity"], "id"));
         assert_eq!(identity.public_key, text(&writer["identity"], "publicKey"));
@@ -137,7 +137,7 @@ fn check_log(name: &str, kind: StoreKind) {
     let (address, access) = check_store(&vector);
     let mut tip = LogTip::new(address, vec![]);
     let mut heads = Heads::default();
-    let mut state: Vec<(Cid, Operation)> = Vec::new();
+    let mut state: Vec<(LogCid, Operation)> = Vec::new();
     for shown in vector["entries"].as_array().unwrap() {
         let entry = check_entry(shown);
         let keys = keys_of(&entry);
@@ -226,8 +226,9 @@ fn access_controllers() {
 fn references() {
     let vector = vector("refs");
     let shown = vector["entries"].as_array().unwrap();
-    let names: Vec<Cid> = shown.iter().map(|entry| text(entry, "hash").parse().unwrap()).collect();
-    let named = |indexes: &Value| -> Vec<Cid> {
+    let names: Vec<LogCid> =
+        shown.iter().map(|entry| text(entry, "hash").parse().unwrap()).collect();
+    let named = |indexes: &Value| -> Vec<LogCid> {
         indexes
             .as_array()
             .unwrap()
@@ -238,7 +239,7 @@ fn references() {
     let keys = writer_keys("alice");
     let address: Address = text(&vector, "address").parse().unwrap();
     let mut tip = LogTip::new(address, vec![]);
-    let mut stored: HashMap<Cid, EntryLinks> = HashMap::new();
+    let mut stored: HashMap<LogCid, EntryLinks> = HashMap::new();
     for (index, shown) in shown.iter().enumerate() {
         // Once with all links at hand and once with none.
         let heads = tip.heads().to_vec();
@@ -270,7 +271,7 @@ fn concurrent_writers() {
     let shown = vector["entries"].as_array().unwrap();
     let entries: HashMap<&str, Entry> =
         shown.iter().map(|entry| (text(entry, "name"), check_entry(entry))).collect();
-    let names = |cids: &[Cid]| -> Vec<&str> {
+    let names = |cids: &[LogCid]| -> Vec<&str> {
         cids.iter()
             .map(|cid| *entries.iter().find(|(_, entry)| entry.cid() == *cid).unwrap().0)
             .collect()
@@ -283,19 +284,19 @@ fn concurrent_writers() {
     for name in ["A1", "A2", "A3", "B1", "B2"] {
         tip.join(&entries[name]);
     }
-    let heads: Vec<Cid> = tip.heads().iter().map(|head| head.cid).collect();
+    let heads: Vec<LogCid> = tip.heads().iter().map(|head| head.cid).collect();
     assert_eq!(Value::from(names(&heads)), vector["headsJoined"]);
     assert_eq!(vector["headsJoined"], vector["headsJoinedBob"]);
 
     let mut order: Vec<&Entry> = entries.values().filter(|entry| entry.clock().time < 4).collect();
     order.sort_by_key(|entry| entry.order());
-    let order: Vec<Cid> = order.iter().map(|entry| entry.cid()).collect();
+    let order: Vec<LogCid> = order.iter().map(|entry| entry.cid()).collect();
     assert_eq!(Value::from(names(&order)), vector["orderOldestFirst"]);
 
     let merge = &entries["A4"];
     let mut cold = LogTip::new(address, tip.heads().to_vec());
     let mut lookup =
-        |cid: &Cid| entries.values().find(|entry| entry.cid() == *cid).map(Entry::links);
+        |cid: &LogCid| entries.values().find(|entry| entry.cid() == *cid).map(Entry::links);
     for tip in [&mut tip, &mut cold] {
         let written =
             tip.append(&writer_keys("alice"), merge.payload().clone(), &mut lookup).unwrap();
@@ -312,7 +313,7 @@ fn concurrent_state() {
     let mut entries: Vec<Entry> =
         vector["entries"].as_array().unwrap().iter().map(check_entry).collect();
     entries.sort_by_key(|entry| entry.order());
-    let mut state: Vec<(String, Cid)> = Vec::new();
+    let mut state: Vec<(String, LogCid)> = Vec::new();
     for entry in &entries {
         let Some((Operation::Put { key, .. }, _)) =
             Operation::from_payload(StoreKind::Documents, entry.payload())
@@ -322,7 +323,7 @@ fn concurrent_state() {
         state.retain(|(other, _)| *other != key);
         state.push((key, entry.cid()));
     }
-    let shown: Vec<(String, Cid)> = vector["state"]
+    let shown: Vec<(String, LogCid)> = vector["state"]
         .as_array()
         .unwrap()
         .iter()
@@ -340,9 +341,9 @@ fn encrypted_layouts() {
         [("data", true, false), ("replication", false, true), ("both", true, true)]
     {
         let shown = &vector[layout];
-        let cid: Cid = text(shown, "hash").parse().unwrap();
+        let cid: LogCid = text(shown, "hash").parse().unwrap();
         let block = bytes(shown, "blockHex");
-        assert_eq!(Cid::of(&block), cid);
+        assert_eq!(LogCid::of(&block), cid);
         let inner = if replication {
             // The outer block is a byte string: a value, but no entry.
             assert_eq!(Entry::decode(cid, &block), Err(Error::FieldSort("entry")));
@@ -352,7 +353,7 @@ fn encrypted_layouts() {
         } else {
             block
         };
-        let entry = Entry::decode(Cid::of(&inner), &inner).unwrap();
+        let entry = Entry::decode(LogCid::of(&inner), &inner).unwrap();
         entry
             .verify(
                 &text(shown, "address").parse().unwrap(),
@@ -435,7 +436,7 @@ fn judge_signature(signature: &str) -> Result<Identity, Error> {
     let Some(Ipld::Map(signatures)) = fields.get_mut("signatures") else { panic!("not a map") };
     signatures.insert("id".into(), Ipld::String(signature.into()));
     let block = value::encode(&Ipld::Map(fields)).unwrap();
-    Identity::decode(Cid::of(&block), &block)
+    Identity::decode(LogCid::of(&block), &block)
 }
 
 #[test]

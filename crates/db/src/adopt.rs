@@ -5,7 +5,7 @@ use crate::error::Error;
 use crate::limits::ADOPT_MS_MAX;
 use crate::new_store::{NewStore, access_name, scope_of};
 use crate::node::Node;
-use optimusdb_dag::{AccessController, Address, Cid, Manifest, StoreKind};
+use optimusdb_dag::{AccessController, Address, LogCid, Manifest, StoreKind};
 use optimusdb_storage::Scope;
 use std::pin::Pin;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -21,7 +21,7 @@ pub trait Fetch: Send + Sync + 'static {
     ///
     /// # Errors
     /// Why no peer gave it.
-    fn fetch(&self, cid: Cid) -> BoxFuture<'_, Result<Vec<u8>, Error>>;
+    fn fetch(&self, cid: LogCid) -> BoxFuture<'_, Result<Vec<u8>, Error>>;
 }
 
 /// The place for the source of blocks, empty while a node keeps to itself.
@@ -119,14 +119,14 @@ impl Gathering<'_> {
         &self,
         what: &str,
         address: Address,
-    ) -> Result<(Manifest, (Cid, Vec<u8>)), Error> {
+    ) -> Result<(Manifest, (LogCid, Vec<u8>)), Error> {
         let cid = address.manifest();
         let block = self.block(what, cid).await?;
         let manifest = Manifest::decode(cid, &block).map_err(|e| self.unusable(what, cid, &e))?;
         Ok((manifest, (cid, block)))
     }
 
-    async fn list(&self, what: &str, address: &str) -> Result<(Cid, Vec<u8>), Error> {
+    async fn list(&self, what: &str, address: &str) -> Result<(LogCid, Vec<u8>), Error> {
         let cid = AccessController::block_of(address).map_err(|_| {
             Error::Invalid(format!(
                 "the {what} of the store {} is {address}, of a kind that this version does not know",
@@ -138,7 +138,7 @@ impl Gathering<'_> {
         Ok((cid, block))
     }
 
-    async fn block(&self, what: &str, cid: Cid) -> Result<Vec<u8>, Error> {
+    async fn block(&self, what: &str, cid: LogCid) -> Result<Vec<u8>, Error> {
         if let Some(block) = self.node.block(cid).await? {
             return Ok(block);
         }
@@ -154,7 +154,7 @@ impl Gathering<'_> {
         }
     }
 
-    fn unusable(&self, what: &str, cid: Cid, error: &optimusdb_dag::Error) -> Error {
+    fn unusable(&self, what: &str, cid: LogCid, error: &optimusdb_dag::Error) -> Error {
         let text = format!("block {cid}, the {what} of the store {}: {error}", self.address);
         match error {
             // Whoever gave it is wrong, and another peer may be right.

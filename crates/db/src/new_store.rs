@@ -2,7 +2,7 @@
 
 use crate::error::Error;
 use optimusdb_dag::limits::ACCESS_WRITERS_MAX;
-use optimusdb_dag::{AccessController, Address, Cid, IdentityKeys, Ipld, Manifest, StoreKind};
+use optimusdb_dag::{AccessController, Address, IdentityKeys, Ipld, LogCid, Manifest, StoreKind};
 use optimusdb_storage::Scope;
 use std::collections::BTreeMap;
 
@@ -38,7 +38,7 @@ pub(crate) struct NewStore {
     pub(crate) kind: StoreKind,
     pub(crate) address: Address,
     pub(crate) scope: Scope,
-    pub(crate) blocks: Vec<(Cid, Vec<u8>)>,
+    pub(crate) blocks: Vec<(LogCid, Vec<u8>)>,
     /// The store that says who may write to it, made before it.
     pub(crate) access: Option<Box<NewStore>>,
     /// Whom that store grants writing from the start.

@@ -6,7 +6,7 @@ use crate::error::Error;
 use crate::limits::{READ_MS_MAX, WRITE_MS_MAX};
 use crate::writer::{Done, Lane, Received, Work, Writer};
 use optimusdb_dag::join::{Join, Replica, Step};
-use optimusdb_dag::{Blocks, Cid, Identity};
+use optimusdb_dag::{Blocks, Identity, LogCid};
 use optimusdb_storage::{Readers, StoreRow, View};
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ pub struct Joined {
     /// Entries that were new here.
     pub entries: usize,
     /// Entries that were refused, each with the rule that it breaks.
-    pub refused: Vec<(Cid, String)>,
+    pub refused: Vec<(LogCid, String)>,
 }
 
 /// Joins the log of `store` with the one under `heads`. Blocks, and calls `source` in between.
@@ -29,7 +29,7 @@ pub(crate) fn join<E: std::fmt::Display>(
     accesses: &AccessCache,
     runtime: &Handle,
     store: &StoreRow,
-    heads: &[Cid],
+    heads: &[LogCid],
     source: &dyn Blocks<Error = E>,
 ) -> Result<Joined, Error> {
     let replica = Stored { readers };
@@ -85,11 +85,11 @@ impl Stored<'_> {
 impl Replica for Stored<'_> {
     // An entry that cannot be read is treated as absent: it is then fetched, and storing it again
     // fails where the damage can be reported.
-    fn time_of(&self, cid: &Cid) -> Option<u64> {
+    fn time_of(&self, cid: &LogCid) -> Option<u64> {
         self.read(|view| view.time_of(cid)).ok()?.ok()?
     }
 
-    fn identity(&self, cid: &Cid) -> Option<Arc<Identity>> {
+    fn identity(&self, cid: &LogCid) -> Option<Arc<Identity>> {
         let block = self.read(|view| view.block(cid)).ok()?.ok()??;
         Identity::decode(*cid, &block).ok().map(Arc::new)
     }

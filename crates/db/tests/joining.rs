@@ -3,22 +3,22 @@
 
 mod support;
 
-use optimusdb_db::{Blocks, Cid, Error, Node};
+use optimusdb_db::{Blocks, Error, LogCid, Node};
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use support::{config, find, heads, join};
 
 /// The blocks of a node, copied out, with some left away.
-struct Copied(HashMap<Cid, Vec<u8>>);
+struct Copied(HashMap<LogCid, Vec<u8>>);
 
 impl Blocks for Copied {
     type Error = std::convert::Infallible;
 
-    fn get(&self, cid: &Cid) -> Result<Option<Vec<u8>>, Self::Error> {
+    fn get(&self, cid: &LogCid) -> Result<Option<Vec<u8>>, Self::Error> {
         Ok(self.0.get(cid).cloned())
     }
 
-    fn has(&self, cid: &Cid) -> Result<bool, Self::Error> {
+    fn has(&self, cid: &LogCid) -> Result<bool, Self::Error> {
         Ok(self.0.contains_key(cid))
     }
 }
@@ -71,7 +71,7 @@ async fn a_missing_block_holds_back_its_descendants_alone() {
     }
     copied.remove(&chain[1]);
     let known = a.block(chain[0]).await.unwrap().unwrap();
-    assert_eq!(Cid::of(&known), chain[0]);
+    assert_eq!(LogCid::of(&known), chain[0]);
     // The identity is missing as well, so nothing can be verified: all is refused, nothing stored.
     let joined = b.join("kbdata", vec![chain[4]], Copied(copied)).await.unwrap();
     assert_eq!(joined.entries, 0);
@@ -94,7 +94,7 @@ async fn events_keep_the_order_of_the_log_on_both_nodes() {
     }
     join(&a, &b, "contributions").await;
     join(&b, &a, "contributions").await;
-    let events: Vec<(Cid, Value)> = a.events("contributions", 10, 0).await.unwrap();
+    let events: Vec<(LogCid, Value)> = a.events("contributions", 10, 0).await.unwrap();
     assert_eq!(events.len(), 6);
     assert_eq!(events, b.events("contributions", 10, 0).await.unwrap());
     assert_eq!(a.events("contributions", 2, 1).await.unwrap(), events[1..3]);

@@ -5,7 +5,7 @@
 mod support;
 
 use optimusdb_db::{
-    Address, BoxFuture, Cid, Criteria, Error, Fetch, NewAccess, Node, NodeConfig, STORE_LIST,
+    Address, BoxFuture, Criteria, Error, Fetch, LogCid, NewAccess, Node, NodeConfig, STORE_LIST,
     StoreInfo, StoreKind,
 };
 use serde_json::{Value, json};
@@ -18,7 +18,7 @@ use tempfile::TempDir;
 struct From(Vec<Node>);
 
 impl Fetch for From {
-    fn fetch(&self, cid: Cid) -> BoxFuture<'_, Result<Vec<u8>, Error>> {
+    fn fetch(&self, cid: LogCid) -> BoxFuture<'_, Result<Vec<u8>, Error>> {
         Box::pin(async move {
             for node in &self.0 {
                 if let Some(block) = node.block(cid).await? {
@@ -34,7 +34,7 @@ impl Fetch for From {
 struct Wrong;
 
 impl Fetch for Wrong {
-    fn fetch(&self, _: Cid) -> BoxFuture<'_, Result<Vec<u8>, Error>> {
+    fn fetch(&self, _: LogCid) -> BoxFuture<'_, Result<Vec<u8>, Error>> {
         Box::pin(async { Ok(b"something else".to_vec()) })
     }
 }

@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 
 use ipld_core::ipld::Ipld;
 use optimusdb_dag::{
-    Access, AccessController, Address, Capabilities, Capability, Cid, IdentityKeys, OrderKey,
+    Access, AccessController, Address, Capabilities, Capability, IdentityKeys, LogCid, OrderKey,
 };
 
 /// Nodes that may write, at most.
@@ -40,7 +40,7 @@ fn keys(n: u8) -> IdentityKeys {
 
 /// The log of all runs.
 pub(crate) fn log() -> Address {
-    Address::of_manifest(Cid::of(b"the store of a simulation"))
+    Address::of_manifest(LogCid::of(b"the store of a simulation"))
 }
 
 /// Who may write, as it changes: one state after the other.
@@ -85,7 +85,7 @@ impl Rule {
 
     /// The guest may no longer write from the next state on. What these heads
     /// reach stays.
-    pub(crate) fn revoke(&mut self, heads: &[Cid]) {
+    pub(crate) fn revoke(&mut self, heads: &[LogCid]) {
         let guest = guest_id();
         self.next(|newest| newest.revoke(Capability::Write, &guest, heads, None));
     }
@@ -95,7 +95,7 @@ impl Rule {
         let Some(newest) = states.last() else { return };
         let payload = payload(newest);
         let time = states.len() as u64;
-        let order = OrderKey { time, id: "admin".into(), cid: Cid::of(&time.to_be_bytes()) };
+        let order = OrderKey { time, id: "admin".into(), cid: LogCid::of(&time.to_be_bytes()) };
         let mut next = newest.clone();
         next.add(&order, &payload);
         states.push(next);

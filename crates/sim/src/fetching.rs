@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use optimusdb_dag::Cid;
+use optimusdb_dag::LogCid;
 
 use crate::context::{Context, Id};
 use crate::message::Message;
@@ -13,7 +13,7 @@ const WAIT_MS: u64 = 2_000;
 
 #[derive(Debug, Default)]
 pub(crate) struct Fetches {
-    open: BTreeMap<Cid, Fetch>,
+    open: BTreeMap<LogCid, Fetch>,
 }
 
 #[derive(Debug)]
@@ -25,7 +25,7 @@ struct Fetch {
 }
 
 impl Fetches {
-    pub(crate) fn begin(&mut self, context: &mut Context<'_>, cid: Cid, from: &[Id]) {
+    pub(crate) fn begin(&mut self, context: &mut Context<'_>, cid: LogCid, from: &[Id]) {
         let asked: BTreeSet<Id> =
             from.iter().copied().filter(|id| context.is_connected(*id)).collect();
         for id in &asked {
@@ -37,11 +37,11 @@ impl Fetches {
     }
 
     /// A block has come; false if it was not asked for.
-    pub(crate) fn has_come(&mut self, cid: &Cid) -> bool {
+    pub(crate) fn has_come(&mut self, cid: &LogCid) -> bool {
         self.open.remove(cid).is_some()
     }
 
-    pub(crate) fn not_there(&mut self, now: u64, cid: &Cid, peer: Id) {
+    pub(crate) fn not_there(&mut self, now: u64, cid: &LogCid, peer: Id) {
         if let Some(fetch) = self.open.get_mut(cid) {
             fetch.without.insert(peer);
             if fetch.without.is_superset(&fetch.asked) {
@@ -55,7 +55,7 @@ impl Fetches {
     }
 
     /// Asks on where the time is over, and gives the blocks that nobody has.
-    pub(crate) fn tick(&mut self, context: &mut Context<'_>) -> Vec<Cid> {
+    pub(crate) fn tick(&mut self, context: &mut Context<'_>) -> Vec<LogCid> {
         let mut missing = Vec::new();
         for (cid, fetch) in &mut self.open {
             if fetch.until_ms > context.now {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use optimusdb_dag::limits::{CLOCK_JUMP_TICKS_MAX, NEXT_LINKS_MAX};
-use optimusdb_dag::{Cid, Entry, IdentityKeys, Ipld, Links, Operation};
+use optimusdb_dag::{Entry, IdentityKeys, Ipld, Links, LogCid, Operation};
 
 use crate::cast::{cast, log};
 use crate::random::Random;
@@ -23,7 +23,12 @@ pub(crate) fn payload(random: &mut Random) -> Ipld {
 }
 
 /// An entry with a good signature, wherever it is linked.
-pub(crate) fn signed(random: &mut Random, keys: &IdentityKeys, next: Vec<Cid>, time: u64) -> Entry {
+pub(crate) fn signed(
+    random: &mut Random,
+    keys: &IdentityKeys,
+    next: Vec<LogCid>,
+    time: u64,
+) -> Entry {
     let links = Links { next, refs: Vec::new(), time };
     Entry::sign(keys, log(), links, payload(random)).expect("invariant: it can be written")
 }
@@ -85,7 +90,7 @@ pub(crate) fn wrong(random: &mut Random, what: Wrong, parent: Option<&Entry>) ->
         Some(parent) => (vec![parent.cid()], parent.clock().time + 1),
         None => (Vec::new(), 1),
     };
-    let nowhere = |random: &mut Random| Cid::of(&random.bytes::<16>());
+    let nowhere = |random: &mut Random| LogCid::of(&random.bytes::<16>());
     match what {
         Wrong::Writer => signed(random, &cast.stranger, parents, time).block_shared(),
         Wrong::Leap => {
@@ -116,7 +121,7 @@ pub(crate) fn wrong(random: &mut Random, what: Wrong, parent: Option<&Entry>) ->
         }
         Wrong::Identity => {
             let mut stored = signed(random, &cast.insider, parents, time).to_stored();
-            stored.identity = Cid::of(NO_IDENTITY);
+            stored.identity = LogCid::of(NO_IDENTITY);
             stored.block().into()
         }
         Wrong::Garbage => random.bytes::<200>().as_slice().into(),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use optimusdb_dag::sync::{Cell, Declined, Reply, Request, Summary};
-use optimusdb_dag::{Cid, Entry};
+use optimusdb_dag::{Entry, LogCid};
 
 use crate::cast::cast;
 use crate::context::{Context, Effect, Id};
@@ -60,7 +60,7 @@ pub(crate) struct Hostile {
     /// Honest entries that it has seen.
     heard: Vec<Entry>,
     /// Blocks that it made, and identities.
-    made: BTreeMap<Cid, Arc<[u8]>>,
+    made: BTreeMap<LogCid, Arc<[u8]>>,
     /// What it serves by fast sync.
     store: Store,
     pub(crate) is_silent: bool,
@@ -76,7 +76,7 @@ impl Hostile {
             let identity = keys.identity();
             (identity.cid, Arc::from(identity.block.as_slice()))
         });
-        let no_identity = (Cid::of(forge::NO_IDENTITY), Arc::from(forge::NO_IDENTITY));
+        let no_identity = (LogCid::of(forge::NO_IDENTITY), Arc::from(forge::NO_IDENTITY));
         Hostile {
             tricks,
             heard: Vec::new(),
@@ -137,7 +137,7 @@ impl Hostile {
     fn make(&mut self, context: &mut Context<'_>, what: Wrong) -> Arc<[u8]> {
         let parent = pick(context.random, &self.heard).cloned();
         let block = forge::wrong(context.random, what, parent.as_ref());
-        let cid = Cid::of(&block);
+        let cid = LogCid::of(&block);
         context.ledger.forged.insert(cid);
         self.made.insert(cid, Arc::clone(&block));
         if let Ok(entry) = Entry::decode(cid, &block)
@@ -161,13 +161,13 @@ impl Hostile {
         let mut block = self.make(context, what);
         if what.is_passed_over()
             && context.random.permille(300)
-            && let Ok(below) = Entry::decode(Cid::of(&block), &block)
+            && let Ok(below) = Entry::decode(LogCid::of(&block), &block)
         {
             block = forge::wrong(context.random, Wrong::Writer, Some(&below));
-            context.ledger.forged.insert(Cid::of(&block));
-            self.made.insert(Cid::of(&block), Arc::clone(&block));
+            context.ledger.forged.insert(LogCid::of(&block));
+            self.made.insert(LogCid::of(&block), Arc::clone(&block));
         }
-        let cid = Cid::of(&block);
+        let cid = LogCid::of(&block);
         let Ok(below) = Entry::decode(cid, &block) else { return };
         if !what.is_passed_over() {
             return;
@@ -227,7 +227,7 @@ impl Hostile {
 
     /// Remembers honest entries, to build on them.
     fn hear(&mut self, context: &mut Context<'_>, block: &Arc<[u8]>) {
-        let cid = Cid::of(block);
+        let cid = LogCid::of(block);
         if !context.ledger.honest.contains(&cid) {
             return;
         }
@@ -242,7 +242,7 @@ impl Hostile {
         self.heard.push(entry);
     }
 
-    fn give(&mut self, context: &mut Context<'_>, to: Id, cid: Cid) {
+    fn give(&mut self, context: &mut Context<'_>, to: Id, cid: LogCid) {
         if self.does(Trick::Withhold) && context.random.permille(600) {
             return;
         }
@@ -308,7 +308,7 @@ fn lie(random: &mut Random, request: &Request, heard: &[Entry]) -> Reply {
         Ask::Ids { spans, .. } => {
             let mut ids: Vec<Id> = spans
                 .iter()
-                .map(|span| Id { time: span.from, cid: Cid::of(&random.bytes::<8>()) })
+                .map(|span| Id { time: span.from, cid: LogCid::of(&random.bytes::<8>()) })
                 .collect();
             ids.sort();
             Reply::Ids { ids, more: random.permille(500) }

@@ -3,20 +3,20 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use optimusdb_dag::Cid;
+use optimusdb_dag::LogCid;
 
 use crate::message::Kind;
 
 #[derive(Debug, Default)]
 pub(crate) struct Ledger {
     /// Entries that break a rule, or that lack an ancestor for ever. No node may store one.
-    pub(crate) forged: HashSet<Cid>,
+    pub(crate) forged: HashSet<LogCid>,
     /// Entries that break none.
-    pub(crate) honest: HashSet<Cid>,
+    pub(crate) honest: HashSet<LogCid>,
     /// Nodes of this project that keep to the rules.
     pub(crate) honest_natives: HashSet<usize>,
     /// Entries whose writers were told that they are safe.
-    pub(crate) acked: Vec<Cid>,
+    pub(crate) acked: Vec<LogCid>,
     /// Messages that honest nodes sent.
     pub(crate) sent: BTreeMap<Kind, u64>,
     pub(crate) bytes_sent: u64,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use optimusdb_dag::Cid;
+use optimusdb_dag::LogCid;
 
 #[derive(Debug, Clone)]
 pub(crate) enum Message {
@@ -11,11 +11,11 @@ pub(crate) enum Message {
     /// Heads; whoever gets them unasked answers with its own.
     Heads { answer: bool, blocks: Vec<Arc<[u8]>> },
     /// Asks for a block.
-    Want { cid: Cid },
+    Want { cid: LogCid },
     /// A block.
     Block { block: Arc<[u8]> },
     /// The block is not here.
-    DontHave { cid: Cid },
+    DontHave { cid: LogCid },
     /// A request of fast sync. The number tells connections apart.
     Ask { number: u64, frame: Arc<[u8]> },
     /// Its answer.

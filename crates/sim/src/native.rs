@@ -9,7 +9,7 @@ use std::sync::Arc;
 use optimusdb_dag::join::Passed;
 use optimusdb_dag::limits::ANNOUNCEMENT_WAIT_MS;
 use optimusdb_dag::replicator::{Act, Offence, Peer, Replicator, Token, Verdict};
-use optimusdb_dag::{Access, Cid, Entry, Identity, IdentityKeys, Ipld};
+use optimusdb_dag::{Access, Entry, Identity, IdentityKeys, Ipld, LogCid};
 
 use crate::cast::log;
 use crate::context::{Context, Effect, Id};
@@ -245,7 +245,7 @@ impl Native {
                 return context.send(from, answer);
             }
             Message::Block { block } => {
-                let cid = Cid::of(&block);
+                let cid = LogCid::of(&block);
                 if !running.fetches.has_come(&cid) {
                     return;
                 }

@@ -8,7 +8,7 @@ use optimusdb_dag::limits::{
     STORE_WAITING_ENTRIES_MAX,
 };
 use optimusdb_dag::replicator::{Load, Replicator};
-use optimusdb_dag::{Cid, Entry, OrderKey};
+use optimusdb_dag::{Entry, LogCid, OrderKey};
 
 use crate::ledger::Ledger;
 use crate::limits::{
@@ -42,12 +42,12 @@ pub(crate) fn check_store(store: &Store, ledger: &Ledger) -> Result<(), String> 
 
 /// Heads reach everything, and none reaches another.
 fn check_heads(store: &Store) -> Result<(), String> {
-    let heads: BTreeSet<Cid> = store.heads().iter().map(|head| head.cid).collect();
+    let heads: BTreeSet<LogCid> = store.heads().iter().map(|head| head.cid).collect();
     if let Some(head) = heads.iter().find(|cid| !store.entries.contains_key(cid)) {
         return Err(format!("head {head} is not stored"));
     }
-    let mut reached: HashSet<Cid> = HashSet::new();
-    let mut line: Vec<Cid> = heads.iter().copied().collect();
+    let mut reached: HashSet<LogCid> = HashSet::new();
+    let mut line: Vec<LogCid> = heads.iter().copied().collect();
     while let Some(cid) = line.pop() {
         let entry = store.entries.get(&cid).map(Entry::next);
         let passed = store.passed.get(&cid).map(|passed| passed.next.as_slice());
@@ -85,9 +85,9 @@ fn derived(store: &Store) -> BTreeMap<String, OrderKey> {
 
 /// Replicas with the same entries have the same index and the same heads.
 pub(crate) fn check_equal_sets(stores: &[&Store]) -> Result<(), String> {
-    let mut by_set: HashMap<Vec<Cid>, &Store> = HashMap::new();
+    let mut by_set: HashMap<Vec<LogCid>, &Store> = HashMap::new();
     for store in stores {
-        let set: Vec<Cid> = store.cids().collect();
+        let set: Vec<LogCid> = store.cids().collect();
         let other = by_set.entry(set).or_insert(store);
         if other.index != store.index {
             return Err("two replicas with the same entries have different indexes".to_owned());
@@ -121,7 +121,7 @@ pub(crate) fn check_load(replicator: &Replicator) -> Result<(), String> {
 
 /// Why these replicas are not level, if they are not.
 pub(crate) fn differences(stores: &[(usize, &Store)], ledger: &Ledger) -> Option<String> {
-    let union: BTreeSet<Cid> = stores.iter().flat_map(|(_, store)| store.cids()).collect();
+    let union: BTreeSet<LogCid> = stores.iter().flat_map(|(_, store)| store.cids()).collect();
     let mut out = Vec::new();
     for (node, store) in stores {
         let missing: Vec<String> = union
@@ -185,7 +185,7 @@ pub(crate) fn check_quiet(world: &mut World) {
 
 /// For each entry that a replica lacks, what its parents are there.
 pub(crate) fn explain(stores: &[(usize, &Store)]) -> Vec<String> {
-    let all: BTreeMap<Cid, &Entry> = stores
+    let all: BTreeMap<LogCid, &Entry> = stores
         .iter()
         .flat_map(|(_, store)| store.entries.iter().map(|(cid, entry)| (*cid, entry)))
         .collect();

@@ -4,7 +4,7 @@
 use std::collections::{HashSet, VecDeque};
 
 use optimusdb_dag::join::{Join, Step};
-use optimusdb_dag::{Access, Cid};
+use optimusdb_dag::{Access, LogCid};
 
 use crate::cast::log;
 use crate::context::{Context, Effect, Id};
@@ -93,7 +93,7 @@ impl Plain {
                 context.send(from, answer);
             }
             Message::Block { block } => {
-                let cid = Cid::of(&block);
+                let cid = LogCid::of(&block);
                 if self.fetches.has_come(&cid) {
                     let steps = self.join.on_block(&self.store, cid, &block);
                     self.take(context, steps, Some(from));

@@ -10,7 +10,7 @@ use optimusdb_dag::sync::{
     Cell, Holding, Id, IdTree, Source, Span, Summary, Tree, Unreadable, serve,
 };
 use optimusdb_dag::{
-    Address, Cid, Entry, EntryLinks, Identity, IdentityKeys, Ipld, LogTip, Operation, OrderKey,
+    Address, Entry, EntryLinks, Identity, IdentityKeys, Ipld, LogCid, LogTip, Operation, OrderKey,
     StoreKind,
 };
 
@@ -19,11 +19,11 @@ use crate::forge::NO_IDENTITY;
 
 /// One replica of the log.
 pub(crate) struct Store {
-    pub(crate) entries: HashMap<Cid, Entry>,
-    pub(crate) passed: BTreeMap<Cid, Passed>,
-    identities: HashMap<Cid, Arc<Identity>>,
+    pub(crate) entries: HashMap<LogCid, Entry>,
+    pub(crate) passed: BTreeMap<LogCid, Passed>,
+    identities: HashMap<LogCid, Arc<Identity>>,
     /// Blocks under the names of identities that are none, of entries passed over.
-    unusable: HashMap<Cid, Arc<[u8]>>,
+    unusable: HashMap<LogCid, Arc<[u8]>>,
     tree: IdTree,
     tip: LogTip,
     /// The newest operation of each key, as entries came in.
@@ -46,7 +46,7 @@ impl Store {
     /// Writes an entry of our own.
     pub(crate) fn write(&mut self, keys: &IdentityKeys, payload: Ipld) -> Entry {
         let entries = &self.entries;
-        let mut lookup = |cid: &Cid| entries.get(cid).map(Entry::links);
+        let mut lookup = |cid: &LogCid| entries.get(cid).map(Entry::links);
         let entry = self.tip.append(keys, payload, &mut lookup);
         let entry = entry.expect("invariant: small payloads can be written");
         let identity = Arc::clone(keys.identity());
@@ -112,7 +112,7 @@ impl Store {
         for identity in all.map(IdentityKeys::identity) {
             self.identities.insert(identity.cid, Arc::clone(identity));
         }
-        self.unusable.insert(Cid::of(NO_IDENTITY), Arc::from(NO_IDENTITY));
+        self.unusable.insert(LogCid::of(NO_IDENTITY), Arc::from(NO_IDENTITY));
         self.keep(entry);
     }
 
@@ -142,7 +142,7 @@ impl Store {
     }
 
     /// A block for whoever asks: entries, passed over ones too, and identities.
-    pub(crate) fn served(&self, cid: &Cid) -> Option<Arc<[u8]>> {
+    pub(crate) fn served(&self, cid: &LogCid) -> Option<Arc<[u8]>> {
         if let Some(entry) = self.entries.get(cid) {
             return Some(entry.block_shared());
         }
@@ -156,7 +156,7 @@ impl Store {
     }
 
     /// The cids of all entries, in the order of sync.
-    pub(crate) fn cids(&self) -> impl Iterator<Item = Cid> + '_ {
+    pub(crate) fn cids(&self) -> impl Iterator<Item = LogCid> + '_ {
         self.tree.iter().map(|id| id.cid)
     }
 }
@@ -170,12 +170,12 @@ pub(crate) fn key_of(entry: &Entry) -> Option<String> {
 }
 
 impl Replica for Store {
-    fn time_of(&self, cid: &Cid) -> Option<u64> {
+    fn time_of(&self, cid: &LogCid) -> Option<u64> {
         let stored = self.entries.get(cid).map(|entry| entry.clock().time);
         stored.or_else(|| self.passed.get(cid).map(|passed| passed.time))
     }
 
-    fn identity(&self, cid: &Cid) -> Option<Arc<Identity>> {
+    fn identity(&self, cid: &LogCid) -> Option<Arc<Identity>> {
         self.identities.get(cid).cloned()
     }
 }
@@ -197,7 +197,7 @@ impl Tree for Store {
         self.tree.ids(span, after, ids_max)
     }
 
-    fn is_settled(&self, cid: &Cid) -> Result<bool, Unreadable> {
+    fn is_settled(&self, cid: &LogCid) -> Result<bool, Unreadable> {
         Ok(self.passed.contains_key(cid))
     }
 }
@@ -253,11 +253,11 @@ impl Holding for Held<'_> {
         Ok(blocks)
     }
 
-    fn entry(&self, cid: &Cid) -> Result<Option<Vec<u8>>, Unreadable> {
+    fn entry(&self, cid: &LogCid) -> Result<Option<Vec<u8>>, Unreadable> {
         Ok(self.0.entries.get(cid).map(|entry| entry.block().to_vec()))
     }
 
-    fn identity(&self, cid: &Cid) -> Result<Option<Vec<u8>>, Unreadable> {
+    fn identity(&self, cid: &LogCid) -> Result<Option<Vec<u8>>, Unreadable> {
         let unusable = || self.0.unusable.get(cid).map(|block| block.to_vec());
         Ok(self.0.identities.get(cid).map(|identity| identity.block.clone()).or_else(unusable))
     }

@@ -8,7 +8,7 @@
 use optimusdb_dag::sync::{
     Ask, Cell, Holding, Id, Limits, Pull, Reply, Request, Span, Tree, serve,
 };
-use optimusdb_dag::{Address, Cid, Entry, IdentityKeys, Ipld, LogTip, Operation, StoreKind};
+use optimusdb_dag::{Address, Entry, IdentityKeys, Ipld, LogCid, LogTip, Operation, StoreKind};
 use optimusdb_storage::{Database, Durability, Place, Readers, Scope, StoreRow};
 use std::collections::HashMap;
 use std::error::Error;
@@ -52,7 +52,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 }
 
 fn create(database: &mut Database, name: &str) -> Result<StoreRow, Box<dyn Error>> {
-    let address = Address::of_manifest(Cid::of(name.as_bytes()));
+    let address = Address::of_manifest(LogCid::of(name.as_bytes()));
     let mut tx = database.begin()?;
     let store = tx.create_store(name, StoreKind::Documents, &address, Scope::Plain)?;
     tx.commit()?;
@@ -71,7 +71,7 @@ fn fill(place: &Place, store: &StoreRow, entries: i64) -> Result<(), Box<dyn Err
              VALUES (?1, ?2, ?3, 1, zeroblob(19), zeroblob(71), zeroblob(320))",
         )?;
         for time in 1..=entries {
-            insert.execute((Cid::of(&time.to_be_bytes()).digest(), store.id, time))?;
+            insert.execute((LogCid::of(&time.to_be_bytes()).digest(), store.id, time))?;
         }
     }
     tx.execute("UPDATE stores SET entries = ?2 WHERE id = ?1", (store.id, entries))?;

@@ -11,7 +11,7 @@ use crate::schema;
 use crate::stores::{self, Scope, StoreId, StoreRow};
 use crate::view::View;
 use optimusdb_dag::sync::Span;
-use optimusdb_dag::{Address, Cid, Entry, StoreKind};
+use optimusdb_dag::{Address, Entry, LogCid, StoreKind};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -178,8 +178,8 @@ impl Tx<'_> {
     }
 
     /// Keeps an identity, manifest or access controller.
-    pub fn put_block(&mut self, cid: &Cid, bytes: &[u8]) -> Result<(), Error> {
-        if Cid::of(bytes) != *cid {
+    pub fn put_block(&mut self, cid: &LogCid, bytes: &[u8]) -> Result<(), Error> {
+        if LogCid::of(bytes) != *cid {
             return Err(Error::Corrupt(format!("block {cid} has other bytes")));
         }
         self.write(|database| {
@@ -241,11 +241,11 @@ impl Tx<'_> {
     pub fn put_passed(
         &mut self,
         store: &StoreRow,
-        cid: &Cid,
+        cid: &LogCid,
         time: u64,
         block: &[u8],
     ) -> Result<(), Error> {
-        if Cid::of(block) != *cid {
+        if LogCid::of(block) != *cid {
             return Err(Error::Corrupt(format!("block {cid} has other bytes")));
         }
         self.write(|database| {
@@ -258,7 +258,7 @@ impl Tx<'_> {
     pub fn set_heads<'h>(
         &mut self,
         store: &StoreRow,
-        heads: impl Iterator<Item = &'h Cid>,
+        heads: impl Iterator<Item = &'h LogCid>,
     ) -> Result<(), Error> {
         self.write(|database| {
             let db = &database.link.db;

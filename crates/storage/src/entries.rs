@@ -9,19 +9,19 @@ use crate::error::Error;
 use crate::limits::LINK_CACHE_ENTRIES_MAX;
 use crate::links;
 use crate::stores::StoreId;
-use optimusdb_dag::{Address, Cid, Entry, OrderKey, StoredEntry};
+use optimusdb_dag::{Address, Entry, LogCid, OrderKey, StoredEntry};
 use rusqlite::{Connection, OptionalExtension, Row};
 use std::collections::HashMap;
 
 /// What the write path knows without asking SQLite.
 #[derive(Debug, Default)]
 pub(crate) struct EntryCache {
-    rows: HashMap<Cid, i64>,
-    writers: HashMap<(Cid, String), i64>,
+    rows: HashMap<LogCid, i64>,
+    writers: HashMap<(LogCid, String), i64>,
 }
 
 impl EntryCache {
-    fn remember(&mut self, cid: Cid, seq: i64) {
+    fn remember(&mut self, cid: LogCid, seq: i64) {
         if self.rows.len() >= LINK_CACHE_ENTRIES_MAX {
             // Links point to what is recent: forget the older half.
             let newest = self.rows.values().copied().max().unwrap_or(0);
@@ -33,17 +33,17 @@ impl EntryCache {
 }
 
 /// The row of an entry, when it is stored.
-pub(crate) fn row_of(db: &Connection, cid: &Cid) -> Result<Option<i64>, Error> {
+pub(crate) fn row_of(db: &Connection, cid: &LogCid) -> Result<Option<i64>, Error> {
     let mut statement = db.prepare_cached("SELECT seq FROM entries WHERE cid = ?1")?;
     Ok(statement.query_row([cid.digest()], |row| row.get(0)).optional()?)
 }
 
 /// The hash of the entry in row `seq`.
-pub(crate) fn cid_of(db: &Connection, seq: i64) -> Result<Cid, Error> {
+pub(crate) fn cid_of(db: &Connection, seq: i64) -> Result<LogCid, Error> {
     let mut statement = db.prepare_cached("SELECT cid FROM entries WHERE seq = ?1")?;
     let digest: Option<[u8; 32]> = statement.query_row([seq], |row| row.get(0)).optional()?;
     digest
-        .map(Cid::from_digest)
+        .map(LogCid::from_digest)
         .ok_or_else(|| Error::Corrupt(format!("an entry links to row {seq}, which is not there")))
 }
 
@@ -104,7 +104,7 @@ const COLUMNS: &str =
      FROM entries e JOIN writers w ON w.id = e.writer JOIN stores s ON s.id = e.store";
 
 /// The entry `cid` with its exact block, when it is stored.
-pub(crate) fn get(db: &Connection, cid: &Cid) -> Result<Option<Entry>, Error> {
+pub(crate) fn get(db: &Connection, cid: &LogCid) -> Result<Option<Entry>, Error> {
     let mut statement = db.prepare_cached(&format!("SELECT {COLUMNS} WHERE e.cid = ?1"))?;
     statement.query_row([cid.digest()], |row| Ok(read(db, row))).optional()?.transpose()
 }
@@ -125,7 +125,7 @@ fn read(db: &Connection, row: &Row<'_>) -> Result<Entry, Error> {
 /// The parts of the entry in a row of [`COLUMNS`]; `cid_of` finds the address of another row.
 fn parts(
     row: &Row<'_>,
-    mut cid_of: impl FnMut(i64) -> Result<Cid, Error>,
+    mut cid_of: impl FnMut(i64) -> Result<LogCid, Error>,
 ) -> Result<StoredEntry, Error> {
     let seq: i64 = row.get(0)?;
     let mut rest = row.get_ref(3)?.as_blob().map_err(|e| Error::Corrupt(e.to_string()))?;
@@ -133,10 +133,10 @@ fn parts(
     let refs = links::decode(&mut rest, seq, &mut cid_of)?;
     let time: i64 = row.get(2)?;
     Ok(StoredEntry {
-        cid: Cid::from_digest(row.get(1)?),
-        log: Address::of_manifest(Cid::from_digest(row.get(8)?)),
+        cid: LogCid::from_digest(row.get(1)?),
+        log: Address::of_manifest(LogCid::from_digest(row.get(8)?)),
         key: row.get(7)?,
-        identity: Cid::from_digest(row.get(6)?),
+        identity: LogCid::from_digest(row.get(6)?),
         sig_der: row.get(4)?,
         next,
         refs,
@@ -146,7 +146,11 @@ fn parts(
 }
 
 /// The block of the entry `cid` of one log, when it is stored there.
-pub(crate) fn block(db: &Connection, log: &Address, cid: &Cid) -> Result<Option<Vec<u8>>, Error> {
+pub(crate) fn block(
+    db: &Connection,
+    log: &Address,
+    cid: &LogCid,
+) -> Result<Option<Vec<u8>>, Error> {
     let mut statement = db.prepare_cached(&format!("SELECT {COLUMNS} WHERE e.cid = ?1"))?;
     let found = statement
         .query_row([cid.digest()], |row| Ok(parts(row, |row| cid_of(db, row))))
@@ -178,7 +182,7 @@ pub(crate) fn blocks(
     let limit = i64::try_from(entries_max).unwrap_or(i64::MAX);
     let mut rows = statement.query((store, after.0, after.1, until, limit))?;
     // Most links lead to entries just before, which were read already.
-    let mut seen: HashMap<i64, Cid> = HashMap::new();
+    let mut seen: HashMap<i64, LogCid> = HashMap::new();
     let mut blocks = Vec::new();
     let mut bytes = 0;
     while let Some(row) = rows.next()? {
@@ -204,7 +208,7 @@ pub(crate) fn blocks(
 /// The block that the parts make, if it is the one that was stored.
 fn checked_block(parts: &StoredEntry) -> Result<Vec<u8>, Error> {
     let block = parts.block();
-    match Cid::of(&block) == parts.cid {
+    match LogCid::of(&block) == parts.cid {
         true => Ok(block),
         false => Err(optimusdb_dag::Error::HashMismatch(parts.cid).into()),
     }
@@ -218,5 +222,5 @@ pub(crate) fn order_at(db: &Connection, seq: i64) -> Result<OrderKey, Error> {
     )?;
     let (time, id, cid): (i64, String, [u8; 32]) =
         statement.query_row([seq], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
-    Ok(OrderKey { time: time.cast_unsigned(), id: id.into(), cid: Cid::from_digest(cid) })
+    Ok(OrderKey { time: time.cast_unsigned(), id: id.into(), cid: LogCid::from_digest(cid) })
 }

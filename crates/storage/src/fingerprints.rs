@@ -171,7 +171,7 @@ impl Store {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use optimusdb_dag::Cid;
+    use optimusdb_dag::LogCid;
     use optimusdb_dag::sync::{Id, IdTree, Tree};
     use proptest::prelude::*;
 
@@ -218,7 +218,7 @@ mod tests {
                 let mut tree = tree.clone();
                 for time in times {
                     n += 1;
-                    tree.insert(Id { time: *time, cid: Cid::of(&n.to_be_bytes()) });
+                    tree.insert(Id { time: *time, cid: LogCid::of(&n.to_be_bytes()) });
                 }
                 tree
             };

@@ -6,14 +6,14 @@
 //! bytes are described in `docs/format.md`.
 
 use crate::error::Error;
-use optimusdb_dag::Cid;
+use optimusdb_dag::LogCid;
 
 /// Appends `links` to `out`, as seen from row `seq`; `row_of` finds the row of a stored entry.
 pub(crate) fn encode(
     out: &mut Vec<u8>,
     seq: i64,
-    links: &[Cid],
-    mut row_of: impl FnMut(&Cid) -> Result<Option<i64>, Error>,
+    links: &[LogCid],
+    mut row_of: impl FnMut(&LogCid) -> Result<Option<i64>, Error>,
 ) -> Result<(), Error> {
     put_varint(out, links.len() as u64);
     for cid in links {
@@ -33,15 +33,15 @@ pub(crate) fn encode(
 pub(crate) fn decode(
     bytes: &mut &[u8],
     seq: i64,
-    mut cid_of: impl FnMut(i64) -> Result<Cid, Error>,
-) -> Result<Vec<Cid>, Error> {
+    mut cid_of: impl FnMut(i64) -> Result<LogCid, Error>,
+) -> Result<Vec<LogCid>, Error> {
     let count = take_varint(bytes)?;
     let mut links = Vec::with_capacity(count.min(64) as usize);
     for _ in 0..count {
         let distance = take_varint(bytes)?;
         if distance == 0 {
             let (digest, rest) = bytes.split_first_chunk::<32>().ok_or_else(damaged)?;
-            links.push(Cid::from_digest(*digest));
+            links.push(LogCid::from_digest(*digest));
             *bytes = rest;
         } else {
             let row = i64::try_from(distance)
@@ -88,7 +88,7 @@ mod tests {
         #[test]
         fn links_come_back(rows in proptest::collection::vec(proptest::option::of(1i64..1_000_000), 0..40)) {
             let seq = 1_000_000;
-            let cids: Vec<Cid> = (0..rows.len()).map(|i| Cid::of(&i.to_be_bytes())).collect();
+            let cids: Vec<LogCid> = (0..rows.len()).map(|i| LogCid::of(&i.to_be_bytes())).collect();
             let mut bytes = Vec::new();
             encode(&mut bytes, seq, &cids, |c| {
                 Ok(rows[cids.iter().position(|x| x == c).unwrap()])
@@ -103,7 +103,7 @@ mod tests {
 
         #[test]
         fn any_bytes_are_an_answer_or_an_error(bytes in proptest::collection::vec(any::<u8>(), 0..80)) {
-            let _ = decode(&mut bytes.as_slice(), 5, |_| Ok(Cid::of(b"x")));
+            let _ = decode(&mut bytes.as_slice(), 5, |_| Ok(LogCid::of(b"x")));
         }
     }
 }

@@ -6,14 +6,14 @@
 
 use crate::error::Error;
 use crate::stores::StoreId;
-use optimusdb_dag::Cid;
+use optimusdb_dag::LogCid;
 use rusqlite::{Connection, OptionalExtension};
 
 /// Keeps one, unless it is in the log. Answers whether it is here as passed over.
 pub(crate) fn insert(
     db: &Connection,
     store: StoreId,
-    cid: &Cid,
+    cid: &LogCid,
     time: u64,
     block: &[u8],
 ) -> Result<bool, Error> {
@@ -28,7 +28,7 @@ pub(crate) fn insert(
 }
 
 /// Takes one away that is about to be stored, its block with it: the entry's own row has all of it.
-pub(crate) fn forget(db: &Connection, cid: &Cid) -> Result<(), Error> {
+pub(crate) fn forget(db: &Connection, cid: &LogCid) -> Result<(), Error> {
     let forgotten =
         db.prepare_cached("DELETE FROM passed WHERE cid = ?1")?.execute([cid.digest()])?;
     if forgotten > 0 {
@@ -38,7 +38,7 @@ pub(crate) fn forget(db: &Connection, cid: &Cid) -> Result<(), Error> {
 }
 
 /// The clock time of one.
-pub(crate) fn time_of(db: &Connection, cid: &Cid) -> Result<Option<u64>, Error> {
+pub(crate) fn time_of(db: &Connection, cid: &LogCid) -> Result<Option<u64>, Error> {
     let mut statement = db.prepare_cached("SELECT time FROM passed WHERE cid = ?1")?;
     let time: Option<i64> = statement.query_row([cid.digest()], |row| row.get(0)).optional()?;
     Ok(time.map(i64::cast_unsigned))
@@ -48,16 +48,16 @@ pub(crate) fn time_of(db: &Connection, cid: &Cid) -> Result<Option<u64>, Error> 
 pub(crate) fn of_store(
     db: &Connection,
     store: StoreId,
-    after: Option<&Cid>,
+    after: Option<&LogCid>,
     limit: usize,
-) -> Result<Vec<Cid>, Error> {
+) -> Result<Vec<LogCid>, Error> {
     let mut statement = db.prepare_cached(
         "SELECT cid FROM passed WHERE store = ?1 AND cid > ?2 ORDER BY cid LIMIT ?3",
     )?;
     let after: &[u8] = after.map_or(&[], |cid| cid.digest());
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     let digests = statement.query_map((store, after, limit), |row| row.get::<_, [u8; 32]>(0))?;
-    digests.map(|digest| Ok(Cid::from_digest(digest?))).collect()
+    digests.map(|digest| Ok(LogCid::from_digest(digest?))).collect()
 }
 
 /// Whether there is any.

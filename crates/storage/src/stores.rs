@@ -2,7 +2,7 @@
 
 use crate::error::Error;
 use crate::limits::STORES_MAX;
-use optimusdb_dag::{Address, Cid, StoreKind};
+use optimusdb_dag::{Address, LogCid, StoreKind};
 use rusqlite::{Connection, OptionalExtension, Row};
 
 /// The number of a store on this node; never leaves it.
@@ -101,7 +101,7 @@ fn read(row: &Row<'_>) -> Result<StoreRow, Error> {
         id: row.get(0)?,
         name: row.get(1)?,
         kind: kind.parse().map_err(|_| damaged("kind"))?,
-        address: Address::of_manifest(Cid::from_digest(row.get(3)?)),
+        address: Address::of_manifest(LogCid::from_digest(row.get(3)?)),
         scope: Scope::parse(&scope).ok_or_else(|| damaged("scope"))?,
         documents: row.get::<_, i64>(5)?.cast_unsigned(),
         entries: row.get::<_, i64>(6)?.cast_unsigned(),

@@ -11,7 +11,7 @@ use crate::limits::{FINGERPRINT_BATCH_CELLS_MAX, FINGERPRINT_LEAF_ENTRIES_MIN};
 use crate::passed;
 use crate::stores::{StoreId, StoreRow};
 use optimusdb_dag::sync::{Cell, Holding, Id, Span, Summary, Summing, Tree, Unreadable};
-use optimusdb_dag::{Address, Cid};
+use optimusdb_dag::{Address, LogCid};
 use rusqlite::{Connection, OptionalExtension};
 
 /// The entries of one store in one state: see [`crate::View::tree`].
@@ -66,7 +66,7 @@ impl<'c> StoreTree<'c> {
                     }
                     from = Cell::at(0, time).span().until;
                 }
-                let id = Id { time, cid: Cid::from_digest(row.get(1)?) };
+                let id = Id { time, cid: LogCid::from_digest(row.get(1)?) };
                 summing.add(&id, &mut closed);
             }
             break;
@@ -117,7 +117,7 @@ impl<'c> StoreTree<'c> {
         let ids = statement
             .query_map((self.store, time, digest, span.until.cast_signed(), limit), |row| {
                 let time: i64 = row.get(0)?;
-                Ok(Id { time: time.cast_unsigned(), cid: Cid::from_digest(row.get(1)?) })
+                Ok(Id { time: time.cast_unsigned(), cid: LogCid::from_digest(row.get(1)?) })
             })?
             .collect::<Result<_, _>>()?;
         Ok(ids)
@@ -184,7 +184,7 @@ impl Tree for StoreTree<'_> {
         self.ids_in(span, after, ids_max).map_err(unreadable)
     }
 
-    fn is_settled(&self, cid: &Cid) -> Result<bool, Unreadable> {
+    fn is_settled(&self, cid: &LogCid) -> Result<bool, Unreadable> {
         Ok(passed::time_of(self.db, cid).map_err(unreadable)?.is_some())
     }
 }
@@ -203,11 +203,11 @@ impl Holding for StoreTree<'_> {
             .map_err(unreadable)
     }
 
-    fn entry(&self, cid: &Cid) -> Result<Option<Vec<u8>>, Unreadable> {
+    fn entry(&self, cid: &LogCid) -> Result<Option<Vec<u8>>, Unreadable> {
         entries::block(self.db, &self.log, cid).map_err(unreadable)
     }
 
-    fn identity(&self, cid: &Cid) -> Result<Option<Vec<u8>>, Unreadable> {
+    fn identity(&self, cid: &LogCid) -> Result<Option<Vec<u8>>, Unreadable> {
         let found = self
             .db
             .prepare_cached("SELECT bytes FROM blocks WHERE cid = ?1")
@@ -215,6 +215,6 @@ impl Holding for StoreTree<'_> {
                 statement.query_row([cid.digest()], |row| row.get(0)).optional()
             })
             .map_err(|e| unreadable(e.into()))?;
-        Ok(found.filter(|bytes: &Vec<u8>| Cid::of(bytes) == *cid))
+        Ok(found.filter(|bytes: &Vec<u8>| LogCid::of(bytes) == *cid))
     }
 }

@@ -9,7 +9,7 @@ use crate::passed;
 use crate::stores::{self, Scope, StoreRow, rows_of};
 use crate::tree::StoreTree;
 use optimusdb_dag::sync::{Holding, Source, Unreadable};
-use optimusdb_dag::{Address, Cid, Entry, Ipld, Operation, StoreKind};
+use optimusdb_dag::{Address, Entry, Ipld, LogCid, Operation, StoreKind};
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, Row, params_from_iter};
 use std::ops::ControlFlow;
@@ -162,7 +162,7 @@ impl<'c> View<'c> {
         store: &StoreRow,
         limit: u64,
         skip: u64,
-    ) -> Result<Vec<(Cid, String)>, Error> {
+    ) -> Result<Vec<(LogCid, String)>, Error> {
         let mut statement = self.db.prepare_cached(
             "SELECT v.entry FROM events v JOIN entries e ON e.seq = v.entry
                JOIN writers w ON w.id = e.writer
@@ -236,18 +236,18 @@ impl<'c> View<'c> {
     }
 
     /// An entry of any store.
-    pub fn entry(&self, cid: &Cid) -> Result<Option<Entry>, Error> {
+    pub fn entry(&self, cid: &LogCid) -> Result<Option<Entry>, Error> {
         entries::get(self.db, cid)
     }
 
     /// Whether an entry is in a log.
-    pub fn is_stored(&self, cid: &Cid) -> Result<bool, Error> {
+    pub fn is_stored(&self, cid: &LogCid) -> Result<bool, Error> {
         Ok(entries::row_of(self.db, cid)?.is_some())
     }
 
     /// Whether an entry was passed over: refused, and kept because entries in the log have it as an
     /// ancestor.
-    pub fn is_passed(&self, cid: &Cid) -> Result<bool, Error> {
+    pub fn is_passed(&self, cid: &LogCid) -> Result<bool, Error> {
         Ok(passed::time_of(self.db, cid)?.is_some())
     }
 
@@ -256,14 +256,14 @@ impl<'c> View<'c> {
     pub fn passed(
         &self,
         store: &StoreRow,
-        after: Option<&Cid>,
+        after: Option<&LogCid>,
         limit: usize,
-    ) -> Result<Vec<Cid>, Error> {
+    ) -> Result<Vec<LogCid>, Error> {
         passed::of_store(self.db, store.id, after, limit)
     }
 
     /// The clock time of an entry that is stored or was passed over.
-    pub fn time_of(&self, cid: &Cid) -> Result<Option<u64>, Error> {
+    pub fn time_of(&self, cid: &LogCid) -> Result<Option<u64>, Error> {
         let mut statement = self.db.prepare_cached("SELECT time FROM entries WHERE cid = ?1")?;
         let time: Option<i64> = statement.query_row([cid.digest()], |row| row.get(0)).optional()?;
         match time {
@@ -278,12 +278,12 @@ impl<'c> View<'c> {
     }
 
     /// The bytes of any block: entry, passed over or not, identity, manifest or access controller.
-    pub fn block(&self, cid: &Cid) -> Result<Option<Vec<u8>>, Error> {
+    pub fn block(&self, cid: &LogCid) -> Result<Option<Vec<u8>>, Error> {
         let mut statement = self.db.prepare_cached("SELECT bytes FROM blocks WHERE cid = ?1")?;
         let found: Option<Vec<u8>> =
             statement.query_row([cid.digest()], |row| row.get(0)).optional()?;
         match found {
-            Some(bytes) if Cid::of(&bytes) == *cid => Ok(Some(bytes)),
+            Some(bytes) if LogCid::of(&bytes) == *cid => Ok(Some(bytes)),
             Some(_) => Err(Error::Corrupt(format!("block {cid} has other bytes"))),
             None => Ok(self.entry(cid)?.map(|entry| entry.block().to_vec())),
         }

@@ -3,7 +3,7 @@
 
 mod support;
 
-use optimusdb_dag::{AccessController, Cid, Entry, Ipld, Links, Manifest, Operation, StoreKind};
+use optimusdb_dag::{AccessController, Entry, Ipld, Links, LogCid, Manifest, Operation, StoreKind};
 use optimusdb_storage::{Error, Kind, Param, Place, Readers, Scope, Select};
 use std::ops::ControlFlow;
 use std::time::Duration;
@@ -67,7 +67,7 @@ fn entries_come_back_byte_for_byte() {
         entries.sort_by_key(|entry| (entry.clock().time, entry.cid()));
         assert!(log(view, &store) == entries, "the log is not in order");
         assert_eq!(now(view, &store).entries, entries.len() as u64);
-        let nothing = Cid::of(b"nothing");
+        let nothing = LogCid::of(b"nothing");
         assert!(view.entry(&nothing).unwrap().is_none() && view.block(&nothing).unwrap().is_none());
         assert_eq!(view.time_of(&nothing).unwrap(), None);
         let mut seen = 0;
@@ -90,7 +90,7 @@ fn links_are_distances_and_unknown_ones_are_digests() {
             (0..200).map(|n| writer.write(&put(&n.to_string(), map([])), None)).collect();
         deliver(&mut database, &store, &chain).unwrap();
         // An entry that names the newest, the oldest, and one that is not here, twice over.
-        let unknown = Cid::of(b"elsewhere");
+        let unknown = LogCid::of(b"elsewhere");
         let links = Links {
             next: vec![chain[199].cid(), chain[0].cid(), unknown],
             refs: vec![chain[72].cid(), unknown, chain[73].cid()],
@@ -196,7 +196,7 @@ fn heads_are_replaced_and_must_be_stored() {
         assert_eq!(database.view().heads(&other).unwrap(), []);
 
         let mut tx = database.begin().unwrap();
-        let missing = Cid::of(b"missing");
+        let missing = LogCid::of(b"missing");
         assert!(matches!(tx.set_heads(&store, [missing].iter()), Err(Error::Corrupt(_))));
         assert!(tx.commit().is_err(), "what a failed call left half done is not committed");
         assert_eq!(database.view().heads(&store).unwrap(), [merged]);

@@ -4,7 +4,7 @@
 
 mod support;
 
-use optimusdb_dag::{Cid, Entry, Ipld, Operation, StoreKind};
+use optimusdb_dag::{Entry, Ipld, LogCid, Operation, StoreKind};
 use optimusdb_storage::{Database, Place, Scope, Select, StoreRow};
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
@@ -225,12 +225,12 @@ fn history(steps: &[Step], store: &str) -> Vec<Entry> {
 
 /// A delivery in which every parent comes before its children; `choices` decide among the rest.
 fn parents_first(entries: &[Entry], choices: &[prop::sample::Index]) -> Vec<Entry> {
-    let mut left: BTreeMap<Cid, &Entry> = entries.iter().map(|e| (e.cid(), e)).collect();
+    let mut left: BTreeMap<LogCid, &Entry> = entries.iter().map(|e| (e.cid(), e)).collect();
     let mut done = BTreeSet::new();
     let mut order = Vec::new();
     let mut choices = choices.iter().cycle();
     while !left.is_empty() {
-        let ready: Vec<Cid> = left
+        let ready: Vec<LogCid> = left
             .values()
             .filter(|e| e.next().iter().all(|p| done.contains(p)))
             .map(|e| e.cid())

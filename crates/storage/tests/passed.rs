@@ -4,11 +4,11 @@
 mod support;
 
 use optimusdb_dag::sync::{Cell, Tree};
-use optimusdb_dag::{Cid, Entry, Links};
+use optimusdb_dag::{Entry, Links, LogCid};
 use optimusdb_storage::{Database, Kind, StoreRow};
 use support::*;
 
-fn signed(seed: u8, time: u64, next: Vec<Cid>, refs: Vec<Cid>) -> Entry {
+fn signed(seed: u8, time: u64, next: Vec<LogCid>, refs: Vec<LogCid>) -> Entry {
     let payload = put(&format!("{seed} at {time}"), map([])).to_payload(None);
     Entry::sign(&keys(seed), address("things"), Links { next, refs, time }, payload).unwrap()
 }
@@ -58,7 +58,7 @@ fn they_are_kept_and_are_not_in_the_log() {
         let tree = view.tree(&store).unwrap();
         assert_eq!(tree.summary(Cell::at(0, 1)).unwrap().count, 2);
         assert!(tree.is_settled(&refused.cid()).unwrap());
-        assert!(!tree.is_settled(&Cid::of(b"unknown")).unwrap());
+        assert!(!tree.is_settled(&LogCid::of(b"unknown")).unwrap());
         // The links through it come back as they were.
         assert_eq!(view.entry(&child.cid()).unwrap().unwrap().block(), child.block());
         assert_eq!(view.heads(&store).unwrap(), std::slice::from_ref(&child));
@@ -116,7 +116,7 @@ fn those_of_a_store_are_listed_in_pages() {
         all.iter().for_each(|entry| pass_over(&mut database, &things, entry));
         pass_over(&mut database, &others, &signed(2, 9, vec![], vec![]));
         all.sort_by_key(|entry| *entry.cid().digest());
-        let expected: Vec<Cid> = all.iter().map(|entry| entry.cid()).collect();
+        let expected: Vec<LogCid> = all.iter().map(|entry| entry.cid()).collect();
         let view = database.view();
         assert_eq!(view.passed(&things, None, 9).unwrap(), expected);
         assert_eq!(view.passed(&things, None, 2).unwrap(), expected[..2]);

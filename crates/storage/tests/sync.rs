@@ -8,7 +8,7 @@ use optimusdb_dag::sync::{
     Ask, Cell, Declined, Holding, Id, IdTree, Limits, Pull, PullStep, Reply, Request, Span, Tree,
     serve,
 };
-use optimusdb_dag::{Cid, Entry, Identity, Links, StoreKind};
+use optimusdb_dag::{Entry, Identity, Links, LogCid, StoreKind};
 use optimusdb_storage::{Database, Place, Readers, Scope, StoreRow, View};
 use proptest::prelude::*;
 use std::time::Duration;
@@ -17,7 +17,7 @@ use support::*;
 const NOW: Duration = Duration::ZERO;
 
 /// An entry of that time, with the parents given.
-fn entry_at(time: u64, n: u64, next: Vec<Cid>) -> Entry {
+fn entry_at(time: u64, n: u64, next: Vec<LogCid>) -> Entry {
     let links = Links { next, refs: Vec::new(), time };
     let payload = put(&format!("key {n}"), map([])).to_payload(None);
     Entry::sign(&keys((n % 3) as u8 + 1), address("things"), links, payload).unwrap()
@@ -248,11 +248,11 @@ fn pull(from: &Database, into: &mut Database, store: &StoreRow) -> (usize, usize
                 PullStep::Entries { blocks, identities } => {
                     let mut tx = into.begin().unwrap();
                     for block in identities {
-                        let identity = Identity::decode(Cid::of(&block), &block).unwrap();
+                        let identity = Identity::decode(LogCid::of(&block), &block).unwrap();
                         tx.put_block(&identity.cid, &identity.block).unwrap();
                     }
                     for block in blocks {
-                        let entry = Entry::decode(Cid::of(&block), &block).unwrap();
+                        let entry = Entry::decode(LogCid::of(&block), &block).unwrap();
                         for parent in entry.next() {
                             assert!(tx.view().is_stored(parent).unwrap(), "a child comes first");
                         }
@@ -359,7 +359,7 @@ fn a_range_of_entries_is_read_in_pieces() {
             .collect();
         // Several at one time, naming entries far back and one that is not here.
         for n in 0..5 {
-            let next = vec![entries[3].cid(), Cid::of(b"elsewhere"), entries[40].cid()];
+            let next = vec![entries[3].cid(), LogCid::of(b"elsewhere"), entries[40].cid()];
             entries.push(entry_at(30, n, next));
         }
         deliver(&mut database, &store, &entries).unwrap();

@@ -3,7 +3,7 @@
 
 mod support;
 
-use optimusdb_dag::{Cid, Entry, Ipld, StoreKind};
+use optimusdb_dag::{Entry, Ipld, LogCid, StoreKind};
 use optimusdb_storage::limits::FORMAT_VERSION;
 use optimusdb_storage::{Database, Durability, Error, Kind, Param, Place, Readers, Scope, Select};
 use std::ops::ControlFlow;
@@ -419,7 +419,7 @@ fn an_odd_path_is_a_path() {
     documents(&mut database, "things");
     assert!(odd.join("optimusdb.sqlite").is_file());
     let stores = Readers::new(place, 1).read(NOW, |view| view.stores()).unwrap();
-    assert_eq!(stores[0].address.manifest(), Cid::of(b"things"));
+    assert_eq!(stores[0].address.manifest(), LogCid::of(b"things"));
 }
 
 /// A copy that another program takes of the database in use is a database.

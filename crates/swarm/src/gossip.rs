@@ -171,7 +171,7 @@ mod tests {
 
     #[test]
     fn only_addresses_of_stores_are_topics() {
-        let store = Address::of_manifest(optimusdb_dag::Cid::of(b"manifest"));
+        let store = Address::of_manifest(optimusdb_dag::LogCid::of(b"manifest"));
         assert_eq!(store_of(&topic(&store).hash()), Some(store));
         for other in ["", "_peer-discovery._p2p._pubsub", "/orbitdb/", "/orbitdb/zdpuX"] {
             assert_eq!(store_of(&TopicHash::from_raw(other)), None, "{other}");

@@ -99,7 +99,7 @@ mod tests {
     use libp2p::core::connection::ConnectedPoint;
     use libp2p::core::transport::PortUse;
     use libp2p::swarm::ConnectionId;
-    use optimusdb_dag::Cid;
+    use optimusdb_dag::LogCid;
 
     use super::*;
     use crate::peers::Identity;
@@ -124,7 +124,7 @@ mod tests {
 
     #[test]
     fn what_came_and_went_unheard_is_told_as_what_it_amounts_to() {
-        let (peer, log) = (PeerId::random(), Address::of_manifest(Cid::of(b"s")));
+        let (peer, log) = (PeerId::random(), Address::of_manifest(LogCid::of(b"s")));
         let (mut peers, mut outbox) = (Peers::default(), Outbox::default());
         let open = HashSet::from([log]);
         for connection in 0..5 {
@@ -147,7 +147,7 @@ mod tests {
 
     #[test]
     fn subscriptions_are_told_for_stores_that_are_open() {
-        let (peer, log) = (PeerId::random(), Address::of_manifest(Cid::of(b"s")));
+        let (peer, log) = (PeerId::random(), Address::of_manifest(LogCid::of(b"s")));
         let (mut peers, mut outbox) = (Peers::default(), Outbox::default());
         come(&mut peers, peer, 1, &[log]);
         outbox.touch(peer);

@@ -3,12 +3,12 @@
 
 mod support;
 
-use optimusdb_dag::Cid;
+use optimusdb_dag::LogCid;
 use optimusdb_swarm::FetchError;
 use support::{Node, node};
 
-fn keep(node: &Node, block: &[u8]) -> Cid {
-    let cid = Cid::of(block);
+fn keep(node: &Node, block: &[u8]) -> LogCid {
+    let cid = LogCid::of(block);
     node.kept.blocks.lock().unwrap().insert(cid, block.to_vec());
     cid
 }
@@ -21,7 +21,7 @@ async fn blocks_are_fetched_from_connected_peers() {
     a.connect(&b).await;
     assert_eq!(a.swarm.fetch(cid, vec![b.id()]).await, Ok(b"block".to_vec()));
     assert_eq!(a.swarm.fetch(cid, vec![]).await, Ok(b"block".to_vec()));
-    let missing = Cid::of(b"missing");
+    let missing = LogCid::of(b"missing");
     assert_eq!(a.swarm.fetch(missing, vec![]).await, Err(FetchError::NotFound));
     assert_eq!(b.swarm.figures().bitswap.blocks_sent, 2);
 }

@@ -18,7 +18,7 @@ use super::{ANYONE, AccessController, Verdict};
 use crate::limits::{
     ACCESS_EVER_WRITERS_MAX, ACCESS_VOUCHED_ENTRIES_MAX, ACCESS_WRITERS_MAX, REVOKE_HEADS_MAX,
 };
-use crate::{Cid, Error, Operation, OrderKey, StoreKind, keys};
+use crate::{Error, LogCid, Operation, OrderKey, StoreKind, keys};
 
 /// The field of a revoke's payload that names the heads of the log it concerns.
 const HEADS: &str = "heads";
@@ -61,8 +61,8 @@ pub struct Capabilities {
     /// The greatest operation of each key, and its list.
     now: BTreeMap<Capability, (OrderKey, Vec<String>)>,
     ever: BTreeSet<String>,
-    vouched: BTreeMap<Cid, OrderKey>,
-    vouched_oldest_first: BTreeSet<(OrderKey, Cid)>,
+    vouched: BTreeMap<LogCid, OrderKey>,
+    vouched_oldest_first: BTreeSet<(OrderKey, LogCid)>,
 }
 
 impl Capabilities {
@@ -116,7 +116,7 @@ impl Capabilities {
     }
 
     /// Whether a revoke named this entry of the main log as one that was there before it.
-    pub fn vouches(&self, cid: &Cid) -> bool {
+    pub fn vouches(&self, cid: &LogCid) -> bool {
         self.vouched.contains_key(cid)
     }
 
@@ -159,7 +159,7 @@ impl Capabilities {
         &self,
         capability: Capability,
         id: &str,
-        heads: &[Cid],
+        heads: &[LogCid],
         at_ms: Option<u64>,
     ) -> Ipld {
         let mut list = self.holders(capability).to_vec();
@@ -180,7 +180,7 @@ impl Capabilities {
     }
 
     /// Of the heads that all revokes name, those of the newest revokes are kept.
-    fn vouch(&mut self, cid: Cid, order: &OrderKey) {
+    fn vouch(&mut self, cid: LogCid, order: &OrderKey) {
         match self.vouched.get_mut(&cid) {
             Some(newest) if *newest >= *order => return,
             Some(newest) => {
@@ -226,7 +226,7 @@ fn ids(value: Ipld) -> Vec<String> {
 }
 
 /// The heads that a revoke names; anything else names none.
-fn heads(payload: &Ipld) -> Vec<Cid> {
+fn heads(payload: &Ipld) -> Vec<LogCid> {
     let Ipld::Map(fields) = payload else { return Vec::new() };
     let Some(Ipld::List(list)) = fields.get(HEADS) else { return Vec::new() };
     if list.len() > REVOKE_HEADS_MAX {
@@ -236,6 +236,6 @@ fn heads(payload: &Ipld) -> Vec<Cid> {
         Ipld::String(text) => text.parse().ok(),
         _ => None,
     };
-    let cids: Option<Vec<Cid>> = list.iter().map(cid).collect();
+    let cids: Option<Vec<LogCid>> = list.iter().map(cid).collect();
     cids.unwrap_or_default()
 }

@@ -4,7 +4,7 @@ use ipld_core::ipld::Ipld;
 
 use super::{BYTES, LIST, MAP, NEGATIVE, PROTO, TAG, TAG_LINK, TEXT, UINT, deeper, is_integral};
 use crate::Error;
-use crate::cid::{CID_TEXT_BYTES, Cid};
+use crate::cid::{CID_TEXT_BYTES, LogCid};
 
 pub(crate) fn put_head(out: &mut Vec<u8>, major: u8, n: u64) {
     let major = major << 5;
@@ -31,7 +31,7 @@ pub(crate) fn put_text(out: &mut Vec<u8>, text: &str) {
     out.extend_from_slice(text.as_bytes());
 }
 
-pub(crate) fn put_cid_text(out: &mut Vec<u8>, cid: &Cid) {
+pub(crate) fn put_cid_text(out: &mut Vec<u8>, cid: &LogCid) {
     put_head(out, TEXT, CID_TEXT_BYTES as u64);
     out.extend_from_slice(&cid.text());
 }

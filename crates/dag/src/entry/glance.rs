@@ -3,7 +3,7 @@
 use super::{VERSION, check_clock_range};
 use crate::cbor::Reader;
 use crate::limits::ENTRY_BYTES_MAX;
-use crate::{Address, Cid, Error};
+use crate::{Address, Error, LogCid};
 
 /// The parts of an entry block by which fast sync orders and groups it.
 ///
@@ -12,7 +12,7 @@ use crate::{Address, Cid, Error};
 pub(crate) struct Glance {
     pub(crate) log: Address,
     pub(crate) time: u64,
-    pub(crate) identity: Cid,
+    pub(crate) identity: LogCid,
 }
 
 impl Glance {

@@ -4,17 +4,17 @@
 use ipld_core::ipld::Ipld;
 
 use crate::limits::{ENTRY_BYTES_MAX, NEXT_LINKS_MAX};
-use crate::{Address, Cid, Error};
+use crate::{Address, Error, LogCid};
 
 /// The place of an entry in its log, as its block claims it. Nothing is verified.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Outline {
     /// Its parents, each once.
-    pub(crate) next: Vec<Cid>,
+    pub(crate) next: Vec<LogCid>,
     /// Its clock time, whatever it is.
     pub(crate) time: u64,
     /// The identity it names, if that is an address.
-    pub(crate) identity: Option<Cid>,
+    pub(crate) identity: Option<LogCid>,
 }
 
 impl Outline {
@@ -23,7 +23,7 @@ impl Outline {
     ///
     /// # Errors
     /// The rule that is broken even so.
-    pub(crate) fn read(cid: Cid, block: &[u8], log: &Address) -> Result<Outline, Error> {
+    pub(crate) fn read(cid: LogCid, block: &[u8], log: &Address) -> Result<Outline, Error> {
         crate::check_block("entry", cid, block, ENTRY_BYTES_MAX)?;
         let Ipld::Map(mut fields) = crate::value::decode(block)? else {
             return Err(Error::FieldSort("entry"));
@@ -38,7 +38,7 @@ impl Outline {
         if next.len() > NEXT_LINKS_MAX {
             return Err(Error::TooManyNext);
         }
-        let mut next = next.iter().map(cid_of).collect::<Result<Vec<Cid>, Error>>()?;
+        let mut next = next.iter().map(cid_of).collect::<Result<Vec<LogCid>, Error>>()?;
         next.sort_unstable();
         next.dedup();
         let time = match fields.remove("clock") {
@@ -54,7 +54,7 @@ impl Outline {
     }
 }
 
-fn cid_of(value: &Ipld) -> Result<Cid, Error> {
+fn cid_of(value: &Ipld) -> Result<LogCid, Error> {
     match value {
         Ipld::String(text) => text.parse(),
         _ => Err(Error::FieldSort("next")),

@@ -7,25 +7,25 @@
 use std::sync::Arc;
 
 use super::{Entry, write};
-use crate::{Address, Cid, Clock, Error};
+use crate::{Address, Clock, Error, LogCid};
 
 /// An entry as the columns of a table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredEntry {
     /// The content address of the block.
-    pub cid: Cid,
+    pub cid: LogCid,
     /// The log it belongs to.
     pub log: Address,
     /// The public key that signed it, in hexadecimal; also its clock's id.
     pub key: String,
     /// The address of its writer's identity block.
-    pub identity: Cid,
+    pub identity: LogCid,
     /// The signature in DER.
     pub sig_der: Vec<u8>,
     /// Its parents, in the order of the block.
-    pub next: Vec<Cid>,
+    pub next: Vec<LogCid>,
     /// Its references, in the order of the block.
-    pub refs: Vec<Cid>,
+    pub refs: Vec<LogCid>,
     /// Its clock time.
     pub time: u64,
     /// The payload's bytes.

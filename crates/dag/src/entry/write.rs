@@ -11,7 +11,7 @@ use ipld_core::ipld::Ipld;
 use super::{Entry, SIGNED_HEAD, Spans, VERSION, check_clock_range, check_distinct};
 use crate::cbor;
 use crate::limits::{ENTRY_BYTES_MAX, NEXT_LINKS_MAX, REFS_MAX};
-use crate::{Address, Cid, Clock, Error, IdentityKeys, Links, keys, value};
+use crate::{Address, Clock, Error, IdentityKeys, Links, LogCid, keys, value};
 
 /// The signed part of an entry, encoded.
 struct Body {
@@ -45,7 +45,7 @@ impl Entry {
         let (block, spans) =
             assemble(&log_field, &clock.id, &keys::signature_text(&signature), &body, &identity);
         crate::check_size("entry", block.len(), ENTRY_BYTES_MAX)?;
-        let (cid, block) = (Cid::of(&block), block.into());
+        let (cid, block) = (LogCid::of(&block), block.into());
         let payload = OnceLock::from(payload);
         Ok(Entry { cid, block, spans, log, signature, next, refs, clock, identity, payload })
     }
@@ -53,8 +53,8 @@ impl Entry {
 
 impl Body {
     fn new(
-        next: &[Cid],
-        refs: &[Cid],
+        next: &[LogCid],
+        refs: &[LogCid],
         clock: &Clock,
         payload: impl FnOnce(&mut Vec<u8>) -> Result<(), Error>,
     ) -> Result<Body, Error> {
@@ -85,10 +85,10 @@ pub(super) fn block(
     log: &Address,
     clock: &Clock,
     signature_text: &str,
-    next: &[Cid],
-    refs: &[Cid],
+    next: &[LogCid],
+    refs: &[LogCid],
     payload_cbor: &[u8],
-    identity: &Cid,
+    identity: &LogCid,
 ) -> Vec<u8> {
     let copied = Body::new(next, refs, clock, |out| {
         out.extend_from_slice(payload_cbor);
@@ -113,7 +113,7 @@ fn assemble(
     key: &str,
     signature_text: &str,
     body: &Body,
-    identity: &Cid,
+    identity: &LogCid,
 ) -> (Vec<u8>, Spans) {
     let mut out = Vec::with_capacity(body.bytes.len() + 384);
     cbor::put_head(&mut out, cbor::MAP, 9);
@@ -135,7 +135,7 @@ fn assemble(
     (out, spans)
 }
 
-fn check_links(next: &[Cid], refs: &[Cid], clock: &Clock) -> Result<(), Error> {
+fn check_links(next: &[LogCid], refs: &[LogCid], clock: &Clock) -> Result<(), Error> {
     if next.len() > NEXT_LINKS_MAX {
         return Err(Error::TooManyNext);
     }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::Proven;
 use super::slots::{Handle, Slots};
 use crate::entry::Outline;
-use crate::{Cid, Error};
+use crate::{Error, LogCid};
 
 /// An entry that is passed over.
 #[derive(Debug)]
@@ -21,7 +21,7 @@ pub(super) struct Aside {
     /// The entry itself, if its signature and identity are good.
     pub(super) proven: Option<Proven>,
     /// Its parents that are passed over and were not handed over before.
-    pub(super) below: Vec<Cid>,
+    pub(super) below: Vec<LogCid>,
     /// Those that follow its links.
     pub(super) children: Vec<Handle>,
 }
@@ -29,7 +29,7 @@ pub(super) struct Aside {
 #[derive(Debug)]
 pub(super) struct Asides {
     /// With the order in which they came: parents first.
-    by_cid: BTreeMap<Cid, (u64, Aside)>,
+    by_cid: BTreeMap<LogCid, (u64, Aside)>,
     born: u64,
     bytes: usize,
     entries_max: usize,
@@ -41,7 +41,7 @@ impl Asides {
         Asides { by_cid: BTreeMap::new(), born: 0, bytes: 0, entries_max, bytes_max }
     }
 
-    pub(super) fn get_mut(&mut self, cid: &Cid) -> Option<&mut Aside> {
+    pub(super) fn get_mut(&mut self, cid: &LogCid) -> Option<&mut Aside> {
         self.by_cid.get_mut(cid).map(|(_, aside)| aside)
     }
 
@@ -59,7 +59,7 @@ impl Asides {
         fits(self)
     }
 
-    pub(super) fn insert(&mut self, cid: Cid, aside: Aside) {
+    pub(super) fn insert(&mut self, cid: LogCid, aside: Aside) {
         self.born += 1;
         self.bytes += aside.block.len();
         self.by_cid.insert(cid, (self.born, aside));
@@ -71,9 +71,9 @@ impl Asides {
     /// The address of one that is not here and `is_settled` does not know.
     pub(super) fn take_all(
         &mut self,
-        below: Vec<Cid>,
-        is_settled: impl Fn(&Cid) -> bool,
-    ) -> Result<Vec<(Cid, Aside)>, Cid> {
+        below: Vec<LogCid>,
+        is_settled: impl Fn(&LogCid) -> bool,
+    ) -> Result<Vec<(LogCid, Aside)>, LogCid> {
         let (mut line, mut seen, mut order) = (below, BTreeSet::new(), Vec::new());
         while let Some(cid) = line.pop() {
             if !seen.insert(cid) {
@@ -104,7 +104,7 @@ impl Asides {
 
     /// Forgets those that nobody needs who still waits.
     fn forget_orphans(&mut self, slots: &Slots) {
-        let mut newest_first: Vec<(u64, Cid)> =
+        let mut newest_first: Vec<(u64, LogCid)> =
             self.by_cid.iter().map(|(cid, (born, _))| (*born, *cid)).collect();
         newest_first.sort_unstable_by(|a, b| b.cmp(a));
         let mut needed = BTreeSet::new();

@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use super::Proven;
-use crate::Cid;
+use crate::LogCid;
 
 #[derive(Debug)]
 pub(crate) struct Memory<V> {
-    values: BTreeMap<Cid, V>,
-    oldest_first: VecDeque<Cid>,
+    values: BTreeMap<LogCid, V>,
+    oldest_first: VecDeque<LogCid>,
     capacity: usize,
 }
 
@@ -17,11 +17,11 @@ impl<V> Memory<V> {
         Memory { values: BTreeMap::new(), oldest_first: VecDeque::new(), capacity }
     }
 
-    pub(crate) fn get(&self, cid: &Cid) -> Option<&V> {
+    pub(crate) fn get(&self, cid: &LogCid) -> Option<&V> {
         self.values.get(cid)
     }
 
-    pub(crate) fn insert(&mut self, cid: Cid, value: V) {
+    pub(crate) fn insert(&mut self, cid: LogCid, value: V) {
         if self.values.insert(cid, value).is_some() {
             return;
         }
@@ -42,9 +42,9 @@ impl<V> Memory<V> {
 /// Verified heads that were put off: for want of access, not of anything in them.
 #[derive(Debug)]
 pub(super) struct Deferred {
-    by_cid: BTreeMap<Cid, (u64, Proven)>,
+    by_cid: BTreeMap<LogCid, (u64, Proven)>,
     /// In the order they came, with some that were taken out.
-    oldest_first: VecDeque<(u64, Cid)>,
+    oldest_first: VecDeque<(u64, LogCid)>,
     born: u64,
     bytes: usize,
     entries_max: usize,
@@ -57,7 +57,7 @@ impl Deferred {
         Deferred { by_cid, oldest_first, born: 0, bytes: 0, entries_max, bytes_max }
     }
 
-    pub(super) fn get(&self, cid: &Cid) -> Option<&Proven> {
+    pub(super) fn get(&self, cid: &LogCid) -> Option<&Proven> {
         self.by_cid.get(cid).map(|(_, proven)| proven)
     }
 
@@ -81,7 +81,7 @@ impl Deferred {
         }
     }
 
-    pub(super) fn take(&mut self, cid: &Cid) -> Option<Proven> {
+    pub(super) fn take(&mut self, cid: &LogCid) -> Option<Proven> {
         let (_, proven) = self.by_cid.remove(cid)?;
         self.bytes -= proven.entry().block().len();
         Some(proven)

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::{Address, Cid, Entry, Error, Identity};
+use crate::{Address, Entry, Error, Identity, LogCid};
 
 /// An entry of which everything is verified that needs neither its parents nor
 /// the access to its log: log, identity, key and signature. To have one is the
@@ -50,15 +50,15 @@ impl Proven {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Passed {
     /// The content address of its block.
-    pub cid: Cid,
+    pub cid: LogCid,
     /// What [`super::Replica::time_of`] is to answer for it: its clock time, or what is nearest to
     /// that between the time of its newest parent and `CLOCK_JUMP_TICKS_MAX` above it.
     pub time: u64,
     /// Its parents. They are no heads: the entry above this one reaches them.
-    pub next: Vec<Cid>,
+    pub next: Vec<LogCid>,
     /// The exact bytes.
     pub block: Arc<[u8]>,
     /// The block it names as its identity, if that is what is wrong with it. To be stored as a
     /// block: without it nobody could tell that the entry is to be passed over.
-    pub identity: Option<(Cid, Arc<[u8]>)>,
+    pub identity: Option<(LogCid, Arc<[u8]>)>,
 }

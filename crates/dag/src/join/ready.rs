@@ -7,14 +7,14 @@ use super::work::{Run, Task};
 use super::writers::Writer;
 use super::{Join, Passed, Proven, Refusal, Stage};
 use crate::entry::{check_clock, counted_time};
-use crate::{Cid, Error, Identity, Verdict};
+use crate::{Error, Identity, LogCid, Verdict};
 
 impl Join {
     /// Whether the writer of an entry may have it in the log. For a former
     /// writer's, somebody must vouch: an entry that names it, or a revoke.
     pub(super) fn standing(
         &self,
-        cid: &Cid,
+        cid: &LogCid,
         identity: &Identity,
         named: bool,
     ) -> Result<(), Error> {
@@ -65,14 +65,14 @@ impl Join {
     }
 
     /// An entry is ready, with all that is passed over below it.
-    pub(super) fn ready(&mut self, run: &mut Run<'_>, cid: Cid) {
+    pub(super) fn ready(&mut self, run: &mut Run<'_>, cid: LogCid) {
         let below = match self.slots.get_mut(&cid) {
             Some(slot) => std::mem::take(&mut slot.below),
             None => return,
         };
         if !below.is_empty() {
             let (settled, replica, handed) = (&self.settled, run.replica, &run.handed);
-            let is_settled = |cid: &Cid| {
+            let is_settled = |cid: &LogCid| {
                 handed.contains(cid) || settled.get(cid).is_some() || replica.time_of(cid).is_some()
             };
             match self.asides.take_all(below, is_settled) {
@@ -95,7 +95,7 @@ impl Join {
     }
 
     /// An entry that may not be in the log is complete below. Those above it go on.
-    pub(super) fn pass_over(&mut self, run: &mut Run<'_>, cid: Cid, why: Error) {
+    pub(super) fn pass_over(&mut self, run: &mut Run<'_>, cid: LogCid, why: Error) {
         let Some(slot) = self.slots.get(&cid) else { return };
         let (newest, bytes) = (slot.newest_parent, slot.stage.bytes());
         if !slot.is_passing() && !self.asides.has_room(&self.slots, 1, bytes) {
@@ -118,7 +118,7 @@ impl Join {
 
     /// What was passed over goes with the entry above it. Its writer may have
     /// been allowed in the meantime.
-    fn hand_aside(&mut self, run: &mut Run<'_>, cid: Cid, aside: Aside) {
+    fn hand_aside(&mut self, run: &mut Run<'_>, cid: LogCid, aside: Aside) {
         let Aside { time, outline, block, why, proven, .. } = aside;
         self.settled.insert(cid, time);
         run.handed.insert(cid);
@@ -145,7 +145,7 @@ impl Join {
     }
 
     /// An entry that no other names and whose writer may not append.
-    pub(super) fn put_off(&mut self, run: &mut Run<'_>, cid: Cid, why: Error) {
+    pub(super) fn put_off(&mut self, run: &mut Run<'_>, cid: LogCid, why: Error) {
         if !matches!(why, Error::AccessRevoked | Error::AccessNotGranted) {
             return self.refuse_head(run, cid, why);
         }
@@ -156,7 +156,7 @@ impl Join {
     }
 
     /// Refuses an entry that no other names. Should one do so, it is passed over.
-    pub(super) fn refuse_head(&mut self, run: &mut Run<'_>, cid: Cid, why: Error) {
+    pub(super) fn refuse_head(&mut self, run: &mut Run<'_>, cid: LogCid, why: Error) {
         self.slots.remove(&cid);
         self.refused.insert(cid, Refusal { why: why.clone(), passable: true });
         run.refuse(cid, why);

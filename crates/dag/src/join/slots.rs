@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::work::Task;
 use super::{Limits, Proven, Step};
 use crate::entry::Outline;
-use crate::{Cid, Entry, Error};
+use crate::{Entry, Error, LogCid};
 
 /// An entry that is not settled.
 #[derive(Debug)]
@@ -31,7 +31,7 @@ pub(super) struct Slot {
     /// The greatest clock time of its settled parents.
     pub(super) newest_parent: u64,
     /// Parents that are passed over and not handed over yet.
-    pub(super) below: Vec<Cid>,
+    pub(super) below: Vec<LogCid>,
     /// Entries that wait for it.
     children: Vec<Handle>,
     pub(super) stage: Stage,
@@ -40,7 +40,7 @@ pub(super) struct Slot {
 /// Names a slot, and not a later one of the same entry.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Handle {
-    cid: Cid,
+    cid: LogCid,
     born: u64,
 }
 
@@ -69,13 +69,13 @@ pub(super) enum Stage {
 pub(super) struct Removed {
     pub(super) wanted: bool,
     pub(super) stage: Stage,
-    pub(super) below: Vec<Cid>,
+    pub(super) below: Vec<LogCid>,
     pub(super) children: Vec<Handle>,
 }
 
 #[derive(Debug)]
 pub(super) struct Slots {
-    by_cid: HashMap<Cid, Slot>,
+    by_cid: HashMap<LogCid, Slot>,
     born: u64,
     wanted: usize,
     asked: usize,
@@ -86,7 +86,7 @@ pub(super) struct Slots {
     queue: VecDeque<Handle>,
     hint_queue: VecDeque<Handle>,
     /// Clock time and address of every entry whose block is held.
-    held: BTreeSet<(u64, Cid)>,
+    held: BTreeSet<(u64, LogCid)>,
     held_bytes: usize,
     entries_max: usize,
     bytes_max: usize,
@@ -118,16 +118,16 @@ impl Slots {
         self.wanted
     }
 
-    pub(super) fn get(&self, cid: &Cid) -> Option<&Slot> {
+    pub(super) fn get(&self, cid: &LogCid) -> Option<&Slot> {
         self.by_cid.get(cid)
     }
 
-    pub(super) fn get_mut(&mut self, cid: &Cid) -> Option<&mut Slot> {
+    pub(super) fn get_mut(&mut self, cid: &LogCid) -> Option<&mut Slot> {
         self.by_cid.get_mut(cid)
     }
 
     /// The slot of a child, if it is still the one that began to wait.
-    pub(super) fn child_mut(&mut self, child: Handle) -> Option<(Cid, &mut Slot)> {
+    pub(super) fn child_mut(&mut self, child: Handle) -> Option<(LogCid, &mut Slot)> {
         let slot = self.by_cid.get_mut(&child.cid)?;
         (slot.born == child.born).then_some((child.cid, slot))
     }
@@ -137,7 +137,7 @@ impl Slots {
         self.by_cid.get(&child.cid).is_some_and(|slot| slot.born == child.born)
     }
 
-    pub(super) fn handle(&self, cid: &Cid) -> Option<Handle> {
+    pub(super) fn handle(&self, cid: &LogCid) -> Option<Handle> {
         self.by_cid.get(cid).map(|slot| Handle { cid: *cid, born: slot.born })
     }
 
@@ -147,7 +147,7 @@ impl Slots {
     }
 
     /// From now on this entry's links are followed only to pass over it.
-    pub(super) fn set_passing(&mut self, cid: &Cid, bytes: usize) {
+    pub(super) fn set_passing(&mut self, cid: &LogCid, bytes: usize) {
         if let Some(slot) = self.by_cid.get_mut(cid)
             && slot.passing.replace(bytes).is_none()
         {
@@ -156,16 +156,16 @@ impl Slots {
         }
     }
 
-    pub(super) fn contains(&self, cid: &Cid) -> bool {
+    pub(super) fn contains(&self, cid: &LogCid) -> bool {
         self.by_cid.contains_key(cid)
     }
 
-    pub(super) fn is_wanted(&self, cid: &Cid) -> bool {
+    pub(super) fn is_wanted(&self, cid: &LogCid) -> bool {
         self.by_cid.get(cid).is_some_and(|slot| slot.wanted)
     }
 
     /// Whether the block of this entry is still to come.
-    pub(super) fn awaits(&self, cid: &Cid) -> bool {
+    pub(super) fn awaits(&self, cid: &LogCid) -> bool {
         self.by_cid.get(cid).is_some_and(|slot| matches!(slot.stage, Stage::Queued | Stage::Asked))
     }
 
@@ -173,8 +173,8 @@ impl Slots {
     /// here already is handed on to be examined.
     pub(super) fn want(
         &mut self,
-        cid: Cid,
-        child: Option<Cid>,
+        cid: LogCid,
+        child: Option<LogCid>,
         tasks: &mut Vec<Task<'_>>,
     ) -> Result<(), Error> {
         let named = child.is_some();
@@ -211,14 +211,14 @@ impl Slots {
     }
 
     /// Asks for an entry that is not tracked and not needed yet, if there is room for it.
-    pub(super) fn hint(&mut self, cid: Cid) {
+    pub(super) fn hint(&mut self, cid: LogCid) {
         if self.by_cid.len() - self.wanted < self.hints_max {
             let handle = self.insert(cid, None);
             self.hint_queue.push_back(handle);
         }
     }
 
-    fn insert(&mut self, cid: Cid, child: Option<Handle>) -> Handle {
+    fn insert(&mut self, cid: LogCid, child: Option<Handle>) -> Handle {
         self.born += 1;
         let slot = Slot {
             born: self.born,
@@ -239,7 +239,7 @@ impl Slots {
     }
 
     /// Takes an entry out, with who waits for it.
-    pub(super) fn remove(&mut self, cid: &Cid) -> Option<Removed> {
+    pub(super) fn remove(&mut self, cid: &LogCid) -> Option<Removed> {
         let stage = self.set(cid, Stage::Queued)?;
         let slot = self.by_cid.remove(cid)?;
         self.wanted -= usize::from(slot.wanted);
@@ -253,7 +253,7 @@ impl Slots {
 
     /// Moves an entry to another stage, keeping the accounts, and gives the one
     /// it was in.
-    pub(super) fn set(&mut self, cid: &Cid, stage: Stage) -> Option<Stage> {
+    pub(super) fn set(&mut self, cid: &LogCid, stage: Stage) -> Option<Stage> {
         let slot = self.by_cid.get_mut(cid)?;
         let before = std::mem::replace(&mut slot.stage, stage);
         if let Some((time, bytes)) = before.held() {
@@ -271,7 +271,7 @@ impl Slots {
 
     /// Asks again for a verified entry whose turn has come, and for those behind
     /// it that will follow, as many as may be fetched and held at once.
-    pub(super) fn recall(&mut self, cid: Cid) {
+    pub(super) fn recall(&mut self, cid: LogCid) {
         let (mut line, mut bytes_left) = (VecDeque::from([cid]), self.bytes_max / 2);
         let mut fetches_left = self.fetches_max;
         while let Some(cid) = line.pop_front() {
@@ -290,7 +290,7 @@ impl Slots {
 
     /// Lets go of the newest blocks until the rest is within bounds. Entries that
     /// are not verified are given up.
-    pub(super) fn shrink(&mut self, given_up: &mut Vec<Cid>) {
+    pub(super) fn shrink(&mut self, given_up: &mut Vec<LogCid>) {
         let mut bytes = self.held_bytes;
         let mut let_go = Vec::new();
         for (time, cid) in self.held.iter().rev() {
@@ -346,7 +346,7 @@ impl Slots {
     }
 }
 
-fn is_queued(by_cid: &HashMap<Cid, Slot>, handle: &Handle) -> bool {
+fn is_queued(by_cid: &HashMap<LogCid, Slot>, handle: &Handle) -> bool {
     by_cid
         .get(&handle.cid)
         .is_some_and(|slot| slot.born == handle.born && matches!(slot.stage, Stage::Queued))

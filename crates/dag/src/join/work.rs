@@ -8,26 +8,26 @@ use super::slots::{Handle, Removed, Slot};
 use super::writers::Author;
 use super::{Join, Passed, Proven, Refusal, Replica, Stage, Step};
 use crate::entry::{Outline, check_clock};
-use crate::{Cid, Entry, Error, Identity, Kind};
+use crate::{Entry, Error, Identity, Kind, LogCid};
 
 /// One thing to do.
 #[derive(Debug)]
 pub(super) enum Task<'a> {
     /// The block of an entry has come.
-    Read(Cid, &'a [u8]),
+    Read(LogCid, &'a [u8]),
     /// An entry is here and wanted.
-    Examine(Cid),
+    Examine(LogCid),
     /// The identity an entry names is none.
-    Unusable(Cid, Error),
+    Unusable(LogCid, Error),
     /// A parent of this entry is settled, with this clock time; with its address
     /// if it is passed over and not handed over yet.
-    Parent(Handle, u64, Option<Cid>),
+    Parent(Handle, u64, Option<LogCid>),
     /// All parents of an entry are settled.
-    Complete(Cid),
+    Complete(LogCid),
     /// An entry is stored.
-    Settle(Cid, u64),
+    Settle(LogCid, u64),
     /// An entry is refused with all above it.
-    Reject(Cid, Error),
+    Reject(LogCid, Error),
 }
 
 /// The work on one input.
@@ -37,7 +37,7 @@ pub(super) struct Run<'a> {
     pub(super) ready: Vec<Entry>,
     pub(super) passed: Vec<Passed>,
     /// What was set aside and is now handed over with an entry above it.
-    pub(super) handed: BTreeSet<Cid>,
+    pub(super) handed: BTreeSet<LogCid>,
     pub(super) identities: Vec<Arc<Identity>>,
     pub(super) fetches: Vec<Step>,
     refusals: Vec<Step>,
@@ -51,7 +51,7 @@ impl<'a> Run<'a> {
     }
 
     /// Tells the caller why an entry is not joined.
-    pub(super) fn refuse(&mut self, cid: Cid, why: Error) {
+    pub(super) fn refuse(&mut self, cid: LogCid, why: Error) {
         self.refusals.push(match why {
             Error::AccessRevoked | Error::AccessNotGranted => Step::Deferred { cid, why },
             _ => Step::Reject { cid, why },
@@ -99,7 +99,7 @@ impl Join {
         }
     }
 
-    fn read(&mut self, run: &mut Run<'_>, cid: Cid, block: &[u8]) {
+    fn read(&mut self, run: &mut Run<'_>, cid: LogCid, block: &[u8]) {
         if let Some(time) = self.time_of(run, &cid) {
             // It was stored in the meantime.
             return run.tasks.push(Task::Settle(cid, time));
@@ -127,13 +127,13 @@ impl Join {
     }
 
     /// A block that was let go is here again.
-    fn faulty_again(&mut self, run: &mut Run<'_>, cid: Cid, outline: Outline, block: &[u8]) {
+    fn faulty_again(&mut self, run: &mut Run<'_>, cid: LogCid, outline: Outline, block: &[u8]) {
         self.slots.set(&cid, Stage::Faulty(Box::new((outline, block.into()))));
         run.tasks.push(Task::Complete(cid));
     }
 
     /// Verifies an entry, or lets it wait for its writer's identity.
-    fn examine(&mut self, run: &mut Run<'_>, cid: Cid) {
+    fn examine(&mut self, run: &mut Run<'_>, cid: LogCid) {
         // It may have been refused, or let go, since the task was set.
         let Some(slot) = self.slots.get(&cid) else { return };
         let followed = slot.followed;
@@ -176,7 +176,7 @@ impl Join {
     }
 
     /// A verified entry is followed if its writer may append, or if it is passed over.
-    fn judge(&mut self, run: &mut Run<'_>, cid: Cid, proven: Proven) {
+    fn judge(&mut self, run: &mut Run<'_>, cid: LogCid, proven: Proven) {
         let Some(slot) = self.slots.get(&cid) else { return };
         let Slot { followed, named, head, .. } = *slot;
         let standing = self.standing(&cid, proven.identity(), named);
@@ -200,7 +200,7 @@ impl Join {
         }
     }
 
-    fn unusable(&mut self, run: &mut Run<'_>, cid: Cid, why: Error) {
+    fn unusable(&mut self, run: &mut Run<'_>, cid: LogCid, why: Error) {
         let Some(Stage::Unproven(entry)) = self.slots.get(&cid).map(|slot| &slot.stage) else {
             return;
         };
@@ -213,7 +213,7 @@ impl Join {
     fn fault(
         &mut self,
         run: &mut Run<'_>,
-        cid: Cid,
+        cid: LogCid,
         why: Error,
         outline: Outline,
         block: Arc<[u8]>,
@@ -239,7 +239,7 @@ impl Join {
     }
 
     /// Asks for the parents of an entry, and for the hints it gives.
-    fn follow(&mut self, run: &mut Run<'_>, cid: Cid, next: &[Cid], refs: &[Cid]) {
+    fn follow(&mut self, run: &mut Run<'_>, cid: LogCid, next: &[LogCid], refs: &[LogCid]) {
         let (mut unsettled, mut newest_parent, mut below) = (0, 0, Vec::new());
         let mut refused = None;
         for parent in next {
@@ -303,7 +303,7 @@ impl Join {
         }
     }
 
-    fn parent(&mut self, run: &mut Run<'_>, child: Handle, time: u64, below: Option<Cid>) {
+    fn parent(&mut self, run: &mut Run<'_>, child: Handle, time: u64, below: Option<LogCid>) {
         let Some((cid, slot)) = self.slots.child_mut(child) else { return };
         slot.unsettled -= 1;
         slot.newest_parent = slot.newest_parent.max(time);
@@ -313,7 +313,7 @@ impl Join {
 
     /// An entry whose parents are all settled is ready, or is passed over, or
     /// must be fetched again.
-    fn complete(&mut self, run: &mut Run<'_>, cid: Cid) {
+    fn complete(&mut self, run: &mut Run<'_>, cid: LogCid) {
         let Some(slot) = self.slots.get(&cid) else { return };
         if slot.unsettled > 0 || !slot.followed {
             return;
@@ -348,7 +348,7 @@ impl Join {
         }
     }
 
-    fn settle(&mut self, run: &mut Run<'_>, cid: Cid, time: u64) {
+    fn settle(&mut self, run: &mut Run<'_>, cid: LogCid, time: u64) {
         self.settled.insert(cid, time);
         if let Some(Removed { children, .. }) = self.slots.remove(&cid) {
             run.tasks.extend(children.into_iter().map(|child| Task::Parent(child, time, None)));
@@ -356,7 +356,7 @@ impl Join {
     }
 
     /// Refuses an entry and all that wait for it. A hint is just forgotten.
-    fn reject(&mut self, run: &mut Run<'_>, cid: Cid, why: Error) {
+    fn reject(&mut self, run: &mut Run<'_>, cid: LogCid, why: Error) {
         let Some(Removed { wanted, children, .. }) = self.slots.remove(&cid) else { return };
         for child in children {
             if let Some((child, _)) = self.slots.child_mut(child) {
@@ -373,7 +373,7 @@ impl Join {
 }
 
 /// Why an entry is refused whose parent was refused for `why`.
-fn inherited(parent: &Cid, why: &Error) -> Error {
+fn inherited(parent: &LogCid, why: &Error) -> Error {
     match why {
         Error::AncestorRefused(_) => why.clone(),
         why if why.kind() == Kind::Unavailable => why.clone(),

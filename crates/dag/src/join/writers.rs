@@ -6,13 +6,13 @@ use std::sync::Arc;
 use super::work::{Run, Task};
 use super::{Join, Step};
 use crate::limits::IDENTITY_BYTES_MAX;
-use crate::{Cid, Error, Identity};
+use crate::{Error, Identity, LogCid};
 
 /// An identity that entries name.
 #[derive(Debug)]
 pub(super) enum Writer {
     /// Asked for; these entries wait for it.
-    Asked(BTreeSet<Cid>),
+    Asked(BTreeSet<LogCid>),
     /// Here, and whether it is stored or was handed over to be.
     Held { identity: Arc<Identity>, stored: bool },
     /// The block is here and is no identity.
@@ -31,7 +31,7 @@ pub(super) enum Author {
 
 impl Join {
     /// The identity of an entry's writer; if it is not here it is asked for.
-    pub(super) fn author(&mut self, run: &mut Run<'_>, writer: Cid, entry: Cid) -> Author {
+    pub(super) fn author(&mut self, run: &mut Run<'_>, writer: LogCid, entry: LogCid) -> Author {
         match self.writers.get(&writer) {
             Some(Writer::Held { identity, .. }) => return Author::Known(Arc::clone(identity)),
             Some(Writer::Unusable { why, .. }) => return Author::Unusable(why.clone()),
@@ -58,7 +58,7 @@ impl Join {
     }
 
     /// The block of an identity that was asked for.
-    pub(super) fn on_identity(&mut self, run: &mut Run<'_>, cid: Cid, block: &[u8]) {
+    pub(super) fn on_identity(&mut self, run: &mut Run<'_>, cid: LogCid, block: &[u8]) {
         let Some(Writer::Asked(entries)) = self.writers.remove(&cid) else { return };
         match Identity::decode(cid, block) {
             Ok(identity) => {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::join::Passed;
-use crate::{Cid, Entry, Identity};
+use crate::{Entry, Identity, LogCid};
 
 /// Another node, by a number that its caller gave it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -42,7 +42,7 @@ pub enum Act {
     /// Fetch this block, and answer with [`super::Replicator::on_fetched`].
     Fetch {
         /// An entry or an identity.
-        cid: Cid,
+        cid: LogCid,
         /// Peers that probably have it, the likeliest first. Others may be asked, too.
         from: Vec<Peer>,
     },

@@ -8,7 +8,7 @@ use crate::limits::{
     ANNOUNCEMENT_WAIT_MS, ANNOUNCEMENTS_WAITING_BYTES_MAX, ANNOUNCEMENTS_WAITING_MAX,
     ANNOUNCEMENTS_WAITING_OF_PEER_MAX,
 };
-use crate::{Cid, Entry};
+use crate::{Entry, LogCid};
 
 /// An announcement without verdict.
 #[derive(Debug)]
@@ -43,7 +43,7 @@ impl Announcements {
     }
 
     /// Takes out what waits for this identity.
-    pub(super) fn take(&mut self, identity: &Cid) -> VecDeque<Announced> {
+    pub(super) fn take(&mut self, identity: &LogCid) -> VecDeque<Announced> {
         self.take_where(|waiting| waiting.entry.identity() == *identity)
     }
 

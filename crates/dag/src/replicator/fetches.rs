@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::Peer;
-use crate::Cid;
+use crate::LogCid;
 use crate::limits::{FETCHES_FIRST, FETCHES_MAX, FETCHES_MIN};
 
 /// Why a block is asked for.
@@ -17,12 +17,12 @@ pub(super) struct Cause {
     /// Who showed what needs it.
     pub(super) peer: Option<Peer>,
     /// The head that needs it.
-    pub(super) head: Option<Cid>,
+    pub(super) head: Option<LogCid>,
 }
 
 #[derive(Debug)]
 struct Line {
-    waiting: VecDeque<(Cid, Option<Cid>)>,
+    waiting: VecDeque<(LogCid, Option<LogCid>)>,
     open: usize,
     /// How many may be open.
     window: usize,
@@ -31,21 +31,21 @@ struct Line {
 #[derive(Debug, Default)]
 pub(super) struct Fetches {
     lines: BTreeMap<Option<Peer>, Line>,
-    waiting: BTreeSet<Cid>,
-    open: BTreeMap<Cid, Cause>,
+    waiting: BTreeSet<LogCid>,
+    open: BTreeMap<LogCid, Cause>,
     last: Option<Peer>,
 }
 
 impl Fetches {
     /// Puts a block in its line, unless it is in one or asked for.
-    pub(super) fn want(&mut self, cid: Cid, cause: Cause) {
+    pub(super) fn want(&mut self, cid: LogCid, cause: Cause) {
         if !self.open.contains_key(&cid) && self.waiting.insert(cid) {
             self.line(cause.peer).waiting.push_back((cid, cause.head));
         }
     }
 
     /// Notes that a block is asked for out of turn; false if it is already.
-    pub(super) fn open(&mut self, cid: Cid, cause: Cause) -> bool {
+    pub(super) fn open(&mut self, cid: LogCid, cause: Cause) -> bool {
         if self.open.contains_key(&cid) {
             return false;
         }
@@ -65,7 +65,7 @@ impl Fetches {
     }
 
     /// The next block to ask for; it counts as asked for.
-    pub(super) fn next(&mut self) -> Option<(Cid, Cause)> {
+    pub(super) fn next(&mut self) -> Option<(LogCid, Cause)> {
         if self.open.len() >= FETCHES_MAX {
             return None;
         }
@@ -86,7 +86,7 @@ impl Fetches {
     }
 
     /// A block has come, or nobody has it; why it was asked for, if it was.
-    pub(super) fn done(&mut self, cid: &Cid, found: bool) -> Option<Cause> {
+    pub(super) fn done(&mut self, cid: &LogCid, found: bool) -> Option<Cause> {
         let cause = self.open.remove(cid)?;
         let line = self.line(cause.peer);
         line.open -= 1;
@@ -101,7 +101,7 @@ impl Fetches {
     }
 
     /// A block that was asked for is not needed any more.
-    pub(super) fn forget(&mut self, cid: &Cid) {
+    pub(super) fn forget(&mut self, cid: &LogCid) {
         if let Some(cause) = self.open.remove(cid) {
             self.line(cause.peer).open -= 1;
             self.lines.retain(|_, line| line.open > 0 || !line.waiting.is_empty());
@@ -109,16 +109,19 @@ impl Fetches {
     }
 
     /// Takes out what waits for the sake of this head.
-    pub(super) fn drop_of(&mut self, head: &Cid) -> Vec<Cid> {
+    pub(super) fn drop_of(&mut self, head: &LogCid) -> Vec<LogCid> {
         self.drop_where(|_, of| of == Some(*head))
     }
 
     /// Takes out what waits because of a pull from this peer.
-    pub(super) fn drop_pulled(&mut self, peer: Peer) -> Vec<Cid> {
+    pub(super) fn drop_pulled(&mut self, peer: Peer) -> Vec<LogCid> {
         self.drop_where(|line, head| line == Some(peer) && head.is_none())
     }
 
-    fn drop_where(&mut self, is_dropped: impl Fn(Option<Peer>, Option<Cid>) -> bool) -> Vec<Cid> {
+    fn drop_where(
+        &mut self,
+        is_dropped: impl Fn(Option<Peer>, Option<LogCid>) -> bool,
+    ) -> Vec<LogCid> {
         let mut dropped = Vec::new();
         for (peer, line) in &mut self.lines {
             line.waiting.retain(|(cid, head)| {
@@ -153,8 +156,8 @@ impl Fetches {
 mod tests {
     use super::*;
 
-    fn cid(n: u64) -> Cid {
-        Cid::of(&n.to_be_bytes())
+    fn cid(n: u64) -> LogCid {
+        LogCid::of(&n.to_be_bytes())
     }
 
     fn cause(peer: u64) -> Cause {

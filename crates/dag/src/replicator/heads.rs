@@ -10,7 +10,7 @@ use super::outbox::Ready;
 use super::{Act, Host, Offence, Peer, Replicator, Token, Verdict};
 use crate::join::{Proven, Step};
 use crate::limits::{FETCH_CANDIDATES_MAX, HEAD_RETRY_MS, PARKED_BLOCKS_MAX, PARKED_MS_MAX};
-use crate::{Cid, Entry, Error, Identity, Kind};
+use crate::{Entry, Error, Identity, Kind, LogCid};
 
 impl Replicator {
     pub(super) fn announced(
@@ -21,7 +21,7 @@ impl Replicator {
         token: Token,
         block: &[u8],
     ) {
-        let cid = Cid::of(block);
+        let cid = LogCid::of(block);
         if !self.may_announce(now, peer, token) || self.is_repeated(now, host, peer, token, &cid) {
             return;
         }
@@ -69,7 +69,7 @@ impl Replicator {
         host: &dyn Host,
         peer: Peer,
         token: Token,
-        cid: &Cid,
+        cid: &LogCid,
     ) -> bool {
         if self.refused.get(cid).is_some() {
             self.verdict(token, Verdict::Reject);
@@ -119,7 +119,7 @@ impl Replicator {
         self.verdict(token, if may_write { Verdict::Accept } else { Verdict::Ignore });
     }
 
-    fn reject(&mut self, now: u64, peer: Peer, token: Token, cid: Cid) {
+    fn reject(&mut self, now: u64, peer: Peer, token: Token, cid: LogCid) {
         self.refused.insert(cid, ());
         self.verdict(token, Verdict::Reject);
         self.useless(now, peer);
@@ -142,7 +142,7 @@ impl Replicator {
 
     /// A peer shows a head outside of announcements.
     pub(super) fn shown(&mut self, now: u64, host: &dyn Host, peer: Peer, block: &[u8]) {
-        let cid = Cid::of(block);
+        let cid = LogCid::of(block);
         if self.is_known(host, &cid) {
             return;
         }
@@ -180,7 +180,7 @@ impl Replicator {
         &mut self,
         now: u64,
         host: &dyn Host,
-        cid: Cid,
+        cid: LogCid,
         block: Option<&[u8]>,
         cause: Cause,
     ) {
@@ -230,7 +230,7 @@ impl Replicator {
     }
 
     /// A verified identity, wherever it is kept.
-    pub(super) fn identity(&self, host: &dyn Host, cid: &Cid) -> Option<Arc<Identity>> {
+    pub(super) fn identity(&self, host: &dyn Host, cid: &LogCid) -> Option<Arc<Identity>> {
         self.identities.get(cid).cloned().or_else(|| host.identity(cid))
     }
 
@@ -298,7 +298,7 @@ impl Replicator {
 
     /// A head, or an ancestor of one, is not joined; gives what is no longer
     /// worth asking for.
-    fn rejected(&mut self, now: u64, cid: Cid, why: &Error) -> Vec<Cid> {
+    fn rejected(&mut self, now: u64, cid: LogCid, why: &Error) -> Vec<LogCid> {
         let is_head = if why.kind() == Kind::Unavailable {
             self.wanted.failed(now, &cid, &mut self.jitter)
         } else {
@@ -339,11 +339,11 @@ impl Replicator {
 /// A head as a peer shows it.
 enum Shown<'a> {
     Proven(Box<Proven>),
-    Block(Cid, &'a [u8]),
+    Block(LogCid, &'a [u8]),
 }
 
 impl Shown<'_> {
-    fn cid(&self) -> Cid {
+    fn cid(&self) -> LogCid {
         match self {
             Shown::Proven(proven) => proven.entry().cid(),
             Shown::Block(cid, _) => *cid,

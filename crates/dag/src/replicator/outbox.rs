@@ -12,7 +12,7 @@ use crate::join::Passed;
 use crate::limits::{
     STORE_BYTES_MAX, STORE_ENTRIES_MAX, STORE_WAITING_BYTES_MAX, STORE_WAITING_ENTRIES_MAX,
 };
-use crate::{Cid, Entry, Identity};
+use crate::{Entry, Identity, LogCid};
 
 /// What belongs together.
 #[derive(Debug, Default)]
@@ -28,9 +28,9 @@ pub(super) struct Outbox {
     waiting: VecDeque<Ready>,
     bytes: usize,
     /// What is under way.
-    storing: Option<Vec<Cid>>,
+    storing: Option<Vec<LogCid>>,
     /// Entries that wait or are under way.
-    cids: BTreeSet<Cid>,
+    cids: BTreeSet<LogCid>,
 }
 
 impl Outbox {
@@ -80,7 +80,7 @@ impl Outbox {
     }
 
     /// Whether an entry waits or is under way.
-    pub(super) fn contains(&self, cid: &Cid) -> bool {
+    pub(super) fn contains(&self, cid: &LogCid) -> bool {
         self.cids.contains(cid)
     }
 

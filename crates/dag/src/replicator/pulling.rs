@@ -10,7 +10,7 @@ use crate::limits::{PARKED_MS_MAX, PULL_REPLY_MS_MAX, PULL_STALL_MS_MAX};
 use crate::sync::{
     Cell, Id, Limits, Pull, PullError, PullStep, Reply, Request, Span, Summary, Tree, Unreadable,
 };
-use crate::{Cid, Entry, Error, Identity, Kind};
+use crate::{Entry, Error, Identity, Kind, LogCid};
 
 /// The pull that is under way.
 #[derive(Debug)]
@@ -186,7 +186,7 @@ impl Replicator {
         let mut good = self.take_identities(now, host, identities, cause);
         let mut provable = Vec::new();
         for block in blocks {
-            let cid = Cid::of(block);
+            let cid = LogCid::of(block);
             if self.is_known(host, &cid) || self.refused.get(&cid).is_some() {
                 continue;
             }
@@ -203,7 +203,7 @@ impl Replicator {
                 }
             }
         }
-        let cids: Vec<Cid> = provable.iter().map(|(entry, _)| entry.cid()).collect();
+        let cids: Vec<LogCid> = provable.iter().map(|(entry, _)| entry.cid()).collect();
         let mut proven: Vec<Proven> = Vec::with_capacity(cids.len());
         for (cid, result) in cids.iter().zip(host.prove(&self.log, provable)) {
             match result {
@@ -216,7 +216,7 @@ impl Replicator {
         }
         let steps = self.join.on_all_proven(host, proven);
         // What others showed may be refused now, too, and is not this peer's fault.
-        let shown: BTreeSet<Cid> = cids.into_iter().collect();
+        let shown: BTreeSet<LogCid> = cids.into_iter().collect();
         good &= !steps.iter().any(|step| is_offence(step, &shown));
         self.take_steps_of(now, host, steps, cause, false);
         good
@@ -231,7 +231,7 @@ impl Replicator {
     ) -> bool {
         let mut good = true;
         for block in blocks {
-            let cid = Cid::of(block);
+            let cid = LogCid::of(block);
             if self.identity(host, &cid).is_none() {
                 match Identity::decode(cid, block) {
                     Ok(identity) => self.identities.insert(cid, Arc::new(identity)),
@@ -257,7 +257,7 @@ impl Replicator {
 
 /// Whether the join refused one of these entries for something that its peer must
 /// have seen, too.
-fn is_offence(step: &Step, shown: &BTreeSet<Cid>) -> bool {
+fn is_offence(step: &Step, shown: &BTreeSet<LogCid>) -> bool {
     let Step::Reject { cid, why } = step else { return false };
     let excused = matches!(why, Error::AncestorRefused(_) | Error::AccessDenied);
     !excused && why.kind() != Kind::Unavailable && shown.contains(cid)
@@ -286,7 +286,7 @@ impl Tree for Seen<'_> {
         self.host.ids(span, after, ids_max)
     }
 
-    fn is_settled(&self, cid: &Cid) -> Result<bool, Unreadable> {
+    fn is_settled(&self, cid: &LogCid) -> Result<bool, Unreadable> {
         let replicator = self.replicator;
         Ok(replicator.is_known(self.host, cid)
             || replicator.refused.get(cid).is_some()

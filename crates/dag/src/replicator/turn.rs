@@ -2,7 +2,7 @@
 
 use super::fetches::Cause;
 use super::{Act, Host, Replicator};
-use crate::Cid;
+use crate::LogCid;
 use crate::limits::{HEADS_PERIOD_MS, PULL_PERIOD_MS};
 
 impl Replicator {
@@ -56,7 +56,7 @@ impl Replicator {
             self.exchange_heads(now);
         }
         if self.join.is_idle() {
-            let known: Vec<Cid> = self.wanted.worked_on().collect();
+            let known: Vec<LogCid> = self.wanted.worked_on().collect();
             for cid in known {
                 self.forget_or_retry(now, host, cid);
             }
@@ -73,7 +73,7 @@ impl Replicator {
 
     /// A head that the join no longer works on without a word about it: it was
     /// stored by another way.
-    fn forget_or_retry(&mut self, now: u64, host: &dyn Host, cid: Cid) {
+    fn forget_or_retry(&mut self, now: u64, host: &dyn Host, cid: LogCid) {
         if self.is_known(host, &cid) {
             self.wanted.remove(&cid);
         } else {
@@ -108,8 +108,8 @@ impl Replicator {
         if self.pulling.as_ref().is_some_and(|pulling| now < pulling.idle_ms()) {
             return;
         }
-        let due = |(_, (until, _)): &(&Cid, &(u64, Cause))| *until <= now;
-        let due: Vec<(Cid, Cause)> =
+        let due = |(_, (until, _)): &(&LogCid, &(u64, Cause))| *until <= now;
+        let due: Vec<(LogCid, Cause)> =
             self.parked.iter().filter(due).map(|(cid, (_, cause))| (*cid, *cause)).collect();
         for (cid, cause) in due {
             self.parked.remove(&cid);
@@ -119,7 +119,7 @@ impl Replicator {
         }
     }
 
-    fn unpark_one(&mut self, now: u64, host: &dyn Host, cid: Cid, cause: Cause) {
+    fn unpark_one(&mut self, now: u64, host: &dyn Host, cid: LogCid, cause: Cause) {
         // What was stored by another way in the meantime is no longer missing.
         let identity = self.identity(host, &cid);
         let stored = self.is_known(host, &cid);

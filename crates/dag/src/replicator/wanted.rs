@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use super::Peer;
 use super::jitter::Jitter;
-use crate::Cid;
+use crate::LogCid;
 use crate::limits::{
     HEAD_ATTEMPTS_MAX, HEAD_RETRY_MS, HEAD_RETRY_MS_MAX, HEAD_SOURCES_MAX, HEADS_WANTED_MAX,
     HEADS_WANTED_OF_PEER_MAX,
@@ -25,7 +25,7 @@ pub(super) struct Head {
 
 #[derive(Debug, Default)]
 pub(super) struct Wanted {
-    by_cid: BTreeMap<Cid, Head>,
+    by_cid: BTreeMap<LogCid, Head>,
 }
 
 impl Wanted {
@@ -36,7 +36,7 @@ impl Wanted {
     /// Keeps a head that a peer has; false if there is no room. With a time it
     /// is tried then, without one the join has it. A head that is kept already
     /// keeps its time.
-    pub(super) fn insert(&mut self, cid: Cid, peer: Peer, at_ms: Option<u64>) -> bool {
+    pub(super) fn insert(&mut self, cid: LogCid, peer: Peer, at_ms: Option<u64>) -> bool {
         if let Some(head) = self.by_cid.get_mut(&cid) {
             if head.from.len() < HEAD_SOURCES_MAX && !head.from.contains(&peer) {
                 head.from.push(peer);
@@ -51,13 +51,13 @@ impl Wanted {
         true
     }
 
-    pub(super) fn remove(&mut self, cid: &Cid) -> bool {
+    pub(super) fn remove(&mut self, cid: &LogCid) -> bool {
         self.by_cid.remove(cid).is_some()
     }
 
     /// The head could not be had: it is tried again later, and in the end
     /// forgotten. False if it is no head.
-    pub(super) fn failed(&mut self, now: u64, cid: &Cid, jitter: &mut Jitter) -> bool {
+    pub(super) fn failed(&mut self, now: u64, cid: &LogCid, jitter: &mut Jitter) -> bool {
         let Some(head) = self.by_cid.get_mut(cid) else { return false };
         head.attempts += 1;
         if head.attempts >= HEAD_ATTEMPTS_MAX {
@@ -71,8 +71,8 @@ impl Wanted {
 
     /// A head that is due: the join has it from now on. Gives how often it
     /// failed and who showed it.
-    pub(super) fn take_due(&mut self, now: u64) -> Option<(Cid, u32, Vec<Peer>)> {
-        let due = |(_, head): &(&Cid, &mut Head)| head.at_ms.is_some_and(|at_ms| at_ms <= now);
+    pub(super) fn take_due(&mut self, now: u64) -> Option<(LogCid, u32, Vec<Peer>)> {
+        let due = |(_, head): &(&LogCid, &mut Head)| head.at_ms.is_some_and(|at_ms| at_ms <= now);
         let (cid, head) = self.by_cid.iter_mut().find(due)?;
         head.at_ms = None;
         Some((*cid, head.attempts, head.from.clone()))
@@ -102,7 +102,7 @@ impl Wanted {
     }
 
     /// The heads that the join works on.
-    pub(super) fn worked_on(&self) -> impl Iterator<Item = Cid> + '_ {
+    pub(super) fn worked_on(&self) -> impl Iterator<Item = LogCid> + '_ {
         self.by_cid.iter().filter(|(_, head)| head.at_ms.is_none()).map(|(cid, _)| *cid)
     }
 

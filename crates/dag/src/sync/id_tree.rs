@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::ops::Bound;
 
 use super::{Cell, Id, Span, Summary, Summing, Tree, Unreadable};
-use crate::Cid;
+use crate::LogCid;
 
 /// A set of ids as a [`Tree`]. It keeps no summaries: each is computed when asked for.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -44,7 +44,7 @@ impl IdTree {
     }
 
     fn after(&self, span: Span, after: Option<Id>) -> impl Iterator<Item = &Id> {
-        let first = Id { time: span.from, cid: Cid::from_digest([0; 32]) };
+        let first = Id { time: span.from, cid: LogCid::from_digest([0; 32]) };
         let from = match after {
             Some(after) if after >= first => Bound::Excluded(after),
             _ => Bound::Included(first),

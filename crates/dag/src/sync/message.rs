@@ -1,7 +1,7 @@
 //! What is asked and answered. The bytes are in `wire.rs`, the protocol in `docs/format-sync.md`.
 
 use super::{Cell, Id, Span, Summary};
-use crate::{Address, Cid};
+use crate::{Address, LogCid};
 
 /// A question about one store. It stands alone: a server keeps nothing between two.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,7 +37,7 @@ pub enum Ask {
         after: Option<Id>,
     },
     /// These entries: [`Reply::Blocks`] with as many of them as fit, from the first on.
-    Blocks(Vec<Cid>),
+    Blocks(Vec<LogCid>),
 }
 
 /// An answer.

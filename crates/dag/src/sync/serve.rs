@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::{Ask, Cell, Declined, Holding, Id, Reply, Request, Source, Span, Unreadable};
 use crate::entry::Glance;
 use crate::limits::{SYNC_BLOCKS_BYTES_MAX, SYNC_ENTRIES_MAX, SYNC_IDS_MAX, SYNC_VERSION};
-use crate::{Cid, Error};
+use crate::{Error, LogCid};
 
 /// Answers one request: one frame in, one frame out. Work and bytes are bounded, whatever comes.
 ///
@@ -77,7 +77,7 @@ fn range(store: &dyn Holding, span: Span, after: Option<Id>) -> Result<Reply, Un
     Ok(Reply::Blocks { entries: batch.entries, identities: batch.identities, more })
 }
 
-fn blocks(store: &dyn Holding, cids: &[Cid]) -> Result<Reply, Unreadable> {
+fn blocks(store: &dyn Holding, cids: &[LogCid]) -> Result<Reply, Unreadable> {
     let mut batch = Batch::new(store);
     for cid in cids {
         let Some(entry) = store.entry(cid)? else { break };
@@ -93,7 +93,7 @@ struct Batch<'s> {
     store: &'s dyn Holding,
     entries: Vec<Vec<u8>>,
     identities: Vec<Vec<u8>>,
-    named: BTreeSet<Cid>,
+    named: BTreeSet<LogCid>,
     bytes: usize,
     last: Option<Id>,
 }
@@ -112,7 +112,7 @@ impl<'s> Batch<'s> {
 
     /// Adds an entry with its identity, unless it no longer fits.
     fn add(&mut self, entry: Vec<u8>) -> Result<bool, Unreadable> {
-        let cid = Cid::of(&entry);
+        let cid = LogCid::of(&entry);
         let broken = |e: Error| Unreadable(format!("entry {cid}: {e}"));
         let Glance { time, identity, .. } = Glance::of(&entry).map_err(broken)?;
         let writer = match self.named.contains(&identity) {

@@ -3,7 +3,7 @@
 use sha2::{Digest, Sha256};
 
 use super::{Cell, Span};
-use crate::{Address, Cid};
+use crate::{Address, LogCid};
 
 /// Before the ids of a leaf.
 const LEAF: u8 = 0;
@@ -18,7 +18,7 @@ pub struct Id {
     /// Its clock time.
     pub time: u64,
     /// Its address.
-    pub cid: Cid,
+    pub cid: LogCid,
 }
 
 /// How many entries a cell holds, and a hash that only these entries have.
@@ -127,7 +127,7 @@ pub trait Tree {
 
     /// Whether an entry that is not in the tree need not be asked for all the same: it was refused
     /// or passed over, and would be again. Asked about ids of a peer that the tree lacks.
-    fn is_settled(&self, _cid: &Cid) -> Result<bool, Unreadable> {
+    fn is_settled(&self, _cid: &LogCid) -> Result<bool, Unreadable> {
         Ok(false)
     }
 }
@@ -146,10 +146,10 @@ pub trait Holding: Tree {
     ) -> Result<Vec<Vec<u8>>, Unreadable>;
 
     /// The block of an entry of this store, by its address.
-    fn entry(&self, cid: &Cid) -> Result<Option<Vec<u8>>, Unreadable>;
+    fn entry(&self, cid: &LogCid) -> Result<Option<Vec<u8>>, Unreadable>;
 
     /// The block of the identity of a writer of this store.
-    fn identity(&self, cid: &Cid) -> Result<Option<Vec<u8>>, Unreadable>;
+    fn identity(&self, cid: &LogCid) -> Result<Option<Vec<u8>>, Unreadable>;
 }
 
 /// What a node shares: the stores that it may send.

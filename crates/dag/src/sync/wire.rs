@@ -8,7 +8,7 @@ use crate::limits::{
     CLOCK_TICKS_MAX, ENTRY_BYTES_MAX, IDENTITY_BYTES_MAX, SYNC_CELLS_MAX, SYNC_CHILD_CELLS_MAX,
     SYNC_ENTRIES_MAX, SYNC_IDS_MAX, SYNC_REPLY_BYTES_MAX, SYNC_REQUEST_BYTES_MAX, SYNC_SPANS_MAX,
 };
-use crate::{Address, Cid, Error};
+use crate::{Address, Error, LogCid};
 
 const OPEN: u8 = 1;
 const CHILDREN: u8 = 2;
@@ -282,9 +282,9 @@ impl<'a> Bytes<'a> {
         if time <= CLOCK_TICKS_MAX { Ok(time) } else { Err(Error::ClockRange(time)) }
     }
 
-    fn cid(&mut self) -> Result<Cid, Error> {
+    fn cid(&mut self) -> Result<LogCid, Error> {
         let digest = self.take(32)?.try_into().map_err(|_| Error::Truncated)?;
-        Ok(Cid::from_digest(digest))
+        Ok(LogCid::from_digest(digest))
     }
 
     fn more(&mut self) -> Result<bool, Error> {

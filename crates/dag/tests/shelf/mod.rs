@@ -9,10 +9,10 @@ use optimusdb_dag::sync::{
     Ask, Cell, Holding, Id, IdTree, Limits, Pull, PullError, PullStep, Reply, Request, Source,
     Span, Summary, Tree, Unreadable, serve,
 };
-use optimusdb_dag::{Address, Cid, StoredEntry};
+use optimusdb_dag::{Address, LogCid, StoredEntry};
 
 pub fn log() -> Address {
-    Address::of_manifest(Cid::of(b"a manifest"))
+    Address::of_manifest(LogCid::of(b"a manifest"))
 }
 
 /// The identity block of a writer. It is no identity, which nobody here looks at.
@@ -23,12 +23,12 @@ pub fn identity(writer: u8) -> Vec<u8> {
 /// An entry at that time; equal numbers give equal entries.
 pub fn entry_of(log: Address, time: u64, n: u64, writer: u8) -> (Id, Vec<u8>) {
     let mut parts = StoredEntry {
-        cid: Cid::from_digest([0; 32]),
+        cid: LogCid::from_digest([0; 32]),
         log,
         key: hex::encode([writer; 33]),
-        identity: Cid::of(&identity(writer)),
+        identity: LogCid::of(&identity(writer)),
         sig_der: vec![writer; 70],
-        next: vec![Cid::of(&time.to_be_bytes())],
+        next: vec![LogCid::of(&time.to_be_bytes())],
         refs: Vec::new(),
         time,
         payload_cbor: vec![0x1b],
@@ -36,7 +36,7 @@ pub fn entry_of(log: Address, time: u64, n: u64, writer: u8) -> (Id, Vec<u8>) {
     // A number of eight bytes, whatever it is.
     parts.payload_cbor.extend((n | 1 << 63).to_be_bytes());
     let block = parts.block();
-    (Id { time, cid: Cid::of(&block) }, block)
+    (Id { time, cid: LogCid::of(&block) }, block)
 }
 
 pub fn entry(time: u64, n: u64) -> (Id, Vec<u8>) {
@@ -48,8 +48,8 @@ pub fn entry(time: u64, n: u64) -> (Id, Vec<u8>) {
 pub struct Shelf {
     pub tree: IdTree,
     pub blocks: BTreeMap<Id, Vec<u8>>,
-    pub by_cid: HashMap<Cid, Id>,
-    pub identities: HashMap<Cid, Vec<u8>>,
+    pub by_cid: HashMap<LogCid, Id>,
+    pub identities: HashMap<LogCid, Vec<u8>>,
 }
 
 impl Shelf {
@@ -60,7 +60,7 @@ impl Shelf {
         }
         for writer in 0..=255 {
             let block = identity(writer);
-            shelf.identities.insert(Cid::of(&block), block);
+            shelf.identities.insert(LogCid::of(&block), block);
         }
         shelf
     }
@@ -107,10 +107,10 @@ impl Holding for Shelf {
         }
         Ok(found)
     }
-    fn entry(&self, cid: &Cid) -> Result<Option<Vec<u8>>, Unreadable> {
+    fn entry(&self, cid: &LogCid) -> Result<Option<Vec<u8>>, Unreadable> {
         Ok(self.by_cid.get(cid).map(|id| self.blocks[id].clone()))
     }
-    fn identity(&self, cid: &Cid) -> Result<Option<Vec<u8>>, Unreadable> {
+    fn identity(&self, cid: &LogCid) -> Result<Option<Vec<u8>>, Unreadable> {
         Ok(self.identities.get(cid).cloned())
     }
 }
@@ -151,10 +151,10 @@ impl Holding for Lent<'_> {
     ) -> Result<Vec<Vec<u8>>, Unreadable> {
         self.0.entries(span, after, entries_max, bytes_max)
     }
-    fn entry(&self, cid: &Cid) -> Result<Option<Vec<u8>>, Unreadable> {
+    fn entry(&self, cid: &LogCid) -> Result<Option<Vec<u8>>, Unreadable> {
         self.0.entry(cid)
     }
-    fn identity(&self, cid: &Cid) -> Result<Option<Vec<u8>>, Unreadable> {
+    fn identity(&self, cid: &LogCid) -> Result<Option<Vec<u8>>, Unreadable> {
         self.0.identity(cid)
     }
 }
@@ -266,7 +266,7 @@ pub fn pull(from: &Shelf, into: &mut Shelf) -> Traffic {
         &mut |request| honest(from, request),
         &mut |blocks, _| {
             for block in blocks {
-                let id = from.by_cid[&Cid::of(block)];
+                let id = from.by_cid[&LogCid::of(block)];
                 assert!(last < Some(id), "entries ascend over the whole pull");
                 last = Some(id);
                 let mut into = shared.borrow_mut();

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use optimusdb_dag::join::{Join, Passed, Replica, Step};
 use optimusdb_dag::{
-    AccessController, Address, Cid, Entry, EntryLinks, Error, Heads, Identity, IdentityKeys, Ipld,
-    Links, LogTip, Operation, OrderKey, StoreKind, value,
+    AccessController, Address, Entry, EntryLinks, Error, Heads, Identity, IdentityKeys, Ipld,
+    Links, LogCid, LogTip, Operation, OrderKey, StoreKind, value,
 };
 use serde_json::Value;
 
@@ -16,7 +16,7 @@ pub fn keys(seed: u8) -> IdentityKeys {
 }
 
 pub fn log() -> Address {
-    Address::of_manifest(Cid::of(b"a manifest"))
+    Address::of_manifest(LogCid::of(b"a manifest"))
 }
 
 pub fn anyone() -> AccessController {
@@ -41,7 +41,7 @@ pub fn forged(keys: &IdentityKeys, name: &IdentityKeys, time: u64, next: &[&Entr
     let mut parts = entry(keys, time, next).to_stored();
     parts.identity = name.identity().cid;
     let block = parts.block();
-    Entry::decode(Cid::of(&block), &block).unwrap()
+    Entry::decode(LogCid::of(&block), &block).unwrap()
 }
 
 /// The block of an entry with one field changed or left out, whatever that makes of it.
@@ -90,22 +90,22 @@ pub fn ipld(value: &Value) -> Ipld {
 /// and checks that it is fit to be stored.
 #[derive(Default)]
 pub struct Memory {
-    pub entries: HashMap<Cid, Entry>,
-    pub passed: HashMap<Cid, Passed>,
-    pub identities: HashMap<Cid, Arc<Identity>>,
+    pub entries: HashMap<LogCid, Entry>,
+    pub passed: HashMap<LogCid, Passed>,
+    pub identities: HashMap<LogCid, Arc<Identity>>,
     pub heads: Heads,
-    pub rejected: BTreeMap<Cid, Error>,
-    pub deferred: BTreeMap<Cid, Error>,
+    pub rejected: BTreeMap<LogCid, Error>,
+    pub deferred: BTreeMap<LogCid, Error>,
     pub mismatches: usize,
 }
 
 impl Replica for Memory {
-    fn time_of(&self, cid: &Cid) -> Option<u64> {
+    fn time_of(&self, cid: &LogCid) -> Option<u64> {
         let stored = self.entries.get(cid).map(|entry| entry.clock().time);
         stored.or_else(|| self.passed.get(cid).map(|passed| passed.time))
     }
 
-    fn identity(&self, cid: &Cid) -> Option<Arc<Identity>> {
+    fn identity(&self, cid: &LogCid) -> Option<Arc<Identity>> {
         self.identities.get(cid).cloned()
     }
 }
@@ -122,7 +122,7 @@ impl Memory {
     }
 
     /// Does what the steps ask except fetching, and gives what is to be fetched.
-    pub fn take(&mut self, steps: Vec<Step>) -> Vec<Cid> {
+    pub fn take(&mut self, steps: Vec<Step>) -> Vec<LogCid> {
         let mut fetches = Vec::new();
         for step in steps {
             match step {
@@ -130,7 +130,7 @@ impl Memory {
                 Step::Ready { entries, identities, passed } => {
                     let pass: Vec<_> = passed.iter().map(|passed| passed.next.clone()).collect();
                     for passed in passed {
-                        assert_eq!(Cid::of(&passed.block), passed.cid);
+                        assert_eq!(LogCid::of(&passed.block), passed.cid);
                         assert!(!self.entries.contains_key(&passed.cid), "it is stored");
                         let again = self.passed.insert(passed.cid, passed);
                         assert!(again.is_none(), "an entry is passed over twice");
@@ -168,23 +168,23 @@ impl Memory {
         fetches
     }
 
-    pub fn cids(&self) -> BTreeSet<Cid> {
+    pub fn cids(&self) -> BTreeSet<LogCid> {
         self.entries.keys().copied().collect()
     }
 
-    pub fn heads(&self) -> Vec<Cid> {
+    pub fn heads(&self) -> Vec<LogCid> {
         self.heads.cids().collect()
     }
 
     /// All entries, oldest first.
-    pub fn order(&self) -> Vec<Cid> {
+    pub fn order(&self) -> Vec<LogCid> {
         let mut order: Vec<OrderKey> = self.entries.values().map(Entry::order).collect();
         order.sort();
         order.into_iter().map(|key| key.cid).collect()
     }
 
     /// The newest operation per key.
-    pub fn winners(&self) -> BTreeMap<String, Cid> {
+    pub fn winners(&self) -> BTreeMap<String, LogCid> {
         let mut winners = BTreeMap::new();
         for cid in self.order() {
             match Operation::from_payload(StoreKind::Documents, self.entries[&cid].payload()) {
@@ -198,7 +198,7 @@ impl Memory {
     }
 
     /// All that the heads reach.
-    pub fn reached(&self) -> BTreeSet<Cid> {
+    pub fn reached(&self) -> BTreeSet<LogCid> {
         let (mut reached, mut line) = (BTreeSet::new(), self.heads());
         while let Some(cid) = line.pop() {
             if reached.insert(cid) {
@@ -209,7 +209,7 @@ impl Memory {
             }
         }
         let heads = self.heads();
-        let above = |cid: &Cid| match self.entries.get(cid) {
+        let above = |cid: &LogCid| match self.entries.get(cid) {
             Some(entry) => entry.next().to_vec(),
             None => self.passed[cid].next.clone(),
         };
@@ -217,7 +217,7 @@ impl Memory {
         reached
     }
 
-    pub fn links(&self, cid: &Cid) -> Option<EntryLinks> {
+    pub fn links(&self, cid: &LogCid) -> Option<EntryLinks> {
         self.entries.get(cid).map(Entry::links)
     }
 }
@@ -225,7 +225,7 @@ impl Memory {
 /// Blocks a peer can be asked for.
 #[derive(Default, Clone)]
 pub struct Peer {
-    pub blocks: BTreeMap<Cid, Vec<u8>>,
+    pub blocks: BTreeMap<LogCid, Vec<u8>>,
 }
 
 impl Peer {
@@ -246,7 +246,7 @@ impl Peer {
         &self,
         join: &mut Join,
         replica: &mut Memory,
-        heads: &[Cid],
+        heads: &[LogCid],
         mut pick: impl FnMut(usize) -> usize,
     ) -> usize {
         let steps = join.on_heads(replica, heads);

@@ -6,7 +6,7 @@ use crate::error::Error;
 use crate::logs::{self, LogRecord};
 use crate::receive::{self, Joined};
 use crate::writer::Work;
-use optimusdb_dag::{Blocks, Cid};
+use optimusdb_dag::{Blocks, LogCid};
 use serde_json::Value;
 use std::sync::Arc;
 use tokio::runtime::Handle;
@@ -26,7 +26,7 @@ impl Node {
         store: &str,
         limit: u64,
         skip: u64,
-    ) -> Result<Vec<(Cid, Value)>, Error> {
+    ) -> Result<Vec<(LogCid, Value)>, Error> {
         let store = self.event_log(store)?;
         let events = self.read(move |view| view.events(&store, limit, skip)).await?;
         events
@@ -40,14 +40,14 @@ impl Node {
     }
 
     /// The bytes of a block that this node holds: entry, identity, manifest or access controller.
-    pub async fn block(&self, cid: Cid) -> Result<Option<Vec<u8>>, Error> {
+    pub async fn block(&self, cid: LogCid) -> Result<Option<Vec<u8>>, Error> {
         self.read(move |view| view.block(&cid)).await
     }
 
     /// Joins the log of a store with another replica's, whose heads and blocks are given.
     ///
     /// What is complete and verified is stored; what is refused is answered, and stops nothing else.
-    pub async fn join<B>(&self, store: &str, heads: Vec<Cid>, source: B) -> Result<Joined, Error>
+    pub async fn join<B>(&self, store: &str, heads: Vec<LogCid>, source: B) -> Result<Joined, Error>
     where
         B: Blocks<Error: std::fmt::Display> + Send + 'static,
     {

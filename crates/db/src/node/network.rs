@@ -8,7 +8,7 @@ use crate::error::Error;
 use crate::limits::PEER_READERS_MAX;
 use crate::replication::{Replication, Sources};
 use crate::writer::now_ms;
-use optimusdb_dag::Cid;
+use optimusdb_dag::LogCid;
 use optimusdb_storage::{Readers, StoreRow};
 use optimusdb_swarm::{self as swarm, Swarm, SwarmConfig, SwarmKey};
 use serde::Serialize;
@@ -180,7 +180,7 @@ impl Node {
 struct FromPeers(Swarm);
 
 impl Fetch for FromPeers {
-    fn fetch(&self, cid: Cid) -> BoxFuture<'_, Result<Vec<u8>, Error>> {
+    fn fetch(&self, cid: LogCid) -> BoxFuture<'_, Result<Vec<u8>, Error>> {
         Box::pin(async move {
             let block = self.0.fetch(cid, Vec::new()).await;
             block.map_err(|e| Error::Unavailable(format!("block {cid}: {e}")))

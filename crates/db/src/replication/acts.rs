@@ -8,7 +8,7 @@ use super::shared::heads_of;
 use crate::limits::{FETCHES_MAX, READ_MS_MAX, WRITE_MS_MAX};
 use crate::writer::{Done, Lane, Received, Work};
 use optimusdb_dag::replicator::Peer;
-use optimusdb_dag::{Address, Cid};
+use optimusdb_dag::{Address, LogCid};
 use optimusdb_storage::StoreRow;
 use optimusdb_swarm::{PeerId, Swarm};
 use std::future::Future;
@@ -43,7 +43,7 @@ impl Acts {
     }
 
     /// Fetches a block, from these peers first.
-    pub(super) fn fetch(&self, log: Address, cid: Cid, from: Vec<PeerId>) {
+    pub(super) fn fetch(&self, log: Address, cid: LogCid, from: Vec<PeerId>) {
         let (swarm, fetches) = (self.swarm.clone(), Arc::clone(&self.fetches));
         self.spawn(async move {
             let _turn = fetches.acquire().await;

@@ -4,7 +4,7 @@ use crate::limits::{IDENTITIES_KEPT_MAX, PASSED_ENTRIES_JUDGED_MAX, PROVE_ALONE_
 use optimusdb_dag::join::{Proven, Replica};
 use optimusdb_dag::replicator::Host;
 use optimusdb_dag::sync::{Cell, Id, Span, Summary, Tree, Unreadable};
-use optimusdb_dag::{Address, Cid, Entry, Error, Identity};
+use optimusdb_dag::{Address, Entry, Error, Identity, LogCid};
 use optimusdb_storage::{StoreRow, StoreTree, View};
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 /// Identities that were verified: reading one costs two signatures.
 #[derive(Debug, Default)]
-pub(super) struct Identities(RefCell<HashMap<Cid, Arc<Identity>>>);
+pub(super) struct Identities(RefCell<HashMap<LogCid, Arc<Identity>>>);
 
 /// One state of a store.
 pub(super) struct Snapshot<'v> {
@@ -32,12 +32,12 @@ impl<'v> Snapshot<'v> {
     }
 
     /// What was passed over in this store, to be judged again.
-    pub(super) fn passed(&self) -> Vec<Cid> {
+    pub(super) fn passed(&self) -> Vec<LogCid> {
         let passed = self.view.passed(&self.store, None, PASSED_ENTRIES_JUDGED_MAX);
         passed.unwrap_or_default()
     }
 
-    pub(super) fn block(&self, cid: &Cid) -> Option<Vec<u8>> {
+    pub(super) fn block(&self, cid: &LogCid) -> Option<Vec<u8>> {
         self.view.block(cid).ok()?
     }
 }
@@ -45,11 +45,11 @@ impl<'v> Snapshot<'v> {
 impl Replica for Snapshot<'_> {
     // An entry that cannot be read is treated as absent: it is then fetched, and storing it again
     // fails where the damage can be reported.
-    fn time_of(&self, cid: &Cid) -> Option<u64> {
+    fn time_of(&self, cid: &LogCid) -> Option<u64> {
         self.view.time_of(cid).ok()?
     }
 
-    fn identity(&self, cid: &Cid) -> Option<Arc<Identity>> {
+    fn identity(&self, cid: &LogCid) -> Option<Arc<Identity>> {
         if let Some(known) = self.identities.0.borrow().get(cid) {
             return Some(Arc::clone(known));
         }
@@ -81,7 +81,7 @@ impl Tree for Snapshot<'_> {
         self.tree.ids(span, after, ids_max)
     }
 
-    fn is_settled(&self, cid: &Cid) -> Result<bool, Unreadable> {
+    fn is_settled(&self, cid: &LogCid) -> Result<bool, Unreadable> {
         self.tree.is_settled(cid)
     }
 }

@@ -13,7 +13,7 @@ use super::{OnPeer, Sources};
 use crate::limits::{KEEPER_SLEEP_MS_MAX, READ_MS_MAX};
 use crate::writer::Received;
 use optimusdb_dag::replicator::{Act, Offence, Peer, Replicator, Token, Verdict};
-use optimusdb_dag::{Address, Cid};
+use optimusdb_dag::{Address, LogCid};
 use optimusdb_storage::StoreRow;
 use optimusdb_swarm::{Announcement, Event, Events, Swarm};
 use std::collections::HashMap;
@@ -27,7 +27,7 @@ pub(super) enum Input {
     /// A store is shared from now on.
     StoreAdded(StoreRow),
     /// The answer to [`Act::Fetch`].
-    Fetched { log: Address, cid: Cid, block: Option<Vec<u8>> },
+    Fetched { log: Address, cid: LogCid, block: Option<Vec<u8>> },
     /// The answer to [`Act::Ask`]; none when the peer did not answer.
     Replied { log: Address, peer: Peer, number: u64, reply: Option<Vec<u8>> },
     /// The answer to [`Act::SendHeads`].

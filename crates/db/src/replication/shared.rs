@@ -4,7 +4,7 @@
 
 use crate::limits::{HANDED_OUT_READS_MAX, HEADS_SENT_MAX, READ_MS_MAX};
 use optimusdb_dag::sync;
-use optimusdb_dag::{Address, Cid};
+use optimusdb_dag::{Address, LogCid};
 use optimusdb_storage::{Readers, Scope, StoreRow, View};
 use optimusdb_swarm::{BoxFuture, Local, PeerId};
 use std::collections::HashMap;
@@ -75,7 +75,7 @@ impl Handout {
 fn block_of(
     view: View<'_>,
     stores: &SharedStores,
-    cid: &Cid,
+    cid: &LogCid,
 ) -> Result<Option<Vec<u8>>, optimusdb_storage::Error> {
     match view.entry(cid)? {
         Some(entry) if stores.has(entry.log()) => Ok(Some(entry.block().to_vec())),
@@ -85,12 +85,12 @@ fn block_of(
 }
 
 impl Local for Handout {
-    fn block(&self, cid: Cid) -> BoxFuture<'_, Option<Vec<u8>>> {
+    fn block(&self, cid: LogCid) -> BoxFuture<'_, Option<Vec<u8>>> {
         let read = self.read(move |view, stores| block_of(view, stores, &cid));
         Box::pin(async move { read.await.flatten() })
     }
 
-    fn has(&self, cid: Cid) -> BoxFuture<'_, bool> {
+    fn has(&self, cid: LogCid) -> BoxFuture<'_, bool> {
         let read = self.read(move |view, stores| Ok(block_of(view, stores, &cid)?.is_some()));
         Box::pin(async move { read.await.unwrap_or(false) })
     }

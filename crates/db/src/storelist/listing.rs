@@ -170,14 +170,14 @@ pub(crate) fn offer(name: &str, kind: StoreKind, address: &Address) -> Operation
 #[cfg(test)]
 mod tests {
     use super::*;
-    use optimusdb_dag::Cid;
+    use optimusdb_dag::LogCid;
 
     fn address(n: u8) -> Address {
-        Address::of_manifest(Cid::from_digest([n; 32]))
+        Address::of_manifest(LogCid::from_digest([n; 32]))
     }
 
     fn order(time: u64) -> OrderKey {
-        OrderKey { time, id: "02".into(), cid: Cid::from_digest([0; 32]) }
+        OrderKey { time, id: "02".into(), cid: LogCid::from_digest([0; 32]) }
     }
 
     fn put(name: &str, n: u8) -> Ipld {
@@ -281,7 +281,7 @@ mod tests {
             for n in 0..3 * LISTED_STORES_MAX {
                 let mut digest = [0; 32];
                 digest[..8].copy_from_slice(&n.to_be_bytes());
-                let address = Address::of_manifest(Cid::from_digest(digest));
+                let address = Address::of_manifest(LogCid::from_digest(digest));
                 let offer = offer(&name(n), StoreKind::Events, &address).into_payload(None);
                 let _ = listing.add(&order(1), &offer);
                 let _ = listing.add(&order(2), &del(&format!("{n}gone")));

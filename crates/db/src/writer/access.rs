@@ -5,7 +5,7 @@ use super::work::{Failure, planning};
 use crate::access::{Control, Rule};
 use crate::error::Error;
 use optimusdb_dag::limits::ACCESS_WRITERS_MAX;
-use optimusdb_dag::{Capabilities, Capability, Cid, Verdict};
+use optimusdb_dag::{Capabilities, Capability, LogCid, Verdict};
 use optimusdb_storage::StoreRow;
 
 /// A change of who may write to a store.
@@ -89,7 +89,7 @@ impl Batch<'_> {
     }
 
     /// The heads of a log, what this transaction added included.
-    fn heads(&mut self, store: &StoreRow) -> Result<Vec<Cid>, Error> {
+    fn heads(&mut self, store: &StoreRow) -> Result<Vec<LogCid>, Error> {
         Ok(self.tip(store)?.heads().iter().map(|head| head.cid).collect())
     }
 }

@@ -7,7 +7,7 @@ use crate::error::{Error, Kind};
 use crate::new_store::NewStore;
 use crate::query::Criteria;
 use optimusdb_dag::join::Passed;
-use optimusdb_dag::{Address, Cid, Entry, Identity, Ipld};
+use optimusdb_dag::{Address, Entry, Identity, Ipld, LogCid};
 use optimusdb_storage::StoreRow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -51,7 +51,7 @@ pub(crate) struct Received {
 
 impl Received {
     /// The blocks that this node has once they are stored, and may not have had before.
-    pub(crate) fn cids(&self) -> Vec<Cid> {
+    pub(crate) fn cids(&self) -> Vec<LogCid> {
         let entries = self.entries.iter().map(Entry::cid);
         let identities = self.identities.iter().map(|identity| identity.cid);
         entries.chain(identities).chain(self.passed.iter().map(|passed| passed.cid)).collect()

@@ -7,7 +7,7 @@
     reason = "each test takes what it needs"
 )]
 
-use optimusdb_db::{Blocks, Cid, Documents, Error, Node, NodeConfig, Query};
+use optimusdb_db::{Blocks, Documents, Error, LogCid, Node, NodeConfig, Query};
 use serde_json::{Value, json};
 use std::path::Path;
 use std::time::Duration;
@@ -46,11 +46,11 @@ pub struct Live(Node, tokio::runtime::Handle);
 impl Blocks for Live {
     type Error = Error;
 
-    fn get(&self, cid: &Cid) -> Result<Option<Vec<u8>>, Error> {
+    fn get(&self, cid: &LogCid) -> Result<Option<Vec<u8>>, Error> {
         self.1.block_on(self.0.block(*cid))
     }
 
-    fn has(&self, cid: &Cid) -> Result<bool, Error> {
+    fn has(&self, cid: &LogCid) -> Result<bool, Error> {
         Ok(self.get(cid)?.is_some())
     }
 }
@@ -59,7 +59,7 @@ pub fn live(node: &Node) -> Live {
     Live(node.clone(), tokio::runtime::Handle::current())
 }
 
-pub async fn heads(node: &Node, store: &str) -> Vec<Cid> {
+pub async fn heads(node: &Node, store: &str) -> Vec<LogCid> {
     let stores = node.stores().await.unwrap();
     let store = stores.into_iter().find(|s| s.name == store).unwrap();
     store.heads.iter().map(|head| head.parse().unwrap()).collect()

@@ -1,7 +1,7 @@
 //! The workload: the same steps, with the same entries, in every process.
 
 use super::support::{Writer, address, del, map, put, text};
-use optimusdb_dag::{Cid, Entry, Heads, Ipld, Operation, StoreKind};
+use optimusdb_dag::{Entry, Heads, Ipld, LogCid, Operation, StoreKind};
 use optimusdb_storage::{Checkpoint, Database, Durability, Error, Place, Scope};
 
 /// When the commits of a run count as done.
@@ -31,7 +31,7 @@ pub(crate) enum Step {
     Open,
     Store(&'static str, StoreKind, Scope),
     /// Entries with their writer's identity block, and a fact that counts.
-    Batch(&'static str, Vec<Entry>, Vec<(Cid, Vec<u8>)>),
+    Batch(&'static str, Vec<Entry>, Vec<(LogCid, Vec<u8>)>),
     Checkpoint(Checkpoint),
     Reindex(&'static str),
 }
@@ -154,7 +154,7 @@ pub(crate) fn take(
                 let _ = tx.put_entry(&store, entry);
                 heads.add(entry.links());
             }
-            let heads: Vec<Cid> = heads.cids().collect();
+            let heads: Vec<LogCid> = heads.cids().collect();
             let _ = tx.set_heads(&store, heads.iter());
             let _ = tx.set_fact("step", &n.to_string());
             tx.commit()

@@ -3,7 +3,7 @@
 #![allow(dead_code, unreachable_pub, reason = "each test file uses a part of it")]
 
 use optimusdb_dag::{
-    Address, Cid, Entry, EntryLinks, Heads, IdentityKeys, Ipld, LogTip, Operation, StoreKind,
+    Address, Entry, EntryLinks, Heads, IdentityKeys, Ipld, LogCid, LogTip, Operation, StoreKind,
 };
 use optimusdb_storage::{Database, Durability, Error, Place, Scope, StoreRow, View};
 use rusqlite::Connection;
@@ -48,7 +48,7 @@ pub fn keys(seed: u8) -> IdentityKeys {
 
 /// The address of a store of that name in these tests.
 pub fn address(name: &str) -> Address {
-    Address::of_manifest(Cid::of(name.as_bytes()))
+    Address::of_manifest(LogCid::of(name.as_bytes()))
 }
 
 /// Makes a store and commits it.
@@ -92,7 +92,7 @@ pub fn del(key: &str) -> Operation {
 pub struct Writer {
     pub keys: IdentityKeys,
     tip: LogTip,
-    known: HashMap<Cid, EntryLinks>,
+    known: HashMap<LogCid, EntryLinks>,
 }
 
 impl Writer {
@@ -120,7 +120,7 @@ impl Writer {
         }
     }
 
-    pub fn knows(&self, cid: &Cid) -> bool {
+    pub fn knows(&self, cid: &LogCid) -> bool {
         self.known.contains_key(cid)
     }
 }
@@ -133,7 +133,7 @@ pub fn deliver(database: &mut Database, store: &StoreRow, entries: &[Entry]) -> 
         tx.put_entry(store, entry)?;
         heads.add(entry.links());
     }
-    let heads: Vec<Cid> = heads.cids().collect();
+    let heads: Vec<LogCid> = heads.cids().collect();
     tx.set_heads(store, heads.iter())?;
     tx.commit()
 }
@@ -166,9 +166,9 @@ pub fn rows(db: &Connection, sql: &str) -> Vec<String> {
 /// A value, or what stands for one that is too long to compare by eye.
 fn shown(value: Value) -> String {
     match value {
-        Value::Blob(bytes) => format!("Blob({} bytes, {})", bytes.len(), Cid::of(&bytes)),
+        Value::Blob(bytes) => format!("Blob({} bytes, {})", bytes.len(), LogCid::of(&bytes)),
         Value::Text(text) if text.len() > 1_000 => {
-            format!("Text({} bytes, {})", text.len(), Cid::of(text.as_bytes()))
+            format!("Text({} bytes, {})", text.len(), LogCid::of(text.as_bytes()))
         }
         other => format!("{other:?}"),
     }

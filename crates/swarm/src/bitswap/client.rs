@@ -12,7 +12,7 @@
 use std::collections::BTreeMap;
 
 use libp2p::PeerId;
-use optimusdb_dag::Cid;
+use optimusdb_dag::LogCid;
 
 use super::FetchError;
 use super::limits::{
@@ -27,9 +27,9 @@ use super::window::Window;
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Act {
     /// Tell the peer.
-    Send(PeerId, Cid, Line),
+    Send(PeerId, LogCid, Line),
     /// The fetch is over.
-    Done(Cid, Result<Vec<u8>, FetchError>),
+    Done(LogCid, Result<Vec<u8>, FetchError>),
 }
 
 /// What became of a question.
@@ -77,7 +77,7 @@ impl Fetch {
 /// The asking side of bitswap.
 pub(super) struct Client {
     // Both ordered, so that the same history asks the same peers.
-    fetches: BTreeMap<Cid, Fetch>,
+    fetches: BTreeMap<LogCid, Fetch>,
     peers: BTreeMap<PeerId, Window>,
     acts: Vec<Act>,
     /// Peers whose window may have a place for a fetch that waits.
@@ -130,7 +130,7 @@ impl Client {
     }
 
     /// Begins a fetch, or adds candidates to the one under way.
-    pub(super) fn fetch(&mut self, now: u64, cid: Cid, candidates: &[PeerId]) {
+    pub(super) fn fetch(&mut self, now: u64, cid: LogCid, candidates: &[PeerId]) {
         let fetch = self.fetches.entry(cid).or_insert_with(|| Fetch {
             candidates: Vec::new(),
             questions: Vec::new(),
@@ -148,13 +148,13 @@ impl Client {
     }
 
     /// Nobody waits for the block any more.
-    pub(super) fn abandon(&mut self, now: u64, cid: Cid) {
+    pub(super) fn abandon(&mut self, now: u64, cid: LogCid) {
         self.end(cid, None);
         self.settle(now);
     }
 
     /// A block came. Its address was computed from its bytes.
-    pub(super) fn on_block(&mut self, now: u64, peer: PeerId, cid: Cid, block: Vec<u8>) {
+    pub(super) fn on_block(&mut self, now: u64, peer: PeerId, cid: LogCid, block: Vec<u8>) {
         if let Some(window) = self.peers.get_mut(&peer) {
             window.heard(now, block.len());
         }
@@ -168,7 +168,7 @@ impl Client {
     }
 
     /// A peer says whether it has a block.
-    pub(super) fn on_presence(&mut self, now: u64, peer: PeerId, cid: Cid, have: bool) {
+    pub(super) fn on_presence(&mut self, now: u64, peer: PeerId, cid: LogCid, have: bool) {
         let Some(question) = self.fetches.get_mut(&cid).and_then(|fetch| fetch.question(&peer))
         else {
             return;
@@ -212,7 +212,7 @@ impl Client {
 
     /// Looks at the clocks.
     pub(super) fn on_tick(&mut self, now: u64) {
-        let cids: Vec<Cid> = self.fetches.keys().copied().collect();
+        let cids: Vec<LogCid> = self.fetches.keys().copied().collect();
         for cid in cids {
             self.advance(now, cid);
         }
@@ -244,7 +244,7 @@ impl Client {
     }
 
     /// Ends a fetch and tells everybody who was asked, save the peer that sent the block.
-    fn end(&mut self, cid: Cid, sender: Option<PeerId>) {
+    fn end(&mut self, cid: LogCid, sender: Option<PeerId>) {
         let Some(fetch) = self.fetches.remove(&cid) else { return };
         for question in fetch.questions {
             if question.state == State::Waiting {
@@ -258,7 +258,7 @@ impl Client {
     }
 
     /// Takes a fetch as far as it goes now.
-    fn advance(&mut self, now: u64, cid: Cid) {
+    fn advance(&mut self, now: u64, cid: LogCid) {
         let Some(fetch) = self.fetches.get(&cid) else { return };
         let over = now >= fetch.created + FETCH_LIFE_MS
             || fetch.first_asked.is_some_and(|asked| now >= asked + FETCH_TIMEOUT_MS);
@@ -284,7 +284,7 @@ impl Client {
     }
 
     /// Questions to peers that have been silent for too long are late.
-    fn give_up_silent(&mut self, now: u64, cid: Cid) {
+    fn give_up_silent(&mut self, now: u64, cid: LogCid) {
         let Some(fetch) = self.fetches.get_mut(&cid) else { return };
         for question in &mut fetch.questions {
             let Some(window) = self.peers.get_mut(&question.peer) else { continue };
@@ -300,7 +300,7 @@ impl Client {
     }
 
     /// Asks for the block until as many peers as should be are working on it.
-    fn ask_for_block(&mut self, now: u64, cid: Cid) {
+    fn ask_for_block(&mut self, now: u64, cid: LogCid) {
         loop {
             let Some(fetch) = self.fetches.get(&cid) else { return };
             let working = fetch.count(Ask::Block, State::Waiting);
@@ -325,7 +325,7 @@ impl Client {
     }
 
     /// Asks others whether they have the block, if there is reason to look around.
-    fn ask_for_presence(&mut self, now: u64, cid: Cid) {
+    fn ask_for_presence(&mut self, now: u64, cid: LogCid) {
         loop {
             let Some(fetch) = self.fetches.get(&cid) else { return };
             let hedged = self.longest_silence(now, fetch) >= HEDGE_MS;
@@ -411,7 +411,7 @@ impl Client {
         }
     }
 
-    fn park(&mut self, cid: Cid, peer: PeerId) {
+    fn park(&mut self, cid: LogCid, peer: PeerId) {
         if let (Some(fetch), Some(window)) = (self.fetches.get_mut(&cid), self.peers.get_mut(&peer))
         {
             fetch.parked = Some(peer);
@@ -419,7 +419,7 @@ impl Client {
         }
     }
 
-    fn ask(&mut self, now: u64, cid: Cid, peer: PeerId, ask: Ask) {
+    fn ask(&mut self, now: u64, cid: LogCid, peer: PeerId, ask: Ask) {
         let (Some(fetch), Some(window)) = (self.fetches.get_mut(&cid), self.peers.get_mut(&peer))
         else {
             return;

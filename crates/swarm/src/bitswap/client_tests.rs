@@ -13,8 +13,8 @@ fn block(number: u32) -> Vec<u8> {
     number.to_be_bytes().to_vec()
 }
 
-fn cid(number: u32) -> Cid {
-    Cid::of(&block(number))
+fn cid(number: u32) -> LogCid {
+    LogCid::of(&block(number))
 }
 
 fn want(peer: PeerId, number: u32) -> Act {

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use libp2p::futures::StreamExt;
 use libp2p::{PeerId, Stream};
-use optimusdb_dag::Cid;
+use optimusdb_dag::LogCid;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::task::AbortHandle;
 use tokio::time::MissedTickBehavior;
@@ -35,15 +35,15 @@ type Reply = oneshot::Sender<Result<Vec<u8>, FetchError>>;
 
 /// What this node asks of bitswap.
 pub(super) enum Command {
-    Fetch { cid: Cid, candidates: Vec<PeerId>, reply: Reply },
-    Stored(Vec<Cid>),
+    Fetch { cid: LogCid, candidates: Vec<PeerId>, reply: Reply },
+    Stored(Vec<LogCid>),
 }
 
 /// What the tasks of the engine report.
 enum Event {
     Received(PeerId, Received, Share),
     Sent(PeerId, Sent),
-    Read(PeerId, Vec<(Cid, Want, Found)>),
+    Read(PeerId, Vec<(LogCid, Want, Found)>),
 }
 
 /// A peer that can be spoken to.
@@ -74,7 +74,7 @@ pub(super) struct Engine {
     reading: Arc<Semaphore>,
     client: Client,
     server: Server,
-    callers: HashMap<Cid, Vec<Reply>>,
+    callers: HashMap<LogCid, Vec<Reply>>,
     lines: HashMap<PeerId, Line>,
     /// Peers whose outbox may have something.
     dirty: HashSet<PeerId>,
@@ -350,7 +350,7 @@ impl Engine {
         self.shared.peers_wait.store(self.server.waits_for_blocks(), Ordering::Release);
     }
 
-    fn answer(&mut self, cid: Cid, result: Result<Vec<u8>, FetchError>) {
+    fn answer(&mut self, cid: LogCid, result: Result<Vec<u8>, FetchError>) {
         count(&self.shared.counters.blocks_received, u64::from(result.is_ok()));
         let mut callers = self.callers.remove(&cid).unwrap_or_default();
         // The last one gets the bytes themselves. Who has gone does not matter.

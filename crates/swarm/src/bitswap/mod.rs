@@ -27,7 +27,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use libp2p::{PeerId, StreamProtocol};
-use optimusdb_dag::Cid;
+use optimusdb_dag::LogCid;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::time::timeout;
 
@@ -142,7 +142,7 @@ impl Bitswap {
     ///
     /// # Errors
     /// [`FetchError`]: nobody has it, it did not come in time, or bitswap has ended.
-    pub async fn fetch(&self, cid: Cid, candidates: Vec<PeerId>) -> Result<Vec<u8>, FetchError> {
+    pub async fn fetch(&self, cid: LogCid, candidates: Vec<PeerId>) -> Result<Vec<u8>, FetchError> {
         let life = Duration::from_millis(FETCH_LIFE_MS);
         let turn = timeout(life, self.turns.acquire()).await.map_err(|_| FetchError::TimedOut)?;
         let _turn = turn.map_err(|_| FetchError::Closed)?;
@@ -155,7 +155,7 @@ impl Bitswap {
     /// Blocks are here that were not before: peers that still wait for them are served.
     ///
     /// Never waits. Costs nothing while no peer waits for anything.
-    pub fn stored(&self, cids: &[Cid]) {
+    pub fn stored(&self, cids: &[LogCid]) {
         if !self.shared.peers_wait.load(Ordering::Acquire) {
             return;
         }

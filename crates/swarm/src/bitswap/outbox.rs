@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 
-use optimusdb_dag::Cid;
+use optimusdb_dag::LogCid;
 
 use super::limits::{
     MESSAGE_ENTRIES_MAX, MESSAGE_PACKED_BYTES_MAX, OUTBOX_BYTES_MAX, OUTBOX_ENTRIES_MAX,
@@ -40,7 +40,7 @@ impl Outbox {
     }
 
     /// A later line about a block takes the place of an earlier one.
-    pub(super) fn line(&mut self, cid: Cid, line: Line) {
+    pub(super) fn line(&mut self, cid: LogCid, line: Line) {
         if let Some(earlier) = self.lines.get_mut(&cid) {
             *earlier = line;
         } else if self.lines.len() < OUTBOX_ENTRIES_MAX {
@@ -121,8 +121,8 @@ mod tests {
     use super::super::wire::read_varint;
     use super::*;
 
-    fn cid(number: u32) -> Cid {
-        Cid::of(&number.to_be_bytes())
+    fn cid(number: u32) -> LogCid {
+        LogCid::of(&number.to_be_bytes())
     }
 
     fn next(outbox: &mut Outbox) -> Option<Vec<u8>> {

@@ -21,7 +21,7 @@ async fn read(bytes: Vec<u8>) -> Result<Option<Received>, ReadError> {
 
 #[tokio::test]
 async fn messages_follow_each_other() {
-    let cid = Cid::of(b"block");
+    let cid = LogCid::of(b"block");
     let raw_cid = [[1, 0x55, 0x12, 0x20].as_slice(), &[7; 32]].concat();
     let entry = |cid, send_dont_have| Entry {
         cid,

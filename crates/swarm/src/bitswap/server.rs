@@ -8,7 +8,7 @@
 use std::collections::{HashMap, HashSet, VecDeque};
 
 use libp2p::PeerId;
-use optimusdb_dag::Cid;
+use optimusdb_dag::LogCid;
 
 use super::limits::{
     BURST_WANTS_MAX, KEPT_WANTS_MAX, KEPT_WANTS_MS, PEER_READS_MAX, PEER_WANTS_MAX,
@@ -28,7 +28,7 @@ pub(super) struct Want {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Read {
     pub(super) peer: PeerId,
-    pub(super) wants: Vec<(Cid, Want)>,
+    pub(super) wants: Vec<(LogCid, Want)>,
 }
 
 /// What was found for a want.
@@ -45,7 +45,7 @@ pub(super) enum Found {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Answer {
     Block(Vec<u8>),
-    Presence(Cid, bool),
+    Presence(LogCid, bool),
 }
 
 struct Peer {
@@ -85,10 +85,10 @@ pub(super) struct Server {
     /// Who is in the ring.
     in_ring: HashSet<PeerId>,
     /// Who has kept wants for a block.
-    keepers: HashMap<Cid, Vec<PeerId>>,
+    keepers: HashMap<LogCid, Vec<PeerId>>,
     reads: usize,
     /// Blocks that arrived while reads were under way, which may have missed them.
-    arrived: HashSet<Cid>,
+    arrived: HashSet<LogCid>,
     /// Wants that came while the queue of their peer was full.
     pub(super) dropped_wants: u64,
 }
@@ -132,7 +132,7 @@ impl Server {
     }
 
     /// The peer wants a block.
-    pub(super) fn want(&mut self, now: u64, peer: PeerId, cid: Cid, want: Want) {
+    pub(super) fn want(&mut self, now: u64, peer: PeerId, cid: LogCid, want: Want) {
         if self.peers.len() >= PEERS_MAX && !self.peers.contains_key(&peer) {
             self.dropped_wants += 1;
             return;
@@ -145,7 +145,7 @@ impl Server {
     }
 
     /// The peer wants it no more.
-    pub(super) fn cancel(&mut self, peer: PeerId, cid: Cid) {
+    pub(super) fn cancel(&mut self, peer: PeerId, cid: LogCid) {
         let Some(state) = self.peers.get_mut(&peer) else { return };
         state.queue.remove(&cid);
         if state.kept.remove(&cid).is_some() {
@@ -154,7 +154,7 @@ impl Server {
     }
 
     /// A block is here now: whoever waits for it is served.
-    pub(super) fn arrived(&mut self, cid: Cid) {
+    pub(super) fn arrived(&mut self, cid: LogCid) {
         for peer in self.keepers.remove(&cid).unwrap_or_default() {
             if let Some((want, _)) =
                 self.peers.get_mut(&peer).and_then(|state| state.kept.remove(&cid))
@@ -167,7 +167,7 @@ impl Server {
         }
     }
 
-    fn enqueue(&mut self, peer: PeerId, cid: Cid, want: Want) {
+    fn enqueue(&mut self, peer: PeerId, cid: LogCid, want: Want) {
         let Some(state) = self.peers.get_mut(&peer) else { return };
         if let Some(earlier) = state.queue.get_mut(&cid) {
             *earlier = want;
@@ -208,7 +208,7 @@ impl Server {
                 continue;
             }
             let count = READ_WANTS_MAX.min(affordable);
-            let wants: Vec<(Cid, Want)> =
+            let wants: Vec<(LogCid, Want)> =
                 std::iter::from_fn(|| state.queue.pop_front()).take(count).collect();
             state.budget -= 1_000 * wants.len() as u64;
             state.reads += 1;
@@ -223,7 +223,7 @@ impl Server {
         &mut self,
         now: u64,
         peer: PeerId,
-        found: Vec<(Cid, Want, Found)>,
+        found: Vec<(LogCid, Want, Found)>,
     ) -> Vec<Answer> {
         self.reads = self.reads.saturating_sub(1);
         let mut answers = Vec::new();
@@ -252,7 +252,7 @@ impl Server {
         answers
     }
 
-    fn put_back(&mut self, peer: PeerId, unread: Vec<(Cid, Want)>) {
+    fn put_back(&mut self, peer: PeerId, unread: Vec<(LogCid, Want)>) {
         let Some(state) = self.peers.get_mut(&peer) else { return };
         if unread.is_empty() {
             return;
@@ -264,7 +264,7 @@ impl Server {
         self.enter_ring(peer);
     }
 
-    fn keep(&mut self, now: u64, peer: PeerId, cid: Cid, want: Want) {
+    fn keep(&mut self, now: u64, peer: PeerId, cid: LogCid, want: Want) {
         let Some(state) = self.peers.get_mut(&peer) else { return };
         let full = state.kept.len() >= KEPT_WANTS_MAX;
         if full && let Some((oldest, _)) = state.kept.pop_front() {
@@ -278,7 +278,7 @@ impl Server {
         }
     }
 
-    fn no_keeper(&mut self, cid: Cid, peer: PeerId) {
+    fn no_keeper(&mut self, cid: LogCid, peer: PeerId) {
         if let Some(keepers) = self.keepers.get_mut(&cid) {
             keepers.retain(|keeper| *keeper != peer);
             if keepers.is_empty() {

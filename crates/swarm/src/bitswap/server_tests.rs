@@ -4,8 +4,8 @@ use super::*;
 
 const PLEASE: Want = Want { ask: Ask::Block, send_dont_have: true };
 
-fn cid(number: usize) -> Cid {
-    Cid::of(&number.to_be_bytes())
+fn cid(number: usize) -> LogCid {
+    LogCid::of(&number.to_be_bytes())
 }
 
 fn wants(server: &mut Server, peer: PeerId, numbers: std::ops::Range<usize>) {
@@ -15,13 +15,13 @@ fn wants(server: &mut Server, peer: PeerId, numbers: std::ops::Range<usize>) {
 }
 
 /// The next read and what was wanted, as numbers of blocks below 10,000.
-fn read(server: &mut Server, now: u64) -> Option<(PeerId, Vec<Cid>)> {
+fn read(server: &mut Server, now: u64) -> Option<(PeerId, Vec<LogCid>)> {
     let read = server.next_read(now, |_| true)?;
     Some((read.peer, read.wants.into_iter().map(|(cid, _)| cid).collect()))
 }
 
-fn answer(server: &mut Server, peer: PeerId, cids: &[Cid], here: bool) -> Vec<Answer> {
-    let found = |cid: &Cid| {
+fn answer(server: &mut Server, peer: PeerId, cids: &[LogCid], here: bool) -> Vec<Answer> {
+    let found = |cid: &LogCid| {
         let found = if here { Found::Block(Vec::new()) } else { Found::Missing };
         (*cid, PLEASE, found)
     };
@@ -36,7 +36,7 @@ fn wants_are_answered_in_their_order() {
     server.want(0, peer, cid(1), Want { ask: Ask::Have, send_dont_have: false });
     server.cancel(peer, cid(2));
     let found = server.next_read(0, |_| true).unwrap();
-    let asks: Vec<(Cid, Ask)> = found.wants.iter().map(|(cid, want)| (*cid, want.ask)).collect();
+    let asks: Vec<(LogCid, Ask)> = found.wants.iter().map(|(cid, want)| (*cid, want.ask)).collect();
     assert_eq!(asks, [(cid(0), Ask::Block), (cid(1), Ask::Have)]);
     let results = vec![
         (cid(0), found.wants[0].1, Found::Block(b"0".to_vec())),
@@ -142,7 +142,7 @@ fn wants_come_back_from_a_reader_that_had_enough() {
         (cid, want, found)
     });
     assert_eq!(server.on_read(0, peer, results.collect()).len(), 2);
-    let again: Vec<Cid> = (2..READ_WANTS_MAX + 1).map(cid).collect();
+    let again: Vec<LogCid> = (2..READ_WANTS_MAX + 1).map(cid).collect();
     assert_eq!(read(&mut server, 0), Some((peer, again)));
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use optimusdb_dag::Cid;
+use optimusdb_dag::LogCid;
 
 use super::limits::{ASKED_WANTS_MAX, WINDOW_BLOCKS_MAX, WINDOW_BLOCKS_MIN, WINDOW_BYTES_MAX};
 use super::message::Ask;
@@ -20,7 +20,7 @@ pub(super) struct Window {
     heard_at: u64,
     rests_until: u64,
     /// Fetches that wait for a place. Some may have ended meanwhile.
-    parked: VecDeque<Cid>,
+    parked: VecDeque<LogCid>,
     /// It does not speak bitswap.
     pub(super) mute: bool,
 }
@@ -91,15 +91,15 @@ impl Window {
         (self.is_resting(now), self.blocks)
     }
 
-    pub(super) fn park(&mut self, cid: Cid) {
+    pub(super) fn park(&mut self, cid: LogCid) {
         self.parked.push_back(cid);
     }
 
-    pub(super) fn unpark(&mut self) -> Option<Cid> {
+    pub(super) fn unpark(&mut self) -> Option<LogCid> {
         self.parked.pop_front()
     }
 
-    pub(super) fn take_parked(&mut self) -> Vec<Cid> {
+    pub(super) fn take_parked(&mut self) -> Vec<LogCid> {
         std::mem::take(&mut self.parked).into()
     }
 }

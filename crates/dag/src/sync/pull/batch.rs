@@ -6,7 +6,7 @@ use super::PullError;
 use crate::entry::Glance;
 use crate::limits::SYNC_ENTRIES_MAX;
 use crate::sync::{Ask, Cell, Id, Span};
-use crate::{Address, Cid};
+use crate::{Address, LogCid};
 
 /// The entries of a range, as they come batch by batch.
 #[derive(Debug)]
@@ -31,13 +31,13 @@ impl Ranging {
         log: &Address,
         entries: &[Vec<u8>],
         more: bool,
-    ) -> Result<BTreeSet<Cid>, PullError> {
+    ) -> Result<BTreeSet<LogCid>, PullError> {
         if more && entries.is_empty() {
             return Err(PullError::NoProgress);
         }
         let mut named = BTreeSet::new();
         for block in entries {
-            let cid = Cid::of(block);
+            let cid = LogCid::of(block);
             let glance = glance(log, cid, block)?;
             let id = Id { time: glance.time, cid };
             if !self.span.contains(id.time) {
@@ -75,13 +75,13 @@ impl Fetching {
         &mut self,
         log: &Address,
         entries: &[Vec<u8>],
-    ) -> Result<BTreeSet<Cid>, PullError> {
+    ) -> Result<BTreeSet<LogCid>, PullError> {
         if entries.is_empty() {
             return Err(PullError::NoProgress);
         }
         let mut named = BTreeSet::new();
         for block in entries {
-            let cid = Cid::of(block);
+            let cid = LogCid::of(block);
             let wanted = self.wanted.pop_front().filter(|id| id.cid == cid);
             let Some(id) = wanted else { return Err(PullError::NotAsked(cid)) };
             let glance = glance(log, cid, block)?;
@@ -94,19 +94,19 @@ impl Fetching {
     }
 }
 
-fn glance(log: &Address, cid: Cid, block: &[u8]) -> Result<Glance, PullError> {
+fn glance(log: &Address, cid: LogCid, block: &[u8]) -> Result<Glance, PullError> {
     let glance = Glance::of(block).map_err(|why| PullError::NotAnEntry { cid, why })?;
     if glance.log == *log { Ok(glance) } else { Err(PullError::OtherLog(cid)) }
 }
 
 /// Every identity that is named comes, each once, and nothing else does. Gives their names.
 pub(super) fn check_identities(
-    mut named: BTreeSet<Cid>,
+    mut named: BTreeSet<LogCid>,
     identities: &[Vec<u8>],
-) -> Result<Vec<Cid>, PullError> {
+) -> Result<Vec<LogCid>, PullError> {
     let mut cids = Vec::with_capacity(identities.len());
     for block in identities {
-        let cid = Cid::of(block);
+        let cid = LogCid::of(block);
         if !named.remove(&cid) {
             return Err(PullError::IdentityNotAsked(cid));
         }

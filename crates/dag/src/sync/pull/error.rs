@@ -1,7 +1,7 @@
 //! Why a pull ends before its end: one variant per rule.
 
 use crate::sync::{Cell, Declined, Unreadable};
-use crate::{Cid, Error};
+use crate::{Error, LogCid};
 
 /// Why a pull ended before its end.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -56,30 +56,30 @@ pub enum PullError {
     NoProgress,
     /// Entries or ids do not ascend.
     #[error("entry {0} is out of order")]
-    OutOfOrder(Cid),
+    OutOfOrder(LogCid),
     /// An entry or id outside the ranges asked for, or one that was not asked for by name.
     #[error("entry {0} was not asked for")]
-    NotAsked(Cid),
+    NotAsked(LogCid),
     /// A block that is no entry.
     #[error("block {cid} is no entry: {why}")]
     NotAnEntry {
         /// The block.
-        cid: Cid,
+        cid: LogCid,
         /// What is wrong with it.
         why: Error,
     },
     /// An entry of another log.
     #[error("entry {0} is of another log")]
-    OtherLog(Cid),
+    OtherLog(LogCid),
     /// An entry was listed under another time than its own.
     #[error("entry {0} was listed under another time")]
-    TimeWrong(Cid),
+    TimeWrong(LogCid),
     /// The identity of an entry does not come with it.
     #[error("identity {0} does not come with its entry")]
-    IdentityMissing(Cid),
+    IdentityMissing(LogCid),
     /// A block among the identities that no entry names, or one that comes twice.
     #[error("identity {0} is not named by an entry, or comes twice")]
-    IdentityNotAsked(Cid),
+    IdentityNotAsked(LogCid),
 }
 
 impl PullError {

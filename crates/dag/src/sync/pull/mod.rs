@@ -31,7 +31,7 @@ use crate::limits::{
     JOIN_IDENTITIES_MAX, SYNC_FRONTIER_CELLS_MAX, SYNC_PULL_ENTRIES_MAX, SYNC_PULL_REQUESTS_MAX,
     SYNC_VERSION,
 };
-use crate::{Address, Cid};
+use crate::{Address, LogCid};
 
 /// How much one pull may do. The defaults are those of [`crate::limits`].
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -98,7 +98,7 @@ pub struct Pull {
     // What goes on when the blocks that are fetched have come.
     listing: Option<Listing>,
     frontier: Frontier,
-    identities: BTreeSet<Cid>,
+    identities: BTreeSet<LogCid>,
     handed_over: u64,
     requests: u64,
     root: Option<(Cell, Summary)>,
@@ -270,7 +270,7 @@ impl Pull {
 
     fn hand_over(
         &mut self,
-        named: BTreeSet<Cid>,
+        named: BTreeSet<LogCid>,
         blocks: Vec<Vec<u8>>,
         identities: Vec<Vec<u8>>,
     ) -> Result<PullStep, PullError> {

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use libp2p::futures::future::join_all;
-use optimusdb_dag::Cid;
+use optimusdb_dag::LogCid;
 
 use super::world::{Blocks, Node};
 use crate::bitswap::FetchError;
@@ -25,7 +25,7 @@ async fn a_block_comes_and_a_missing_one_is_known_to_be_missing() {
     assert_eq!(asker.bitswap.fetch(cid, candidates.clone()).await, Ok(b"block".to_vec()));
     // Without a candidate every connected peer is one.
     assert_eq!(asker.bitswap.fetch(cid, Vec::new()).await, Ok(b"block".to_vec()));
-    let missing = Cid::of(b"missing");
+    let missing = LogCid::of(b"missing");
     let rounds = 200;
     let (mut hits, mut misses) = (Vec::new(), Vec::new());
     for _ in 0..rounds {
@@ -64,7 +64,7 @@ async fn large_blocks_come_whole() {
     // One byte more is none that a log can have.
     let cid = server.blocks.put(vec![0; BLOCK_BYTES_MAX + 1]);
     assert_eq!(asker.bitswap.fetch(cid, candidates.clone()).await, Err(FetchError::NotFound));
-    let cids: Vec<Cid> =
+    let cids: Vec<LogCid> =
         (0..24_u8).map(|number| server.blocks.put(vec![number; 1024 * 1024])).collect();
     let start = Instant::now();
     let fetches = cids.iter().map(|cid| asker.bitswap.fetch(*cid, candidates.clone()));
@@ -77,12 +77,12 @@ async fn large_blocks_come_whole() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn many_small_blocks_share_messages() {
     let (asker, server) = pair().await;
-    let cids: Vec<Cid> =
+    let cids: Vec<LogCid> =
         (0..2_000_u32).map(|n| server.blocks.put(n.to_be_bytes().repeat(400))).collect();
     let start = Instant::now();
     let fetches = cids.iter().map(|cid| asker.bitswap.fetch(*cid, vec![server.peer()]));
     for (cid, fetched) in cids.iter().zip(join_all(fetches).await) {
-        assert_eq!(Cid::of(&fetched.unwrap()), *cid);
+        assert_eq!(LogCid::of(&fetched.unwrap()), *cid);
     }
     let took = start.elapsed();
     println!("2000 blocks of 1600 bytes: {took:?}, {:.0}/s", 2_000.0 / took.as_secs_f64());
@@ -112,7 +112,7 @@ async fn a_candidate_without_the_block_is_passed_over() {
     // The only candidate does not have it: others are asked.
     let fetched = asker.bitswap.fetch(cid, vec![empty.peer()]).await;
     assert_eq!(fetched, Ok(b"block".to_vec()));
-    let missing = asker.bitswap.fetch(Cid::of(b"missing"), Vec::new()).await;
+    let missing = asker.bitswap.fetch(LogCid::of(b"missing"), Vec::new()).await;
     assert_eq!(missing, Err(FetchError::NotFound));
 }
 
@@ -163,7 +163,7 @@ async fn the_end_of_bitswap_is_told() {
     let slow = Blocks { delay: Duration::from_secs(30), ..Blocks::default() };
     let (asker, silent) = (Node::start().await, Node::with(slow).await);
     asker.host.connect(&silent.host).await;
-    let waiting = asker.bitswap.fetch(Cid::of(b"block"), vec![silent.peer()]);
+    let waiting = asker.bitswap.fetch(LogCid::of(b"block"), vec![silent.peer()]);
     let closing = async {
         while silent.blocks.asked.load(Ordering::Relaxed) == 0 {
             tokio::time::sleep(Duration::from_millis(1)).await;
@@ -171,6 +171,6 @@ async fn the_end_of_bitswap_is_told() {
         asker.bitswap.close();
     };
     assert_eq!(tokio::join!(waiting, closing).0, Err(FetchError::Closed));
-    let late = asker.bitswap.fetch(Cid::of(b"block"), Vec::new()).await;
+    let late = asker.bitswap.fetch(LogCid::of(b"block"), Vec::new()).await;
     assert_eq!(late, Err(FetchError::Closed));
 }

@@ -3,7 +3,7 @@
 use libp2p::futures::{AsyncReadExt, AsyncWriteExt, StreamExt};
 use libp2p::{PeerId, Stream, StreamProtocol};
 use libp2p_stream::Control;
-use optimusdb_dag::Cid;
+use optimusdb_dag::LogCid;
 use tokio::sync::mpsc;
 
 use super::world::Host;
@@ -69,7 +69,7 @@ fn framed(body: &[u8]) -> Vec<u8> {
 }
 
 /// A message that wants blocks.
-pub(crate) fn wants(cids: impl IntoIterator<Item = Cid>, send_dont_have: bool) -> Vec<u8> {
+pub(crate) fn wants(cids: impl IntoIterator<Item = LogCid>, send_dont_have: bool) -> Vec<u8> {
     let entries: Vec<u8> = cids
         .into_iter()
         .flat_map(|cid| {
@@ -87,7 +87,7 @@ pub(crate) fn block(data: &[u8]) -> Vec<u8> {
 }
 
 /// A message that says of one block that it is here, or not.
-pub(crate) fn presence(cid: Cid, have: bool) -> Vec<u8> {
+pub(crate) fn presence(cid: LogCid, have: bool) -> Vec<u8> {
     let cid = field(0x0a, &cid.to_bytes());
     framed(&field(0x22, &[cid, vec![0x10, u8::from(!have)]].concat()))
 }

@@ -5,13 +5,13 @@ use std::time::Duration;
 use crate::bitswap::limits::{MESSAGE_BYTES_MAX, MESSAGE_ENTRIES_MAX};
 use libp2p::futures::future::join_all;
 use libp2p::futures::{AsyncReadExt, AsyncWriteExt};
-use optimusdb_dag::Cid;
+use optimusdb_dag::LogCid;
 
 use super::raw::{self, Raw};
 use super::world::Node;
 
-fn cid(number: u32) -> Cid {
-    Cid::of(&number.to_be_bytes())
+fn cid(number: u32) -> LogCid {
+    LogCid::of(&number.to_be_bytes())
 }
 
 async fn raw_and_node() -> (Raw, Node) {
@@ -109,10 +109,10 @@ fn contains(bytes: &[u8], part: &[u8]) -> bool {
 async fn who_asks_only_once_is_served_when_the_block_arrives() {
     let (mut raw, node) = raw_and_node().await;
     let late = b"it comes later".to_vec();
-    raw.send(node.peer(), &raw::wants([Cid::of(&late)], true)).await;
+    raw.send(node.peer(), &raw::wants([LogCid::of(&late)], true)).await;
     // It is told that the block is not here, and nothing else.
     let told = raw.heard.recv().await.unwrap();
-    assert_eq!(told, raw::presence(Cid::of(&late), false));
+    assert_eq!(told, raw::presence(LogCid::of(&late), false));
     let cid = node.blocks.put(late.clone());
     node.bitswap.stored(&[cid]);
     assert_eq!(raw.heard.recv().await.unwrap(), raw::block(&late));
@@ -141,7 +141,7 @@ async fn a_peer_that_promises_a_block_and_keeps_it_is_passed_over() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_dropped_fetch_is_cancelled() {
     let (mut raw, node) = raw_and_node().await;
-    let cid = Cid::of(b"block");
+    let cid = LogCid::of(b"block");
     let fetch = node.bitswap.fetch(cid, vec![raw.host.peer]);
     assert!(tokio::time::timeout(Duration::from_millis(100), fetch).await.is_err());
     // Want and cancel come one after the other, on one stream.
