@@ -25,9 +25,21 @@ pub enum Kind {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     // Hashes and addresses.
-    /// The text is not a CIDv1 (dag-cbor, sha2-256) in base58btc.
+    /// The text is not a content address, or not in the one spelling that its place asks for.
     #[error("not a content address")]
     CidText,
+    /// A content address of a version other than 0 and 1, or one that version 0 cannot be.
+    #[error("not a content address of version {0}")]
+    CidVersion(u64),
+    /// A content address whose hash cannot be checked here.
+    #[error("a content address has the unknown hash {0:#x}")]
+    CidHash(u64),
+    /// A digest of another length than its hash has.
+    #[error("a content address has a digest of the wrong length")]
+    CidDigest,
+    /// A content address that no block of a log has: those are dag-cbor, with sha2-256.
+    #[error("not the content address of a log's block")]
+    CidForeign,
     /// The text is not `/orbitdb/` and a content address.
     #[error("not a store address")]
     AddressText,
@@ -45,6 +57,9 @@ pub enum Error {
     /// Bytes follow the value.
     #[error("bytes follow the value")]
     Trailing,
+    /// A varint of more bits than its place allows, 64 at most.
+    #[error("a varint has too many bits")]
+    VarintRange,
     /// A number or length is written in more bytes than necessary.
     #[error("a number is written in more bytes than necessary")]
     NotMinimal,

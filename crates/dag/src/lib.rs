@@ -6,7 +6,7 @@
 //! implementation. Input is hostile until proven otherwise: it yields an
 //! [`Error`] of its own for each rule, never a panic.
 //!
-//! In reading order: an address of bytes ([`LogCid`]), a [`value`], who writes
+//! In reading order: an address of bytes ([`Cid`], and [`LogCid`] in a log), a [`value`], who writes
 //! ([`Identity`]) and who may ([`Access`]), what a store is
 //! ([`Manifest`]), what an [`Entry`] says ([`Operation`]), how entries are ordered
 //! ([`OrderKey`]) and linked ([`plan_append`], [`LogTip`]), and how the log of
@@ -32,10 +32,11 @@ pub mod replicator;
 pub mod sync;
 mod tip;
 pub mod value;
+mod varint;
 
 pub use access::{Access, AccessController, Capabilities, Capability, Verdict};
 pub use blocks::Blocks;
-pub use cid::LogCid;
+pub use cid::{Base, Cid, Codec, Hash, HashCode, LogCid, Prefix, Version};
 pub use entry::{Entry, StoredEntry};
 pub use error::{Error, Kind};
 pub use heads::{Heads, Recent, plan_append};

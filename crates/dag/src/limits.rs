@@ -10,6 +10,13 @@
 /// the 4 MiB that other implementations accept in one message.
 pub const ENTRY_BYTES_MAX: usize = 2 * 1024 * 1024;
 
+/// Bytes that an address holds in place of their hash. What other implementations allow.
+pub const CID_IDENTITY_BYTES_MAX: usize = 128;
+
+/// Characters of an address: the longest one, in hexadecimal. It has its version, a codec of nine
+/// bytes, the hash, the length in two bytes and an identity.
+pub const CID_TEXT_BYTES_MAX: usize = 1 + 2 * (1 + 9 + 1 + 2 + CID_IDENTITY_BYTES_MAX);
+
 /// Bytes of an identity block. Part of the format. A usual one has 478.
 pub const IDENTITY_BYTES_MAX: usize = 4 * 1024;
 

@@ -25,6 +25,9 @@ fn text(text: impl Into<String>) -> Ipld {
     Ipld::String(text.into())
 }
 
+/// A CIDv1, raw and sha2-256, in base58btc.
+const FILE_CID: &str = "zb2rhj7crUKTQYRGCRATFaQ6YFLTde2YzdqbbhAASkL9uRDXn";
+
 fn cid(n: usize) -> LogCid {
     LogCid::of(&n.to_be_bytes())
 }
@@ -156,8 +159,12 @@ fn fields_of_the_wrong_sort() {
         (with("next", Ipld::List(vec![text("zdpu")])), Error::CidText),
         (
             with("refs", Ipld::List(vec![text("QmYwAPJzv5CZsnA625s3Xf2nemtYgPpHdWEz79ojWnPbdG")])),
-            Error::CidText,
+            Error::CidForeign,
         ),
+        // The block of a file, in the digits in which a log has its own.
+        (with("next", Ipld::List(vec![text(FILE_CID)])), Error::CidForeign),
+        (with("identity", text(FILE_CID)), Error::CidForeign),
+        (with("id", text(format!("/orbitdb/{FILE_CID}"))), Error::AddressText),
         (with("refs", Ipld::Null), Error::FieldSort("refs")),
         (with("clock", Ipld::Integer(2)), Error::FieldSort("clock")),
         (with("clock", clock(&key, text("2"))), Error::FieldSort("clock.time")),
@@ -549,6 +556,8 @@ fn manifests_that_are_refused() {
     assert_eq!(with("name", Some(text("n"))).as_ref(), Ok(&good));
     assert_eq!(with("type", Some(text("counter"))), Err(Error::StoreKind));
     assert_eq!(with("accessController", Some(text("*"))), Err(Error::AccessAddress));
+    let file = Some(text(format!("/ipfs/{FILE_CID}")));
+    assert_eq!(with("accessController", file), Err(Error::AccessAddress));
     assert_eq!(with("name", None), Err(Error::FieldMissing("name")));
     assert_eq!(with("indexBy", Some(text("_id"))), Err(Error::FieldUnknown("accessController")));
     let large = with("meta", Some(text("x".repeat(1 << 20))));

@@ -6,7 +6,7 @@ mod world;
 use std::collections::HashMap;
 
 use optimusdb_dag::{
-    AccessController, Address, Entry, EntryLinks, Error, Heads, Identity, IdentityKeys, Ipld,
+    AccessController, Address, Cid, Entry, EntryLinks, Error, Heads, Identity, IdentityKeys, Ipld,
     Links, LogCid, LogTip, Manifest, Operation, StoreKind, plan_append, value,
 };
 use serde_json::Value;
@@ -117,7 +117,8 @@ fn identities() {
     for (name, writer) in vector("identities").as_object().unwrap() {
         let cid: LogCid = text(&writer["cid"], "string").parse().unwrap();
         assert_eq!(hex::encode(cid.to_bytes()), text(&writer["cid"], "bytesHex"));
-        assert_eq!(LogCid::from_bytes(&cid.to_bytes()), Ok(cid));
+        let any = Cid::from_bytes(&cid.to_bytes()).unwrap();
+        assert_eq!((LogCid::try_from(&any), Cid::from(cid)), (Ok(cid), any));
         let identity = Identity::decode(cid, &bytes(writer, "blockHex")).unwrap();
         assert_eq!(identity.id, text(&writer["identity"], "id"));
         assert_eq!(identity.public_key, text(&writer["identity"], "publicKey"));

@@ -11,7 +11,7 @@ use std::str::FromStr;
 
 use sha2::{Digest, Sha256};
 
-use crate::Error;
+use crate::{Cid, Error};
 
 /// Version 1, codec dag-cbor, hash sha2-256 of 32 bytes.
 const PREFIX: [u8; 4] = [0x01, 0x71, 0x12, 0x20];
@@ -55,17 +55,6 @@ impl LogCid {
         bytes
     }
 
-    /// The address with this binary form.
-    ///
-    /// # Errors
-    /// [`Error::CidText`] unless it is exactly `01 71 12 20` and 32 bytes.
-    pub fn from_bytes(bytes: &[u8]) -> Result<LogCid, Error> {
-        match bytes.strip_prefix(&PREFIX).map(<[u8; 32]>::try_from) {
-            Some(Ok(digest)) => Ok(LogCid(digest)),
-            _ => Err(Error::CidText),
-        }
-    }
-
     /// The text form, as ASCII.
     pub(crate) fn text(&self) -> [u8; CID_TEXT_BYTES] {
         let mut words = words_of(&self.to_bytes());
@@ -83,9 +72,23 @@ impl LogCid {
     }
 
     /// Parses the text form, given as ASCII.
+    ///
+    /// # Errors
+    /// [`Error::CidForeign`] for the text of an address that no block of a log has, otherwise
+    /// [`Error::CidText`].
     pub(crate) fn from_text(text: &[u8]) -> Result<LogCid, Error> {
+        LogCid::parse(text).ok_or_else(|| {
+            let other = str::from_utf8(text).ok().and_then(|text| text.parse::<Cid>().ok());
+            match other {
+                Some(cid) if LogCid::try_from(&cid).is_err() => Error::CidForeign,
+                _ => Error::CidText,
+            }
+        })
+    }
+
+    fn parse(text: &[u8]) -> Option<LogCid> {
         if text.len() != CID_TEXT_BYTES || text[0] != b'z' {
-            return Err(Error::CidText);
+            return None;
         }
         // 48 digits are a group of three and nine groups of five.
         let (first, rest) = text[1..].split_at(3);
@@ -95,20 +98,20 @@ impl LogCid {
             for character in group {
                 let digit = DIGITS[usize::from(*character)];
                 if digit == 255 {
-                    return Err(Error::CidText);
+                    return None;
                 }
                 value = value * 58 + u64::from(digit);
                 scale *= 58;
             }
             if multiply_add(&mut words, scale, value) != 0 {
-                return Err(Error::CidText);
+                return None;
             }
         }
         let mut bytes = [0; 36];
         for (chunk, word) in bytes.chunks_exact_mut(4).zip(words) {
             chunk.copy_from_slice(&word.to_be_bytes());
         }
-        LogCid::from_bytes(&bytes)
+        bytes.strip_prefix(&PREFIX)?.try_into().ok().map(LogCid)
     }
 }
 
@@ -211,13 +214,16 @@ mod tests {
             "z",
             &good[1..],
             &good[..48],
-            &raw,
             &upper,
             &long,
             &over,
-            "QmYwAPJzv5CZsnA625s3Xf2nemtYgPpHdWEz79ojWnPbdG",
+            // The same address, but not as a log writes it.
+            &Cid::from(LogCid::of(b"block")).to_string(),
         ] {
             assert_eq!(text.parse::<LogCid>(), Err(Error::CidText), "{text}");
+        }
+        for text in [&raw, "QmYwAPJzv5CZsnA625s3Xf2nemtYgPpHdWEz79ojWnPbdG"] {
+            assert_eq!(text.parse::<LogCid>(), Err(Error::CidForeign), "{text}");
         }
     }
 }

@@ -8,7 +8,7 @@ use crate::limits::{
     CLOCK_TICKS_MAX, ENTRY_BYTES_MAX, IDENTITY_BYTES_MAX, SYNC_CELLS_MAX, SYNC_CHILD_CELLS_MAX,
     SYNC_ENTRIES_MAX, SYNC_IDS_MAX, SYNC_REPLY_BYTES_MAX, SYNC_REQUEST_BYTES_MAX, SYNC_SPANS_MAX,
 };
-use crate::{Address, Error, LogCid};
+use crate::{Address, Error, LogCid, varint};
 
 const OPEN: u8 = 1;
 const CHILDREN: u8 = 2;
@@ -35,16 +35,16 @@ impl Request {
         let mut out = vec![sort];
         out.extend_from_slice(self.log.manifest().digest());
         match &self.ask {
-            Ask::Open { version } => put_varint(&mut out, *version),
+            Ask::Open { version } => varint::put(&mut out, *version),
             Ask::Children(cells) => {
-                put_varint(&mut out, cells.len() as u64);
+                varint::put(&mut out, cells.len() as u64);
                 for cell in cells {
                     out.push(cell.level());
-                    put_varint(&mut out, cell.index());
+                    varint::put(&mut out, cell.index());
                 }
             }
             Ask::Ids { spans, after } => {
-                put_varint(&mut out, spans.len() as u64);
+                varint::put(&mut out, spans.len() as u64);
                 let mut end = 0;
                 for span in spans {
                     end = put_span(&mut out, *span, end);
@@ -56,7 +56,7 @@ impl Request {
                 put_after(&mut out, after.as_ref());
             }
             Ask::Blocks(cids) => {
-                put_varint(&mut out, cids.len() as u64);
+                varint::put(&mut out, cids.len() as u64);
                 for cid in cids {
                     out.extend_from_slice(cid.digest());
                 }
@@ -111,7 +111,7 @@ impl Reply {
         match self {
             Reply::Root { newest, summary } => {
                 let mut out = vec![ROOT];
-                put_varint(&mut out, newest.unwrap_or(0));
+                varint::put(&mut out, newest.unwrap_or(0));
                 if newest.is_some() {
                     put_summary(&mut out, summary);
                 }
@@ -119,9 +119,9 @@ impl Reply {
             }
             Reply::Children(cells) => {
                 let mut out = vec![CHILDREN_OF];
-                put_varint(&mut out, cells.len() as u64);
+                varint::put(&mut out, cells.len() as u64);
                 for children in cells {
-                    put_varint(&mut out, children.len() as u64);
+                    varint::put(&mut out, children.len() as u64);
                     for (slot, summary) in children {
                         out.push(*slot);
                         put_summary(&mut out, summary);
@@ -131,10 +131,10 @@ impl Reply {
             }
             Reply::Ids { ids, more } => {
                 let mut out = vec![IDS_IN];
-                put_varint(&mut out, ids.len() as u64);
+                varint::put(&mut out, ids.len() as u64);
                 let mut before = 0;
                 for id in ids {
-                    put_varint(&mut out, id.time.wrapping_sub(before));
+                    varint::put(&mut out, id.time.wrapping_sub(before));
                     out.extend_from_slice(id.cid.digest());
                     before = id.time;
                 }
@@ -146,9 +146,9 @@ impl Reply {
                 let mut out = Vec::with_capacity(bytes + 8);
                 out.push(BLOCKS_OF);
                 for blocks in [entries, identities] {
-                    put_varint(&mut out, blocks.len() as u64);
+                    varint::put(&mut out, blocks.len() as u64);
                     for block in blocks {
-                        put_varint(&mut out, block.len() as u64);
+                        varint::put(&mut out, block.len() as u64);
                         out.extend_from_slice(block);
                     }
                 }
@@ -210,31 +210,23 @@ impl Declined {
     }
 }
 
-fn put_varint(out: &mut Vec<u8>, mut n: u64) {
-    while n >= 0x80 {
-        out.push(n as u8 | 0x80);
-        n >>= 7;
-    }
-    out.push(n as u8);
-}
-
 /// Writes a range as seen from the end of the one before, and gives its own end.
 fn put_span(out: &mut Vec<u8>, span: Span, end: u64) -> u64 {
-    put_varint(out, span.from.wrapping_sub(end));
-    put_varint(out, span.until.wrapping_sub(span.from));
+    varint::put(out, span.from.wrapping_sub(end));
+    varint::put(out, span.until.wrapping_sub(span.from));
     span.until
 }
 
 fn put_after(out: &mut Vec<u8>, after: Option<&Id>) {
     out.push(u8::from(after.is_some()));
     if let Some(id) = after {
-        put_varint(out, id.time);
+        varint::put(out, id.time);
         out.extend_from_slice(id.cid.digest());
     }
 }
 
 fn put_summary(out: &mut Vec<u8>, summary: &Summary) {
-    put_varint(out, summary.count);
+    varint::put(out, summary.count);
     out.extend_from_slice(&summary.hash);
 }
 
@@ -257,19 +249,7 @@ impl<'a> Bytes<'a> {
     }
 
     fn varint(&mut self) -> Result<u64, Error> {
-        let mut n = 0u64;
-        for shift in (0..u64::BITS).step_by(7) {
-            let byte = self.byte()?;
-            let bits = u64::from(byte & 0x7f);
-            if bits.leading_zeros() < shift {
-                return Err(Error::SyncMessage("a number has more than 64 bits"));
-            }
-            n |= bits << shift;
-            if byte < 0x80 {
-                return if byte == 0 && shift > 0 { Err(Error::NotMinimal) } else { Ok(n) };
-            }
-        }
-        Err(Error::SyncMessage("a number has more than 64 bits"))
+        varint::take(&mut self.0)
     }
 
     fn number(&mut self, min: usize, max: usize, what: &'static str) -> Result<usize, Error> {
