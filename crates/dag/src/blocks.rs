@@ -1,6 +1,6 @@
-//! Where blocks are. Storage implements it, the swarm serves peers from it.
+//! Where blocks are, whatever is in them.
 
-use crate::LogCid;
+use crate::Cid;
 
 /// A place that holds blocks by their addresses.
 ///
@@ -13,11 +13,11 @@ pub trait Blocks {
     ///
     /// # Errors
     /// If the place cannot be read. A block that is merely absent is no error.
-    fn get(&self, cid: &LogCid) -> Result<Option<Vec<u8>>, Self::Error>;
+    fn get(&self, cid: &Cid) -> Result<Option<Vec<u8>>, Self::Error>;
 
     /// Whether a block is held.
     ///
     /// # Errors
     /// If the place cannot be read.
-    fn has(&self, cid: &LogCid) -> Result<bool, Self::Error>;
+    fn has(&self, cid: &Cid) -> Result<bool, Self::Error>;
 }

@@ -34,7 +34,7 @@ pub use error::{Error, Kind};
 pub use logs::{LogReceiver, LogRecord, LogSender, log_channel};
 pub use new_store::NewAccess;
 pub use node::{NetworkConfig, Node, NodeConfig, NodeId, PeerInfo, Readiness, StoreInfo};
-pub use optimusdb_dag::{Address, Blocks, LogCid, StoreKind};
+pub use optimusdb_dag::{Address, Blocks, Cid, LogCid, StoreKind};
 pub use query::{Consistency, Criteria, Fields, Query, SortOrder, Strategy};
 pub use receive::Joined;
 pub use upload::{ToscaReceipt, ToscaUpload};

@@ -41,7 +41,7 @@ pub(crate) fn join<E: std::fmt::Display>(
         match step {
             Step::Fetch { cid } => {
                 let block = source
-                    .get(&cid)
+                    .get(&cid.into())
                     .map_err(|e| Error::Unavailable(format!("block {cid}: {e}")))?;
                 steps.extend(match block {
                     Some(block) => join.on_block(&replica, cid, &block),

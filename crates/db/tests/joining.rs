@@ -3,22 +3,22 @@
 
 mod support;
 
-use optimusdb_db::{Blocks, Error, LogCid, Node};
+use optimusdb_db::{Blocks, Cid, Error, LogCid, Node};
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use support::{config, find, heads, join};
 
 /// The blocks of a node, copied out, with some left away.
-struct Copied(HashMap<LogCid, Vec<u8>>);
+struct Copied(HashMap<Cid, Vec<u8>>);
 
 impl Blocks for Copied {
     type Error = std::convert::Infallible;
 
-    fn get(&self, cid: &LogCid) -> Result<Option<Vec<u8>>, Self::Error> {
+    fn get(&self, cid: &Cid) -> Result<Option<Vec<u8>>, Self::Error> {
         Ok(self.0.get(cid).cloned())
     }
 
-    fn has(&self, cid: &LogCid) -> Result<bool, Self::Error> {
+    fn has(&self, cid: &Cid) -> Result<bool, Self::Error> {
         Ok(self.0.contains_key(cid))
     }
 }
@@ -67,9 +67,9 @@ async fn a_missing_block_holds_back_its_descendants_alone() {
     }
     let mut copied = HashMap::new();
     for cid in &chain {
-        copied.insert(*cid, a.block(*cid).await.unwrap().unwrap());
+        copied.insert(Cid::from(*cid), a.block(*cid).await.unwrap().unwrap());
     }
-    copied.remove(&chain[1]);
+    copied.remove(&Cid::from(chain[1]));
     let known = a.block(chain[0]).await.unwrap().unwrap();
     assert_eq!(LogCid::of(&known), chain[0]);
     // The identity is missing as well, so nothing can be verified: all is refused, nothing stored.

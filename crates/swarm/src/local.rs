@@ -8,19 +8,18 @@ use std::future::Future;
 use std::pin::Pin;
 
 use libp2p_identity::PeerId;
-use optimusdb_dag::{Address, LogCid};
+use optimusdb_dag::{Address, Cid};
 
 /// A future on the heap, so that [`Local`] can be a trait object.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// What peers may ask of this node.
 pub trait Local: Send + Sync + 'static {
-    /// The block with this address, if it is kept here: an entry, an identity, a manifest or an
-    /// access controller.
-    fn block(&self, cid: LogCid) -> BoxFuture<'_, Option<Vec<u8>>>;
+    /// The block with this address, if it is kept here, of whatever codec. Its bytes hash to it.
+    fn block(&self, cid: Cid) -> BoxFuture<'_, Option<Vec<u8>>>;
 
     /// Whether [`Local::block`] would have it.
-    fn has(&self, cid: LogCid) -> BoxFuture<'_, bool>;
+    fn has(&self, cid: Cid) -> BoxFuture<'_, bool>;
 
     /// The blocks of the heads of a log, newest first. Empty if the log is not known.
     fn heads(&self, log: Address) -> BoxFuture<'_, Vec<Vec<u8>>>;

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use libp2p::{Multiaddr, PeerId, relay};
-use optimusdb_dag::{Address, LogCid};
+use optimusdb_dag::{Address, Cid};
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
@@ -137,13 +137,17 @@ impl Swarm {
     ///
     /// # Errors
     /// [`FetchError`]: nobody has it, it did not come in time, or the host has stopped.
-    pub async fn fetch(&self, cid: LogCid, candidates: Vec<PeerId>) -> Result<Vec<u8>, FetchError> {
+    pub async fn fetch(
+        &self,
+        cid: impl Into<Cid>,
+        candidates: Vec<PeerId>,
+    ) -> Result<Vec<u8>, FetchError> {
         self.inner.bitswap.fetch(cid, candidates).await
     }
 
     /// Blocks are here that were not before: peers that asked for them and still wait are served.
     /// Never waits, and costs nothing while no peer waits.
-    pub fn stored(&self, cids: &[LogCid]) {
+    pub fn stored(&self, cids: &[impl Clone + Into<Cid>]) {
         self.inner.bitswap.stored(cids);
     }
 

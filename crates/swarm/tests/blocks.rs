@@ -9,7 +9,7 @@ use support::{Node, node};
 
 fn keep(node: &Node, block: &[u8]) -> LogCid {
     let cid = LogCid::of(block);
-    node.kept.blocks.lock().unwrap().insert(cid, block.to_vec());
+    node.kept.blocks.lock().unwrap().insert(cid.into(), block.to_vec());
     cid
 }
 

@@ -4,7 +4,7 @@
 
 use crate::limits::{HANDED_OUT_READS_MAX, HEADS_SENT_MAX, READ_MS_MAX};
 use optimusdb_dag::sync;
-use optimusdb_dag::{Address, LogCid};
+use optimusdb_dag::{Address, Cid, LogCid};
 use optimusdb_storage::{Readers, Scope, StoreRow, View};
 use optimusdb_swarm::{BoxFuture, Local, PeerId};
 use std::collections::HashMap;
@@ -71,26 +71,28 @@ impl Handout {
     }
 }
 
-/// A block that may be handed out: not an entry of a store that is this node's own.
+/// A block that may be handed out: not an entry of a store that is this node's own. No blocks but
+/// those of logs are kept.
 fn block_of(
     view: View<'_>,
     stores: &SharedStores,
-    cid: &LogCid,
+    cid: &Cid,
 ) -> Result<Option<Vec<u8>>, optimusdb_storage::Error> {
-    match view.entry(cid)? {
+    let Ok(cid) = LogCid::try_from(cid) else { return Ok(None) };
+    match view.entry(&cid)? {
         Some(entry) if stores.has(entry.log()) => Ok(Some(entry.block().to_vec())),
         Some(_) => Ok(None),
-        None => view.block(cid),
+        None => view.block(&cid),
     }
 }
 
 impl Local for Handout {
-    fn block(&self, cid: LogCid) -> BoxFuture<'_, Option<Vec<u8>>> {
+    fn block(&self, cid: Cid) -> BoxFuture<'_, Option<Vec<u8>>> {
         let read = self.read(move |view, stores| block_of(view, stores, &cid));
         Box::pin(async move { read.await.flatten() })
     }
 
-    fn has(&self, cid: LogCid) -> BoxFuture<'_, bool> {
+    fn has(&self, cid: Cid) -> BoxFuture<'_, bool> {
         let read = self.read(move |view, stores| Ok(block_of(view, stores, &cid)?.is_some()));
         Box::pin(async move { read.await.unwrap_or(false) })
     }

@@ -7,7 +7,7 @@
     reason = "each test takes what it needs"
 )]
 
-use optimusdb_db::{Blocks, Documents, Error, LogCid, Node, NodeConfig, Query};
+use optimusdb_db::{Blocks, Cid, Documents, Error, LogCid, Node, NodeConfig, Query};
 use serde_json::{Value, json};
 use std::path::Path;
 use std::time::Duration;
@@ -46,11 +46,14 @@ pub struct Live(Node, tokio::runtime::Handle);
 impl Blocks for Live {
     type Error = Error;
 
-    fn get(&self, cid: &LogCid) -> Result<Option<Vec<u8>>, Error> {
-        self.1.block_on(self.0.block(*cid))
+    fn get(&self, cid: &Cid) -> Result<Option<Vec<u8>>, Error> {
+        match LogCid::try_from(cid) {
+            Ok(cid) => self.1.block_on(self.0.block(cid)),
+            Err(_) => Ok(None),
+        }
     }
 
-    fn has(&self, cid: &LogCid) -> Result<bool, Error> {
+    fn has(&self, cid: &Cid) -> Result<bool, Error> {
         Ok(self.get(cid)?.is_some())
     }
 }

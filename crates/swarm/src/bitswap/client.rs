@@ -12,7 +12,7 @@
 use std::collections::BTreeMap;
 
 use libp2p::PeerId;
-use optimusdb_dag::LogCid;
+use optimusdb_dag::Cid;
 
 use super::FetchError;
 use super::limits::{
@@ -27,9 +27,9 @@ use super::window::Window;
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Act {
     /// Tell the peer.
-    Send(PeerId, LogCid, Line),
+    Send(PeerId, Cid, Line),
     /// The fetch is over.
-    Done(LogCid, Result<Vec<u8>, FetchError>),
+    Done(Cid, Result<Vec<u8>, FetchError>),
 }
 
 /// What became of a question.
@@ -77,7 +77,7 @@ impl Fetch {
 /// The asking side of bitswap.
 pub(super) struct Client {
     // Both ordered, so that the same history asks the same peers.
-    fetches: BTreeMap<LogCid, Fetch>,
+    fetches: BTreeMap<Cid, Fetch>,
     peers: BTreeMap<PeerId, Window>,
     acts: Vec<Act>,
     /// Peers whose window may have a place for a fetch that waits.
@@ -116,22 +116,22 @@ impl Client {
         for (cid, fetch) in &mut self.fetches {
             if fetch.was_asked(&peer) {
                 fetch.questions.retain(|question| question.peer != peer);
-                moved.push(*cid);
+                moved.push(cid.clone());
             }
         }
         for cid in moved {
             if let Some(fetch) = self.fetches.get_mut(&cid) {
                 fetch.parked = fetch.parked.filter(|at| *at != peer);
                 fetch.candidates.retain(|candidate| *candidate != peer);
-                self.advance(now, cid);
+                self.advance(now, &cid);
             }
         }
         self.settle(now);
     }
 
     /// Begins a fetch, or adds candidates to the one under way.
-    pub(super) fn fetch(&mut self, now: u64, cid: LogCid, candidates: &[PeerId]) {
-        let fetch = self.fetches.entry(cid).or_insert_with(|| Fetch {
+    pub(super) fn fetch(&mut self, now: u64, cid: Cid, candidates: &[PeerId]) {
+        let fetch = self.fetches.entry(cid.clone()).or_insert_with(|| Fetch {
             candidates: Vec::new(),
             questions: Vec::new(),
             created: now,
@@ -143,24 +143,24 @@ impl Client {
                 fetch.candidates.push(*candidate);
             }
         }
-        self.advance(now, cid);
+        self.advance(now, &cid);
         self.settle(now);
     }
 
     /// Nobody waits for the block any more.
-    pub(super) fn abandon(&mut self, now: u64, cid: LogCid) {
+    pub(super) fn abandon(&mut self, now: u64, cid: &Cid) {
         self.end(cid, None);
         self.settle(now);
     }
 
     /// A block came. Its address was computed from its bytes.
-    pub(super) fn on_block(&mut self, now: u64, peer: PeerId, cid: LogCid, block: Vec<u8>) {
+    pub(super) fn on_block(&mut self, now: u64, peer: PeerId, cid: Cid, block: Vec<u8>) {
         if let Some(window) = self.peers.get_mut(&peer) {
             window.heard(now, block.len());
         }
         if self.fetches.contains_key(&cid) {
-            self.acts.push(Act::Done(cid, Ok(block)));
-            self.end(cid, Some(peer));
+            self.acts.push(Act::Done(cid.clone(), Ok(block)));
+            self.end(&cid, Some(peer));
         } else {
             self.unwanted_blocks += 1;
         }
@@ -168,8 +168,8 @@ impl Client {
     }
 
     /// A peer says whether it has a block.
-    pub(super) fn on_presence(&mut self, now: u64, peer: PeerId, cid: LogCid, have: bool) {
-        let Some(question) = self.fetches.get_mut(&cid).and_then(|fetch| fetch.question(&peer))
+    pub(super) fn on_presence(&mut self, now: u64, peer: PeerId, cid: &Cid, have: bool) {
+        let Some(question) = self.fetches.get_mut(cid).and_then(|fetch| fetch.question(&peer))
         else {
             return;
         };
@@ -198,13 +198,13 @@ impl Client {
             if question.state == State::Waiting {
                 window.release(question.ask);
                 question.state = if mute { State::No } else { State::Late };
-                moved.push(*cid);
+                moved.push(cid.clone());
             }
         }
         for cid in moved {
             if let Some(fetch) = self.fetches.get_mut(&cid) {
                 fetch.parked = fetch.parked.filter(|at| *at != peer);
-                self.advance(now, cid);
+                self.advance(now, &cid);
             }
         }
         self.settle(now);
@@ -212,9 +212,9 @@ impl Client {
 
     /// Looks at the clocks.
     pub(super) fn on_tick(&mut self, now: u64) {
-        let cids: Vec<LogCid> = self.fetches.keys().copied().collect();
+        let cids: Vec<Cid> = self.fetches.keys().cloned().collect();
         for cid in cids {
-            self.advance(now, cid);
+            self.advance(now, &cid);
         }
         self.settle(now);
     }
@@ -230,7 +230,7 @@ impl Client {
                     && fetch.parked == Some(peer)
                 {
                     fetch.parked = None;
-                    self.advance(now, cid);
+                    self.advance(now, &cid);
                 }
             }
         }
@@ -244,48 +244,48 @@ impl Client {
     }
 
     /// Ends a fetch and tells everybody who was asked, save the peer that sent the block.
-    fn end(&mut self, cid: LogCid, sender: Option<PeerId>) {
-        let Some(fetch) = self.fetches.remove(&cid) else { return };
+    fn end(&mut self, cid: &Cid, sender: Option<PeerId>) {
+        let Some(fetch) = self.fetches.remove(cid) else { return };
         for question in fetch.questions {
             if question.state == State::Waiting {
                 self.release(question.peer, question.ask);
             }
             // Also after a no: others keep the want, and would send the block when they get it.
             if Some(question.peer) != sender {
-                self.acts.push(Act::Send(question.peer, cid, Line::Cancel));
+                self.acts.push(Act::Send(question.peer, cid.clone(), Line::Cancel));
             }
         }
     }
 
     /// Takes a fetch as far as it goes now.
-    fn advance(&mut self, now: u64, cid: LogCid) {
-        let Some(fetch) = self.fetches.get(&cid) else { return };
+    fn advance(&mut self, now: u64, cid: &Cid) {
+        let Some(fetch) = self.fetches.get(cid) else { return };
         let over = now >= fetch.created + FETCH_LIFE_MS
             || fetch.first_asked.is_some_and(|asked| now >= asked + FETCH_TIMEOUT_MS);
         if over {
-            self.acts.push(Act::Done(cid, Err(FetchError::TimedOut)));
+            self.acts.push(Act::Done(cid.clone(), Err(FetchError::TimedOut)));
             return self.end(cid, None);
         }
         self.give_up_silent(now, cid);
-        let Some(fetch) = self.fetches.get(&cid) else { return };
+        let Some(fetch) = self.fetches.get(cid) else { return };
         if fetch.parked.is_some() {
             return;
         }
         self.ask_for_block(now, cid);
         self.ask_for_presence(now, cid);
-        let Some(fetch) = self.fetches.get(&cid) else { return };
+        let Some(fetch) = self.fetches.get(cid) else { return };
         let open = |question: &Question| matches!(question.state, State::Waiting | State::Has);
         if fetch.parked.is_none() && !fetch.questions.iter().any(open) {
             let late = fetch.questions.iter().any(|question| question.state == State::Late);
             let why = if late { FetchError::TimedOut } else { FetchError::NotFound };
-            self.acts.push(Act::Done(cid, Err(why)));
+            self.acts.push(Act::Done(cid.clone(), Err(why)));
             self.end(cid, None);
         }
     }
 
     /// Questions to peers that have been silent for too long are late.
-    fn give_up_silent(&mut self, now: u64, cid: LogCid) {
-        let Some(fetch) = self.fetches.get_mut(&cid) else { return };
+    fn give_up_silent(&mut self, now: u64, cid: &Cid) {
+        let Some(fetch) = self.fetches.get_mut(cid) else { return };
         for question in &mut fetch.questions {
             let Some(window) = self.peers.get_mut(&question.peer) else { continue };
             if question.state == State::Waiting
@@ -300,9 +300,9 @@ impl Client {
     }
 
     /// Asks for the block until as many peers as should be are working on it.
-    fn ask_for_block(&mut self, now: u64, cid: LogCid) {
+    fn ask_for_block(&mut self, now: u64, cid: &Cid) {
         loop {
-            let Some(fetch) = self.fetches.get(&cid) else { return };
+            let Some(fetch) = self.fetches.get(cid) else { return };
             let working = fetch.count(Ask::Block, State::Waiting);
             let hedged = self.longest_silence(now, fetch) >= HEDGE_MS;
             let wanted = match self.has_candidate(fetch) {
@@ -325,9 +325,9 @@ impl Client {
     }
 
     /// Asks others whether they have the block, if there is reason to look around.
-    fn ask_for_presence(&mut self, now: u64, cid: LogCid) {
+    fn ask_for_presence(&mut self, now: u64, cid: &Cid) {
         loop {
-            let Some(fetch) = self.fetches.get(&cid) else { return };
+            let Some(fetch) = self.fetches.get(cid) else { return };
             let hedged = self.longest_silence(now, fetch) >= HEDGE_MS;
             let asked = fetch.count(Ask::Have, State::Waiting);
             let known = fetch.count(Ask::Have, State::Has);
@@ -411,16 +411,16 @@ impl Client {
         }
     }
 
-    fn park(&mut self, cid: LogCid, peer: PeerId) {
-        if let (Some(fetch), Some(window)) = (self.fetches.get_mut(&cid), self.peers.get_mut(&peer))
+    fn park(&mut self, cid: &Cid, peer: PeerId) {
+        if let (Some(fetch), Some(window)) = (self.fetches.get_mut(cid), self.peers.get_mut(&peer))
         {
             fetch.parked = Some(peer);
-            window.park(cid);
+            window.park(cid.clone());
         }
     }
 
-    fn ask(&mut self, now: u64, cid: LogCid, peer: PeerId, ask: Ask) {
-        let (Some(fetch), Some(window)) = (self.fetches.get_mut(&cid), self.peers.get_mut(&peer))
+    fn ask(&mut self, now: u64, cid: &Cid, peer: PeerId, ask: Ask) {
+        let (Some(fetch), Some(window)) = (self.fetches.get_mut(cid), self.peers.get_mut(&peer))
         else {
             return;
         };
@@ -431,7 +431,7 @@ impl Client {
             Some(earlier) => *earlier = question,
             None => fetch.questions.push(question),
         }
-        self.acts.push(Act::Send(peer, cid, Line::Want(ask)));
+        self.acts.push(Act::Send(peer, cid.clone(), Line::Want(ask)));
     }
 }
 

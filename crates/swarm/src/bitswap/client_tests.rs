@@ -2,6 +2,7 @@
 
 use super::super::limits::{WINDOW_BLOCKS_MAX, WINDOW_BLOCKS_MIN, WINDOW_BYTES_MAX};
 use super::*;
+use optimusdb_dag::LogCid;
 
 struct World {
     client: Client,
@@ -13,8 +14,8 @@ fn block(number: u32) -> Vec<u8> {
     number.to_be_bytes().to_vec()
 }
 
-fn cid(number: u32) -> LogCid {
-    LogCid::of(&block(number))
+fn cid(number: u32) -> Cid {
+    LogCid::of(&block(number)).into()
 }
 
 fn want(peer: PeerId, number: u32) -> Act {
@@ -58,7 +59,7 @@ impl World {
     }
 
     fn presence(&mut self, peer: usize, number: u32, have: bool) -> Vec<Act> {
-        self.client.on_presence(self.now, self.peers[peer], cid(number), have);
+        self.client.on_presence(self.now, self.peers[peer], &cid(number), have);
         self.client.take_acts()
     }
 
@@ -215,7 +216,7 @@ fn the_window_bounds_what_a_peer_is_asked_for() {
     let no = world.presence(0, 1, false);
     assert_eq!(no, [failed(1, FetchError::NotFound), cancel(a, 1), want(a, count + 1)]);
     assert_eq!(world.fetch(count + 2, &[0]), []);
-    world.client.abandon(world.now, cid(2));
+    world.client.abandon(world.now, &cid(2));
     assert_eq!(world.client.take_acts(), [cancel(a, 2), want(a, count + 2)]);
     // Who waits when the peer goes is told.
     world.fetch(count + 3, &[0]);
@@ -287,7 +288,7 @@ fn a_second_caller_shares_the_fetch_and_brings_its_candidates() {
     assert_eq!(world.fetch(1, &[0]), [want(a, 1)]);
     assert_eq!(world.fetch(1, &[1]), []);
     assert_eq!(world.presence(0, 1, false), [want(b, 1)]);
-    world.client.abandon(world.now, cid(1));
+    world.client.abandon(world.now, &cid(1));
     assert_eq!(world.client.take_acts(), [cancel(a, 1), cancel(b, 1)]);
     assert_eq!(world.block(1, 1), []);
 }

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use libp2p::futures::StreamExt;
 use libp2p::{PeerId, Stream};
-use optimusdb_dag::LogCid;
+use optimusdb_dag::Cid;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::task::AbortHandle;
 use tokio::time::MissedTickBehavior;
@@ -35,15 +35,15 @@ type Reply = oneshot::Sender<Result<Vec<u8>, FetchError>>;
 
 /// What this node asks of bitswap.
 pub(super) enum Command {
-    Fetch { cid: LogCid, candidates: Vec<PeerId>, reply: Reply },
-    Stored(Vec<LogCid>),
+    Fetch { cid: Cid, candidates: Vec<PeerId>, reply: Reply },
+    Stored(Vec<Cid>),
 }
 
 /// What the tasks of the engine report.
 enum Event {
     Received(PeerId, Received, Share),
     Sent(PeerId, Sent),
-    Read(PeerId, Vec<(LogCid, Want, Found)>),
+    Read(PeerId, Vec<(Cid, Want, Found)>),
 }
 
 /// A peer that can be spoken to.
@@ -74,7 +74,7 @@ pub(super) struct Engine {
     reading: Arc<Semaphore>,
     client: Client,
     server: Server,
-    callers: HashMap<LogCid, Vec<Reply>>,
+    callers: HashMap<Cid, Vec<Reply>>,
     lines: HashMap<PeerId, Line>,
     /// Peers whose outbox may have something.
     dirty: HashSet<PeerId>,
@@ -196,7 +196,7 @@ impl Engine {
         self.take_changes();
         match command {
             Command::Fetch { cid, candidates, reply } => {
-                self.callers.entry(cid).or_default().push(reply);
+                self.callers.entry(cid.clone()).or_default().push(reply);
                 self.client.fetch(self.now(), cid, &candidates);
             }
             Command::Stored(cids) => cids.into_iter().for_each(|cid| self.server.arrived(cid)),
@@ -243,13 +243,13 @@ impl Engine {
                 let Some(line) = self.lines.get_mut(&peer) else { return };
                 for answer in answers {
                     match answer {
-                        Answer::Block(block) => {
+                        Answer::Block(cid, block) => {
                             count(&self.shared.counters.blocks_sent, 1);
                             count(&self.shared.counters.bytes_sent, block.len() as u64);
-                            line.outbox.block(block);
+                            line.outbox.block(cid.prefix(), block);
                         }
                         Answer::Presence(cid, have) => {
-                            line.outbox.presence(cid.to_bytes().to_vec(), have);
+                            line.outbox.presence(cid.to_bytes(), have);
                         }
                     }
                 }
@@ -272,7 +272,7 @@ impl Engine {
         for (cid, want) in received.lines {
             match want {
                 Some(want) => self.server.want(now, peer, cid, want),
-                None => self.server.cancel(peer, cid),
+                None => self.server.cancel(peer, &cid),
             }
         }
         count(&self.shared.counters.blocks_unwanted, received.foreign_blocks);
@@ -280,7 +280,7 @@ impl Engine {
             self.client.on_block(now, peer, cid, block);
         }
         for (cid, have) in received.presences {
-            self.client.on_presence(now, peer, cid, have);
+            self.client.on_presence(now, peer, &cid, have);
         }
     }
 
@@ -305,12 +305,12 @@ impl Engine {
         for (cid, callers) in &mut self.callers {
             callers.retain(|caller| !caller.is_closed());
             if callers.is_empty() {
-                abandoned.push(*cid);
+                abandoned.push(cid.clone());
             }
         }
         for cid in abandoned {
             self.callers.remove(&cid);
-            self.client.abandon(now, cid);
+            self.client.abandon(now, &cid);
         }
         self.client.on_tick(now);
         self.server.on_tick(now);
@@ -326,7 +326,7 @@ impl Engine {
                         self.dirty.insert(peer);
                     }
                 }
-                Act::Done(cid, result) => self.answer(cid, result),
+                Act::Done(cid, result) => self.answer(&cid, result),
             }
         }
         let now = self.now();
@@ -350,9 +350,9 @@ impl Engine {
         self.shared.peers_wait.store(self.server.waits_for_blocks(), Ordering::Release);
     }
 
-    fn answer(&mut self, cid: LogCid, result: Result<Vec<u8>, FetchError>) {
+    fn answer(&mut self, cid: &Cid, result: Result<Vec<u8>, FetchError>) {
         count(&self.shared.counters.blocks_received, u64::from(result.is_ok()));
-        let mut callers = self.callers.remove(&cid).unwrap_or_default();
+        let mut callers = self.callers.remove(cid).unwrap_or_default();
         // The last one gets the bytes themselves. Who has gone does not matter.
         let last = callers.pop();
         for caller in callers {
@@ -373,9 +373,9 @@ async fn look_up(local: Arc<dyn Local>, read: Read, events: mpsc::Sender<Event>)
             Found::Unread
         } else {
             match want.ask {
-                Ask::Have if local.has(cid).await => Found::Have,
+                Ask::Have if local.has(cid.clone()).await => Found::Have,
                 Ask::Have => Found::Missing,
-                Ask::Block => match local.block(cid).await {
+                Ask::Block => match local.block(cid.clone()).await {
                     Some(block) if block.len() <= BLOCK_BYTES_MAX => Found::Block(block),
                     _ => Found::Missing,
                 },

@@ -9,9 +9,6 @@ use super::limits::{
 };
 use super::wire::{Fields, Value, field_bytes, write_bytes, write_head, write_small, write_varint};
 
-/// Version 1, dag-cbor, sha2-256 of 32 bytes: a content address of this project without the hash.
-pub(crate) const DAG_CBOR_PREFIX: [u8; 4] = [0x01, 0x71, 0x12, 0x20];
-
 /// Why bytes are not a bitswap message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Error {
@@ -64,7 +61,7 @@ pub(crate) struct Entry<'a> {
     pub(crate) send_dont_have: bool,
 }
 
-/// A block: its content address without the hash, and its bytes.
+/// A block: its content address without the digest, and its bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Block<'a> {
     pub(crate) prefix: &'a [u8],

@@ -6,6 +6,9 @@ use proptest::prelude::*;
 use super::super::wire::{read_varint, write_bytes, write_head};
 use super::*;
 
+/// Version 1, dag-cbor, sha2-256 of 32 bytes: the address of a log's block without its digest.
+const DAG_CBOR_PREFIX: [u8; 4] = [0x01, 0x71, 0x12, 0x20];
+
 /// The message without its length.
 fn body(message: &Message<'_>) -> Vec<u8> {
     let framed = message.encode_framed();

@@ -6,8 +6,8 @@
 //! when somebody else), one answers (whose turn it is). One task, the engine, owns both; a task per
 //! stream reads, a task per peer writes, and no queue between them is unbounded.
 //!
-//! A block is taken only under the address computed from its bytes, so a wrong one is simply a
-//! block that nobody asked for.
+//! A block of any codec is exchanged, under each hash that can be computed here. It is taken only
+//! under the address computed from its bytes, so a wrong one is simply a block that nobody asked for.
 
 mod client;
 mod engine;
@@ -27,7 +27,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use libp2p::{PeerId, StreamProtocol};
-use optimusdb_dag::LogCid;
+use optimusdb_dag::{Cid, HashCode};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::time::timeout;
 
@@ -138,11 +138,19 @@ impl Bitswap {
     /// Gets a block from connected peers: from `candidates` first, best first, then from others.
     ///
     /// Its bytes hash to `cid`. Dropping the future ends the fetch, unless others wait for the same
-    /// block.
+    /// block. An address that holds its block asks nobody.
     ///
     /// # Errors
     /// [`FetchError`]: nobody has it, it did not come in time, or bitswap has ended.
-    pub async fn fetch(&self, cid: LogCid, candidates: Vec<PeerId>) -> Result<Vec<u8>, FetchError> {
+    pub async fn fetch(
+        &self,
+        cid: impl Into<Cid>,
+        candidates: Vec<PeerId>,
+    ) -> Result<Vec<u8>, FetchError> {
+        let cid = cid.into();
+        if cid.hash().code() == HashCode::Identity {
+            return Ok(cid.hash().digest().to_vec());
+        }
         let life = Duration::from_millis(FETCH_LIFE_MS);
         let turn = timeout(life, self.turns.acquire()).await.map_err(|_| FetchError::TimedOut)?;
         let _turn = turn.map_err(|_| FetchError::Closed)?;
@@ -155,13 +163,14 @@ impl Bitswap {
     /// Blocks are here that were not before: peers that still wait for them are served.
     ///
     /// Never waits. Costs nothing while no peer waits for anything.
-    pub fn stored(&self, cids: &[LogCid]) {
+    pub fn stored(&self, cids: &[impl Clone + Into<Cid>]) {
         if !self.shared.peers_wait.load(Ordering::Acquire) {
             return;
         }
         for part in cids.chunks(STORED_BLOCKS_MAX) {
             // When the engine is behind, these peers have to ask again.
-            let _ = self.commands.try_send(Command::Stored(part.to_vec()));
+            let part = part.iter().cloned().map(Into::into).collect();
+            let _ = self.commands.try_send(Command::Stored(part));
         }
     }
 

@@ -5,13 +5,13 @@
 
 use std::collections::VecDeque;
 
-use optimusdb_dag::LogCid;
+use optimusdb_dag::{Cid, Prefix};
 
 use super::limits::{
     MESSAGE_ENTRIES_MAX, MESSAGE_PACKED_BYTES_MAX, OUTBOX_BYTES_MAX, OUTBOX_ENTRIES_MAX,
     OUTBOX_PRESENCES_MAX,
 };
-use super::message::{Ask, Block, DAG_CBOR_PREFIX, Entry, Message, Presence};
+use super::message::{Ask, Block, Entry, Message, Presence};
 use super::turns::Turns;
 
 /// A want or the end of one.
@@ -25,7 +25,7 @@ pub(super) enum Line {
 pub(super) struct Outbox {
     lines: Turns<Line>,
     presences: VecDeque<(Vec<u8>, bool)>,
-    blocks: VecDeque<Vec<u8>>,
+    blocks: VecDeque<(Prefix, Vec<u8>)>,
     block_bytes: usize,
 }
 
@@ -40,7 +40,7 @@ impl Outbox {
     }
 
     /// A later line about a block takes the place of an earlier one.
-    pub(super) fn line(&mut self, cid: LogCid, line: Line) {
+    pub(super) fn line(&mut self, cid: Cid, line: Line) {
         if let Some(earlier) = self.lines.get_mut(&cid) {
             *earlier = line;
         } else if self.lines.len() < OUTBOX_ENTRIES_MAX {
@@ -52,9 +52,9 @@ impl Outbox {
         self.presences.push_back((cid, have));
     }
 
-    pub(super) fn block(&mut self, block: Vec<u8>) {
+    pub(super) fn block(&mut self, prefix: Prefix, block: Vec<u8>) {
         self.block_bytes += block.len();
-        self.blocks.push_back(block);
+        self.blocks.push_back((prefix, block));
     }
 
     /// Whether more may be read for the peer.
@@ -71,7 +71,7 @@ impl Outbox {
         if self.is_empty() {
             return None;
         }
-        let lines: Vec<([u8; 36], Line)> = std::iter::from_fn(|| self.lines.pop_front())
+        let lines: Vec<(Vec<u8>, Line)> = std::iter::from_fn(|| self.lines.pop_front())
             .take(MESSAGE_ENTRIES_MAX)
             .map(|(cid, line)| (cid.to_bytes(), line))
             .collect();
@@ -87,27 +87,28 @@ impl Outbox {
             presences.iter().map(|(cid, have)| Presence { cid, have: *have }).collect();
         bytes += presences.iter().map(Presence::field_bytes).sum::<usize>();
         let blocks = self.take_blocks(bytes);
-        let blocks = blocks.iter().map(|data| Block { prefix: &DAG_CBOR_PREFIX, data }).collect();
+        let blocks = blocks.iter().map(|(prefix, data)| Block { prefix, data }).collect();
         let message = Message { entries, presences, blocks, ..Message::default() };
         Some(message.encode_framed())
     }
 
     /// Blocks for a message that has `bytes` already: as many as fit, and one in any case.
-    fn take_blocks(&mut self, mut bytes: usize) -> Vec<Vec<u8>> {
+    fn take_blocks(&mut self, mut bytes: usize) -> Vec<(Vec<u8>, Vec<u8>)> {
         let mut taken = Vec::new();
-        while let Some(block) = self.blocks.front() {
-            bytes += Block { prefix: &DAG_CBOR_PREFIX, data: block }.field_bytes();
+        while let Some((prefix, data)) = self.blocks.front() {
+            let prefix = prefix.to_bytes();
+            bytes += Block { prefix: &prefix, data }.field_bytes();
             if bytes > MESSAGE_PACKED_BYTES_MAX && !taken.is_empty() {
                 break;
             }
-            self.block_bytes -= block.len();
-            taken.extend(self.blocks.pop_front());
+            self.block_bytes -= data.len();
+            taken.extend(self.blocks.pop_front().map(|(_, data)| (prefix, data)));
         }
         taken
     }
 }
 
-fn entry(cid: &[u8; 36], line: Line) -> Entry<'_> {
+fn entry(cid: &[u8], line: Line) -> Entry<'_> {
     let (cancel, ask) = match line {
         Line::Want(ask) => (false, ask),
         Line::Cancel => (true, Ask::Block),
@@ -117,12 +118,14 @@ fn entry(cid: &[u8; 36], line: Line) -> Entry<'_> {
 
 #[cfg(test)]
 mod tests {
+    use optimusdb_dag::LogCid;
+
     use super::super::limits::{BLOCK_BYTES_MAX, CID_BYTES_MAX, MESSAGE_OUT_BYTES_MAX};
     use super::super::wire::read_varint;
     use super::*;
 
-    fn cid(number: u32) -> LogCid {
-        LogCid::of(&number.to_be_bytes())
+    fn cid(number: u32) -> Cid {
+        LogCid::of(&number.to_be_bytes()).into()
     }
 
     fn next(outbox: &mut Outbox) -> Option<Vec<u8>> {
@@ -154,7 +157,7 @@ mod tests {
         for number in 0..OUTBOX_ENTRIES_MAX as u32 + 1 {
             outbox.line(cid(number), Line::Want(Ask::Block));
         }
-        (0..3).for_each(|_| outbox.block(vec![0; MESSAGE_PACKED_BYTES_MAX / 2]));
+        (0..3).for_each(|_| outbox.block(cid(0).prefix(), vec![0; MESSAGE_PACKED_BYTES_MAX / 2]));
         let mut seen = (0, Vec::new());
         while let Some(body) = next(&mut outbox) {
             let message = Message::decode(&body).unwrap();
@@ -173,8 +176,8 @@ mod tests {
             outbox.presence(vec![7; CID_BYTES_MAX], false);
         }
         assert!(outbox.has_room());
-        outbox.block(vec![0; BLOCK_BYTES_MAX]);
-        outbox.block(vec![0; BLOCK_BYTES_MAX]);
+        outbox.block(cid(0).prefix(), vec![0; BLOCK_BYTES_MAX]);
+        outbox.block(cid(0).prefix(), vec![0; BLOCK_BYTES_MAX]);
         assert!(!outbox.has_room());
         assert_eq!(Message::decode(&next(&mut outbox).unwrap()).unwrap().blocks.len(), 1);
         assert!(outbox.has_room());

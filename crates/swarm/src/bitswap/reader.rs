@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use libp2p::futures::{AsyncRead, AsyncReadExt};
-use optimusdb_dag::LogCid;
+use optimusdb_dag::{Cid, Prefix};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
@@ -15,7 +15,7 @@ use super::limits::{
     MESSAGE_BYTES_MAX, PEER_READING_KIB_MAX, PEER_STREAMS_MAX, READING_KIB_MAX, RECEIVE_TIMEOUT_MS,
     SMALL_MESSAGE_BYTES_MAX,
 };
-use super::message::{self, DAG_CBOR_PREFIX, Message};
+use super::message::{self, Message};
 use super::server::Want;
 use super::wire::read_varint;
 
@@ -27,16 +27,17 @@ const LENGTH_BYTES: usize = 4;
 pub(super) struct Received {
     pub(super) full: bool,
     pub(super) lines: Vec<WantLine>,
-    pub(super) blocks: Vec<(LogCid, Vec<u8>)>,
-    pub(super) presences: Vec<(LogCid, bool)>,
-    /// Addresses of blocks of other sorts, which this node does not keep, wanted with an answer.
+    pub(super) blocks: Vec<(Cid, Vec<u8>)>,
+    pub(super) presences: Vec<(Cid, bool)>,
+    /// Addresses that this node could not check a block with, and so never has one for, wanted with
+    /// an answer.
     pub(super) foreign_wants: Vec<Vec<u8>>,
-    /// Blocks of other sorts, which this node never asks for.
+    /// Blocks under a hash that cannot be computed here, or under none.
     pub(super) foreign_blocks: u64,
 }
 
 /// A want, or the end of one if `None`.
-pub(super) type WantLine = (LogCid, Option<Want>);
+pub(super) type WantLine = (Cid, Option<Want>);
 
 impl Received {
     pub(super) fn decode(bytes: &[u8]) -> Result<Received, message::Error> {
@@ -44,7 +45,7 @@ impl Received {
         let mut received = Received { full: message.full, ..Received::default() };
         for entry in &message.entries {
             let want = Want { ask: entry.ask, send_dont_have: entry.send_dont_have };
-            match LogCid::from_bytes(entry.cid) {
+            match Cid::from_bytes(entry.cid) {
                 Ok(cid) => received.lines.push((cid, (!entry.cancel).then_some(want))),
                 Err(_) if entry.send_dont_have && !entry.cancel => {
                     received.foreign_wants.push(entry.cid.to_vec());
@@ -53,14 +54,13 @@ impl Received {
             }
         }
         for block in &message.blocks {
-            if block.prefix == DAG_CBOR_PREFIX {
-                received.blocks.push((LogCid::of(block.data), block.data.to_vec()));
-            } else {
-                received.foreign_blocks += 1;
+            match Prefix::from_bytes(block.prefix).and_then(|prefix| prefix.address(block.data)) {
+                Ok(cid) => received.blocks.push((cid, block.data.to_vec())),
+                Err(_) => received.foreign_blocks += 1,
             }
         }
         for presence in &message.presences {
-            if let Ok(cid) = LogCid::from_bytes(presence.cid) {
+            if let Ok(cid) = Cid::from_bytes(presence.cid) {
                 received.presences.push((cid, presence.have));
             }
         }

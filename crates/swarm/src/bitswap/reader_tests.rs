@@ -5,6 +5,7 @@ use std::task::{Context, Poll};
 
 use libp2p::futures::AsyncRead;
 use libp2p::futures::io::Cursor;
+use optimusdb_dag::{Codec, HashCode, LogCid};
 
 use super::super::message::{Ask, Block, Entry, Presence};
 use super::super::wire::write_varint;
@@ -21,8 +22,10 @@ async fn read(bytes: Vec<u8>) -> Result<Option<Received>, ReadError> {
 
 #[tokio::test]
 async fn messages_follow_each_other() {
-    let cid = LogCid::of(b"block");
-    let raw_cid = [[1, 0x55, 0x12, 0x20].as_slice(), &[7; 32]].concat();
+    let cid = Cid::from(LogCid::of(b"block"));
+    // A file's block in version 0, and an address under SHA-1, which is not taken for a hash.
+    let file: Cid = "QmYwAPJzv5CZsnA625s3Xf2nemtYgPpHdWEz79ojWnPbdG".parse().unwrap();
+    let foreign = [[1, 0x55, 0x11, 0x14].as_slice(), &[7; 20]].concat();
     let entry = |cid, send_dont_have| Entry {
         cid,
         priority: 1,
@@ -30,35 +33,55 @@ async fn messages_follow_each_other() {
         ask: Ask::Have,
         send_dont_have,
     };
-    let cid_bytes = cid.to_bytes();
+    let (cid_bytes, file_bytes) = (cid.to_bytes(), file.to_bytes());
     let first = Message {
         full: true,
-        entries: vec![entry(&cid_bytes, true), entry(&raw_cid, true), entry(&raw_cid, false)],
+        entries: vec![
+            entry(&cid_bytes, true),
+            entry(&foreign, true),
+            entry(&foreign, false),
+            entry(&file_bytes, true),
+        ],
         ..Message::default()
     };
     let second = Message {
         entries: vec![Entry { cancel: true, ..entry(&cid_bytes, false) }],
-        blocks: vec![
-            Block { prefix: &DAG_CBOR_PREFIX, data: b"block" },
-            Block { prefix: &raw_cid[..4], data: b"raw" },
-        ],
         presences: vec![
             Presence { cid: &cid_bytes, have: false },
-            Presence { cid: &raw_cid, have: true },
+            Presence { cid: &foreign, have: true },
+            Presence { cid: &file_bytes, have: true },
         ],
         ..Message::default()
     };
     let mut stream = Cursor::new([first.encode_framed(), second.encode_framed()].concat());
     let want = Want { ask: Ask::Have, send_dont_have: true };
     let (read, _) = next_message(&mut stream, &allowance()).await.unwrap().unwrap();
-    assert_eq!((read.full, read.lines), (true, vec![(cid, Some(want))]));
-    assert_eq!(read.foreign_wants, [raw_cid]);
+    let wants = vec![(cid.clone(), Some(want)), (file.clone(), Some(want))];
+    assert_eq!((read.full, read.lines), (true, wants));
+    assert_eq!(read.foreign_wants, [foreign]);
     let (read, _) = next_message(&mut stream, &allowance()).await.unwrap().unwrap();
-    assert_eq!((read.full, read.lines), (false, vec![(cid, None)]));
-    assert_eq!(read.blocks, [(cid, b"block".to_vec())]);
-    assert_eq!(read.presences, [(cid, false)]);
-    assert_eq!(read.foreign_blocks, 1);
+    assert_eq!((read.full, read.lines), (false, vec![(cid.clone(), None)]));
+    assert_eq!(read.presences, [(cid, false), (file, true)]);
     assert!(next_message(&mut stream, &allowance()).await.unwrap().is_none());
+}
+
+#[test]
+fn a_block_stands_under_the_address_that_its_prefix_makes() {
+    let codec = Codec::new(0x300000).unwrap();
+    let hashes = [HashCode::Sha2_256, HashCode::Sha2_512, HashCode::Blake2b256, HashCode::Blake3];
+    let cids = hashes.map(|hash| Cid::of(codec, hash, b"block").unwrap());
+    let prefixes = cids.each_ref().map(|cid| cid.prefix().to_bytes());
+    // SHA-1; half of a SHA-256; a version that there is not; an address with its digest; nothing.
+    let sha2_256 = Cid::of(codec, HashCode::Sha2_256, b"block").unwrap().to_bytes();
+    let refused: [&[u8]; 5] =
+        [&[1, 0x55, 0x11, 0x14], &[1, 0x55, 0x12, 0x10], &[2, 0x55, 0x12, 0x20], &sha2_256, &[]];
+    let blocks = prefixes.iter().map(Vec::as_slice).chain(refused);
+    let blocks = blocks.map(|prefix| Block { prefix, data: b"block" }).collect();
+    let message = Message { blocks, ..Message::default() }.encode_framed();
+    let (_, body) = read_varint(&message).unwrap().unwrap();
+    let received = Received::decode(body).unwrap();
+    assert_eq!(received.blocks, cids.map(|cid| (cid, b"block".to_vec())));
+    assert_eq!(received.foreign_blocks, refused.len() as u64);
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@
 use std::collections::{HashMap, HashSet, VecDeque};
 
 use libp2p::PeerId;
-use optimusdb_dag::LogCid;
+use optimusdb_dag::Cid;
 
 use super::limits::{
     BURST_WANTS_MAX, KEPT_WANTS_MAX, KEPT_WANTS_MS, PEER_READS_MAX, PEER_WANTS_MAX,
@@ -28,7 +28,7 @@ pub(super) struct Want {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Read {
     pub(super) peer: PeerId,
-    pub(super) wants: Vec<(LogCid, Want)>,
+    pub(super) wants: Vec<(Cid, Want)>,
 }
 
 /// What was found for a want.
@@ -44,8 +44,8 @@ pub(super) enum Found {
 /// What the peer is to be told.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Answer {
-    Block(Vec<u8>),
-    Presence(LogCid, bool),
+    Block(Cid, Vec<u8>),
+    Presence(Cid, bool),
 }
 
 struct Peer {
@@ -85,10 +85,10 @@ pub(super) struct Server {
     /// Who is in the ring.
     in_ring: HashSet<PeerId>,
     /// Who has kept wants for a block.
-    keepers: HashMap<LogCid, Vec<PeerId>>,
+    keepers: HashMap<Cid, Vec<PeerId>>,
     reads: usize,
     /// Blocks that arrived while reads were under way, which may have missed them.
-    arrived: HashSet<LogCid>,
+    arrived: HashSet<Cid>,
     /// Wants that came while the queue of their peer was full.
     pub(super) dropped_wants: u64,
 }
@@ -127,39 +127,39 @@ impl Server {
         state.queue = Turns::new();
         let kept = std::mem::replace(&mut state.kept, Turns::new());
         for (cid, _) in kept.into_values() {
-            self.no_keeper(cid, peer);
+            self.no_keeper(&cid, peer);
         }
     }
 
     /// The peer wants a block.
-    pub(super) fn want(&mut self, now: u64, peer: PeerId, cid: LogCid, want: Want) {
+    pub(super) fn want(&mut self, now: u64, peer: PeerId, cid: Cid, want: Want) {
         if self.peers.len() >= PEERS_MAX && !self.peers.contains_key(&peer) {
             self.dropped_wants += 1;
             return;
         }
         let state = self.peers.entry(peer).or_insert_with(|| Peer::new(now));
         if state.kept.remove(&cid).is_some() {
-            self.no_keeper(cid, peer);
+            self.no_keeper(&cid, peer);
         }
         self.enqueue(peer, cid, want);
     }
 
     /// The peer wants it no more.
-    pub(super) fn cancel(&mut self, peer: PeerId, cid: LogCid) {
+    pub(super) fn cancel(&mut self, peer: PeerId, cid: &Cid) {
         let Some(state) = self.peers.get_mut(&peer) else { return };
-        state.queue.remove(&cid);
-        if state.kept.remove(&cid).is_some() {
+        state.queue.remove(cid);
+        if state.kept.remove(cid).is_some() {
             self.no_keeper(cid, peer);
         }
     }
 
     /// A block is here now: whoever waits for it is served.
-    pub(super) fn arrived(&mut self, cid: LogCid) {
+    pub(super) fn arrived(&mut self, cid: Cid) {
         for peer in self.keepers.remove(&cid).unwrap_or_default() {
             if let Some((want, _)) =
                 self.peers.get_mut(&peer).and_then(|state| state.kept.remove(&cid))
             {
-                self.enqueue(peer, cid, want);
+                self.enqueue(peer, cid.clone(), want);
             }
         }
         if self.reads > 0 && self.arrived.len() < PEER_WANTS_MAX {
@@ -167,7 +167,7 @@ impl Server {
         }
     }
 
-    fn enqueue(&mut self, peer: PeerId, cid: LogCid, want: Want) {
+    fn enqueue(&mut self, peer: PeerId, cid: Cid, want: Want) {
         let Some(state) = self.peers.get_mut(&peer) else { return };
         if let Some(earlier) = state.queue.get_mut(&cid) {
             *earlier = want;
@@ -208,7 +208,7 @@ impl Server {
                 continue;
             }
             let count = READ_WANTS_MAX.min(affordable);
-            let wants: Vec<(LogCid, Want)> =
+            let wants: Vec<(Cid, Want)> =
                 std::iter::from_fn(|| state.queue.pop_front()).take(count).collect();
             state.budget -= 1_000 * wants.len() as u64;
             state.reads += 1;
@@ -223,7 +223,7 @@ impl Server {
         &mut self,
         now: u64,
         peer: PeerId,
-        found: Vec<(LogCid, Want, Found)>,
+        found: Vec<(Cid, Want, Found)>,
     ) -> Vec<Answer> {
         self.reads = self.reads.saturating_sub(1);
         let mut answers = Vec::new();
@@ -232,12 +232,12 @@ impl Server {
             let mut unread = Vec::new();
             for (cid, want, found) in found {
                 match found {
-                    Found::Block(block) => answers.push(Answer::Block(block)),
+                    Found::Block(block) => answers.push(Answer::Block(cid, block)),
                     Found::Have => answers.push(Answer::Presence(cid, true)),
                     Found::Missing if self.arrived.remove(&cid) => unread.push((cid, want)),
                     Found::Missing => {
                         if want.send_dont_have {
-                            answers.push(Answer::Presence(cid, false));
+                            answers.push(Answer::Presence(cid.clone(), false));
                         }
                         self.keep(now, peer, cid, want);
                     }
@@ -252,7 +252,7 @@ impl Server {
         answers
     }
 
-    fn put_back(&mut self, peer: PeerId, unread: Vec<(LogCid, Want)>) {
+    fn put_back(&mut self, peer: PeerId, unread: Vec<(Cid, Want)>) {
         let Some(state) = self.peers.get_mut(&peer) else { return };
         if unread.is_empty() {
             return;
@@ -264,25 +264,25 @@ impl Server {
         self.enter_ring(peer);
     }
 
-    fn keep(&mut self, now: u64, peer: PeerId, cid: LogCid, want: Want) {
+    fn keep(&mut self, now: u64, peer: PeerId, cid: Cid, want: Want) {
         let Some(state) = self.peers.get_mut(&peer) else { return };
         let full = state.kept.len() >= KEPT_WANTS_MAX;
         if full && let Some((oldest, _)) = state.kept.pop_front() {
-            self.no_keeper(oldest, peer);
+            self.no_keeper(&oldest, peer);
         }
         let Some(state) = self.peers.get_mut(&peer) else { return };
-        state.kept.push_back(cid, (want, now + KEPT_WANTS_MS));
+        state.kept.push_back(cid.clone(), (want, now + KEPT_WANTS_MS));
         let keepers = self.keepers.entry(cid).or_default();
         if !keepers.contains(&peer) {
             keepers.push(peer);
         }
     }
 
-    fn no_keeper(&mut self, cid: LogCid, peer: PeerId) {
-        if let Some(keepers) = self.keepers.get_mut(&cid) {
+    fn no_keeper(&mut self, cid: &Cid, peer: PeerId) {
+        if let Some(keepers) = self.keepers.get_mut(cid) {
             keepers.retain(|keeper| *keeper != peer);
             if keepers.is_empty() {
-                self.keepers.remove(&cid);
+                self.keepers.remove(cid);
             }
         }
     }
@@ -298,7 +298,7 @@ impl Server {
             }
         }
         for (cid, peer) in over {
-            self.no_keeper(cid, peer);
+            self.no_keeper(&cid, peer);
         }
     }
 }

@@ -1,11 +1,13 @@
 //! The answering side, without a network and with a clock of its own.
 
+use optimusdb_dag::LogCid;
+
 use super::*;
 
 const PLEASE: Want = Want { ask: Ask::Block, send_dont_have: true };
 
-fn cid(number: usize) -> LogCid {
-    LogCid::of(&number.to_be_bytes())
+fn cid(number: usize) -> Cid {
+    LogCid::of(&number.to_be_bytes()).into()
 }
 
 fn wants(server: &mut Server, peer: PeerId, numbers: std::ops::Range<usize>) {
@@ -15,15 +17,15 @@ fn wants(server: &mut Server, peer: PeerId, numbers: std::ops::Range<usize>) {
 }
 
 /// The next read and what was wanted, as numbers of blocks below 10,000.
-fn read(server: &mut Server, now: u64) -> Option<(PeerId, Vec<LogCid>)> {
+fn read(server: &mut Server, now: u64) -> Option<(PeerId, Vec<Cid>)> {
     let read = server.next_read(now, |_| true)?;
     Some((read.peer, read.wants.into_iter().map(|(cid, _)| cid).collect()))
 }
 
-fn answer(server: &mut Server, peer: PeerId, cids: &[LogCid], here: bool) -> Vec<Answer> {
-    let found = |cid: &LogCid| {
+fn answer(server: &mut Server, peer: PeerId, cids: &[Cid], here: bool) -> Vec<Answer> {
+    let found = |cid: &Cid| {
         let found = if here { Found::Block(Vec::new()) } else { Found::Missing };
-        (*cid, PLEASE, found)
+        (cid.clone(), PLEASE, found)
     };
     server.on_read(0, peer, cids.iter().map(found).collect())
 }
@@ -34,9 +36,10 @@ fn wants_are_answered_in_their_order() {
     wants(&mut server, peer, 0..3);
     // Asked again, now only whether it is here: one want, in its old place.
     server.want(0, peer, cid(1), Want { ask: Ask::Have, send_dont_have: false });
-    server.cancel(peer, cid(2));
+    server.cancel(peer, &cid(2));
     let found = server.next_read(0, |_| true).unwrap();
-    let asks: Vec<(LogCid, Ask)> = found.wants.iter().map(|(cid, want)| (*cid, want.ask)).collect();
+    let asks: Vec<(Cid, Ask)> =
+        found.wants.iter().map(|(cid, want)| (cid.clone(), want.ask)).collect();
     assert_eq!(asks, [(cid(0), Ask::Block), (cid(1), Ask::Have)]);
     let results = vec![
         (cid(0), found.wants[0].1, Found::Block(b"0".to_vec())),
@@ -44,7 +47,7 @@ fn wants_are_answered_in_their_order() {
     ];
     assert_eq!(
         server.on_read(0, peer, results),
-        [Answer::Block(b"0".to_vec()), Answer::Presence(cid(1), true)]
+        [Answer::Block(cid(0), b"0".to_vec()), Answer::Presence(cid(1), true)]
     );
     assert!(!server.needs_ticks() || read(&mut server, 0).is_none());
 }
@@ -142,7 +145,7 @@ fn wants_come_back_from_a_reader_that_had_enough() {
         (cid, want, found)
     });
     assert_eq!(server.on_read(0, peer, results.collect()).len(), 2);
-    let again: Vec<LogCid> = (2..READ_WANTS_MAX + 1).map(cid).collect();
+    let again: Vec<Cid> = (2..READ_WANTS_MAX + 1).map(cid).collect();
     assert_eq!(read(&mut server, 0), Some((peer, again)));
 }
 
@@ -175,7 +178,7 @@ fn a_missing_block_is_sent_when_it_arrives() {
 #[test]
 fn a_kept_want_ends_with_a_cancel_a_full_list_a_lost_peer_and_its_time() {
     let ends: [fn(&mut Server, PeerId); 4] = [
-        |server, peer| server.cancel(peer, cid(1)),
+        |server, peer| server.cancel(peer, &cid(1)),
         |server, peer| server.forget_all(peer),
         |server, peer| server.peer_down(peer),
         |server, _| {

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use optimusdb_dag::LogCid;
+use optimusdb_dag::Cid;
 
 use super::limits::{ASKED_WANTS_MAX, WINDOW_BLOCKS_MAX, WINDOW_BLOCKS_MIN, WINDOW_BYTES_MAX};
 use super::message::Ask;
@@ -20,7 +20,7 @@ pub(super) struct Window {
     heard_at: u64,
     rests_until: u64,
     /// Fetches that wait for a place. Some may have ended meanwhile.
-    parked: VecDeque<LogCid>,
+    parked: VecDeque<Cid>,
     /// It does not speak bitswap.
     pub(super) mute: bool,
 }
@@ -91,15 +91,15 @@ impl Window {
         (self.is_resting(now), self.blocks)
     }
 
-    pub(super) fn park(&mut self, cid: LogCid) {
+    pub(super) fn park(&mut self, cid: Cid) {
         self.parked.push_back(cid);
     }
 
-    pub(super) fn unpark(&mut self) -> Option<LogCid> {
+    pub(super) fn unpark(&mut self) -> Option<Cid> {
         self.parked.pop_front()
     }
 
-    pub(super) fn take_parked(&mut self) -> Vec<LogCid> {
+    pub(super) fn take_parked(&mut self) -> Vec<Cid> {
         std::mem::take(&mut self.parked).into()
     }
 }

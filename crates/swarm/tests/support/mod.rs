@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use optimusdb_dag::{Address, LogCid};
+use optimusdb_dag::{Address, Cid, LogCid};
 use optimusdb_swarm::{
     BoxFuture, Event, Events, HostKey, Local, PeerId, PeerInfo, Swarm, SwarmConfig,
 };
@@ -18,16 +18,16 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 /// around.
 #[derive(Default)]
 pub(crate) struct Kept {
-    pub(crate) blocks: Mutex<HashMap<LogCid, Vec<u8>>>,
+    pub(crate) blocks: Mutex<HashMap<Cid, Vec<u8>>>,
     pub(crate) heads: Mutex<HashMap<Address, Vec<Vec<u8>>>>,
 }
 
 impl Local for Kept {
-    fn block(&self, cid: LogCid) -> BoxFuture<'_, Option<Vec<u8>>> {
+    fn block(&self, cid: Cid) -> BoxFuture<'_, Option<Vec<u8>>> {
         Box::pin(async move { self.blocks.lock().unwrap().get(&cid).cloned() })
     }
 
-    fn has(&self, cid: LogCid) -> BoxFuture<'_, bool> {
+    fn has(&self, cid: Cid) -> BoxFuture<'_, bool> {
         Box::pin(async move { self.blocks.lock().unwrap().contains_key(&cid) })
     }
 

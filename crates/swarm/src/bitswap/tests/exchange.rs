@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use libp2p::futures::future::join_all;
-use optimusdb_dag::LogCid;
+use optimusdb_dag::{Cid, Codec, HashCode, LogCid, Prefix};
 
 use super::world::{Blocks, Node};
 use crate::bitswap::FetchError;
@@ -44,6 +44,43 @@ async fn a_block_comes_and_a_missing_one_is_known_to_be_missing() {
     let cid = asker.blocks.put(b"other".to_vec());
     assert_eq!(server.bitswap.fetch(cid, vec![asker.peer()]).await, Ok(b"other".to_vec()));
     assert_eq!(asker.bitswap.counts().blocks_unwanted, 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn blocks_of_any_codec_and_hash_come() {
+    let (asker, server) = pair().await;
+    let data = b"not of a log".to_vec();
+    let hashes = [HashCode::Sha2_256, HashCode::Sha2_512, HashCode::Blake2b256, HashCode::Blake3];
+    let codecs = [Codec::RAW, Codec::DAG_PB, Codec::new(0x300000).unwrap()];
+    let v0 = Prefix::from_bytes(&[0, 0x70, 0x12, 0x20]).unwrap().address(&data).unwrap();
+    let all =
+        codecs.iter().flat_map(|codec| hashes.map(|hash| Cid::of(*codec, hash, &data).unwrap()));
+    for cid in all.chain([v0]) {
+        assert_eq!(
+            asker.bitswap.fetch(cid.clone(), vec![server.peer()]).await,
+            Err(FetchError::NotFound)
+        );
+        server.blocks.put_as(cid.clone(), data.clone());
+        assert_eq!(asker.bitswap.fetch(cid.clone(), vec![server.peer()]).await, Ok(data.clone()));
+    }
+    // An address that holds its block is its own answer.
+    let held = Cid::of(Codec::RAW, HashCode::Identity, &data).unwrap();
+    let asked = server.blocks.asked.load(Ordering::Relaxed);
+    assert_eq!(asker.bitswap.fetch(held, vec![server.peer()]).await, Ok(data));
+    assert_eq!(server.blocks.asked.load(Ordering::Relaxed), asked);
+    assert_eq!(asker.bitswap.counts().blocks_unwanted, 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn other_bytes_than_those_of_the_address_are_never_taken() {
+    let (asker, liar, server) = (Node::start().await, Node::start().await, Node::start().await);
+    asker.host.connect(&liar.host).await;
+    asker.host.connect(&server.host).await;
+    let cid = Cid::of(Codec::DAG_PB, HashCode::Blake3, b"block").unwrap();
+    liar.blocks.put_as(cid.clone(), b"another block".to_vec());
+    server.blocks.put_as(cid.clone(), b"block".to_vec());
+    assert_eq!(asker.bitswap.fetch(cid, vec![liar.peer()]).await, Ok(b"block".to_vec()));
+    assert_eq!(asker.bitswap.counts().blocks_unwanted, 1);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -3,7 +3,7 @@
 use libp2p::futures::{AsyncReadExt, AsyncWriteExt, StreamExt};
 use libp2p::{PeerId, Stream, StreamProtocol};
 use libp2p_stream::Control;
-use optimusdb_dag::LogCid;
+use optimusdb_dag::Cid;
 use tokio::sync::mpsc;
 
 use super::world::Host;
@@ -69,25 +69,30 @@ fn framed(body: &[u8]) -> Vec<u8> {
 }
 
 /// A message that wants blocks.
-pub(crate) fn wants(cids: impl IntoIterator<Item = LogCid>, send_dont_have: bool) -> Vec<u8> {
+pub(crate) fn wants(cids: impl IntoIterator<Item: Into<Cid>>, send_dont_have: bool) -> Vec<u8> {
     let entries: Vec<u8> = cids
         .into_iter()
         .flat_map(|cid| {
-            let cid = field(0x0a, &cid.to_bytes());
+            let cid = field(0x0a, &cid.into().to_bytes());
             field(0x0a, &[cid, vec![0x10, 1, 0x28, u8::from(send_dont_have)]].concat())
         })
         .collect();
     framed(&field(0x0a, &entries))
 }
 
-/// A message with one block.
+/// A message with one block of a log.
 pub(crate) fn block(data: &[u8]) -> Vec<u8> {
-    let prefix = field(0x0a, &[1, 0x71, 0x12, 0x20]);
+    block_with(&[1, 0x71, 0x12, 0x20], data)
+}
+
+/// A message with one block and what stands before it.
+pub(crate) fn block_with(prefix: &[u8], data: &[u8]) -> Vec<u8> {
+    let prefix = field(0x0a, prefix);
     framed(&field(0x1a, &[prefix, field(0x12, data)].concat()))
 }
 
 /// A message that says of one block that it is here, or not.
-pub(crate) fn presence(cid: LogCid, have: bool) -> Vec<u8> {
-    let cid = field(0x0a, &cid.to_bytes());
+pub(crate) fn presence(cid: impl Into<Cid>, have: bool) -> Vec<u8> {
+    let cid = field(0x0a, &cid.into().to_bytes());
     framed(&field(0x22, &[cid, vec![0x10, u8::from(!have)]].concat()))
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use libp2p::futures::StreamExt;
 use libp2p::swarm::{NetworkBehaviour, SwarmEvent};
 use libp2p::{Multiaddr, PeerId, Swarm, SwarmBuilder, noise, tcp, yamux};
-use optimusdb_dag::{Address, LogCid};
+use optimusdb_dag::{Address, Cid, LogCid};
 
 use tokio::sync::{mpsc, watch};
 
@@ -18,7 +18,7 @@ use crate::{BoxFuture, Local, streams};
 /// Blocks in memory.
 #[derive(Default)]
 pub(crate) struct Blocks {
-    pub(crate) blocks: Mutex<HashMap<LogCid, Vec<u8>>>,
+    pub(crate) blocks: Mutex<HashMap<Cid, Vec<u8>>>,
     /// How many look-ups there were.
     pub(crate) asked: AtomicUsize,
     /// Look-ups take this long.
@@ -26,15 +26,21 @@ pub(crate) struct Blocks {
 }
 
 impl Blocks {
+    /// Keeps a block of a log.
     pub(crate) fn put(&self, block: Vec<u8>) -> LogCid {
         let cid = LogCid::of(&block);
-        self.blocks.lock().unwrap().insert(cid, block);
+        self.put_as(cid.into(), block);
         cid
+    }
+
+    /// Keeps whatever bytes under whatever address.
+    pub(crate) fn put_as(&self, cid: Cid, block: Vec<u8>) {
+        self.blocks.lock().unwrap().insert(cid, block);
     }
 }
 
 impl Local for Blocks {
-    fn block(&self, cid: LogCid) -> BoxFuture<'_, Option<Vec<u8>>> {
+    fn block(&self, cid: Cid) -> BoxFuture<'_, Option<Vec<u8>>> {
         Box::pin(async move {
             self.asked.fetch_add(1, Ordering::Relaxed);
             if !self.delay.is_zero() {
@@ -44,7 +50,7 @@ impl Local for Blocks {
         })
     }
 
-    fn has(&self, cid: LogCid) -> BoxFuture<'_, bool> {
+    fn has(&self, cid: Cid) -> BoxFuture<'_, bool> {
         Box::pin(async move {
             self.asked.fetch_add(1, Ordering::Relaxed);
             self.blocks.lock().unwrap().contains_key(&cid)
