@@ -1,24 +1,16 @@
 //! The chores of the repository, started with `cargo xtask`.
 //!
-//! None of them is needed to build or to run a node. `tidy` also runs as a test.
+//! None of them is needed to build or to run a node. `tidy` also runs as a test. Those that start
+//! real nodes are in `lab/`, and built when one of them is asked for.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "what a chore prints is its product")]
 
-mod api;
-mod bench;
-mod client;
-mod crash_soak;
-mod documents;
-mod interop;
-mod javascript;
-mod netns;
-mod process;
+mod lab;
 mod simulate;
-mod smoke;
 mod tidy;
 
 use std::env;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Result, bail};
@@ -57,12 +49,8 @@ fn run(arguments: &[String]) -> Result<()> {
     let (chore, rest) = arguments.split_first().map_or(("help", arguments), |(c, r)| (c, r));
     match chore {
         "tidy" => tidy::run(workspace_root()),
-        "smoke" => smoke::run(),
-        "bench" => bench::run(rest),
-        "interop" => interop::run(rest),
-        "crash-soak" => crash_soak::run(rest),
-        "netns" => netns::run(rest),
         "simulate" => simulate::run(rest),
+        "smoke" | "bench" | "interop" | "crash-soak" | "netns" => lab::run(arguments),
         "help" | "--help" | "-h" => {
             print!("{USAGE}");
             Ok(())
@@ -76,10 +64,4 @@ fn workspace_root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .parent()
         .expect("invariant: this crate is a directory of the workspace")
-}
-
-/// Where cargo puts what it builds.
-fn target_directory() -> PathBuf {
-    env::var_os("CARGO_TARGET_DIR")
-        .map_or_else(|| workspace_root().join("target"), |path| workspace_root().join(path))
 }

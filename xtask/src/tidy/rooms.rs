@@ -109,6 +109,13 @@ const ROOMS: &[Room] = &[
         never_depends_on: &["tokio", "rusqlite", "libp2p", "axum", "hyper"],
         never_names: &[],
     },
+    // It sees a node as its users do.
+    Room {
+        directory: "lab",
+        may_use: &[],
+        never_depends_on: &["tokio", "rusqlite", "libp2p", "axum", "hyper"],
+        never_names: &[],
+    },
 ];
 
 /// The manifests hold no edge that the table does not allow.
