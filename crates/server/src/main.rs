@@ -16,6 +16,7 @@ mod open_files;
 mod port;
 mod run;
 mod signals;
+mod suggest;
 mod telemetry;
 mod version;
 

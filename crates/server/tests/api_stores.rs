@@ -56,6 +56,51 @@ fn every_store_is_listed_with_its_figures() {
     assert_eq!(used["address"], empty["address"]);
 }
 
+/// What is taken for nothing would be believed to have been heard.
+#[test]
+fn keys_that_are_misunderstood_are_refused_and_do_nothing() {
+    let server = Server::start();
+    let sent = |method: &str, path: &str, body: &str| {
+        server.request(method, path, &[], body.as_bytes()).refusal(400)
+    };
+    for (body, near) in [
+        (r#"{"write":["*"]}"#, "'access.write'"),
+        (r#"{"acces":{"kind":"ipfs","write":[]}}"#, "'access'"),
+        (r#"{"access":{"kind":"ipfs","wirte":[]}}"#, "'write'"),
+        (r#"{"access":{"kind":"ipfs"},"Access":null}"#, "twice"),
+    ] {
+        let message = sent("PUT", "/stores/mine", body);
+        assert!(message.contains(near), "{body}: {message}");
+    }
+    assert_eq!(store(&server, "mine"), Value::Null);
+    for (path, body, near) in [
+        ("/stores/dsswres/access", r#"{"grants":{"write":[]}}"#, "'grant'"),
+        ("/stores/dsswres/access", r#"{"grant":{"writes":[]}}"#, "'write'"),
+        ("/upload", r#"{"file":"YTogMQ==","targetStore":"kbdata"}"#, "'target_store'"),
+        ("/command", r#"{"method":{"cmd":"crudget"},"options":{"offset":1}}"#, "'skip'"),
+        ("/command", r#"{"method":{"cmd":"crudput"},"options":{"limitt":1}}"#, "'limit'"),
+        ("/command", r#"{"method":{"cmd":"help"},"criteria":[],"CRITERIA":[]}"#, "twice"),
+        ("/log?date=2001-01-31&hours=08", "", "'hour'"),
+    ] {
+        let message = sent("POST", path, body);
+        assert!(message.contains(near), "{path} {body}: {message}");
+    }
+    assert_eq!(server.find("dsswres", json!([])), json!([]));
+
+    // The same in another case is understood.
+    let made =
+        server.request("PUT", "/stores/mine", &[], br#"{"Access":{"Kind":"ipfs","WRITE":[]}}"#);
+    assert_eq!(made.status, 200, "{}", made.text());
+    let access = server.get("/stores/mine/access").json();
+    assert_eq!(access["data"]["write"].as_array().unwrap().len(), 1, "{access}");
+    assert_eq!(server.get("/log?DATE=2001-01-31&Hour=08").json(), json!([]));
+    server.put("dsswres", json!([{"_id": "a"}, {"_id": "b"}]));
+    let one = json!({"method": {"cmd": "crudget"}, "options": {"Limit": 1}, "limit": "padding"});
+    assert_eq!(server.data(&one).as_array().unwrap().len(), 1);
+    let later = json!({"method": {"cmd": "crudget"}, "options": {"count": true}});
+    server.refusal(501, &later);
+}
+
 #[test]
 fn stores_are_made_once_and_kept() {
     let server = Server::start();
@@ -340,8 +385,8 @@ fn who_may_write_is_settled_or_changed_by_an_admin() {
         (json!({"grant": {"write": "x"}}), "array of identities"),
         (json!({"grant": {"write": ["0A".repeat(33)]}}), "66 of 0-9 and a-f"),
         (json!({"grant": {"admin": [ada]}}), "settled when a store is made"),
-        (json!({"grant": {"read": [ada]}}), "'read' is unknown"),
-        (json!({"give": {"write": [ada]}}), "'give' is unknown"),
+        (json!({"grant": {"read": [ada]}}), "Unknown key 'read'"),
+        (json!({"give": {"write": [ada]}}), "Unknown key 'give'"),
     ] {
         let message = change(&server, "ruled", body).refusal(400);
         assert!(message.contains(says), "{message}");

@@ -168,8 +168,11 @@ fn what_cannot_be_read_is_refused_and_leaves_nothing() {
         form("multipart/form-data; boundary=XX", b"--XX\r\nnonsense").contains("cannot be read")
     );
     assert!(
-        upload_form(&server, &[(r#"name="other""#, b"x")]).refusal(400).contains("no part 'file'")
+        upload_form(&server, &[(r#"name="filename""#, b"x")])
+            .refusal(400)
+            .contains("no part 'file'")
     );
+    assert!(upload_form(&server, &[(r#"name="other""#, b"x")]).refusal(400).contains("'other'"));
     assert!(
         upload_form(&server, &[(r#"name="file""#, b"\xff\xfe\x00")]).refusal(400).contains("UTF-8")
     );

@@ -8,7 +8,8 @@
 use std::collections::BTreeMap;
 
 use super::definition::{Flag, Kind, Value};
-use super::{UsageError, suggest, table};
+use super::{UsageError, table};
+use crate::suggest;
 
 /// What the command line asks for.
 #[derive(Debug, PartialEq, Eq)]

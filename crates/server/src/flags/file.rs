@@ -11,8 +11,9 @@ use std::path::Path;
 use toml::{Table, Value as Toml};
 
 use super::definition::{Flag, Kind, Value};
-use super::{UsageError, suggest, table};
+use super::{UsageError, table};
 use crate::limits::CONFIG_BYTES_MAX;
+use crate::suggest;
 
 /// Reads the file at `path`.
 ///

@@ -13,7 +13,6 @@ mod definition;
 pub(crate) mod file;
 mod help;
 mod settings;
-mod suggest;
 mod table;
 mod values;
 

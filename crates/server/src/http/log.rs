@@ -5,37 +5,34 @@ use std::sync::Arc;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use axum::response::Response;
-use serde::Deserialize;
 
 use super::error::ApiError;
+use super::keys::{Keys, Opened};
 use super::{Api, answer};
 
-/// The parameters of the request, as sent.
-#[derive(Deserialize)]
-pub(super) struct Parameters {
-    date: Option<String>,
-    hour: Option<String>,
-}
+const KEYS: Keys =
+    Keys { of: "the query string", known: &["date", "hour"], instead: &[("day", "date")] };
 
 /// `GET|POST /log?date=YYYY-MM-DD&hour=HH` (UTC): a bare array, newest first.
 pub(super) async fn log(
     State(api): State<Arc<Api>>,
-    parameters: Result<Query<Parameters>, QueryRejection>,
+    parameters: Result<Query<Vec<(String, String)>>, QueryRejection>,
 ) -> Result<Response, ApiError> {
     let Query(parameters) = parameters.map_err(|error| ApiError::bad_request(error.body_text()))?;
+    let parameters = KEYS.open(parameters)?;
     let (date, hour) = date_and_hour(&parameters)?;
     Ok(answer::bare(&api.node.log_records(date, hour).await?))
 }
 
 /// Both parameters; whether there is such a day is for the node to know.
-fn date_and_hour(parameters: &Parameters) -> Result<(&str, u8), ApiError> {
+fn date_and_hour(parameters: &Opened<String>) -> Result<(&str, u8), ApiError> {
     let missing = |name| {
         ApiError::bad_request(format!(
             "'{name}' is missing: ask for /log?date=YYYY-MM-DD&hour=HH (UTC)."
         ))
     };
-    let date = parameters.date.as_deref().ok_or_else(|| missing("date"))?;
-    let hour = parameters.hour.as_deref().ok_or_else(|| missing("hour"))?;
+    let given = |name| parameters.get(name).map(String::as_str).ok_or_else(|| missing(name));
+    let (date, hour) = (given("date")?, given("hour")?);
     let digits = (1..=2).contains(&hour.len()) && hour.bytes().all(|byte| byte.is_ascii_digit());
     match hour.parse() {
         Ok(hour @ 0..=23) if digits => Ok((date, hour)),
@@ -48,9 +45,9 @@ mod tests {
     use super::*;
 
     fn asked(date: Option<&str>, hour: Option<&str>) -> Result<u8, String> {
-        let parameters =
-            Parameters { date: date.map(str::to_owned), hour: hour.map(str::to_owned) };
-        date_and_hour(&parameters)
+        let given = [("date", date), ("hour", hour)].into_iter();
+        let given = given.filter_map(|(name, text)| Some((name, text?.to_owned())));
+        date_and_hour(&given.collect())
             .map(|(_, hour)| hour)
             .map_err(|refusal| refusal.message().to_owned())
     }

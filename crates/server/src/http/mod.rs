@@ -11,6 +11,7 @@ mod body;
 mod command;
 mod edge;
 mod error;
+mod keys;
 mod limits;
 mod listen;
 mod log;

@@ -5,11 +5,41 @@ use std::sync::Arc;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
 use axum::response::Response;
+use bytes::Bytes;
 use optimusdb_db::{Address, NewAccess, StoreKind};
 use serde_json::{Map, Value};
 
+use super::body::{Received, Room};
 use super::error::ApiError;
+use super::keys::Keys;
 use super::{Api, answer};
+
+/// What `PUT` takes.
+const STORE_KEYS: Keys = Keys {
+    of: "the request body",
+    known: &["type", "access", "address", "columns"],
+    instead: &[
+        ("kind", "type"),
+        ("write", "access.write"),
+        ("admin", "access.admin"),
+        ("writers", "access.write"),
+    ],
+};
+
+const ACCESS_KEYS: Keys = Keys {
+    of: "'access'",
+    known: &["kind", "write", "admin"],
+    instead: &[("type", "kind"), ("admins", "admin"), ("writers", "write")],
+};
+
+/// What changes an access, as an example.
+const CHANGE: &str = r#"{"grant":{"write":["<identity>"]}}"#;
+
+const CHANGE_KEYS: Keys = Keys {
+    of: "the request body",
+    known: &["grant", "revoke"],
+    instead: &[("write", "grant.write"), ("admin", "grant.write")],
+};
 
 /// `GET /stores`: every store with its address and figures.
 pub(super) async fn list(State(api): State<Arc<Api>>) -> Result<Response, ApiError> {
@@ -23,7 +53,7 @@ pub(super) async fn create(
     request: Request,
 ) -> Result<Response, ApiError> {
     let name = name_of(name)?;
-    let wanted = Wanted::parse(body(&api, request).await?)?;
+    let wanted = Wanted::parse(&body(&api, request).await?.bytes)?;
     if let Some(address) = wanted.address {
         return Ok(answer::data(&api.node.adopt_store(&name, address, wanted.kind).await?));
     }
@@ -46,13 +76,12 @@ pub(super) async fn change_access(
     request: Request,
 ) -> Result<Response, ApiError> {
     let name = name_of(name)?;
-    let mut body = body(&api, request).await?;
+    let mut body = CHANGE_KEYS.open_body(&body(&api, request).await?.bytes, CHANGE)?;
     let [grant, revoke] = ["grant", "revoke"].map(|part| body.remove(part));
-    no_other(&body, "grant, revoke")?;
     if grant.is_none() && revoke.is_none() {
-        return Err(ApiError::bad_request(
-            r#"Nothing to grant or revoke: send an object such as {"grant":{"write":["<identity>"]}}."#,
-        ));
+        return Err(ApiError::bad_request(format!(
+            "Nothing to grant or revoke: send an object such as {CHANGE}."
+        )));
     }
     let (grant, revoke) = (writers(grant, "grant")?, writers(revoke, "revoke")?);
     Ok(answer::data(&api.node.change_access(&name, grant, revoke).await?))
@@ -65,30 +94,20 @@ fn name_of(name: Result<Path<String>, PathRejection>) -> Result<String, ApiError
     }
 }
 
-/// The object in the body; without a body, an empty one.
-async fn body(api: &Api, request: Request) -> Result<Map<String, Value>, ApiError> {
+/// The body, with room for what is parsed from it.
+async fn body(api: &Api, request: Request) -> Result<Body, ApiError> {
     let (parts, body) = request.into_parts();
-    let received = api.bodies.read(&parts.headers, body).await?;
-    let _values = api.bodies.room_to_parse(&received.bytes).await?;
-    object(&received.bytes)
+    let Received { bytes, room } = api.bodies.read(&parts.headers, body).await?;
+    let values = api.bodies.room_to_parse(&bytes).await?;
+    Ok(Body { bytes, _room: [room, values] })
 }
 
-fn object(body: &[u8]) -> Result<Map<String, Value>, ApiError> {
-    if body.trim_ascii().is_empty() {
-        return Ok(Map::new());
-    }
-    let body: Value = serde_json::from_slice(body).map_err(|error| {
-        ApiError::bad_request(format!("The request body is not JSON: {error}."))
-    })?;
-    match body {
-        Value::Object(body) => Ok(body),
-        _ => Err(ApiError::bad_request(
-            r#"The request body must be an object such as {"type":"documents"}."#,
-        )),
-    }
+struct Body {
+    bytes: Bytes,
+    _room: [Room; 2],
 }
 
-/// What the body asks for; keys that mean nothing are skipped.
+/// What the body of `PUT` asks for.
 #[derive(Debug, PartialEq, Eq)]
 struct Wanted {
     kind: Option<StoreKind>,
@@ -97,7 +116,11 @@ struct Wanted {
 }
 
 impl Wanted {
-    fn parse(mut body: Map<String, Value>) -> Result<Wanted, ApiError> {
+    fn parse(body: &[u8]) -> Result<Wanted, ApiError> {
+        let mut body = STORE_KEYS.open_body(body, r#"{"type":"documents"}"#)?;
+        if body.get("columns").is_some_and(|columns| !columns.is_null()) {
+            return Err(ApiError::not_built("Columns of a store are not in this version."));
+        }
         let kind = match body.remove("type") {
             None | Some(Value::Null) => None,
             Some(kind) => {
@@ -136,11 +159,11 @@ impl Wanted {
     }
 }
 
-fn new_access(mut access: Map<String, Value>) -> Result<NewAccess, ApiError> {
+fn new_access(access: Map<String, Value>) -> Result<NewAccess, ApiError> {
+    let mut access = ACCESS_KEYS.open(access)?;
     let kind = access.remove("kind");
     let write = identities(access.remove("write"), "access.write")?;
     let admin = identities(access.remove("admin"), "access.admin")?;
-    no_other(&access, "kind, write, admin")?;
     match kind.as_ref().and_then(Value::as_str) {
         Some("orbitdb") => Ok(NewAccess::Mutable { write, admin }),
         Some("ipfs") if admin.is_empty() => Ok(NewAccess::Fixed { write }),
@@ -155,8 +178,8 @@ fn new_access(mut access: Map<String, Value>) -> Result<NewAccess, ApiError> {
 }
 
 /// The list under `write`, which is all that can be granted.
-fn writers(part: Option<Value>, name: &str) -> Result<Vec<String>, ApiError> {
-    let mut part = match part {
+fn writers(part: Option<Value>, name: &'static str) -> Result<Vec<String>, ApiError> {
+    let part = match part {
         None | Some(Value::Null) => return Ok(Vec::new()),
         Some(Value::Object(part)) => part,
         Some(_) => {
@@ -165,14 +188,13 @@ fn writers(part: Option<Value>, name: &str) -> Result<Vec<String>, ApiError> {
             )));
         }
     };
-    let write = identities(part.remove("write"), &format!("{name}.write"))?;
-    if part.contains_key("admin") {
+    if part.keys().any(|key| key.eq_ignore_ascii_case("admin")) {
         return Err(ApiError::bad_request(
             "Who is an admin is settled when a store is made; only 'write' is granted and revoked.",
         ));
     }
-    no_other(&part, "write")?;
-    Ok(write)
+    let mut part = Keys { of: name, known: &["write"], instead: &[] }.open(part)?;
+    identities(part.remove("write"), &format!("{name}.write"))
 }
 
 fn identities(list: Option<Value>, name: &str) -> Result<Vec<String>, ApiError> {
@@ -192,29 +214,17 @@ fn identities(list: Option<Value>, name: &str) -> Result<Vec<String>, ApiError> 
     })
 }
 
-fn no_other(object: &Map<String, Value>, known: &str) -> Result<(), ApiError> {
-    match object.keys().next() {
-        None => Ok(()),
-        Some(key) => {
-            let key: String = key.chars().take(60).collect();
-            Err(ApiError::bad_request(format!("The key '{key}' is unknown; known are: {known}.")))
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn wanted(body: &str) -> Result<Wanted, String> {
-        object(body.as_bytes())
-            .and_then(Wanted::parse)
-            .map_err(|refusal| refusal.message().to_owned())
+        Wanted::parse(body.as_bytes()).map_err(|refusal| refusal.message().to_owned())
     }
 
     #[test]
     fn the_type_is_optional_and_one_of_three() {
-        for body in ["", " \n", "{}", r#"{"type":null,"access":null}"#, r#"{"more":1}"#] {
+        for body in ["", " \n", "{}", r#"{"type":null,"Access":null}"#] {
             assert_eq!(
                 wanted(body),
                 Ok(Wanted { kind: None, access: None, address: None }),
@@ -228,8 +238,30 @@ mod tests {
         ] {
             assert_eq!(wanted(body).unwrap().kind, Some(kind));
         }
-        for body in ["[]", "{", r#"{"type":1}"#, r#"{"type":"graph"}"#] {
+        for body in [
+            "[]",
+            "{",
+            r#"{"type":1}"#,
+            r#"{"type":"graph"}"#,
+            r#"{"columns":["a"]}"#,
+            r#"{"type":"events","TYPE":"events"}"#,
+        ] {
             assert!(wanted(body).is_err(), "{body}");
+        }
+    }
+
+    /// What is taken for nothing would leave a store to everybody, for good.
+    #[test]
+    fn access_that_is_misspelt_or_misplaced_is_refused() {
+        for (body, expected) in [
+            (r#"{"write":["a"]}"#, "did you mean 'access.write'?"),
+            (r#"{"acces":{"kind":"ipfs"}}"#, "did you mean 'access'?"),
+            (r#"{"access":{"kind":"ipfs","writ":["a"]}}"#, "in 'access': did you mean 'write'?"),
+            (r#"{"access":{"kind":"ipfs","writers":[]}}"#, "Unknown key 'writers' in 'access'"),
+            (r#"{"access":{"kind":"ipfs","write":[],"Write":["a"]}}"#, "'write' is there twice"),
+        ] {
+            let message = wanted(body).unwrap_err();
+            assert!(message.contains(expected), "{body}: {message}");
         }
     }
 
@@ -238,7 +270,7 @@ mod tests {
         let access = |text: &str| wanted(&format!(r#"{{"access":{text}}}"#)).map(|w| w.access);
         let write = vec!["a".to_owned()];
         let fixed = NewAccess::Fixed { write: write.clone() };
-        assert_eq!(access(r#"{"kind":"ipfs","write":["a"]}"#), Ok(Some(fixed)));
+        assert_eq!(access(r#"{"KIND":"ipfs","Write":["a"]}"#), Ok(Some(fixed)));
         let mutable = NewAccess::Mutable { write, admin: Vec::new() };
         assert_eq!(access(r#"{"kind":"orbitdb","write":["a"],"admin":null}"#), Ok(Some(mutable)));
         for wrong in [
@@ -250,7 +282,6 @@ mod tests {
             r#"{"kind":"ipfs","admin":["a"]}"#,
             r#"{"kind":"ipfs","write":"a"}"#,
             r#"{"kind":"ipfs","write":[1]}"#,
-            r#"{"kind":"ipfs","writers":[]}"#,
         ] {
             assert!(access(wrong).is_err(), "{wrong}");
         }

@@ -1,15 +1,18 @@
 //! The envelope of a command: `{"method":{"cmd":…},"dstype":…,"criteria":…,"UpdateData":…,…}`.
 //!
 //! Parsed once and in one pass. Keys match in any case, and unknown ones are skipped: clients in the
-//! field pad their requests with keys that other commands need. Each wrong shape has its own message.
+//! field pad their requests with keys that other commands need. A known one that is there twice is
+//! refused. Each wrong shape has its own message.
 
 use std::fmt;
 
 use optimusdb_db::{DEFAULT_STORE, Query};
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
+use super::options;
 use crate::http::error::ApiError;
+use crate::http::keys::{Opened, twice};
 
 const EXAMPLE: &str = r#"{"method":{"cmd":"crudget"},"dstype":"dsswres","criteria":[{}]}"#;
 
@@ -24,7 +27,7 @@ pub(super) struct Envelope {
     pub(super) criteria: Value,
     /// The fields of an update; null when absent.
     pub(super) update_data: Value,
-    /// An object, or null when absent.
+    /// An object of known options, or null when absent.
     pub(super) options: Value,
     /// What a command takes beside documents, in any shape: clients pad their requests.
     args: Value,
@@ -38,9 +41,12 @@ impl Envelope {
                 "The request has no body. Send a JSON object such as {EXAMPLE}."
             )));
         }
-        let raw: Raw = serde_json::from_slice(body).map_err(|error| not_an_envelope(&error))?;
-        let cmd = cmd_of(raw.method)?;
-        let store = match raw.dstype {
+        let mut raw: Raw = serde_json::from_slice(body).map_err(|error| not_an_envelope(&error))?;
+        if let Some(name) = raw.twice {
+            return Err(twice(name, "the request"));
+        }
+        let cmd = cmd_of(raw.take("method"))?;
+        let store = match raw.take("dstype") {
             Value::Null => DEFAULT_STORE.to_owned(),
             Value::String(store) if store.is_empty() => DEFAULT_STORE.to_owned(),
             Value::String(store) => store,
@@ -50,18 +56,13 @@ impl Envelope {
                 ));
             }
         };
-        if !matches!(raw.options, Value::Null | Value::Object(_)) {
-            return Err(ApiError::bad_request(
-                r#"'options' must be an object such as {"limit":10}."#,
-            ));
-        }
         Ok(Envelope {
             cmd,
             store,
-            criteria: raw.criteria,
-            update_data: raw.update_data,
-            options: raw.options,
-            args: raw.args,
+            criteria: raw.take("criteria"),
+            update_data: raw.take("UpdateData"),
+            options: options::open(raw.take("options"))?,
+            args: raw.take("args"),
         })
     }
 
@@ -109,23 +110,29 @@ fn not_an_envelope(error: &serde_json::Error) -> ApiError {
     ApiError::bad_request(format!("The request body is not JSON: {error}."))
 }
 
-fn cmd_of(method: Option<Value>) -> Result<String, ApiError> {
-    let mut method: Map<String, Value> = match method {
-        None | Some(Value::Null) => {
+/// `method` is padded like the envelope itself, so only its `cmd` is looked at.
+fn cmd_of(method: Value) -> Result<String, ApiError> {
+    let method = match method {
+        Value::Null => {
             return Err(ApiError::bad_request(format!(
                 "'method' is missing. Send a JSON object such as {EXAMPLE}."
             )));
         }
-        Some(Value::Object(method)) => method,
-        Some(_) => {
+        Value::Object(method) => method,
+        _ => {
             return Err(ApiError::bad_request(
                 r#"'method' must be an object such as {"cmd":"crudget"}."#,
             ));
         }
     };
-    match method.iter_mut().find(|(key, _)| key.eq_ignore_ascii_case("cmd")) {
-        Some((_, Value::String(cmd))) => Ok(std::mem::take(cmd)),
-        None | Some((_, Value::Null)) => Err(ApiError::bad_request(
+    let mut named = method.into_iter().filter(|(key, _)| key.eq_ignore_ascii_case("cmd"));
+    let cmd = named.next().map(|(_, cmd)| cmd);
+    if named.next().is_some() {
+        return Err(twice("cmd", "'method'"));
+    }
+    match cmd {
+        Some(Value::String(cmd)) => Ok(cmd),
+        None | Some(Value::Null) => Err(ApiError::bad_request(
             r#"'method' names no command. Send it such as {"cmd":"crudget"}."#,
         )),
         Some(_) => {
@@ -134,27 +141,25 @@ fn cmd_of(method: Option<Value>) -> Result<String, ApiError> {
     }
 }
 
+/// The keys that mean something, by the names that messages call them.
+const KEYS: [&str; 6] = ["method", "dstype", "criteria", "UpdateData", "options", "args"];
+
 /// The envelope before its shapes are checked.
 #[derive(Default)]
 struct Raw {
-    method: Option<Value>,
-    dstype: Value,
-    criteria: Value,
-    update_data: Value,
-    options: Value,
-    args: Value,
+    parts: Opened<Value>,
+    twice: Option<&'static str>,
 }
 
-/// The keys that mean something.
-enum Key {
-    Method,
-    Dstype,
-    Criteria,
-    UpdateData,
-    Options,
-    Args,
-    Other,
+impl Raw {
+    /// A part; null when absent.
+    fn take(&mut self, name: &str) -> Value {
+        self.parts.remove(name).unwrap_or_default()
+    }
 }
+
+/// A key that means something, or another.
+struct Key(Option<&'static str>);
 
 impl<'de> Deserialize<'de> for Key {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -168,16 +173,7 @@ impl<'de> Deserialize<'de> for Key {
             }
 
             fn visit_str<E>(self, key: &str) -> Result<Key, E> {
-                const KEYS: [(&str, Key); 6] = [
-                    ("method", Key::Method),
-                    ("dstype", Key::Dstype),
-                    ("criteria", Key::Criteria),
-                    ("updatedata", Key::UpdateData),
-                    ("options", Key::Options),
-                    ("args", Key::Args),
-                ];
-                let known = KEYS.into_iter().find(|(name, _)| name.eq_ignore_ascii_case(key));
-                Ok(known.map_or(Key::Other, |(_, key)| key))
+                Ok(Key(KEYS.into_iter().find(|name| name.eq_ignore_ascii_case(key))))
             }
         }
 
@@ -198,17 +194,13 @@ impl<'de> Deserialize<'de> for Raw {
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Raw, A::Error> {
                 let mut raw = Raw::default();
-                while let Some(key) = map.next_key()? {
-                    match key {
-                        Key::Method => raw.method = Some(map.next_value()?),
-                        Key::Dstype => raw.dstype = map.next_value()?,
-                        Key::Criteria => raw.criteria = map.next_value()?,
-                        Key::UpdateData => raw.update_data = map.next_value()?,
-                        Key::Options => raw.options = map.next_value()?,
-                        Key::Args => raw.args = map.next_value()?,
-                        Key::Other => {
-                            map.next_value::<IgnoredAny>()?;
-                        }
+                while let Some(Key(key)) = map.next_key()? {
+                    let Some(name) = key else {
+                        map.next_value::<IgnoredAny>()?;
+                        continue;
+                    };
+                    if raw.parts.insert(name, map.next_value()?).is_some() {
+                        raw.twice = Some(name);
                     }
                 }
                 Ok(raw)

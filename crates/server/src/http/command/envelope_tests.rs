@@ -58,6 +58,9 @@ fn each_wrong_shape_has_its_message() {
         (r#"{"method":{"cmd":7}}"#, "'method.cmd' must be a string"),
         (r#"{"method":{"cmd":"help"},"dstype":7}"#, "'dstype' must be a string"),
         (r#"{"method":{"cmd":"help"},"options":[]}"#, "'options' must be an object"),
+        (r#"{"method":{"cmd":"help"},"options":{"offset":1}}"#, "did you mean 'skip'?"),
+        (r#"{"method":{"cmd":"help"},"Criteria":[],"criteria":[]}"#, "'criteria' is there twice"),
+        (r#"{"method":{"cmd":"help","CMD":"x"}}"#, "'cmd' is there twice in 'method'"),
     ] {
         let message = refusal(body);
         assert!(message.contains(expected), "{body}: {message}");

@@ -11,6 +11,7 @@ mod crudupdate;
 mod envelope;
 mod help;
 mod later;
+mod options;
 mod query;
 
 use std::borrow::Cow;
@@ -121,6 +122,7 @@ async fn carry_out(
     let (command, known_name) =
         Command::named(&envelope.cmd).ok_or_else(|| unknown(&envelope.cmd))?;
     *name = known_name;
+    options::check_built(command, &envelope.options)?;
     let budget = budget(&envelope.options)?;
     let running = timeout(budget, command.run(&api.node, envelope)).await;
     running.unwrap_or_else(|_elapsed| Err(out_of_time(budget, command.writes())))

@@ -8,7 +8,9 @@ use axum::http::{HeaderMap, header};
 use bytes::Bytes;
 use optimusdb_db::ToscaUpload;
 
+use super::KEYS;
 use crate::http::error::ApiError;
+use crate::http::keys::{Opened, twice};
 
 /// Whether the request says that it brings a form.
 pub(super) fn is_form(headers: &HeaderMap) -> bool {
@@ -30,8 +32,13 @@ pub(super) async fn read(parts: Parts, body: Bytes) -> Result<ToscaUpload, ApiEr
     let mut filename = None;
     let mut store_full_structure = true;
     let mut target_store = None;
+    let mut seen = Opened::new();
     while let Some(field) = form.next_field().await.map_err(|error| broken(&error))? {
-        match field.name().unwrap_or_default() {
+        let part = KEYS.find(field.name().unwrap_or_default())?;
+        if seen.insert(part, ()).is_some() {
+            return Err(twice(part, KEYS.of));
+        }
+        match part {
             "file" => {
                 own_filename = field.file_name().filter(|name| !name.is_empty()).map(str::to_owned);
                 file = Some(field.bytes().await.map_err(|error| broken(&error))?);
@@ -109,12 +116,20 @@ mod tests {
     #[tokio::test]
     async fn broken_forms_are_refused() {
         assert!(
-            form(&format!("{}--XX--\n", part(r#"name="x""#, "y")))
+            form(&format!("{}--XX--\n", part(r#"name="filename""#, "y")))
                 .await
                 .err()
                 .unwrap()
                 .contains("no part 'file'")
         );
+        for (wrong, expected) in [
+            (part(r#"name="targetStore""#, "t"), "did you mean 'target_store'?"),
+            (part(r#"filename="x""#, "t"), "Unknown key ''"),
+            (part(r#"name="FileName""#, "a").repeat(2), "'filename' is there twice"),
+        ] {
+            let message = form(&format!("{wrong}--XX--\n")).await.err().unwrap();
+            assert!(message.contains(expected), "{message}");
+        }
         assert!(
             form(&part(r#"name="file""#, "a: 1")).await.err().unwrap().contains("cannot be read")
         );

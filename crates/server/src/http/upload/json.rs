@@ -1,30 +1,22 @@
 //! An upload as JSON: `{"file":"<base64>","filename":…,"store_full_structure":…,"target_store":…}`.
 
 use optimusdb_db::ToscaUpload;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
-use super::base64_text;
+use super::{KEYS, base64_text};
 use crate::http::error::ApiError;
+use crate::http::keys::Opened;
 
 const EXAMPLE: &str = r#"{"file":"<base64>","filename":"service.yaml"}"#;
 
-/// Reads the body. Only `file` is required; unknown keys are skipped.
+/// Reads the body. Only `file` is required.
 pub(super) fn read(body: &[u8]) -> Result<ToscaUpload, ApiError> {
     if body.trim_ascii().is_empty() {
         return Err(ApiError::bad_request(format!(
             "The upload has no body. Send {EXAMPLE} or a multipart form."
         )));
     }
-    let body: Value = serde_json::from_slice(body).map_err(|error| {
-        ApiError::bad_request(format!(
-            "The upload is not JSON: {error}. Send {EXAMPLE} or a multipart form."
-        ))
-    })?;
-    let Value::Object(body) = body else {
-        return Err(ApiError::bad_request(format!(
-            "The upload must be a JSON object such as {EXAMPLE}."
-        )));
-    };
+    let body = KEYS.open_body(body, EXAMPLE)?;
     let file = string(&body, "file")?;
     let file =
         file.ok_or_else(|| ApiError::bad_request(format!("'file' is missing. Send {EXAMPLE}.")))?;
@@ -39,7 +31,7 @@ pub(super) fn read(body: &[u8]) -> Result<ToscaUpload, ApiError> {
 }
 
 /// A string that is there and not empty.
-fn string<'a>(body: &'a Map<String, Value>, key: &str) -> Result<Option<&'a str>, ApiError> {
+fn string<'a>(body: &'a Opened<Value>, key: &str) -> Result<Option<&'a str>, ApiError> {
     match body.get(key) {
         None | Some(Value::Null) => Ok(None),
         Some(Value::String(text)) => Ok(Some(text.as_str()).filter(|text| !text.is_empty())),
@@ -48,7 +40,7 @@ fn string<'a>(body: &'a Map<String, Value>, key: &str) -> Result<Option<&'a str>
 }
 
 /// A boolean that is true when absent.
-fn flag(body: &Map<String, Value>, key: &str) -> Result<bool, ApiError> {
+fn flag(body: &Opened<Value>, key: &str) -> Result<bool, ApiError> {
     match body.get(key) {
         None | Some(Value::Null) => Ok(true),
         Some(Value::Bool(flag)) => Ok(*flag),
@@ -62,7 +54,7 @@ mod tests {
 
     #[test]
     fn only_the_file_is_required() {
-        let upload = read(br#"{"file":"YTogMQo=","filename":"","extra":1}"#).ok().unwrap();
+        let upload = read(br#"{"file":"YTogMQo=","filename":""}"#).ok().unwrap();
         assert_eq!(upload.bytes, b"a: 1\n");
         assert_eq!(
             (upload.filename, upload.target_store, upload.store_full_structure),
@@ -70,7 +62,7 @@ mod tests {
         );
 
         let upload = read(
-            br#"{"file":"data:text/yaml;base64,YTogMQo","filename":"a.yaml","store_full_structure":false,"target_store":"t"}"#,
+            br#"{"file":"data:text/yaml;base64,YTogMQo","filename":"a.yaml","store_full_structure":false,"Target_Store":"t"}"#,
         );
         let upload = upload.ok().unwrap();
         assert_eq!(upload.bytes, b"a: 1\n");
@@ -92,6 +84,7 @@ mod tests {
                 r#"{"file":"YTog*QoX"}"#,
                 "'file' must be standard base64: character '*' at position 5",
             ),
+            (r#"{"file":"YQ==","targetStore":"t"}"#, "did you mean 'target_store'?"),
             (r#"{"file":"YQ==","filename":[]}"#, "'filename' must be a string"),
             (r#"{"file":"YQ==","store_full_structure":"yes"}"#, "must be true or false"),
         ] {

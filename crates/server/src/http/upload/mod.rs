@@ -14,8 +14,16 @@ use axum::response::Response;
 use optimusdb_db::ToscaUpload;
 
 use super::error::ApiError;
+use super::keys::Keys;
 use super::limits::PARSE_INLINE_BYTES_MAX;
 use super::{Api, answer};
+
+/// What an upload says, as keys in JSON and as parts in a form.
+const KEYS: Keys = Keys {
+    of: "the upload",
+    known: &["file", "filename", "store_full_structure", "target_store"],
+    instead: &[("name", "filename"), ("store", "target_store"), ("dstype", "target_store")],
+};
 
 /// `POST /upload`.
 pub(super) async fn upload(

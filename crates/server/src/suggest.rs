@@ -9,7 +9,7 @@ pub(crate) fn nearest<'a>(given: &str, known: impl Iterator<Item = &'a str>) -> 
     }
     let allowed = if given.len() < 4 { 1 } else { 2 };
     known
-        .map(|name| (slips(&given, name), name))
+        .map(|name| (slips(&given, &name.to_lowercase()), name))
         .filter(|&(slips, _)| slips <= allowed)
         .min_by_key(|&(slips, _)| slips)
         .map(|(_, name)| name)
@@ -52,6 +52,7 @@ mod tests {
         assert_eq!(nearest("rpeo", known()), Some("repo"));
         assert_eq!(nearest("regoin", known()), Some("region"));
         assert_eq!(nearest("HTTP-PORT", known()), Some("http-port"));
+        assert_eq!(nearest("updatedat", ["UpdateData"].into_iter()), Some("UpdateData"));
         assert_eq!(nearest("banana", known()), None);
         assert_eq!(nearest(&"x".repeat(1000), known()), None);
     }

@@ -1,0 +1,143 @@
+//! Keys of what a client sends, taken apart strictly: in any case, none twice, none left over.
+//!
+//! Whatever the API takes as an object, a form or a query string names its keys in a [`Keys`] and is
+//! opened with it: a key that means nothing is a mistake of its sender, who would otherwise believe
+//! that it was heard. The top level of a command alone takes padding, and does not come here.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::error::ApiError;
+use crate::suggest;
+
+/// The keys that something may have.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Keys {
+    /// What has them, as messages say it, such as `'access'`.
+    pub(super) of: &'static str,
+    /// Every one of them.
+    pub(super) known: &'static [&'static str],
+    /// What people write who mean something else, in lower case, and what it is.
+    pub(super) instead: &'static [(&'static str, &'static str)],
+}
+
+/// Values under the names that their keys have in [`Keys::known`].
+pub(super) type Opened<V> = BTreeMap<&'static str, V>;
+
+impl Keys {
+    /// The known key that `key` is, in any case.
+    ///
+    /// # Errors
+    /// A 400 that names it, and the known one that comes nearest.
+    pub(super) fn find(&self, key: &str) -> Result<&'static str, ApiError> {
+        let found = self.known.iter().find(|known| known.eq_ignore_ascii_case(key));
+        found.copied().ok_or_else(|| self.unknown(key))
+    }
+
+    /// Everything under its known name.
+    ///
+    /// # Errors
+    /// A 400 for a key that is unknown, see [`find`](Keys::find), or there twice.
+    pub(super) fn open<V>(
+        &self,
+        pairs: impl IntoIterator<Item = (String, V)>,
+    ) -> Result<Opened<V>, ApiError> {
+        let mut opened = Opened::new();
+        for (key, value) in pairs {
+            let name = self.find(&key)?;
+            if opened.insert(name, value).is_some() {
+                return Err(twice(name, self.of));
+            }
+        }
+        Ok(opened)
+    }
+
+    /// The keys of a body that is a JSON object such as `example`; none of a body of nothing.
+    ///
+    /// # Errors
+    /// A 400, also for what is no JSON, with its place, or no object.
+    pub(super) fn open_body(&self, body: &[u8], example: &str) -> Result<Opened<Value>, ApiError> {
+        if body.trim_ascii().is_empty() {
+            return Ok(Opened::new());
+        }
+        match serde_json::from_slice(body) {
+            Ok(Value::Object(object)) => self.open(object),
+            Ok(_) => Err(ApiError::bad_request(format!(
+                "The request body must be a JSON object such as {example}."
+            ))),
+            Err(error) => Err(ApiError::bad_request(format!(
+                "The request body is not JSON: {error}. Send an object such as {example}."
+            ))),
+        }
+    }
+
+    fn unknown(&self, key: &str) -> ApiError {
+        let meant = self.instead.iter().find(|(said, _)| said.eq_ignore_ascii_case(key));
+        let near = meant
+            .map(|(_, meant)| *meant)
+            .or_else(|| suggest::nearest(key, self.known.iter().copied()));
+        let hint = near.map_or_else(|| ".".to_owned(), |near| format!(": did you mean '{near}'?"));
+        let key: String = key.chars().take(QUOTED_CHARS_MAX).collect();
+        ApiError::bad_request(format!(
+            "Unknown key '{key}' in {}{hint} Known are: {}.",
+            self.of,
+            self.known.join(", ")
+        ))
+    }
+}
+
+/// The refusal of a key that is there a second time, in what messages call `of`.
+pub(super) fn twice(name: &str, of: &str) -> ApiError {
+    ApiError::bad_request(format!("'{name}' is there twice in {of}."))
+}
+
+/// As much of a client's key as a message quotes.
+const QUOTED_CHARS_MAX: usize = 60;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    const KEYS: Keys = Keys {
+        of: "the body",
+        known: &["type", "target_store", "access"],
+        instead: &[("write", "access.write")],
+    };
+
+    fn refusal(body: &str) -> String {
+        KEYS.open_body(body.as_bytes(), "{}").unwrap_err().message().to_owned()
+    }
+
+    #[test]
+    fn keys_match_in_any_case_and_have_their_own_name() {
+        let opened = KEYS.open_body(br#"{"TYPE":1,"Target_Store":null}"#, "{}").ok().unwrap();
+        assert_eq!(opened, Opened::from([("type", json!(1)), ("target_store", Value::Null)]));
+        assert_eq!(KEYS.open_body(b" \n", "{}").ok().unwrap(), Opened::new());
+    }
+
+    #[test]
+    fn an_unknown_key_is_named_with_the_nearest() {
+        for (body, expected) in [
+            (
+                r#"{"acces":1}"#,
+                "Unknown key 'acces' in the body: did you mean 'access'? Known are: type, target_store, access.",
+            ),
+            (r#"{"targetStore":1}"#, "did you mean 'target_store'?"),
+            (r#"{"Write":[]}"#, "did you mean 'access.write'?"),
+            (
+                r#"{"colour":1}"#,
+                "Unknown key 'colour' in the body. Known are: type, target_store, access.",
+            ),
+            (r#"{"":1}"#, "Unknown key '' in the body. Known"),
+            (r#"{"type":1,"Type":1}"#, "'type' is there twice in the body."),
+            ("[]", "must be a JSON object such as {}."),
+            ("{", "not JSON: EOF while parsing an object at line 1 column 1."),
+        ] {
+            let message = refusal(body);
+            assert!(message.contains(expected), "{body}: {message}");
+        }
+        assert!(refusal(&format!(r#"{{"{}":1}}"#, "k".repeat(10_000))).len() < 200);
+    }
+}
