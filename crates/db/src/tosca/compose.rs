@@ -81,7 +81,13 @@ struct Frame {
 
 enum Body {
     Sequence(Vec<Value>),
-    Mapping { map: Map<String, Value>, merged: Vec<Map<String, Value>>, key: Option<Key> },
+    Mapping {
+        map: Map<String, Value>,
+        merged: Vec<Map<String, Value>>,
+        key: Option<Key>,
+        /// Values that are versions if `type` says so, as they are written.
+        versions: Vec<(String, String)>,
+    },
 }
 
 /// The key whose value comes next.
@@ -108,7 +114,12 @@ impl Composer {
             }
             Event::SequenceStart(_, anchor, _) => self.open(anchor, Body::Sequence(Vec::new()), at),
             Event::MappingStart(_, anchor, _) => {
-                let body = Body::Mapping { map: Map::new(), merged: Vec::new(), key: None };
+                let body = Body::Mapping {
+                    map: Map::new(),
+                    merged: Vec::new(),
+                    key: None,
+                    versions: Vec::new(),
+                };
                 self.open(anchor, body, at)
             }
             Event::SequenceEnd | Event::MappingEnd => self.close(at),
@@ -126,13 +137,17 @@ impl Composer {
     ) -> Result<(), Error> {
         let weight = Weight { nodes: 1, bytes: text.len() };
         self.spend(weight, at)?;
-        let value = scalar::resolve(text, style, tag).map_err(|why| invalid(at, &why))?;
+        let plain = style == ScalarStyle::Plain && tag.is_none();
+        let value = if plain && self.is_version(text) {
+            text.into()
+        } else {
+            scalar::resolve(text, style, tag).map_err(|why| invalid(at, &why))?
+        };
         let node = Node { value, weight, height: 0 };
         self.remember(anchor, &node, at)?;
         if !self.expects_key() {
             return self.place(node, at);
         }
-        let plain = style == ScalarStyle::Plain && tag.is_none();
         let merge = tag.is_some_and(|tag| {
             tag.suffix_in_namespace("tag:yaml.org,2002:").is_some_and(|name| name == "merge")
         });
@@ -153,7 +168,10 @@ impl Composer {
         let frame = self.open.pop().expect("invariant: the parser closes only what it opened");
         let value = match frame.body {
             Body::Sequence(items) => Value::Array(items),
-            Body::Mapping { mut map, merged, .. } => {
+            Body::Mapping { mut map, merged, versions, .. } => {
+                if map.get("type").is_some_and(|name| name == "version") {
+                    map.extend(versions.into_iter().map(|(key, text)| (key, text.into())));
+                }
                 // What stands in the mapping itself wins, then what was merged first.
                 for (key, value) in merged.into_iter().flatten() {
                     map.entry(key).or_insert(value);
@@ -192,7 +210,7 @@ impl Composer {
         frame.height = frame.height.max(node.height + 1);
         match &mut frame.body {
             Body::Sequence(items) => items.push(node.value),
-            Body::Mapping { map, merged, key } => match key.take() {
+            Body::Mapping { map, merged, key, .. } => match key.take() {
                 Some(Key::Text(key)) => {
                     map.insert(key, node.value);
                 }
@@ -222,6 +240,23 @@ impl Composer {
         total.add(weight);
         *key = Some(next);
         Ok(())
+    }
+
+    /// Whether the plain scalar that comes next is a version by its key. One that may be by its
+    /// `type`, which can come later, is kept as it is written.
+    fn is_version(&mut self, text: &str) -> bool {
+        let Some(Frame { body: Body::Mapping { key: Some(Key::Text(key)), versions, .. }, .. }) =
+            self.open.last_mut()
+        else {
+            return false;
+        };
+        if !scalar::looks_like_version(text) {
+            return false;
+        }
+        if key == "default" || key == "value" {
+            versions.push((key.clone(), text.to_owned()));
+        }
+        key == "version" || key.ends_with("_version")
     }
 
     fn expects_key(&self) -> bool {

@@ -2,7 +2,8 @@
 //!
 //! Where JSON has no number for it, or where YAML 1.1 and 1.2 disagree on which, the scalar stays
 //! text: infinities and not-a-number, integers beyond 64 bits, decimals that start with a zero (a
-//! file mode, a telephone number). `yes` and `no`, dates and times are text in 1.2 anyway.
+//! file mode, a telephone number). `yes` and `no`, dates and times are text in 1.2 anyway. So does
+//! what TOSCA calls a version, for there 1.10 comes after 1.9.
 
 use serde_json::{Number, Value};
 use serde_saphyr::granit_parser::{ScalarStyle, Tag};
@@ -27,6 +28,12 @@ pub(super) fn resolve(text: &str, style: ScalarStyle, tag: Option<&Tag>) -> Resu
             .or_else(|| float(text))
             .unwrap_or_else(|| text.into())),
     }
+}
+
+/// Whether a plain scalar that YAML takes for a number may be a version in TOSCA's sense (TOSCA 1.3,
+/// section 3.3.2; 2.0, section 9.1.3.1): 1.10, which is not 1.1.
+pub(super) fn looks_like_version(text: &str) -> bool {
+    text.split_once('.').is_some_and(|(major, minor)| is_digits(major) && is_digits(minor))
 }
 
 /// `!` alone, and the types of YAML 1.1 that JSON writes as text.

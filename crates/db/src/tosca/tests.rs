@@ -217,6 +217,34 @@ fn scalars() {
     }
 }
 
+/// Where TOSCA says version, 1.10 comes after 1.9.
+#[test]
+fn versions_are_text() {
+    for (yaml, expected) in [
+        ("tosca_definitions_version: 1.10", json!({"tosca_definitions_version": "1.10"})),
+        ("metadata: {template_version: 1.10}", json!({"metadata": {"template_version": "1.10"}})),
+        (
+            "node_types: {a: {version: 2.0, properties: {b: {type: float, default: 1.10}}}}",
+            json!({"node_types": {"a": {"version": "2.0", "properties": {"b": {"type": "float", "default": 1.1}}}}}),
+        ),
+        (
+            "inputs: {v: {default: 1.10, type: version}}",
+            json!({"inputs": {"v": {"default": "1.10", "type": "version"}}}),
+        ),
+        (
+            "artifact_version: &v 1.10\nother: *v",
+            json!({"artifact_version": "1.10", "other": "1.10"}),
+        ),
+        ("version: 1.10.2", json!({"version": "1.10.2"})),
+        ("version: 3", json!({"version": 3})),
+        ("version: !!float 1.10", json!({"version": 1.1})),
+        ("version: {type: string}", json!({"version": {"type": "string"}})),
+        ("conversion: 1.10", json!({"conversion": 1.1})),
+    ] {
+        assert_eq!(tree(yaml), expected, "{yaml}");
+    }
+}
+
 #[test]
 fn collections_keys_anchors_and_merges() {
     let rows = [
