@@ -2,9 +2,15 @@
 //!
 //! Each document of a resource store yields one catalog entry with the document's `_id`. Nothing of
 //! it is written: the entries are views over the documents, so they change and vanish with them in
-//! the same transaction and are the same on every replica. Where two stores hold one `_id`, a
-//! document put into the catalog store itself wins, then the default store, then the others by
-//! name. A field that a document does not have is absent from its entry.
+//! the same transaction and are the same on every replica. Where several stores hold one `_id`, the
+//! entry of the default store has it, else that of the store of the least address; the entries of
+//! the others have a name of their own, the `_id` with the start of their store's address behind.
+//! Names of stores decide nothing, for they may differ and change. A document that is put into the
+//! catalog store itself stands in place of the entry of its `_id`. A field that a document does not
+//! have is absent from its entry.
+//!
+//! Which documents need such a name is not found by looking at all of them, so they are listed in
+//! `namesakes`, along with every row of `documents`.
 //!
 //! - `catalog_documents (key, doc)`: what reads of the catalog store select from.
 //! - `datacatalog`: the same as columns, for SQL.
@@ -13,7 +19,7 @@
 use crate::error::Error;
 use rusqlite::{Connection, OptionalExtension};
 
-/// The store whose documents win over equal ids elsewhere.
+/// The store whose documents come first of equal ids.
 const DEFAULT_STORE: &str = "dsswres";
 
 /// Columns of `datacatalog`, in order; each is also a field of the catalog's documents.
@@ -73,15 +79,40 @@ pub(crate) fn create_views(db: &mut Connection) -> Result<(), Error> {
     Ok(tx.commit()?)
 }
 
+/// Lists the rows of that key as namesakes, once there are several; one of them was just added.
+pub(crate) fn list_namesakes(db: &Connection, key: &str) -> Result<(), Error> {
+    db.prepare_cached(
+        "INSERT OR IGNORE INTO namesakes
+         SELECT beside(d.key, s.manifest), d.row
+         FROM documents AS d JOIN stores AS s ON s.id = d.store
+         WHERE d.key = ?1 AND s.kind = 'documents' AND s.scope = 'resource' AND EXISTS (
+           SELECT 1 FROM documents AS o JOIN stores AS p ON p.id = o.store
+           WHERE o.key = ?1 AND o.store <> d.store
+             AND p.kind = 'documents' AND p.scope = 'resource')",
+    )?
+    .execute([key])?;
+    Ok(())
+}
+
 fn catalog_documents() -> String {
     format!(
         "CREATE VIEW catalog_documents (key, doc) AS
          SELECT d.key, iif(s.scope = 'catalog', d.doc, {})
          FROM documents AS d JOIN stores AS s ON s.id = d.store
-         WHERE d.doc IS NOT NULL AND {} AND {}",
-        derived_document(),
+         WHERE d.doc IS NOT NULL AND {} AND NOT {}
+         UNION ALL
+         SELECT n.name, {}
+         FROM namesakes AS n CROSS JOIN documents AS d ON d.row = n.row
+           CROSS JOIN stores AS s ON s.id = d.store
+         WHERE d.doc IS NOT NULL AND {} AND NOT EXISTS (
+           SELECT 1 FROM documents AS t JOIN stores AS u ON u.id = t.store
+           WHERE t.key = n.name AND t.doc IS NOT NULL AND {})",
+        derived_document("d.key"),
         takes_part("s", "'catalog', 'resource'"),
-        no_winner("'catalog', 'resource'")
+        has_winner("'catalog', 'resource'"),
+        derived_document("n.name"),
+        has_winner("'resource'"),
+        takes_part("u", "'catalog', 'resource'"),
     )
 }
 
@@ -90,12 +121,12 @@ fn takes_part(s: &str, scopes: &str) -> String {
     format!("{s}.kind = 'documents' AND {s}.scope IN ({scopes})")
 }
 
-/// The condition that no store before `s` holds a document of the key of `d`.
-fn no_winner(scopes: &str) -> String {
+/// The condition that a store before `s` holds a document of the key of `d`.
+fn has_winner(scopes: &str) -> String {
     let rank =
-        |s: &str| format!("({s}.scope <> 'catalog', {s}.name <> '{DEFAULT_STORE}', {s}.name)");
+        |s: &str| format!("({s}.scope <> 'catalog', {s}.name <> '{DEFAULT_STORE}', {s}.manifest)");
     format!(
-        "NOT EXISTS (
+        "EXISTS (
            SELECT 1 FROM documents AS w JOIN stores AS o ON o.id = w.store
            WHERE w.key = d.key AND w.store <> d.store AND w.doc IS NOT NULL
              AND {} AND {} < {})",
@@ -105,12 +136,14 @@ fn no_winner(scopes: &str) -> String {
     )
 }
 
-/// SQL that makes the catalog's document out of the row `d`. The patch drops absent fields.
-fn derived_document() -> String {
+/// SQL that makes the catalog's document of that `_id` out of the row `d`. The patch drops absent
+/// fields.
+fn derived_document(id: &str) -> String {
     let mut fields = Vec::new();
     for column in DATACATALOG_COLUMNS {
         let value = match column {
-            "_id" | "associated_id" => "d.key".into(),
+            "_id" => id.into(),
+            "associated_id" => "d.key".into(),
             "metadata_type" => "coalesce(d.doc ->> '$.metadata_type', \
                  iif(d.doc ->> '$._original_yaml' IS NULL, 'Resource', 'TOSCA'))"
                 .into(),
@@ -169,9 +202,9 @@ fn toscametadata() -> String {
            w.key AS uploader, NULL AS source_pod
          FROM documents AS d JOIN stores AS s ON s.id = d.store
            JOIN entries AS e ON e.seq = d.entry JOIN writers AS w ON w.id = e.writer
-         WHERE d.doc ->> '$._original_yaml' IS NOT NULL AND {} AND {}",
+         WHERE d.doc ->> '$._original_yaml' IS NOT NULL AND {} AND NOT {}",
         stamp("d.updated"),
         takes_part("s", "'resource'"),
-        no_winner("'resource'")
+        has_winner("'resource'")
     )
 }

@@ -2,9 +2,11 @@
 
 use crate::error::Error;
 use crate::limits::{
-    BUSY_TIMEOUT_MS, READER_CACHE_KIB, STATEMENTS_MAX, WAL_CHECKPOINT_PAGES, WAL_KEPT_BYTES,
-    WRITER_CACHE_KIB,
+    BUSY_TIMEOUT_MS, NAMESAKE_CHARS, READER_CACHE_KIB, STATEMENTS_MAX, WAL_CHECKPOINT_PAGES,
+    WAL_KEPT_BYTES, WRITER_CACHE_KIB,
 };
+use crate::stores::beside;
+use optimusdb_dag::{Address, LogCid};
 use rusqlite::config::DbConfig;
 use rusqlite::functions::FunctionFlags;
 use rusqlite::{Connection, OpenFlags};
@@ -152,6 +154,16 @@ fn prepare(mut db: Connection, cache_kib: i64) -> Result<Link, Error> {
                 .as_bytes_or_null()?
                 .map(|bytes| hex::encode(Sha256::digest(bytes)));
             Ok(digest)
+        },
+    )?;
+    // What a document is called beside one of the same key, by the digest of its store's manifest.
+    db.create_scalar_function(
+        "beside",
+        2,
+        FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC,
+        |context| {
+            let address = Address::of_manifest(LogCid::from_digest(context.get(1)?));
+            Ok(beside(context.get_raw(0).as_str()?, &address, NAMESAKE_CHARS))
         },
     )?;
     let deadline = Arc::new(AtomicU64::new(0));

@@ -5,10 +5,11 @@
 //! the least wall clock of all puts of the key. So replaying the log in any order gives the same
 //! rows.
 
+use crate::catalog;
 use crate::entries;
 use crate::error::Error;
 use crate::json::json_text;
-use crate::stores::{StoreId, StoreRow, rows_of};
+use crate::stores::{Scope, StoreId, StoreRow, rows_of};
 use optimusdb_dag::{Entry, Ipld, Operation, StoreKind};
 use rusqlite::{Connection, OptionalExtension};
 
@@ -94,7 +95,9 @@ fn write_row(
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, jsonb(?8))",
         )?
         .execute((first + seq, store.id, key, time, seq, created_here, at, &json))?;
-
+        if store.kind == StoreKind::Documents && store.scope == Scope::Resource {
+            catalog::list_namesakes(db, key)?;
+        }
         return Ok(i64::from(json.is_some()));
     };
     let created = match (old.created, created_here) {
@@ -122,6 +125,7 @@ fn write_row(
 /// Drops every row derived from a store's log.
 pub(crate) fn clear(db: &Connection, store: StoreId) -> Result<(), Error> {
     db.execute("DELETE FROM documents WHERE row >= ?1 AND row < ?2", rows_of(store))?;
+    db.execute("DELETE FROM namesakes WHERE row >= ?1 AND row < ?2", rows_of(store))?;
     db.execute("DELETE FROM events WHERE store = ?1", [store])?;
     Ok(())
 }

@@ -33,6 +33,6 @@ pub use fingerprints::Fingerprints;
 pub use log_store::{LogRecord, LogStore, log_records};
 pub use readers::Readers;
 pub use repo::Repo;
-pub use stores::{Scope, StoreId, StoreRow};
+pub use stores::{Scope, StoreId, StoreRow, beside};
 pub use tree::StoreTree;
 pub use view::{Param, Select, View};

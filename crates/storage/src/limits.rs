@@ -1,7 +1,7 @@
 //! Every bound of this room, in one place. Units come last.
 
 /// Version of the layout of a repository that this build reads and writes.
-pub const FORMAT_VERSION: u32 = 2;
+pub const FORMAT_VERSION: u32 = 3;
 /// Page cache of the read-write connection, in KiB.
 pub const WRITER_CACHE_KIB: i64 = 8 * 1024;
 /// Page cache of each read-only connection, in KiB.
@@ -13,6 +13,9 @@ pub const WAL_CHECKPOINT_PAGES: i64 = 4_000;
 /// Size to which the write-ahead log is cut back after a checkpoint, in bytes: above what it grows
 /// to, so that it is written over.
 pub const WAL_KEPT_BYTES: i64 = 24 * 1024 * 1024;
+/// Characters of a store's address behind the key of a document that is not the first of its key, in
+/// the name of its catalog entry.
+pub const NAMESAKE_CHARS: usize = 8;
 /// Prepared statements kept per connection.
 pub const STATEMENTS_MAX: usize = 128;
 /// How long a connection waits for a lock that another process may hold, in milliseconds.

@@ -9,7 +9,7 @@ use crate::limits::FORMAT_VERSION;
 use rusqlite::Connection;
 
 /// The steps, the first from an empty file to format 1.
-const MIGRATIONS: [&str; FORMAT_VERSION as usize] = [FORMAT_1, FORMAT_2];
+const MIGRATIONS: [&str; FORMAT_VERSION as usize] = [FORMAT_1, FORMAT_2, FORMAT_3];
 
 const FORMAT_1: &str = "
 -- Facts about this replica: the swarm that it belongs to.
@@ -88,6 +88,17 @@ CREATE TABLE passed (
   store INTEGER NOT NULL REFERENCES stores (id),
   time INTEGER NOT NULL
 ) WITHOUT ROWID;
+";
+
+const FORMAT_3: &str = "
+-- Documents that share their key with one of another resource store, under the names that their
+-- catalog entries have where they are not the first. Derived from `documents`.
+CREATE TABLE namesakes (name TEXT, row INTEGER, PRIMARY KEY (name, row)) WITHOUT ROWID;
+INSERT INTO namesakes
+  SELECT beside(d.key, s.manifest), d.row FROM documents AS d JOIN stores AS s ON s.id = d.store
+  WHERE s.kind = 'documents' AND s.scope = 'resource' AND EXISTS (
+    SELECT 1 FROM documents AS o JOIN stores AS p ON p.id = o.store
+    WHERE o.key = d.key AND o.store <> d.store AND p.kind = 'documents' AND p.scope = 'resource');
 ";
 
 /// Brings the database to [`FORMAT_VERSION`], each step in a transaction of its own. A database of

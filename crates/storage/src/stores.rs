@@ -134,3 +134,12 @@ pub(crate) fn create(
     )?;
     by_name(db, name)?.ok_or_else(|| Error::Corrupt(format!("store {name} was not kept")))
 }
+
+/// A name beside `name` for what belongs to the store at `address`, where another has that name: with
+/// that many characters of the address behind, of those that differ from address to address.
+pub fn beside(name: &str, address: &Address, chars: usize) -> String {
+    let address = address.manifest().to_string();
+    let own = address.strip_prefix("zdpu").unwrap_or(&address);
+    let own: String = own.chars().take(chars).collect();
+    format!("{name}~{own}")
+}

@@ -11,8 +11,8 @@
 use crate::builtin::BUILTIN_STORES;
 use crate::limits::LISTED_STORES_MAX;
 use crate::node::check_store_name;
-use crate::writer::beside;
 use optimusdb_dag::{Address, Ipld, Operation, OrderKey, StoreKind};
+use optimusdb_storage::beside;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The offers of a list.

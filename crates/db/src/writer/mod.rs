@@ -15,7 +15,6 @@ mod work;
 pub(crate) use access::AccessChange;
 pub(crate) use batch::now_ms;
 pub(crate) use lanes::Lane;
-pub(crate) use stores::beside;
 use work::Failure;
 pub(crate) use work::{Done, Received, Work};
 

@@ -10,7 +10,7 @@ use crate::new_store::{NewStore, access_name};
 use crate::storelist;
 use optimusdb_dag::Address;
 use optimusdb_storage::limits::STORES_MAX;
-use optimusdb_storage::{StoreRow, View};
+use optimusdb_storage::{StoreRow, View, beside};
 use std::collections::{BTreeMap, BTreeSet};
 
 impl Batch<'_> {
@@ -192,13 +192,4 @@ fn free_among(taken: &BTreeSet<String>, name: &str, address: &Address) -> String
         candidate = beside(name, address, chars);
     }
     candidate
-}
-
-/// A name beside `name` for another store that wants it: with that many characters of its address
-/// behind, of those that differ from address to address.
-pub(crate) fn beside(name: &str, address: &Address, chars: usize) -> String {
-    let address = address.manifest().to_string();
-    let own = address.strip_prefix("zdpu").unwrap_or(&address);
-    let own: String = own.chars().take(chars).collect();
-    format!("{name}~{own}")
 }

@@ -13,7 +13,7 @@ use std::ops::ControlFlow;
 use std::path::Path;
 
 /// Runs `body` with a database place in memory and with one on disk.
-pub fn everywhere(body: impl Fn(&Place)) {
+pub fn everywhere(mut body: impl FnMut(&Place)) {
     body(&Place::memory());
     let dir = tempfile::tempdir().unwrap();
     body(&Place::File(dir.path().join("optimusdb.sqlite")));
