@@ -45,3 +45,13 @@ fn the_interface_answers_as_documented() {
 fn the_readme_answers_as_documented() {
     run("README.md");
 }
+
+#[test]
+fn the_page_for_those_who_come_from_elsewhere_answers_as_documented() {
+    run("docs/coming-from-mongodb-and-couchdb.md");
+}
+
+#[test]
+fn the_page_for_operators_answers_as_documented() {
+    run("docs/OPERATIONS.md");
+}
