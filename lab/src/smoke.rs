@@ -1,7 +1,7 @@
 //! `cargo xtask smoke`: the README's examples, run against the node as it is released.
 //!
-//! Every `$ curl …` line in a `console` block is run by a shell, with the addresses of nodes that were
-//! just started in place of those that the README names. What it prints must be what the README
+//! Every `sh` block that a `json` or `text` block follows is run by a shell, with the addresses of nodes
+//! that were just started in place of those that the README names. What it prints must be what the README
 //! shows, white space aside, at once or, where one node has it from another, soon; `…` in the README
 //! stands for anything. The nodes must then end cleanly when they are asked to.
 
@@ -25,7 +25,7 @@ const POLL_INTERVAL: Duration = Duration::from_millis(20);
 /// Stands for anything in what the README shows.
 const WILDCARD: char = '…';
 
-/// One command of the README and the answer that it shows.
+/// One block of commands in the README and the answer that it shows.
 #[derive(Debug, PartialEq, Eq)]
 struct Example {
     line: usize,
@@ -41,7 +41,7 @@ pub(crate) fn run() -> Result<()> {
     let readme = fs::read_to_string(crate::workspace_root().join("README.md"))
         .context("cannot read README.md")?;
     let examples = examples(&readme);
-    ensure!(!examples.is_empty(), "README.md shows no `$ curl` line in a console block");
+    ensure!(!examples.is_empty(), "README.md shows no `sh` block with an answer after it");
     let binary = build_release()?;
     let scratch = Scratch::new("smoke")?;
     let nodes = nodes(&binary, &scratch)?;
@@ -88,47 +88,36 @@ fn nodes(binary: &Path, scratch: &Scratch) -> Result<Vec<Node>> {
     Ok(nodes)
 }
 
-/// The `$ curl` commands of the console blocks, with what is shown below each.
+/// The `sh` blocks that the block of what they print follows at once.
 fn examples(readme: &str) -> Vec<Example> {
     let mut examples = Vec::new();
-    let mut lines = readme.lines().enumerate().peekable();
-    while let Some((_, line)) = lines.next() {
-        if line.trim() != "```console" {
+    let mut copied: Option<Example> = None;
+    let mut lines = readme.lines().enumerate();
+    while let Some((index, line)) = lines.next() {
+        let Some(kind) = line.trim().strip_prefix("```") else {
+            copied = copied.filter(|_| line.trim().is_empty());
             continue;
-        }
-        while let Some((index, line)) = lines.next_if(|(_, line)| line.trim() != "```") {
-            let Some(first) = line.strip_prefix("$ ") else {
-                continue;
-            };
-            let mut command = first.to_owned();
-            while is_unfinished(&command) {
-                let Some((_, more)) = lines.next() else { break };
-                command.push('\n');
-                command.push_str(more);
+        };
+        let block: Vec<&str> =
+            lines.by_ref().map(|(_, line)| line).take_while(|line| line.trim() != "```").collect();
+        let (block, before) = (block.join("\n"), copied.take());
+        match (kind, before) {
+            ("sh", _) => {
+                copied = Some(Example { line: index + 2, command: block, answer: String::new() });
             }
-            let mut answer = String::new();
-            let is_answer = |line: &str| line.trim() != "```" && !line.starts_with("$ ");
-            while let Some((_, line)) = lines.next_if(|(_, line)| is_answer(line)) {
-                answer.push_str(line);
-                answer.push('\n');
+            ("json" | "text", Some(example)) => {
+                examples.push(Example { answer: block, ..example });
             }
-            if command.starts_with("curl ") {
-                examples.push(Example { line: index + 1, command, answer });
-            }
+            _ => {}
         }
     }
     examples
 }
 
-/// Whether a shell would wait for another line: after a backslash, or inside single quotes.
-fn is_unfinished(command: &str) -> bool {
-    command.ends_with('\\') || command.matches('\'').count() % 2 == 1
-}
-
 /// What `command` prints, run where the README's reader stands: at the root of the workspace.
 fn answer(command: &str) -> Result<String> {
     let output = Command::new("sh")
-        .args(["-c", command])
+        .args(["-ec", command])
         .current_dir(crate::workspace_root())
         .output()
         .context("cannot start sh")?;
@@ -168,16 +157,13 @@ mod tests {
 
     #[test]
     fn examples_are_read_with_their_answers() {
-        let readme = "# R\n```console\n$ cargo run\nBuilding\n$ curl -d '{\n \"a\": 1}' \\\n x\n{\"b\":\n 2}\n\
-                      $ curl y\n```\n```sh\n$ curl z\n```\n";
-        let expected = [
-            Example {
-                line: 5,
-                command: "curl -d '{\n \"a\": 1}' \\\n x".to_owned(),
-                answer: "{\"b\":\n 2}\n".to_owned(),
-            },
-            Example { line: 10, command: "curl y".to_owned(), answer: String::new() },
-        ];
+        let readme = "# R\n```sh\ncargo run\n```\n\n```sh\ncurl -d '{\n \"a\": 1}'\ncurl y\n```\n\n\
+                      ```json\n{\"b\":\n 2}\n```\n\n```json\n{}\n```\n```sh\ncurl z\n```\nmore\n```text\nz\n```\n";
+        let expected = [Example {
+            line: 7,
+            command: "curl -d '{\n \"a\": 1}'\ncurl y".to_owned(),
+            answer: "{\"b\":\n 2}".to_owned(),
+        }];
         assert_eq!(examples(readme), expected);
     }
 

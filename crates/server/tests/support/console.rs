@@ -1,10 +1,12 @@
-//! Runs the examples of a document: each `console` block holds commands and what they answer.
+//! Runs the examples of a document, as a reader would who copies them.
 //!
-//! A command stands after `$ ` and goes on while a single quote is open or a line ends in `\`; what
-//! follows up to the next command is its answer. Run are `curl`, and `echo` for making files; what else a
-//! reader is asked to type is left alone. Answers that are JSON are compared as JSON, others
-//! line by line. `…` stands for what varies: within a text for any characters, as a whole JSON value
-//! for any value, as the last element of an array for any further ones, as a key for any others.
+//! An `sh` block is copied as it stands; where a `json` or a `text` block comes next, that is what it
+//! prints. A `console` block holds both: a command stands after `$ ` and goes on while a single quote is
+//! open or a line ends in `\`; what follows up to the next command is its answer. Run are, there, `curl`,
+//! and `echo` for making files; what else a reader is asked to type is left alone. Answers that are JSON
+//! are compared as JSON, others line by line. `…` stands for what varies: within a text for any
+//! characters, as a whole JSON value for any value, as the last element of an array for any further ones,
+//! as a key for any others.
 
 use std::path::Path;
 use std::process::Command;
@@ -27,16 +29,46 @@ pub(crate) struct Example {
 /// The examples of a document in their order.
 pub(crate) fn examples(markdown: &str) -> Vec<Example> {
     let mut examples: Vec<Example> = Vec::new();
-    let (mut within, mut open) = (false, false);
-    for (at, line) in markdown.lines().enumerate() {
-        if line.trim_start().starts_with("```") {
-            within = line.trim() == "```console";
-            open = false;
-        } else if !within {
-        } else if let Some(command) = line.strip_prefix("$ ").filter(|_| !open) {
+    // What could be copied from the block before, if nothing but this block's answer comes next.
+    let mut copied: Option<Example> = None;
+    let mut lines = markdown.lines().enumerate();
+    while let Some((at, line)) = lines.next() {
+        let Some(kind) = line.trim_start().strip_prefix("```") else {
+            copied = copied.filter(|_| line.trim().is_empty());
+            continue;
+        };
+        let block: Vec<&str> = lines
+            .by_ref()
+            .map(|(_, line)| line)
+            .take_while(|line| !line.trim_start().starts_with("```"))
+            .collect();
+        match (kind.trim(), copied.take()) {
+            ("sh", _) => {
+                copied = Some(Example {
+                    line: at + 2,
+                    command: block.join("\n"),
+                    answer: String::new(),
+                });
+            }
+            ("json" | "text", Some(example)) => {
+                examples.push(Example { answer: block.join("\n"), ..example });
+            }
+            ("console", _) => examples.extend(dialogue(at + 2, &block)),
+            _ => {}
+        }
+    }
+    examples
+}
+
+/// The examples of a `console` block whose first line is the one of this number.
+fn dialogue(first: usize, block: &[&str]) -> Vec<Example> {
+    let mut examples: Vec<Example> = Vec::new();
+    let mut open = false;
+    for (at, line) in block.iter().enumerate() {
+        if let Some(command) = line.strip_prefix("$ ").filter(|_| !open) {
             open = goes_on(command);
             examples.push(Example {
-                line: at + 1,
+                line: first + at,
                 command: command.to_owned(),
                 answer: String::new(),
             });
@@ -47,6 +79,7 @@ pub(crate) fn examples(markdown: &str) -> Vec<Example> {
             open = open && goes_on(&example.command);
         }
     }
+    examples.retain(|example| ["curl ", "echo "].iter().any(|it| example.command.starts_with(it)));
     examples
 }
 
@@ -65,10 +98,7 @@ pub(crate) fn run(document: &str, markdown: &str, addresses: &[(&str, &str)]) ->
     let home = tempfile::tempdir().unwrap();
     let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs");
     std::os::unix::fs::symlink(docs, home.path().join("docs")).unwrap();
-    let runs = |example: &Example| {
-        ["curl ", "echo "].iter().any(|program| example.command.starts_with(program))
-    };
-    let examples: Vec<Example> = examples(markdown).into_iter().filter(runs).collect();
+    let examples = examples(markdown);
     let mut failures = Vec::new();
     for example in &examples {
         let mut command = example.command.clone();
@@ -99,7 +129,7 @@ pub(crate) fn run(document: &str, markdown: &str, addresses: &[(&str, &str)]) ->
 fn sh(command: &str, home: &Path) -> String {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let output = Command::new("sh")
-        .args(["-c", command])
+        .args(["-ec", command])
         .env_clear()
         .env("PATH", path)
         .env("HOME", home)
@@ -164,8 +194,9 @@ fn text_fits(expected: &str, text: &str) -> bool {
 }
 
 #[test]
-fn examples_are_taken_from_console_blocks() {
-    let markdown = "text\n```sh\n$ no\n```\n```console\n$ one 'a\n  b'\n{\n}\n$ two \\\n  more\n$ three\nx\n```\n$ no\n";
+fn examples_are_taken_from_blocks_with_their_answers() {
+    let markdown = "text\n```sh\n$ no\n```\n```console\n$ curl 'a\n  b'\n{\n}\n$ cargo\nx\n$ echo \\\n  more\n```\n\
+                    ```sh\none\ntwo\n```\n\n```json\n{\n}\n```\n```json\nno\n```\n```sh\nno\n```\nmore\n```text\nno\n```\n";
     let example = |line, command: &str, answer: &str| Example {
         line,
         command: command.into(),
@@ -174,9 +205,9 @@ fn examples_are_taken_from_console_blocks() {
     assert_eq!(
         examples(markdown),
         [
-            example(6, "one 'a\n  b'", "\n{\n}"),
-            example(10, "two \\\n  more", ""),
-            example(12, "three", "\nx")
+            example(6, "curl 'a\n  b'", "\n{\n}"),
+            example(12, "echo \\\n  more", ""),
+            example(16, "one\ntwo", "{\n}")
         ]
     );
 }
