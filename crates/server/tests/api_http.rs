@@ -45,6 +45,44 @@ fn paths_answer_within_their_context_with_or_without_a_slash() {
 }
 
 #[test]
+fn answers_end_with_a_newline() {
+    let server = Server::start();
+    for path in [
+        "",
+        "/",
+        "/id",
+        "/stores",
+        "/peers",
+        "/healthz",
+        "/readyz",
+        "/metrics",
+        "/openapi.json",
+        "/log",
+        "/x",
+    ] {
+        let answer = server.get(path);
+        assert!(answer.text().ends_with('\n') && !answer.text().ends_with("\n\n"), "{path}");
+        assert_eq!(answer.header("content-length"), Some(answer.body.len().to_string().as_str()));
+        // Figures differ from one moment to the next.
+        if path != "/metrics" {
+            let head = server.request("HEAD", path, &[], b"");
+            assert_eq!(head.header("content-length"), answer.header("content-length"), "{path}");
+        }
+    }
+    for command in [
+        json!({"method": {"cmd": "crudput"}, "criteria": [{"_id": "a"}]}),
+        json!({"method": {"cmd": "crudget"}}),
+        json!({"method": {"cmd": "crudget"}, "criteria": [{"_id": "b"}]}),
+        json!({"method": {"cmd": "query"}, "criteria": [{"_id": "b"}]}),
+        json!({"method": {"cmd": "help"}}),
+        json!({"method": {"cmd": "what"}}),
+    ] {
+        let answer = server.request("POST", "/command", &[], command.to_string().as_bytes());
+        assert!(answer.text().ends_with("}\n"), "{command}: {}", answer.text());
+    }
+}
+
+#[test]
 fn another_context_may_be_chosen() {
     let server = Server::start_with(&["-swarmkb=other.ctx"]);
     let status = |path| server.connect().request("GET", path, &[], b"").status;
@@ -256,7 +294,7 @@ fn a_node_says_who_it_is_and_whom_it_knows() {
     let own = format!("/p2p/{}", id["peer_id"].as_str().unwrap());
     assert!(addresses.iter().all(|address| address.as_str().unwrap().ends_with(&own)), "{id}");
     assert_eq!(addresses.len(), 2, "TCP and QUIC on loopback: {id}");
-    assert_eq!((server.get("/peers").text(), server.get("/ems").text()), ("[]", "[]"));
+    assert_eq!((server.get("/peers").text(), server.get("/ems").text()), ("[]\n", "[]\n"));
     assert_eq!(server.get("/healthz").json(), json!({"status": 200, "data": "ok"}));
     assert_eq!(server.get("/readyz").json()["data"]["ready"], Value::Bool(true));
     server.get("/benchmarks").refusal(501);
@@ -284,7 +322,7 @@ fn the_log_is_read_by_the_hour() {
             assert!(refusal.contains(expected), "{query}: {refusal}");
         }
     }
-    assert_eq!(server.get("/log?date=2001-01-01&hour=00").text(), "[]");
+    assert_eq!(server.get("/log?date=2001-01-01&hour=00").text(), "[]\n");
 
     // What the node said when it started, in this hour or in the one that has just begun.
     let lines = wait_for_log(&server);

@@ -84,6 +84,7 @@ fn a_large_answer_streams_and_is_whole() {
     let body = json!({"method": {"cmd": "crudget"}, "criteria": [{}]}).to_string();
     let answer = server.request("POST", "/command", &[], body.as_bytes());
     assert!(answer.whole && answer.header("content-length").is_none());
+    assert!(answer.text().ends_with("]}\n"));
     assert_eq!(answer.json()["data"].as_array().unwrap().len(), 4000);
     let one = server.request(
         "POST",

@@ -1,6 +1,8 @@
-//! Successes: `{"status":200,"data":…}`, written once, straight into the body.
+//! Answers in JSON: `{"status":200,"data":…}`, written once, straight into the body.
+//!
+//! Every answer ends with a newline, since terminals show them.
 
-use axum::body::{Body, Bytes};
+use axum::body::Body;
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
@@ -23,15 +25,22 @@ pub(super) fn data<T: Serialize + ?Sized>(data: &T) -> Response {
 
 /// An answer whose body is `value` itself, for the endpoints whose clients expect a bare array.
 pub(super) fn bare<T: Serialize + ?Sized>(value: &T) -> Response {
-    match serde_json::to_vec(value) {
-        Ok(body) => json(Bytes::from(body)),
+    match line(value) {
+        Ok(body) => json(body),
         Err(error) => {
             ApiError::internal(format!("the answer could not be written: {error}")).into_response()
         }
     }
 }
 
-/// An answer whose body is JSON already.
+/// A value as one line of JSON.
+pub(super) fn line<T: Serialize + ?Sized>(value: &T) -> serde_json::Result<Vec<u8>> {
+    let mut line = serde_json::to_vec(value)?;
+    line.push(b'\n');
+    Ok(line)
+}
+
+/// An answer whose body is JSON already, its newline included.
 pub(super) fn json(body: impl Into<Body>) -> Response {
     let mut response = Response::new(body.into());
     response

@@ -6,11 +6,12 @@
 
 use std::borrow::Cow;
 
-use axum::Json;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use optimusdb_db::Kind;
 use serde::Serialize;
+
+use super::answer;
 
 /// A refusal with its status code.
 #[derive(Debug)]
@@ -112,8 +113,9 @@ impl IntoResponse for ApiError {
             tracing::error!(message = %self.message, "a request failed through no fault of its client");
         }
         let message = one_line(&self.message);
-        let body = Json(Refusal { status: self.status.as_u16(), message: &message });
-        let mut response = (self.status, body).into_response();
+        let refusal = Refusal { status: self.status.as_u16(), message: &message };
+        let mut response = answer::json(answer::line(&refusal).unwrap_or_default());
+        *response.status_mut() = self.status;
         if let Some((name, value)) = self.header {
             response.headers_mut().insert(name, value);
         }

@@ -35,7 +35,7 @@ pub(super) async fn array(mut documents: impl Chunks) -> Result<Option<Response>
         return Ok(None);
     };
     let Some(second) = documents.next().await.transpose()? else {
-        return Ok(Some(answer::json(format!("{DATA_PREFIX}[{first}]}}"))));
+        return Ok(Some(answer::json(format!("{DATA_PREFIX}[{first}]}}\n"))));
     };
     let head = format!("{DATA_PREFIX}[{first}{second}");
     let parts = stream::try_unfold(Part::Head(head, documents), part);
@@ -54,7 +54,7 @@ async fn part<D: Chunks>(part: Part<D>) -> io::Result<Option<(Bytes, Part<D>)>> 
         Part::Head(head, documents) => Ok(Some((Bytes::from(head), Part::Chunk(documents)))),
         Part::Chunk(mut documents) => match timeout(REQUEST_TIMEOUT, documents.next()).await {
             Ok(Some(Ok(chunk))) => Ok(Some((Bytes::from(chunk), Part::Chunk(documents)))),
-            Ok(None) => Ok(Some((Bytes::from_static(b"]}"), Part::End))),
+            Ok(None) => Ok(Some((Bytes::from_static(b"]}\n"), Part::End))),
             Ok(Some(Err(error))) => Err(broken_off(&error)),
             Err(elapsed) => Err(broken_off(&elapsed)),
         },
@@ -107,7 +107,7 @@ mod tests {
     async fn one_chunk_is_one_body() {
         let response = array(chunks(&[Ok("{},{}")])).await.ok().unwrap().unwrap();
         assert!(has_length(&response));
-        assert_eq!(body(response).await.unwrap(), r#"{"status":200,"data":[{},{}]}"#);
+        assert_eq!(body(response).await.unwrap(), "{\"status\":200,\"data\":[{},{}]}\n");
     }
 
     #[tokio::test]
@@ -118,7 +118,7 @@ mod tests {
             .unwrap()
             .unwrap();
         assert!(!has_length(&response));
-        assert_eq!(body(response).await.unwrap(), r#"{"status":200,"data":[1,2,3,4,5,6]}"#);
+        assert_eq!(body(response).await.unwrap(), "{\"status\":200,\"data\":[1,2,3,4,5,6]}\n");
     }
 
     #[tokio::test]

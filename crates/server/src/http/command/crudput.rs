@@ -1,7 +1,6 @@
 //! `crudput`: insert or replace documents, all or none.
 
 use axum::response::Response;
-use bytes::Bytes;
 use optimusdb_db::Node;
 
 use super::envelope::{Envelope, objects};
@@ -20,7 +19,5 @@ pub(super) async fn run(node: &Node, envelope: Envelope) -> Result<Response, Api
         ));
     }
     node.put(&envelope.store, documents).await?;
-    Ok(answer::json(Bytes::from_static(
-        br#"{"status":200,"data":"OK: Successfully inserted records"}"#,
-    )))
+    Ok(answer::data("OK: Successfully inserted records"))
 }
