@@ -3,7 +3,7 @@
 //! Run with `cargo run --release -p optimusdb-db --example write_cost [documents] [batch]`. The last
 //! line is `docs_per_second=N`.
 
-use optimusdb_db::{Node, NodeConfig};
+use optimusdb_db::{Node, NodeConfig, Opening};
 use serde_json::{Value, json};
 use std::error::Error;
 use std::path::PathBuf;
@@ -27,6 +27,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         version: String::new(),
         logs: None,
         log_retention: Duration::ZERO,
+        opening: Opening::default(),
     })?;
     let batches: Vec<Vec<Value>> = (0..documents)
         .map(document)

@@ -34,6 +34,7 @@ pub use error::{Error, Kind};
 pub use logs::{LogReceiver, LogRecord, LogSender, log_channel};
 pub use new_store::NewAccess;
 pub use node::{NetworkConfig, Node, NodeConfig, NodeId, PeerInfo, Readiness, StoreInfo};
+pub use opening::{Opening, OpeningStep};
 pub use optimusdb_dag::{Address, Blocks, Cid, LogCid, StoreKind};
 pub use query::{Consistency, Criteria, Fields, Query, SortOrder, Strategy};
 pub use receive::Joined;

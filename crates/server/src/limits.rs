@@ -24,6 +24,12 @@ pub(crate) const THREAD_STACK_BYTES: usize = 1024 * 1024;
 /// Connections that may wait to be accepted.
 pub(crate) const LISTEN_BACKLOG_CONNECTIONS_MAX: u32 = 1024;
 
+/// A node that opens within this leaves connections waiting until it is open, in milliseconds; one that
+/// takes longer answers that it is not ready.
+pub(crate) const OPENING_SILENT_MS_MAX: u64 = 500;
+/// Between two lines of the log that say how far the opening is, in milliseconds.
+pub(crate) const OPENING_TOLD_INTERVAL_MS: u64 = 5_000;
+
 /// From the first signal to the end of the process, at most, in milliseconds. Orchestrators kill
 /// after 10 s.
 pub(crate) const STOP_MS_MAX: u64 = 7_500;

@@ -9,6 +9,7 @@ use std::time::Instant;
 
 mod allocator;
 mod client;
+mod door;
 mod flags;
 mod http;
 mod limits;

@@ -1,20 +1,19 @@
 //! The life of the process: port → node → API, until a signal or a failure ends it.
 //!
-//! The port comes before the node, so that a port in use leaves the repo untouched. Stopping is in
-//! the opposite order, and bounded: requests in flight get [`DRAIN_MS_MAX`], everything together
-//! [`STOP_MS_MAX`], and a second signal ends the wait.
+//! The port comes before the node, so that a port in use leaves the repo untouched. An opening that takes
+//! longer is answered for: the node lives and is not ready. Stopping is in the opposite order, and bounded:
+//! requests in flight get [`DRAIN_MS_MAX`], everything together [`STOP_MS_MAX`], and a second signal ends
+//! the wait.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use optimusdb_db::{LogReceiver, NetworkConfig, Node, NodeConfig};
-use tokio::net::TcpListener;
-use tokio::task::JoinHandle;
+use optimusdb_db::{LogReceiver, NetworkConfig, Node, NodeConfig, Opening};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use crate::flags::{Api, Network, Settings, file};
-use crate::http::{self, HttpConfig};
+use crate::door::{self, Door, Serving};
+use crate::flags::{Network, Settings, file};
 use crate::limits::{
     BLOCKING_THREADS_MAX, DRAIN_MS_MAX, RUNTIME_STOP_MS_MAX, STOP_MS_MAX, SWARM_KEY_FILE_BYTES_MAX,
     THREAD_STACK_BYTES, WORKERS_MAX, WORKERS_MIN,
@@ -59,31 +58,31 @@ async fn live(settings: Settings, logs: LogReceiver, started: Instant) -> Ending
         Ok(signals) => signals,
         Err(error) => return Ending::NotStarted(format!("cannot catch signals: {error}")),
     };
-    let listener = match &settings.api {
+    let (opening, stopping) = (Opening::default(), CancellationToken::new());
+    // Whatever ends the node, the API is told.
+    let _stopping = stopping.clone().drop_guard();
+    let mut door = match &settings.api {
         None => None,
-        Some(api) => match port::listen(api).await {
-            Ok(listener) => Some(listener),
+        Some(api) => match Door::new(api, opening.clone(), stopping.clone()).await {
+            Ok(door) => Some(door),
             Err(why) => return Ending::NotStarted(why),
         },
     };
-    let opening = tokio::select! {
-        opened = start(&settings, logs) => opened,
+    let opened = tokio::select! {
+        opened = start(&settings, logs, opening.clone()) => opened,
+        never = door::answer_for(&mut door, &opening) => match never {},
         // Nothing was acknowledged yet, and a node that opens is safe to interrupt.
         name = signals.next() => {
             tracing::info!("{name} before the node was ready: stopping");
             return Ending::Stopped;
         }
     };
-    let node = match opening {
+    let node = match opened {
         Ok(node) => node,
         Err(why) => return Ending::NotStarted(why),
     };
-    let bound = listener.as_ref().and_then(|listener| listener.local_addr().ok());
-    let stopping = CancellationToken::new();
-    let mut serving = match (&settings.api, listener) {
-        (Some(api), Some(listener)) => Some(serve(api, listener, &node, &stopping)),
-        _ => None,
-    };
+    let bound = door.as_ref().map(Door::bound);
+    let mut serving = door.and_then(|door| door.open(&node));
     let failure = async {
         greet(&settings, &node, bound, started).await;
         tokio::select! {
@@ -106,9 +105,9 @@ async fn live(settings: Settings, logs: LogReceiver, started: Instant) -> Ending
 }
 
 /// Opens the node and lets it meet its peers.
-async fn start(settings: &Settings, logs: LogReceiver) -> Result<Node, String> {
+async fn start(settings: &Settings, logs: LogReceiver, opening: Opening) -> Result<Node, String> {
     let network = network_config(&settings.network)?;
-    let node = open(settings, logs).await?;
+    let node = open(settings, logs, opening).await?;
     match node.join_swarm(network).await {
         Ok(()) => Ok(node),
         Err(error) => {
@@ -138,7 +137,7 @@ fn network_config(network: &Network) -> Result<NetworkConfig, String> {
 }
 
 /// Opens the node off the runtime's workers: it waits for the disk, after a crash for long.
-async fn open(settings: &Settings, logs: LogReceiver) -> Result<Node, String> {
+async fn open(settings: &Settings, logs: LogReceiver, opening: Opening) -> Result<Node, String> {
     let config = NodeConfig {
         repo: settings.repo.clone(),
         swarm: settings.swarm.clone(),
@@ -149,6 +148,7 @@ async fn open(settings: &Settings, logs: LogReceiver) -> Result<Node, String> {
         version: VERSION.to_owned(),
         logs: Some(logs),
         log_retention: settings.log_retention,
+        opening,
     };
     let why = match tokio::task::spawn_blocking(move || Node::open(config)).await {
         Ok(Ok(node)) => return Ok(node),
@@ -192,16 +192,6 @@ async fn greet(settings: &Settings, node: &Node, bound: Option<SocketAddr>, star
     tracing::info!("ready in {ready_ms} ms: {api}, repo {repo}, stores: {stores}");
 }
 
-type Serving = JoinHandle<std::io::Result<()>>;
-
-fn serve(api: &Api, listener: TcpListener, node: &Node, stopping: &CancellationToken) -> Serving {
-    let config = HttpConfig {
-        context: api.context.clone(),
-        api_token: api.token.as_ref().map(|token| token.text().to_owned()),
-    };
-    tokio::spawn(http::serve(listener, node.clone(), config, stopping.clone()))
-}
-
 /// Resolves when the API ends by itself, which it never should.
 async fn api_ended(serving: &mut Option<Serving>) -> String {
     match serving.as_mut() {
@@ -210,8 +200,7 @@ async fn api_ended(serving: &mut Option<Serving>) -> String {
             let ended = running.await;
             *serving = None;
             match ended {
-                Ok(Ok(())) => "without a reason".to_owned(),
-                Ok(Err(error)) => error.to_string(),
+                Ok(()) => "without a reason".to_owned(),
                 Err(broken) => broken.to_string(),
             }
         }
@@ -258,8 +247,7 @@ async fn close(node: Node, serving: Option<Serving>, stopping: CancellationToken
     stopping.cancel();
     if let Some(mut running) = serving {
         match timeout(Duration::from_millis(DRAIN_MS_MAX), &mut running).await {
-            Ok(Ok(Ok(()))) => {}
-            Ok(Ok(Err(error))) => tracing::error!("the API failed while it stopped: {error}"),
+            Ok(Ok(())) => {}
             Ok(Err(broken)) => tracing::error!("the API failed while it stopped: {broken}"),
             Err(_) => {
                 tracing::warn!(

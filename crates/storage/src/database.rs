@@ -79,8 +79,9 @@ impl Database {
         Ok(Tx { database: self, grown: BTreeMap::new(), open: true, failed: false })
     }
 
-    /// Drops every derived row of `store` and makes them again from its log.
-    pub fn reindex(&mut self, store: &StoreRow) -> Result<(), Error> {
+    /// Drops every derived row of `store` and makes them again from its log; `indexed` is called
+    /// after each entry of it.
+    pub fn reindex(&mut self, store: &StoreRow, mut indexed: impl FnMut()) -> Result<(), Error> {
         let tx = self.begin()?;
         let db = &tx.database.link.db;
         index::clear(db, store.id)?;
@@ -93,6 +94,7 @@ impl Database {
             while let Some(row) = rows.next()? {
                 let seq = row.get(0)?;
                 documents += index::apply(db, store, seq, &entries::at(db, seq)?)?;
+                indexed();
             }
         }
         db.execute("UPDATE stores SET documents = ?2 WHERE id = ?1", (store.id, documents))?;

@@ -166,7 +166,7 @@ fn check(run: Run, path: &Path, acked: usize, steps: &[Step], states: &[Dump]) -
     let mut sound = database.take().unwrap();
     closed_heads(&sound);
     for store in sound.view().stores().unwrap() {
-        sound.reindex(&store).unwrap();
+        sound.reindex(&store, || ()).unwrap();
     }
     assert_eq!(dump(&raw(&place)), found, "{run:?}: made again from the logs, the index differs");
 

@@ -145,7 +145,7 @@ fn stores_are_apart() {
         let found = database.view().document(&stores[0], "k0").unwrap().unwrap();
         assert!(found.contains("one"), "{found}");
         let before = dump(&raw(place));
-        database.reindex(&stores[0]).unwrap();
+        database.reindex(&stores[0], || ()).unwrap();
         assert_eq!(dump(&raw(place)), before);
     });
 }
@@ -342,7 +342,7 @@ fn reindexed_is_equal(
             "UPDATE documents SET doc = jsonb('1'), time = 0; UPDATE stores SET documents = 77;",
         )
         .unwrap();
-    database.reindex(store).unwrap();
+    database.reindex(store, || ()).unwrap();
     let mut after = dump(&raw(place));
     let others = "SELECT * FROM stores";
     raw(place).execute("UPDATE stores SET documents = 0 WHERE name <> 'things'", []).unwrap();
@@ -363,7 +363,7 @@ fn events_are_made_again() {
         deliver(&mut database, &store, &entries).unwrap();
         let before = dump(&raw(place));
         raw(place).execute("DELETE FROM events WHERE entry % 2 = 0", []).unwrap();
-        database.reindex(&store).unwrap();
+        database.reindex(&store, || ()).unwrap();
         assert_eq!(dump(&raw(place)), before);
         assert_eq!(now(database.view(), &store).documents, 20);
     });

@@ -62,7 +62,7 @@ fn they_are_kept_and_are_not_in_the_log() {
         // The links through it come back as they were.
         assert_eq!(view.entry(&child.cid()).unwrap().unwrap().block(), child.block());
         assert_eq!(view.heads(&store).unwrap(), std::slice::from_ref(&child));
-        database.reindex(&store).unwrap();
+        database.reindex(&store, || ()).unwrap();
         assert!(log(database.view(), &store) == [good, child]);
         assert!(database.view().is_passed(&refused.cid()).unwrap());
     });

@@ -1,6 +1,7 @@
 //! What a node is told at its start and what it tells of itself.
 
 use crate::logs::LogReceiver;
+use crate::opening::Opening;
 use optimusdb_storage::StoreRow;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -28,6 +29,8 @@ pub struct NodeConfig {
     pub logs: Option<LogReceiver>,
     /// How long they are kept.
     pub log_retention: Duration,
+    /// Where it is told how far the opening is.
+    pub opening: Opening,
 }
 
 /// Who a node is.

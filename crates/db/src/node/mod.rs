@@ -83,8 +83,9 @@ impl Node {
         opening::bind_swarm(&mut database, &config.swarm)?;
         opening::builtin_stores(&mut database, &config.swarm, &identity)?;
         if config.reindex {
-            opening::reindex(&mut database)?;
+            opening::reindex(&mut database, &config.opening)?;
         }
+        config.opening.begin("joining the swarm", None);
         let stores = database.view().stores()?;
         let figures = WriterFigures::new(&stores);
         let fingerprints = database.fingerprints();

@@ -7,7 +7,9 @@
     reason = "each test takes what it needs"
 )]
 
-use optimusdb_db::{Blocks, Cid, Documents, Error, LogCid, Node, NodeConfig, Query};
+use optimusdb_db::{
+    Blocks, Cid, Documents, Error, LogCid, Node, NodeConfig, Opening, Query,
+};
 use serde_json::{Value, json};
 use std::path::Path;
 use std::time::Duration;
@@ -23,6 +25,7 @@ pub fn config(repo: &Path) -> NodeConfig {
         version: "0".into(),
         logs: None,
         log_retention: Duration::from_secs(3600),
+        opening: Opening::default(),
     }
 }
 

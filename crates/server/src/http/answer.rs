@@ -3,7 +3,7 @@
 //! Every answer ends with a newline, since terminals show them.
 
 use axum::body::Body;
-use axum::http::{HeaderValue, header};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
@@ -21,6 +21,21 @@ struct Success<'a, T: ?Sized> {
 /// An answer with `data`.
 pub(super) fn data<T: Serialize + ?Sized>(data: &T) -> Response {
     bare(&Success { status: 200, data })
+}
+
+/// An answer that the node is not ready: the refusal that others are, with `data` beside its message.
+pub(super) fn not_ready<T: Serialize + ?Sized>(reason: &str, data: &T) -> Response {
+    #[derive(Serialize)]
+    struct NotReady<'a, T: ?Sized> {
+        status: u16,
+        message: &'a str,
+        data: &'a T,
+    }
+    let status = StatusCode::SERVICE_UNAVAILABLE;
+    let mut response = bare(&NotReady { status: status.as_u16(), message: reason, data });
+    *response.status_mut() = status;
+    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+    response
 }
 
 /// An answer whose body is `value` itself, for the endpoints whose clients expect a bare array.

@@ -5,6 +5,7 @@ use std::hint::black_box;
 use axum::http::{HeaderMap, header};
 
 /// The token that a request must bear.
+#[derive(Clone)]
 pub(super) struct Token(Box<[u8]>);
 
 impl Token {

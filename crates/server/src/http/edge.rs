@@ -69,7 +69,7 @@ fn out_of_time() -> ApiError {
 }
 
 /// Any web page may use the API: who may do so is the token's business, not the origin's.
-fn allow_every_origin(headers: &mut HeaderMap) {
+pub(super) fn allow_every_origin(headers: &mut HeaderMap) {
     headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
     headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("*"));
     headers.insert(

@@ -4,29 +4,30 @@
 //! (`HEAD_READ_TIMEOUT`), sending a body (`body.rs`) and reading an answer (`stall.rs`). One
 //! connection never holds up another; over the limit, connections wait in the listener's backlog.
 
+use std::convert::Infallible;
 use std::io;
 use std::pin::pin;
 use std::sync::Arc;
 
-use axum::Router;
 use hyper::server::conn::http1;
+use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::service::TowerToHyperService;
 use rustix::process::{Resource, getrlimit};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
+use super::front::Front;
 use super::limits::{
     ACCEPT_PAUSE, CONNECTIONS_MAX, DESCRIPTORS_RESERVED, HEAD_BYTES_MAX, HEAD_READ_TIMEOUT,
     WRITE_STALL_TIMEOUT,
 };
 use super::stall::StallGuard;
 
-/// Serves `router` until `shutdown`, then lets the requests in flight end. Returns when the last
+/// Serves `front` until `shutdown`, then lets the requests in flight end. Returns when the last
 /// connection is closed; dropped before, it cuts those that are open.
-pub(super) async fn serve(listener: TcpListener, router: Router, shutdown: CancellationToken) {
+pub(super) async fn serve(listener: TcpListener, front: Arc<Front>, shutdown: CancellationToken) {
     let connections_max = connections_max();
     let free = Arc::new(Semaphore::new(connections_max));
     let cut = CancellationToken::new();
@@ -38,11 +39,11 @@ pub(super) async fn serve(listener: TcpListener, router: Router, shutdown: Cance
             accepted = accept(&listener, &free) => accepted,
         };
         let Some((stream, permit)) = accepted else { continue };
-        let (router, shutdown, cut) = (router.clone(), shutdown.clone(), cut.clone());
+        let (front, shutdown, cut) = (Arc::clone(&front), shutdown.clone(), cut.clone());
         tokio::spawn(async move {
             tokio::select! {
                 () = cut.cancelled() => tracing::warn!("a connection was cut: its request did not end in time"),
-                () = connection(stream, router, shutdown) => {}
+                () = connection(stream, front, shutdown) => {}
             }
             drop(permit);
         });
@@ -76,15 +77,19 @@ fn belongs_to_the_client(error: &io::Error) -> bool {
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
 }
 
-async fn connection(stream: TcpStream, router: Router, shutdown: CancellationToken) {
+async fn connection(stream: TcpStream, front: Arc<Front>, shutdown: CancellationToken) {
     // Answers are written whole: waiting to fill a segment would only delay them.
     let _ = stream.set_nodelay(true);
     let io = TokioIo::new(StallGuard::new(stream, WRITE_STALL_TIMEOUT));
+    let service = service_fn(move |request| {
+        let front = Arc::clone(&front);
+        Box::pin(async move { Ok::<_, Infallible>(front.answer(request).await) })
+    });
     let serving = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_READ_TIMEOUT)
         .max_buf_size(HEAD_BYTES_MAX)
-        .serve_connection(io, TowerToHyperService::new(router));
+        .serve_connection(io, service);
     let mut serving = pin!(serving);
     let ended = tokio::select! {
         ended = serving.as_mut() => ended,

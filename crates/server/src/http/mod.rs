@@ -1,8 +1,8 @@
 //! The HTTP API: commands, uploads, stores, logs and the node's state, as JSON under one context.
 //!
-//! In reading order: `listen` accepts connections, `routes` says which paths there are, `edge` does
-//! what every request needs (CORS, token, deadline, figures), `command` and its neighbours carry
-//! requests out. A request is data: whatever it holds, it yields an answer, never a panic. Nothing
+//! In reading order: `listen` accepts connections, `front` is what every request meets first, `routes` says
+//! which paths there are, `edge` does what all of them need (CORS, token, deadline, figures), `command` and
+//! its neighbours carry requests out. A request is data: whatever it holds, it yields an answer, never a panic. Nothing
 //! here knows how the node keeps its documents.
 
 mod answer;
@@ -11,12 +11,14 @@ mod body;
 mod command;
 mod edge;
 mod error;
+mod front;
 mod keys;
 mod limits;
 mod listen;
 mod log;
 mod metrics;
 mod openapi;
+mod opening;
 mod routes;
 mod stall;
 mod state;
@@ -25,12 +27,9 @@ mod stream;
 mod upload;
 mod weight;
 
-use std::io;
-use std::sync::Arc;
-
 use optimusdb_db::Node;
-use tokio::net::TcpListener;
-use tokio_util::sync::CancellationToken;
+
+pub(crate) use front::Front;
 
 /// What the API needs to know beside the node.
 #[derive(Debug, Clone)]
@@ -47,24 +46,4 @@ struct Api {
     bodies: body::BodyReader,
     metrics: metrics::Metrics,
     token: Option<auth::Token>,
-}
-
-/// Serves the API on `listener` until `shutdown` is cancelled and the requests in flight have ended.
-///
-/// # Errors
-/// `InvalidInput` when the context or the token cannot be served; nothing is served then.
-pub(crate) async fn serve(
-    listener: TcpListener,
-    node: Node,
-    config: HttpConfig,
-    shutdown: CancellationToken,
-) -> io::Result<()> {
-    let invalid = |message: String| io::Error::new(io::ErrorKind::InvalidInput, message);
-    let prefix = routes::prefix(&config.context).map_err(invalid)?;
-    let token = config.api_token.as_deref().map(auth::Token::new).transpose().map_err(invalid)?;
-    let api =
-        Api { metrics: metrics::Metrics::new(&node), bodies: body::BodyReader::new(), node, token };
-    let router = routes::router(&prefix, Arc::new(api));
-    listen::serve(listener, router, shutdown).await;
-    Ok(())
 }

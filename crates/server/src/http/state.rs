@@ -3,8 +3,7 @@
 use std::sync::Arc;
 
 use axum::extract::State;
-use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use optimusdb_db::NodeId;
 use serde::Serialize;
 
@@ -44,6 +43,5 @@ pub(super) async fn readyz(State(api): State<Arc<Api>>) -> Response {
     if readiness.ready {
         return answer::data(&readiness);
     }
-    let reason = readiness.reason.unwrap_or_else(|| "not ready".to_owned());
-    ApiError::new(StatusCode::SERVICE_UNAVAILABLE, reason).into_response()
+    answer::not_ready(readiness.reason.as_deref().unwrap_or("not ready"), &readiness)
 }

@@ -1,0 +1,74 @@
+//! What every request meets first: the node, or its opening.
+//!
+//! The API listens before the node is there: a node that makes its index again takes its time, and whoever
+//! watches over it has to see that it lives. Until [`Front::opened`] every request is answered by
+//! `opening`, from then on by the router.
+
+use std::io;
+use std::sync::{Arc, OnceLock};
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::Request;
+use axum::response::Response;
+use hyper::body::Incoming;
+use hyper::service::Service;
+use hyper_util::service::TowerToHyperService;
+use optimusdb_db::{Node, Opening};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use super::auth::Token;
+use super::edge::allow_every_origin;
+use super::{Api, HttpConfig, body, listen, metrics, opening, routes};
+
+/// The API, before and after its node is open.
+pub(crate) struct Front {
+    prefix: String,
+    token: Option<Token>,
+    opening: Opening,
+    router: OnceLock<TowerToHyperService<Router>>,
+}
+
+impl Front {
+    /// The API of a node that is being opened.
+    ///
+    /// # Errors
+    /// `InvalidInput` when the context or the token cannot be served.
+    pub(crate) fn new(config: &HttpConfig, opening: Opening) -> io::Result<Front> {
+        let invalid = |message: String| io::Error::new(io::ErrorKind::InvalidInput, message);
+        let prefix = routes::prefix(&config.context).map_err(invalid)?;
+        let token = config.api_token.as_deref().map(Token::new).transpose().map_err(invalid)?;
+        Ok(Front { prefix, token, opening, router: OnceLock::new() })
+    }
+
+    /// From now on `node` answers.
+    pub(crate) fn opened(&self, node: Node) {
+        let api = Api {
+            metrics: metrics::Metrics::new(&node),
+            bodies: body::BodyReader::new(),
+            node,
+            token: self.token.clone(),
+        };
+        let router = routes::router(&self.prefix, Arc::new(api));
+        // Only the first node answers; there is no second.
+        let _ = self.router.set(TowerToHyperService::new(router));
+    }
+
+    /// Serves the API on `listener` until `shutdown` is cancelled and the requests in flight have
+    /// ended.
+    pub(crate) async fn serve(self: Arc<Self>, listener: TcpListener, shutdown: CancellationToken) {
+        listen::serve(listener, self, shutdown).await;
+    }
+
+    /// Answers a request.
+    pub(super) async fn answer(&self, request: Request<Incoming>) -> Response {
+        let request = request.map(Body::new);
+        if let Some(router) = self.router.get() {
+            return router.call(request).await.unwrap_or_else(|never| match never {});
+        }
+        let mut response = opening::answer(&request, &self.prefix, &self.opening);
+        allow_every_origin(response.headers_mut());
+        response
+    }
+}
