@@ -17,8 +17,8 @@ use optimusdb_db::Error;
 
 use super::error::ApiError;
 use super::limits::{
-    BODIES_BYTES_MAX, BODY_BYTES_MAX, BODY_FREE_BYTES, BODY_READ_TIMEOUT, DISCARD_BYTES_MAX,
-    DISCARD_TIMEOUT, PARSED_BYTES_MAX, PARSED_TOGETHER_BYTES_MAX, WEIGHED_BYTES_MIN,
+    BODIES_BYTES_MAX, BODY_BYTES_MAX, BODY_FREE_BYTES, BODY_READ_TIMEOUT, PARSED_BYTES_MAX,
+    PARSED_TOGETHER_BYTES_MAX, WEIGHED_BYTES_MIN,
 };
 use super::weight::parsed_bytes;
 
@@ -52,23 +52,14 @@ impl BodyReader {
     }
 
     /// Reads a body to its end. 413 above the limit, 408 when it does not come in time, 400 when the
-    /// client breaks it off.
+    /// client breaks it off. What is left then is taken from the connection in `unread.rs`.
     pub(super) async fn read(&self, headers: &HeaderMap, body: Body) -> Result<Received, ApiError> {
         let declared = declared_length(headers);
         if declared.is_some_and(|length| length > BODY_BYTES_MAX as u64) {
-            // A client that asked for leave to send gets the refusal and sends nothing.
-            if !headers.contains_key(header::EXPECT) {
-                discard(body.into_data_stream()).await;
-            }
             return Err(too_large());
         }
         match timeout(BODY_READ_TIMEOUT, self.collect(declared, body.into_data_stream())).await {
-            Ok(Ok(received)) => Ok(received),
-            Ok(Err(Broken::Refused(refusal))) => Err(refusal),
-            Ok(Err(Broken::TooLarge(rest))) => {
-                discard(rest).await;
-                Err(too_large())
-            }
+            Ok(outcome) => outcome,
             Err(_elapsed) => Err(ApiError::client_timed_out(format!(
                 "The request body did not arrive within {} s.",
                 BODY_READ_TIMEOUT.as_secs()
@@ -105,7 +96,7 @@ impl BodyReader {
         &self,
         declared: Option<u64>,
         mut stream: BodyDataStream,
-    ) -> Result<Received, Broken> {
+    ) -> Result<Received, ApiError> {
         let first = match stream.next().await {
             None => Bytes::new(),
             Some(chunk) => chunk.map_err(broken_off)?,
@@ -120,7 +111,7 @@ impl BodyReader {
             let chunk = chunk.map_err(broken_off)?;
             let length = bytes.len() + chunk.len();
             if length > BODY_BYTES_MAX {
-                return Err(Broken::TooLarge(stream));
+                return Err(too_large());
             }
             if length > BODY_FREE_BYTES && room.is_none() {
                 room = Some(self.room(declared).await?);
@@ -131,25 +122,16 @@ impl BodyReader {
     }
 
     /// Room for the whole of a body: of its declared length, else of the longest possible.
-    async fn room(&self, declared: Option<u64>) -> Result<OwnedSemaphorePermit, Broken> {
+    async fn room(&self, declared: Option<u64>) -> Result<OwnedSemaphorePermit, ApiError> {
         let length = declared.unwrap_or(BODY_BYTES_MAX as u64).min(BODY_BYTES_MAX as u64);
         let kib = u32::try_from(length.div_ceil(1024)).unwrap_or(u32::MAX);
         let permit = Arc::clone(&self.kib_free).acquire_many_owned(kib).await;
-        permit.map_err(|_closed| {
-            Broken::Refused(ApiError::internal("the memory for bodies was closed"))
-        })
+        permit.map_err(|_closed| ApiError::internal("the memory for bodies was closed"))
     }
 }
 
-/// Why a body was not read to its end.
-enum Broken {
-    Refused(ApiError),
-    /// Over the limit; the rest of it is still to come.
-    TooLarge(BodyDataStream),
-}
-
-fn broken_off(error: axum::Error) -> Broken {
-    Broken::Refused(ApiError::bad_request(format!("The request body broke off: {error}")))
+fn broken_off(error: axum::Error) -> ApiError {
+    ApiError::bad_request(format!("The request body broke off: {error}"))
 }
 
 fn too_large() -> ApiError {
@@ -166,21 +148,6 @@ fn declared_length(headers: &HeaderMap) -> Option<u64> {
 /// A declared length is a promise of a stranger: no more memory is set aside for it than is free.
 fn declared_capacity(declared: Option<u64>) -> usize {
     usize::try_from(declared.unwrap_or(0)).unwrap_or(BODY_FREE_BYTES).min(BODY_FREE_BYTES)
-}
-
-/// Reads and forgets the rest of a refused body, within bounds.
-async fn discard(mut rest: BodyDataStream) {
-    let reading = async {
-        let mut discarded = 0;
-        while let Some(Ok(chunk)) = rest.next().await {
-            discarded += chunk.len();
-            if discarded > DISCARD_BYTES_MAX {
-                break;
-            }
-        }
-    };
-    // Whether it ended or its time did: the refusal is sent either way.
-    let _ = timeout(DISCARD_TIMEOUT, reading).await;
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! What every request meets first: the node, or its opening.
+//! What every request meets first: the node or its opening, and what becomes of the rest of its body.
 //!
 //! The API listens before the node is there: a node that makes its index again takes its time, and whoever
 //! watches over it has to see that it lives. Until [`Front::opened`] every request is answered by
@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::auth::Token;
 use super::edge::allow_every_origin;
-use super::{Api, HttpConfig, body, listen, metrics, opening, routes};
+use super::{Api, HttpConfig, body, listen, metrics, opening, routes, unread};
 
 /// The API, before and after its node is open.
 pub(crate) struct Front {
@@ -61,9 +61,12 @@ impl Front {
         listen::serve(listener, self, shutdown).await;
     }
 
-    /// Answers a request.
+    /// Answers a request, and sees to it that nothing of it is left on its connection.
     pub(super) async fn answer(&self, request: Request<Incoming>) -> Response {
-        let request = request.map(Body::new);
+        unread::settle(request, |request| self.reply(request)).await
+    }
+
+    async fn reply(&self, request: Request<Body>) -> Response {
         if let Some(router) = self.router.get() {
             return router.call(request).await.unwrap_or_else(|never| match never {});
         }

@@ -17,11 +17,21 @@ pub(super) const WEIGHED_BYTES_MIN: usize = 8 * 1024;
 pub(super) const PARSED_BYTES_MAX: usize = 256 * 1024 * 1024;
 /// Memory that the values of all requests above [`WEIGHED_BYTES_MIN`] may take together, in bytes.
 pub(super) const PARSED_TOGETHER_BYTES_MAX: usize = 2 * PARSED_BYTES_MAX;
-/// Bytes of a refused body that are still read and thrown away, so that a client that does not
-/// listen while it sends gets to see the refusal.
-pub(super) const DISCARD_BYTES_MAX: usize = 64 * 1024 * 1024;
-/// How long such a refused body is read.
+/// Bytes of a body that nobody read which are taken and thrown away before the answer is sent, so that a
+/// client that does not listen while it sends gets to see it. Of a longer body nothing is taken before.
+pub(super) const DISCARD_BYTES_MAX: u64 = 64 * 1024 * 1024;
+/// How long such a body is taken before the answer is sent.
 pub(super) const DISCARD_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long nothing of it may come: the client may be waiting for the answer.
+pub(super) const DISCARD_PAUSE_MAX: Duration = Duration::from_secs(1);
+/// Bytes that are taken and thrown away after the last answer of a connection.
+pub(super) const HANG_UP_BYTES_MAX: u64 = 256 * 1024 * 1024;
+/// How long they are taken.
+pub(super) const HANG_UP_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long none of them may come.
+pub(super) const HANG_UP_PAUSE_MAX: Duration = Duration::from_secs(5);
+/// What takes them, in bytes.
+pub(super) const HANG_UP_BUFFER_BYTES: usize = 16 * 1024;
 /// Bodies above this are parsed beside the async workers: a worker that parses answers nobody.
 pub(super) const PARSE_INLINE_BYTES_MAX: usize = 256 * 1024;
 /// Time for a client to send the body of its request. Above it: 408.

@@ -1,12 +1,12 @@
 //! Connections: accepted up to a limit, served as HTTP/1.1, drained when the node stops.
 //!
 //! A client can be slow in three places, and each has its own limit: sending a head
-//! (`HEAD_READ_TIMEOUT`), sending a body (`body.rs`) and reading an answer (`stall.rs`). One
+//! (`HEAD_READ_TIMEOUT`), sending a body (`body.rs`, `unread.rs`) and reading an answer (`stall.rs`). One
 //! connection never holds up another; over the limit, connections wait in the listener's backlog.
 
 use std::convert::Infallible;
+use std::future::poll_fn;
 use std::io;
-use std::pin::pin;
 use std::sync::Arc;
 
 use hyper::server::conn::http1;
@@ -24,6 +24,7 @@ use super::limits::{
     WRITE_STALL_TIMEOUT,
 };
 use super::stall::StallGuard;
+use super::unread::hang_up;
 
 /// Serves `front` until `shutdown`, then lets the requests in flight end. Returns when the last
 /// connection is closed; dropped before, it cuts those that are open.
@@ -85,23 +86,23 @@ async fn connection(stream: TcpStream, front: Arc<Front>, shutdown: Cancellation
         let front = Arc::clone(&front);
         Box::pin(async move { Ok::<_, Infallible>(front.answer(request).await) })
     });
-    let serving = http1::Builder::new()
+    let mut serving = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_READ_TIMEOUT)
         .max_buf_size(HEAD_BYTES_MAX)
         .serve_connection(io, service);
-    let mut serving = pin!(serving);
     let ended = tokio::select! {
-        ended = serving.as_mut() => ended,
+        ended = poll_fn(|cx| serving.poll_without_shutdown(cx)) => ended,
         () = shutdown.cancelled() => {
-            serving.as_mut().graceful_shutdown();
-            serving.await
+            std::pin::Pin::new(&mut serving).graceful_shutdown();
+            poll_fn(|cx| serving.poll_without_shutdown(cx)).await
         }
     };
     if let Err(error) = ended {
         // Clients hang up, idle and send nonsense all day: nobody's fault, nothing to do.
         tracing::debug!(%error, "a connection ended early");
     }
+    hang_up(serving.into_parts().io.into_inner(), shutdown).await;
 }
 
 /// As many as the limit says, if the process may open as many files and the node keeps its share.
