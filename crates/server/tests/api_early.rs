@@ -1,4 +1,4 @@
-//! Answers that come before the body was read.
+//! Answers that come before the body was read, and requests that are refused before their path is looked at.
 #![allow(clippy::unwrap_used, reason = "this is a test")]
 
 mod support;
@@ -31,6 +31,7 @@ fn whoever_sends_all_first_gets_the_answer_and_keeps_the_connection() {
             ("POST", "/swarmkb/command", &[], 401),
             ("POST", "/swarmkb/upload", &[("Authorization", "Bearer wrong")], 401),
             ("POST", "/swarmkb/log?date=never&hour=1", &[TOKEN], 400),
+            ("POST", "/swarmkb/%zz", &[TOKEN], 400),
             ("GET", "/swarmkb/stores", &[TOKEN], 200),
             ("OPTIONS", "/swarmkb/command", &[], 200),
             ("POST", "/swarmkb/healthz", &[("Expect", "nothing")], 405),
@@ -116,4 +117,47 @@ fn whoever_waits_is_not_waited_for() {
     assert!(closes(&answer));
     client.send(b"-rest");
     assert!(client.answer(false).is_none());
+}
+
+#[test]
+fn a_request_names_one_host() {
+    let server = Server::start();
+    for (hosts, version, status) in [
+        ("", "1.1", 400),
+        ("Host: a\r\nHost: a\r\n", "1.1", 400),
+        ("Host: a\r\nHost: b\r\n", "1.0", 400),
+        ("Host: a/b\r\n", "1.1", 400),
+        ("", "1.0", 200),
+        ("Host: a\r\n", "1.0", 200),
+        ("Host: [::1]:80\r\n", "1.1", 200),
+        ("Host:\r\n", "1.1", 200),
+    ] {
+        let mut client = server.connect();
+        client.send(format!("GET /healthz HTTP/{version}\r\n{hosts}\r\n").as_bytes());
+        let answer = client.answer(false).unwrap();
+        assert_eq!(answer.status, status, "{hosts:?} {version}");
+        assert_eq!(answer.header("access-control-allow-origin"), Some("*"));
+        if status == 400 {
+            assert!(answer.refusal(400).contains("Host header"), "{}", answer.text());
+        }
+    }
+}
+
+#[test]
+fn escapes_that_nothing_needs_mean_nothing() {
+    let server = Server::start();
+    for path in ["/%73tores", "/%73%74%6f%72%65%73/", "/he%61lthz", "/openapi%2ejson"] {
+        assert_eq!(server.get(path).status, 200, "{path}");
+    }
+    assert_eq!(server.connect().request("GET", "/%73warmkb/id", &[], b"").status, 200);
+    let put = |name: &str| server.request("PUT", &format!("/stores/{name}"), &[], b"");
+    assert_eq!(put("%70lans").json()["data"]["name"], "plans");
+    assert_eq!(server.get("/stores/pl%61ns/%61ccess").status, 200);
+    // An escaped slash parts no segments, and what is escaped twice is read once.
+    assert!(put("plans%2Faccess").refusal(400).contains("plans/access"));
+    assert!(put("%2570lans").refusal(400).contains("%70lans"));
+    server.get("/%2573tores").refusal(404);
+    for path in ["/stores/%ff", "/%ff", "/stores/%", "/stores/%4", "/stores/%zz/access"] {
+        assert!(server.get(path).refusal(400).contains("path"), "{path}");
+    }
 }

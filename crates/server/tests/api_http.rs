@@ -36,7 +36,6 @@ fn paths_answer_within_their_context_with_or_without_a_slash() {
         "/id",
         "/swarmkb/id/x",
         "/swarmkb//id",
-        "/%ff",
         "/metrics",
     ] {
         let answer = server.connect().request("GET", unknown, &[], b"");

@@ -1,4 +1,4 @@
-//! What every request meets first: the node or its opening, and what becomes of the rest of its body.
+//! What every request meets first: the check of what it says, the node or its opening, the rest of a body.
 //!
 //! The API listens before the node is there: a node that makes its index again takes its time, and whoever
 //! watches over it has to see that it lives. Until [`Front::opened`] every request is answered by
@@ -10,7 +10,7 @@ use std::sync::{Arc, OnceLock};
 use axum::Router;
 use axum::body::Body;
 use axum::http::Request;
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use hyper::body::Incoming;
 use hyper::service::Service;
 use hyper_util::service::TowerToHyperService;
@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::auth::Token;
 use super::edge::allow_every_origin;
-use super::{Api, HttpConfig, body, listen, metrics, opening, routes, unread};
+use super::{Api, HttpConfig, body, listen, metrics, opening, routes, target, unread};
 
 /// The API, before and after its node is open.
 pub(crate) struct Front {
@@ -67,10 +67,13 @@ impl Front {
     }
 
     async fn reply(&self, request: Request<Body>) -> Response {
-        if let Some(router) = self.router.get() {
-            return router.call(request).await.unwrap_or_else(|never| match never {});
-        }
-        let mut response = opening::answer(&request, &self.prefix, &self.opening);
+        let mut response = match (target::plain(request), self.router.get()) {
+            (Ok(request), Some(router)) => {
+                return router.call(request).await.unwrap_or_else(|never| match never {});
+            }
+            (Ok(request), None) => opening::answer(&request, &self.prefix, &self.opening),
+            (Err(refusal), _) => refusal.into_response(),
+        };
         allow_every_origin(response.headers_mut());
         response
     }

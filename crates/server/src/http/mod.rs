@@ -24,6 +24,7 @@ mod stall;
 mod state;
 mod stores;
 mod stream;
+mod target;
 mod unread;
 mod upload;
 mod weight;
