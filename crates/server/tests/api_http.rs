@@ -28,18 +28,49 @@ fn paths_answer_within_their_context_with_or_without_a_slash() {
     for probe in ["/healthz", "/readyz"] {
         assert_eq!(server.connect().request("GET", probe, &[], b"").status, 200);
     }
-    for unknown in [
-        "/",
-        "/swarmkb",
-        "/swarmkb/",
-        "/swarmkb/x",
-        "/id",
-        "/swarmkb/id/x",
-        "/swarmkb//id",
-        "/metrics",
-    ] {
+    for unknown in ["/swarmkb/x", "/id", "/swarmkb/id/x", "/swarmkb//id", "/metrics"] {
         let answer = server.connect().request("GET", unknown, &[], b"");
         assert!(answer.refusal(404).contains("/swarmkb/openapi.json"), "{unknown}");
+    }
+}
+
+#[test]
+fn whoever_comes_first_is_told_where_to_go() {
+    let server = Server::start();
+    let get =
+        |path: &str, headers: &[(&str, &str)]| server.connect().request("GET", path, headers, b"");
+    for (path, stores) in
+        [("/", "swarmkb/stores"), ("/swarmkb", "swarmkb/stores"), ("/swarmkb/", "stores")]
+    {
+        let welcome = get(path, &[]).json()["data"].take();
+        assert_eq!(
+            (&welcome["name"], &welcome["context"]),
+            (&json!("OptimusDB"), &json!("/swarmkb"))
+        );
+        assert_eq!(welcome["version"], server.get("/id").json()["data"]["version"]);
+        assert_eq!(
+            welcome["example"],
+            r#"curl http://test/swarmkb/command -d '{"method":{"cmd":"help"}}'"#
+        );
+        let links = welcome["links"].as_array().unwrap();
+        let link = links.iter().find(|link| link["path"] == stores).unwrap();
+        assert_eq!((&link["method"], &link["does"]), (&json!("GET"), &json!("The stores")));
+
+        let page = get(path, &[("Accept", "text/html,application/xhtml+xml,*/*;q=0.8")]);
+        assert!(page.header("content-type").unwrap().starts_with("text/html"));
+        assert!(page.text().contains(&format!("<a href=\"{stores}\">")), "{}", page.text());
+    }
+    // The same list as in the description, each path served.
+    let description = server.get("/openapi.json").json();
+    let paths = description["paths"].as_object().unwrap().len();
+    let links = get("/swarmkb/", &[]).json()["data"]["links"].take();
+    let listed: BTreeSet<&str> =
+        links.as_array().unwrap().iter().map(|link| link["path"].as_str().unwrap()).collect();
+    assert_eq!(listed.len(), paths);
+    for link in links.as_array().unwrap() {
+        let (method, path) = (link["method"].as_str().unwrap(), link["path"].as_str().unwrap());
+        let status = get(&format!("/swarmkb/{}", path.replace("{name}", "dsswres")), &[]).status;
+        assert!(method != "GET" || [200, 400, 501].contains(&status), "{path}: {status}");
     }
 }
 

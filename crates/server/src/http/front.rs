@@ -48,6 +48,7 @@ impl Front {
             metrics: metrics::Metrics::new(&node),
             bodies: body::BodyReader::new(),
             node,
+            prefix: self.prefix.clone(),
             token: self.token.clone(),
         };
         let router = routes::router(&self.prefix, Arc::new(api));

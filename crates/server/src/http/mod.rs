@@ -28,6 +28,7 @@ mod target;
 mod unread;
 mod upload;
 mod weight;
+mod welcome;
 
 use optimusdb_db::Node;
 
@@ -45,6 +46,8 @@ pub(crate) struct HttpConfig {
 /// What the handlers share.
 struct Api {
     node: Node,
+    /// The path that everything lives under: empty, or such as `/swarmkb`.
+    prefix: String,
     bodies: body::BodyReader,
     metrics: metrics::Metrics,
     token: Option<auth::Token>,

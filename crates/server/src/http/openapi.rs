@@ -4,6 +4,7 @@
 //! derives do not. Tests hold it against the routes and the commands in both directions.
 
 use axum::response::Response;
+use serde_json::Value;
 
 use super::answer;
 
@@ -14,18 +15,17 @@ pub(super) async fn openapi() -> Response {
     answer::json(DESCRIPTION)
 }
 
+/// The description as a value.
+pub(super) fn description() -> Value {
+    serde_json::from_str(DESCRIPTION).unwrap_or_default()
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
 
-    use serde_json::Value;
-
     use super::*;
     use crate::http::{command, routes};
-
-    fn description() -> Value {
-        serde_json::from_str(DESCRIPTION).unwrap()
-    }
 
     fn keys(object: &Value) -> BTreeSet<String> {
         object.as_object().unwrap().keys().cloned().collect()

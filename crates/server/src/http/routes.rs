@@ -13,7 +13,7 @@ use axum::routing::{MethodRouter, any, get, post, put};
 
 use super::edge::{self, Edge};
 use super::error::ApiError;
-use super::{Api, command, log, metrics, openapi, state, stores, upload};
+use super::{Api, command, log, metrics, openapi, state, stores, upload, welcome};
 
 /// One path of the API.
 pub(super) struct Endpoint {
@@ -21,8 +21,10 @@ pub(super) struct Endpoint {
     pub(super) path: &'static str,
     name: &'static str,
     handlers: MethodRouter<Arc<Api>>,
-    /// Answered without the token, and also outside the context: for probes.
-    probe: bool,
+    /// Answered without the token: for probes.
+    open: bool,
+    /// Answered outside the context, too.
+    outside: bool,
     keeps_deadline: bool,
 }
 
@@ -32,10 +34,17 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
         path,
         name,
         handlers,
-        probe: false,
+        open: false,
+        outside: false,
         keeps_deadline: false,
     };
+    let probe = |path, name, handlers| Endpoint {
+        open: true,
+        outside: true,
+        ..endpoint(path, name, handlers)
+    };
     vec![
+        Endpoint { outside: true, ..endpoint("/", "welcome", get(welcome::welcome)) },
         Endpoint {
             keeps_deadline: true,
             ..endpoint("/command", "command", post(command::command))
@@ -53,8 +62,8 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
         endpoint("/ems", "ems", get(state::peers)),
         endpoint("/log", "log", get(log::log).post(log::log)),
         endpoint("/benchmarks", "benchmarks", get(state::benchmarks)),
-        Endpoint { probe: true, ..endpoint("/healthz", "healthz", get(state::healthz)) },
-        Endpoint { probe: true, ..endpoint("/readyz", "readyz", get(state::readyz)) },
+        probe("/healthz", "healthz", get(state::healthz)),
+        probe("/readyz", "readyz", get(state::readyz)),
         endpoint("/metrics", "metrics", get(metrics::metrics)),
         endpoint("/openapi.json", "openapi", get(openapi::openapi)),
     ]
@@ -67,18 +76,21 @@ pub(super) fn router(prefix: &str, api: Arc<Api>) -> Router {
         let edge = Edge {
             api: Arc::clone(&api),
             endpoint: endpoint.name,
-            open: endpoint.probe,
+            open: endpoint.open,
             keeps_deadline: endpoint.keeps_deadline,
         };
         let handlers =
             endpoint.handlers.fallback(wrong_method).layer(from_fn_with_state(edge, edge::pass));
-        let mut paths = vec![format!("{prefix}{}", endpoint.path)];
-        if endpoint.probe && !prefix.is_empty() {
-            paths.push(endpoint.path.to_owned());
+        let path = endpoint.path.trim_end_matches('/');
+        let mut paths = vec![format!("{prefix}{path}")];
+        if endpoint.outside && !prefix.is_empty() {
+            paths.push(path.to_owned());
         }
         for path in paths {
-            router =
-                router.route(&format!("{path}/"), handlers.clone()).route(&path, handlers.clone());
+            router = router.route(&format!("{path}/"), handlers.clone());
+            if !path.is_empty() {
+                router = router.route(&path, handlers.clone());
+            }
         }
     }
     let edge = Edge { api: Arc::clone(&api), endpoint: "none", open: false, keeps_deadline: false };
