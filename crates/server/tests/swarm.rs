@@ -179,6 +179,51 @@ fn both_sides_of_a_cut_keep_what_they_wrote() {
     assert_eq!(everything(&a, "dsswres").as_array().unwrap().len(), 101);
 }
 
+/// Two nodes that do not see each other upload one name; whoever is later, one document stands.
+#[test]
+fn a_file_name_uploaded_on_two_nodes_at_once_leaves_one_document() {
+    let upload = |node: &Server, file: &str, name: &str| {
+        let body = json!({"file": file, "filename": name, "target_store": "tosca_imported"});
+        let answer = node.request("POST", "/upload", &[], body.to_string().as_bytes());
+        answer.json()["data"]["template_id"].as_str().unwrap().to_owned()
+    };
+    let (a, b) = (start(&[], &[]), start(&[], &[]));
+    // Of "first" the second node is later by a write, of "second" the first.
+    b.put("tosca_imported", json!([{"_id": "x"}]));
+    upload(&a, "YTogMQ==", "first.yaml");
+    let later = [upload(&b, "YTogMg==", "first.yaml")];
+    upload(&b, "YTogMw==", "second.yaml");
+    for n in 0..9 {
+        a.put("tosca_imported", json!([{"_id": "x", "n": n}]));
+    }
+    let later = [later, [upload(&a, "YTogNA==", "second.yaml")]].concat();
+    // Neither of these is later for sure; it is the same on both all the same.
+    for n in 0..5 {
+        upload(&a, "YTogMQ==", &format!("any{n}.yaml"));
+        upload(&b, "YTogMg==", &format!("any{n}.yaml"));
+    }
+    assert_eq!(connect(&a, &multiaddr(&b)).0, 200);
+    let documents = 1 + 2 + 5;
+    eventually("one document for each name on both", || {
+        [&a, &b]
+            .iter()
+            .all(|node| everything(node, "tosca_imported").as_array().unwrap().len() == documents)
+    });
+    equal(&[&a, &b], "tosca_imported");
+    equal(&[&a, &b], "kbmetadata");
+    for (node, id) in [(&a, &later[0]), (&b, &later[1])] {
+        assert_ne!(node.find("tosca_imported", json!([{"_id": id}])), json!([]), "{id}");
+    }
+    assert_eq!((count(&a, "tosca_imported"), count(&b, "tosca_imported")), (documents, documents));
+    // What was replaced does not come back when the other is deleted.
+    let first = json!([{"_filename": "first.yaml"}]);
+    a.data(
+        &json!({"method": {"cmd": "cruddelete"}, "dstype": "tosca_imported", "criteria": first}),
+    );
+    eventually("no first.yaml on b", || b.find("tosca_imported", first.clone()) == json!([]));
+    assert_eq!(a.find("tosca_imported", first.clone()), json!([]));
+}
+
 #[test]
 fn peers_are_shown_while_they_are_connected() {
     let a = start(&["-region=eu"], &[]);

@@ -83,21 +83,7 @@ impl Database {
     /// after each entry of it.
     pub fn reindex(&mut self, store: &StoreRow, mut indexed: impl FnMut()) -> Result<(), Error> {
         let tx = self.begin()?;
-        let db = &tx.database.link.db;
-        index::clear(db, store.id)?;
-        let mut documents = 0;
-        {
-            let mut statement = db.prepare(
-                "SELECT seq FROM entries INDEXED BY entries_time WHERE store = ?1 ORDER BY seq",
-            )?;
-            let mut rows = statement.query([store.id])?;
-            while let Some(row) = rows.next()? {
-                let seq = row.get(0)?;
-                documents += index::apply(db, store, seq, &entries::at(db, seq)?)?;
-                indexed();
-            }
-        }
-        db.execute("UPDATE stores SET documents = ?2 WHERE id = ?1", (store.id, documents))?;
+        index::derive(&tx.database.link.db, store, &mut indexed)?;
         tx.commit()
     }
 

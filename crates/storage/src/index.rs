@@ -2,7 +2,8 @@
 //!
 //! A row is a function of the set of entries, never of the order in which they arrived: the winner
 //! is the greatest by (clock time, clock id, CID), a delete stays as a tombstone, and `created` is
-//! the least wall clock of all puts of the key. So replaying the log in any order gives the same
+//! the least wall clock of all puts of the key. Of uploaded files of one name one stands
+//! ([`crate::uploads`]). So replaying the log in any order gives the same
 //! rows.
 
 use crate::catalog;
@@ -10,6 +11,7 @@ use crate::entries;
 use crate::error::Error;
 use crate::json::json_text;
 use crate::stores::{Scope, StoreId, StoreRow, rows_of};
+use crate::uploads;
 use optimusdb_dag::{Entry, Ipld, Operation, StoreKind};
 use rusqlite::{Connection, OptionalExtension};
 
@@ -27,16 +29,21 @@ pub(crate) fn apply(
     };
     match (store.kind, operation) {
         (StoreKind::Documents, Operation::Put { key, value }) => {
-            write_row(db, store, seq, entry, &key, Some(&value), at_ms)
+            let upload = uploads::note(db, store, seq, entry, &key, &value)?;
+            let written = Written { value: Some(&value), shown: !upload.replaced, at_ms };
+            Ok(write_row(db, store, seq, entry, &key, written)? - upload.replaces)
         }
         (StoreKind::KeyValue, Operation::Put { key, value }) => {
             let document = pair(key.clone(), value);
-            write_row(db, store, seq, entry, &key, Some(&document), at_ms)
+            write_row(db, store, seq, entry, &key, Written::put(&document, at_ms))
         }
         (StoreKind::Events, Operation::Add { value }) => {
             add_event(db, store, seq, entry, value, at_ms)
         }
-        (_, Operation::Del { key }) => write_row(db, store, seq, entry, &key, None, at_ms),
+        (_, Operation::Del { key }) => {
+            let written = Written { value: None, shown: false, at_ms };
+            write_row(db, store, seq, entry, &key, written)
+        }
         // An operation of another kind is none of this store's.
         _ => Ok(0),
     }
@@ -57,13 +64,30 @@ fn add_event(
     at_ms: Option<u64>,
 ) -> Result<i64, Error> {
     let key = entry.cid().to_string();
-    let rows = write_row(db, store, seq, entry, &key, Some(&pair(key.clone(), value)), at_ms)?;
+    let document = pair(key.clone(), value);
+    let rows = write_row(db, store, seq, entry, &key, Written::put(&document, at_ms))?;
     db.prepare_cached("INSERT INTO events (entry, store, time) VALUES (?1, ?2, ?3)")?.execute((
         seq,
         store.id,
         entry.clock().time.cast_signed(),
     ))?;
     Ok(rows)
+}
+
+/// What an operation writes.
+struct Written<'v> {
+    /// The document of a PUT; none of a DEL.
+    value: Option<&'v Ipld>,
+    /// Whether it is there, or replaced already by one of another key.
+    shown: bool,
+    /// The writer's wall clock, where the operation carries it.
+    at_ms: Option<u64>,
+}
+
+impl<'v> Written<'v> {
+    fn put(value: &'v Ipld, at_ms: Option<u64>) -> Written<'v> {
+        Written { value: Some(value), shown: true, at_ms }
+    }
 }
 
 struct Existing {
@@ -80,15 +104,14 @@ fn write_row(
     seq: i64,
     entry: &Entry,
     key: &str,
-    value: Option<&Ipld>,
-    at_ms: Option<u64>,
+    Written { value, shown, at_ms }: Written<'_>,
 ) -> Result<i64, Error> {
     let existing = existing(db, store.id, key)?;
     let at = at_ms.and_then(|at| i64::try_from(at).ok());
     let time = entry.clock().time.cast_signed();
     let created_here = value.and(at);
     let Some(old) = existing else {
-        let json = value.map(json_text).transpose()?;
+        let json = value.filter(|_| shown).map(json_text).transpose()?;
         let [first, _] = rows_of(store.id);
         db.prepare_cached(
             "INSERT INTO documents (row, store, key, time, entry, created, updated, doc)
@@ -113,7 +136,7 @@ fn write_row(
         }
         return Ok(0);
     }
-    let json = value.map(json_text).transpose()?;
+    let json = value.filter(|_| shown).map(json_text).transpose()?;
     db.prepare_cached(
         "UPDATE documents SET time = ?2, entry = ?3, created = ?4, updated = ?5, doc = jsonb(?6)
          WHERE row = ?1",
@@ -122,11 +145,32 @@ fn write_row(
     Ok(i64::from(json.is_some()) - i64::from(old.present))
 }
 
-/// Drops every row derived from a store's log.
-pub(crate) fn clear(db: &Connection, store: StoreId) -> Result<(), Error> {
+/// Drops every row derived from a store's log, and makes them again; `indexed` is called after each
+/// entry of it.
+pub(crate) fn derive(
+    db: &Connection,
+    store: &StoreRow,
+    indexed: &mut dyn FnMut(),
+) -> Result<(), Error> {
+    clear(db, store.id)?;
+    let mut documents = 0;
+    let mut statement = db
+        .prepare("SELECT seq FROM entries INDEXED BY entries_time WHERE store = ?1 ORDER BY seq")?;
+    let mut rows = statement.query([store.id])?;
+    while let Some(row) = rows.next()? {
+        let seq = row.get(0)?;
+        documents += apply(db, store, seq, &entries::at(db, seq)?)?;
+        indexed();
+    }
+    db.execute("UPDATE stores SET documents = ?2 WHERE id = ?1", (store.id, documents))?;
+    Ok(())
+}
+
+fn clear(db: &Connection, store: StoreId) -> Result<(), Error> {
     db.execute("DELETE FROM documents WHERE row >= ?1 AND row < ?2", rows_of(store))?;
     db.execute("DELETE FROM namesakes WHERE row >= ?1 AND row < ?2", rows_of(store))?;
     db.execute("DELETE FROM events WHERE store = ?1", [store])?;
+    uploads::clear(db, store)?;
     Ok(())
 }
 

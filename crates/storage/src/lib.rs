@@ -23,6 +23,7 @@ mod repo;
 mod schema;
 mod stores;
 mod tree;
+mod uploads;
 mod view;
 
 pub use catalog::DATACATALOG_COLUMNS;
@@ -35,4 +36,5 @@ pub use readers::Readers;
 pub use repo::Repo;
 pub use stores::{Scope, StoreId, StoreRow, beside};
 pub use tree::StoreTree;
+pub use uploads::upload_digits;
 pub use view::{Param, Select, View};

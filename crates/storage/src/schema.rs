@@ -5,11 +5,14 @@
 
 use crate::connection::Place;
 use crate::error::Error;
+use crate::index;
 use crate::limits::FORMAT_VERSION;
+use crate::stores;
+use optimusdb_dag::StoreKind;
 use rusqlite::Connection;
 
 /// The steps, the first from an empty file to format 1.
-const MIGRATIONS: [&str; FORMAT_VERSION as usize] = [FORMAT_1, FORMAT_2, FORMAT_3];
+const MIGRATIONS: [&str; FORMAT_VERSION as usize] = [FORMAT_1, FORMAT_2, FORMAT_3, FORMAT_4];
 
 const FORMAT_1: &str = "
 -- Facts about this replica: the swarm that it belongs to.
@@ -101,6 +104,21 @@ INSERT INTO namesakes
     WHERE o.key = d.key AND o.store <> d.store AND p.kind = 'documents' AND p.scope = 'resource');
 ";
 
+const FORMAT_4: &str = "
+-- The greatest PUT of an uploaded file per store and file name, with the key of its document.
+-- Derived from the entries.
+CREATE TABLE uploads (
+  store INTEGER NOT NULL,
+  filename TEXT NOT NULL,
+  key TEXT NOT NULL,
+  entry INTEGER NOT NULL,
+  PRIMARY KEY (store, filename)
+) WITHOUT ROWID;
+";
+
+/// The first format in which `uploads` was kept.
+const UPLOADS_SINCE: u32 = 4;
+
 /// Brings the database to [`FORMAT_VERSION`], each step in a transaction of its own. A database of
 /// a newer format is refused, and nothing is written to it.
 pub(crate) fn migrate(db: &mut Connection, place: &Place) -> Result<(), Error> {
@@ -115,8 +133,23 @@ pub(crate) fn migrate(db: &mut Connection, place: &Place) -> Result<(), Error> {
     for version in found..FORMAT_VERSION {
         let tx = db.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
         tx.execute_batch(MIGRATIONS[version as usize])?;
+        if version + 1 == FORMAT_VERSION && (1..UPLOADS_SINCE).contains(&found) {
+            derive_uploads(&tx)?;
+        }
         tx.pragma_update(None, "user_version", version + 1)?;
         tx.commit()?;
+    }
+    Ok(())
+}
+
+/// Derives the stores anew into which files were uploaded: nothing else changes in them.
+fn derive_uploads(db: &Connection) -> Result<(), Error> {
+    for store in stores::list(db)? {
+        let any = "SELECT EXISTS (SELECT 1 FROM entries
+            WHERE store = ?1 AND instr(payload, CAST('_original_yaml' AS BLOB)))";
+        if store.kind == StoreKind::Documents && db.query_row(any, [store.id], |row| row.get(0))? {
+            index::derive(db, &store, &mut || ())?;
+        }
     }
     Ok(())
 }

@@ -6,7 +6,7 @@ mod support;
 use optimusdb_dag::sync::{Id, IdTree, Tree};
 use optimusdb_dag::{Entry, Operation, StoreKind};
 use optimusdb_storage::limits::FORMAT_VERSION;
-use optimusdb_storage::{Place, Scope};
+use optimusdb_storage::{Place, Scope, upload_digits};
 use rusqlite::Connection;
 use support::*;
 
@@ -31,6 +31,20 @@ fn a_database_of_format_1() {
         (0..9).map(|n| writer.write(&Operation::Add { value: text("x") }, Some(n))).collect();
     deliver(&mut database, &things, &entries).unwrap();
     deliver(&mut database, &events, &happened).unwrap();
+    // One key in two stores, and one file name under two ids, as if uploaded on two nodes at once.
+    let others = documents(&mut database, "others");
+    let mut writers = [Writer::new(1, "others"), Writer::new(2, "others")];
+    let uploads: Vec<Entry> = writers
+        .iter_mut()
+        .zip(["one", "two"])
+        .flat_map(|(writer, content)| {
+            let key = format!("tosca_a_{}", upload_digits("a.yaml", content.as_bytes()));
+            let file = map([("_filename", text("a.yaml")), ("_original_yaml", text(content))]);
+            [writer.write(&put("key 0", map([])), None), writer.write(&put(&key, file), None)]
+        })
+        .collect();
+    deliver(&mut database, &others, &uploads).unwrap();
+    assert_eq!(now(database.view(), &others).documents, 2);
     drop(database);
 
     // The rows of that time are those of today.
@@ -44,6 +58,14 @@ fn a_database_of_format_1() {
     {
         db.execute(&format!("INSERT INTO main.{table} SELECT * FROM newer.{table}"), []).unwrap();
     }
+    // At that time both documents of the file name stood.
+    db.execute_batch(
+        "UPDATE documents SET doc = jsonb('{\"_filename\":\"a.yaml\"}') WHERE doc IS NULL
+           AND key LIKE 'tosca_%';
+         UPDATE stores SET documents = 3 WHERE name = 'others'",
+    )
+    .unwrap();
+    assert_eq!(db.changes(), 1);
     db.pragma_update(None, "user_version", 1).unwrap();
     drop(db);
 
@@ -52,7 +74,7 @@ fn a_database_of_format_1() {
         .pragma_query_value(None, "user_version", |row| row.get(0))
         .unwrap();
     assert_eq!(version, FORMAT_VERSION);
-    for (store, entries) in [(&things, &entries), (&events, &happened)] {
+    for (store, entries) in [(&things, &entries), (&events, &happened), (&others, &uploads)] {
         let expected: IdTree =
             entries.iter().map(|e| Id { time: e.clock().time, cid: e.cid() }).collect();
         let tree = database.view().tree(store).unwrap();

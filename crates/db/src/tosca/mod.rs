@@ -14,6 +14,7 @@ mod tests;
 
 use std::fmt;
 
+use optimusdb_storage::upload_digits;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
@@ -78,7 +79,7 @@ const HEAD: [&str; 5] =
 /// # Errors
 /// [`Error::TooLarge`] for a file over `TOSCA_BYTES_MAX` or one that its aliases blow up beyond the
 /// limits; [`Error::Invalid`] for anything but UTF-8, for what is not YAML, with line and column,
-/// for more than one document, and for a file without a byte. One that says nothing, such as a
+/// for several documents none of which says that it is TOSCA, and for a file without a byte. One that says nothing, such as a
 /// comment alone, is kept with `content: null`.
 pub(crate) fn read(
     bytes: &[u8],
@@ -151,8 +152,6 @@ fn name(given: Option<&str>, sha256: &str) -> Result<String, Error> {
 const SLUG_BYTES_MAX: usize = 64;
 
 fn id(filename: &str, content: &[u8]) -> String {
-    let hash =
-        Sha256::new().chain_update(filename).chain_update([0]).chain_update(content).finalize();
     let last = filename.rsplit(['/', '\\']).next().unwrap_or_default();
     let stem = last.rsplit_once('.').map_or(last, |(stem, _)| stem);
     let mut slug = String::new();
@@ -170,7 +169,7 @@ fn id(filename: &str, content: &[u8]) -> String {
         "" => "file",
         slug => slug,
     };
-    format!("tosca_{slug}_{}", hex::encode(&hash[..8]))
+    format!("tosca_{slug}_{}", upload_digits(filename, content))
 }
 
 /// The service template, where 1.x and 2.0 put it.
