@@ -15,6 +15,7 @@ use tokio::time::timeout;
 
 use optimusdb_db::Error;
 
+use super::coding;
 use super::error::ApiError;
 use super::limits::{
     BODIES_BYTES_MAX, BODY_BYTES_MAX, BODY_FREE_BYTES, BODY_READ_TIMEOUT, PARSED_BYTES_MAX,
@@ -24,7 +25,7 @@ use super::weight::parsed_bytes;
 
 /// A body that was read whole. Its share of the memory for bodies is held as long as it lives.
 pub(super) struct Received {
-    /// The bytes, as sent.
+    /// The bytes, without a content coding.
     pub(super) bytes: Bytes,
     /// The share of the memory, for large bodies.
     pub(super) room: Room,
@@ -51,10 +52,12 @@ impl BodyReader {
         }
     }
 
-    /// Reads a body to its end. 413 above the limit, 408 when it does not come in time, 400 when the
-    /// client breaks it off. What is left then is taken from the connection in `unread.rs`.
+    /// Reads a body to its end, without its content coding. 413 above the limit, 408 when it does not
+    /// come in time, 400 when the client breaks it off, 415 for an unknown coding. What is left then
+    /// is taken from the connection in `unread.rs`.
     pub(super) async fn read(&self, headers: &HeaderMap, body: Body) -> Result<Received, ApiError> {
-        let declared = declared_length(headers);
+        let (body, coded) = coding::decoded(headers, body)?;
+        let declared = declared_length(headers).filter(|_| !coded);
         if declared.is_some_and(|length| length > BODY_BYTES_MAX as u64) {
             return Err(too_large());
         }
@@ -90,6 +93,12 @@ impl BodyReader {
             )
             .into()),
         }
+    }
+
+    /// What is free of the memory for large bodies, in bytes.
+    #[cfg(test)]
+    pub(super) fn bytes_free(&self) -> usize {
+        self.kib_free.available_permits() * 1024
     }
 
     async fn collect(

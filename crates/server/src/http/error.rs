@@ -74,6 +74,12 @@ impl ApiError {
         ApiError::new(StatusCode::GATEWAY_TIMEOUT, message)
     }
 
+    /// The same with a header.
+    pub(super) fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.header = Some((name, value));
+        self
+    }
+
     /// 501: known, but not in this version.
     pub(super) fn not_built(message: impl Into<Cow<'static, str>>) -> Self {
         ApiError::new(StatusCode::NOT_IMPLEMENTED, message)

@@ -58,6 +58,7 @@ impl Keys {
     /// # Errors
     /// A 400, also for what is no JSON, with its place, or no object.
     pub(super) fn open_body(&self, body: &[u8], example: &str) -> Result<Opened<Value>, ApiError> {
+        let body = without_mark(body);
         if body.trim_ascii().is_empty() {
             return Ok(Opened::new());
         }
@@ -85,6 +86,11 @@ impl Keys {
             self.known.join(", ")
         ))
     }
+}
+
+/// A JSON text without the byte order mark that some programs put before it.
+pub(super) fn without_mark(json: &[u8]) -> &[u8] {
+    json.strip_prefix(b"\xef\xbb\xbf").unwrap_or(json)
 }
 
 /// The refusal of a key that is there a second time, in what messages call `of`.
@@ -115,6 +121,8 @@ mod tests {
         let opened = KEYS.open_body(br#"{"TYPE":1,"Target_Store":null}"#, "{}").ok().unwrap();
         assert_eq!(opened, Opened::from([("type", json!(1)), ("target_store", Value::Null)]));
         assert_eq!(KEYS.open_body(b" \n", "{}").ok().unwrap(), Opened::new());
+        let marked = KEYS.open_body(b"\xef\xbb\xbf{\"type\":1}", "{}").ok().unwrap();
+        assert_eq!(marked, Opened::from([("type", json!(1))]));
     }
 
     #[test]

@@ -4,13 +4,17 @@
 
 use std::time::Duration;
 
-/// Largest request body, in bytes. Above it: 413.
+/// Largest request body, in bytes, without its content coding. Above it: 413.
 pub(super) const BODY_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Bytes of a body that are read before it needs a share of [`BODIES_BYTES_MAX`].
 pub(super) const BODY_FREE_BYTES: usize = 64 * 1024;
 /// Bytes that all large bodies may take together. A body that finds no room waits for it within
 /// [`BODY_READ_TIMEOUT`].
 pub(super) const BODIES_BYTES_MAX: usize = 8 * BODY_BYTES_MAX;
+/// Bytes of a compressed body that are decoded at a time.
+pub(super) const DECODED_CHUNK_BYTES: usize = 32 * 1024;
+/// Largest window of a body in zstd, as a power of two: the 8 MiB that RFC 9659 sets for HTTP.
+pub(super) const ZSTD_WINDOW_BITS_MAX: u32 = 23;
 /// Bodies up to this are parsed without a look at what they weigh once parsed.
 pub(super) const WEIGHED_BYTES_MIN: usize = 8 * 1024;
 /// Memory that the values of one request may take once parsed, in bytes. Above it: 413.

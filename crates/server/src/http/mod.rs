@@ -8,6 +8,7 @@
 mod answer;
 mod auth;
 mod body;
+mod coding;
 mod command;
 mod edge;
 mod error;

@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use super::options;
 use crate::http::error::ApiError;
-use crate::http::keys::{Opened, twice};
+use crate::http::keys::{Opened, twice, without_mark};
 
 const EXAMPLE: &str = r#"{"method":{"cmd":"crudget"},"dstype":"dsswres","criteria":[{}]}"#;
 
@@ -36,6 +36,7 @@ pub(super) struct Envelope {
 impl Envelope {
     /// Parses a request body. Every refusal is a 400.
     pub(super) fn parse(body: &[u8]) -> Result<Envelope, ApiError> {
+        let body = without_mark(body);
         if body.trim_ascii().is_empty() {
             return Err(ApiError::bad_request(format!(
                 "The request has no body. Send a JSON object such as {EXAMPLE}."

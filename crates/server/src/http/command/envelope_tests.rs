@@ -32,6 +32,7 @@ fn all_but_the_command_may_be_absent() {
     assert_eq!(envelope.criteria, Value::Null);
     assert_eq!(envelope.update_data, Value::Null);
     assert_eq!(envelope.options, Value::Null);
+    assert_eq!(parsed("\u{feff}{\"method\":{\"cmd\":\"help\"}}").cmd, "help");
     for dstype in ["null", r#""""#] {
         assert_eq!(
             parsed(&format!(r#"{{"method":{{"cmd":"x"}},"dstype":{dstype}}}"#)).store,
