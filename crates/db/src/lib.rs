@@ -38,4 +38,4 @@ pub use opening::{Opening, OpeningStep};
 pub use optimusdb_dag::{Address, Blocks, Cid, LogCid, StoreKind};
 pub use query::{Consistency, Criteria, Fields, Query, SortOrder, Strategy};
 pub use receive::Joined;
-pub use upload::{ToscaReceipt, ToscaUpload};
+pub use upload::{ToscaFile, ToscaReceipt, ToscaUpload};

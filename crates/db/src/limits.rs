@@ -4,6 +4,8 @@
 pub const ID_BYTES_MAX: usize = 1024;
 /// Largest document, in bytes of its encoded form.
 pub const DOCUMENT_BYTES_MAX: usize = 1024 * 1024;
+/// Files that one upload may bring.
+pub const UPLOAD_FILES_MAX: usize = 100;
 /// Documents that one put, update or delete may touch.
 pub const WRITE_DOCUMENTS_MAX: usize = 100_000;
 /// Bytes of the documents that one update may write.

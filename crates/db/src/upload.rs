@@ -7,18 +7,26 @@ use crate::tosca::{self, Template};
 use crate::writer::now_ms;
 use serde::Serialize;
 use serde_json::Value;
+use std::collections::BTreeSet;
 
-/// A TOSCA file as a client sends it.
+/// TOSCA files as a client sends them: all are stored or none is.
 #[derive(Debug, Clone, Default)]
 pub struct ToscaUpload {
+    /// The files, each of another name.
+    pub files: Vec<ToscaFile>,
+    /// Whether the whole parsed tree is kept, or only its head and the text.
+    pub store_full_structure: bool,
+    /// The store to put them into; the default store where none is named.
+    pub target_store: Option<String>,
+}
+
+/// One of them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ToscaFile {
     /// The file.
     pub bytes: Vec<u8>,
     /// Its name; uploading a name again replaces the earlier document.
     pub filename: Option<String>,
-    /// Whether the whole parsed tree is kept, or only its head and the text.
-    pub store_full_structure: bool,
-    /// The store to put it into; the default store where none is named.
-    pub target_store: Option<String>,
 }
 
 /// What became of an upload.
@@ -48,15 +56,44 @@ pub struct ToscaReceipt {
     pub cid: Option<String>,
 }
 
-/// Reads an upload. Takes time in proportion to the file.
-pub(crate) fn read(upload: &ToscaUpload) -> Result<(Template, Checked), Error> {
-    let mut template =
-        tosca::read(&upload.bytes, upload.filename.as_deref(), upload.store_full_structure)?;
+/// Reads an upload: of each file its template, its document, and its size in bytes. Takes time in
+/// proportion to the files.
+pub(crate) fn read(upload: &ToscaUpload) -> Result<Vec<(Template, Checked, usize)>, Error> {
+    let mut names = BTreeSet::new();
+    let mut read = Vec::with_capacity(upload.files.len());
+    for file in &upload.files {
+        let (template, document) =
+            read_file(file, upload.store_full_structure).map_err(|error| match &file.filename {
+                Some(name) if upload.files.len() > 1 => of_file(name, error),
+                _ => error,
+            })?;
+        if !names.insert(template.filename.clone()) {
+            return Err(Error::Invalid(format!(
+                "the file name {:?} is there twice, and one would replace the other",
+                template.filename
+            )));
+        }
+        read.push((template, document, file.bytes.len()));
+    }
+    Ok(read)
+}
+
+/// Says which of several files it is that is refused.
+fn of_file(name: &str, error: Error) -> Error {
+    match error {
+        Error::Invalid(why) => Error::Invalid(format!("{name:?}: {why}")),
+        Error::TooLarge(why) => Error::TooLarge(format!("{name:?}: {why}")),
+        other => other,
+    }
+}
+
+fn read_file(file: &ToscaFile, full: bool) -> Result<(Template, Checked), Error> {
+    let mut template = tosca::read(&file.bytes, file.filename.as_deref(), full)?;
     let mut fields = std::mem::take(&mut template.document);
     let now = i64::try_from(now_ms()).unwrap_or_default();
     fields.insert("_imported_at".into(), Value::String(timestamp(now)));
     let checked = document::check(Value::Object(fields)).map_err(|error| match error {
-        Error::TooLarge(why) if upload.store_full_structure => Error::TooLarge(format!(
+        Error::TooLarge(why) if full => Error::TooLarge(format!(
             "{why}; with store_full_structure false the text is kept without the parsed tree"
         )),
         other => other,

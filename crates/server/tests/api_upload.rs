@@ -114,6 +114,58 @@ fn a_form_is_the_same_as_json() {
 }
 
 #[test]
+fn several_files_are_stored_together_or_not_at_all() {
+    let server = Server::start();
+    let a = (r#"name="file"; filename="a.yaml""#, HELLO.as_bytes());
+    let b = (r#"name="file"; filename*=utf-8''%C3%BC.yaml"#, b"b: 2".as_slice());
+    let broken = (r#"name="file"; filename="c.yaml""#, b"c: [1".as_slice());
+    let refusal = upload_form(&server, &[a, b, broken]).refusal(400);
+    assert!(refusal.contains("\"c.yaml\": invalid YAML at line"), "{refusal}");
+    assert!(upload_form(&server, &[a, b, a]).refusal(400).contains("\"a.yaml\" is there twice"));
+    assert_eq!(server.find("dsswres", json!([])), json!([]));
+
+    let receipts = upload_form(&server, &[a, b]).json()["data"].take();
+    assert_eq!(
+        (&receipts[0]["filename"], &receipts[1]["filename"]),
+        (&json!("a.yaml"), &json!("ü.yaml"))
+    );
+    for receipt in receipts.as_array().unwrap() {
+        let found = server.find("dsswres", json!([{"_id": receipt["template_id"]}]));
+        assert_eq!(found[0]["_filename"], receipt["filename"]);
+    }
+    assert_eq!(server.find("dsswres", json!([])).as_array().unwrap().len(), 2);
+}
+
+/// `{"method":{"cmd":"crudput"},"criteria":[{"_id":"gz"}]}`, by gzip and by zstd.
+const PUT_GZIP: &str = "1f8b0800000000000203ab56ca4d2dc9c84f51b2aa564ace05524ac945a52905a5254ab53a406666496a5166a2925574b5527c264836bd4aa936b616009af683e936000000";
+const PUT_ZSTD: &str = "28b52ffd0458b101007b226d6574686f64223a7b22636d64223a2263727564707574227d2c226372697465726961223a5b7b225f6964223a22677a227d5d7dfa9eed07";
+
+#[test]
+fn compressed_bodies_are_taken() {
+    let server = Server::start();
+    let bytes = |hex: &str| -> Vec<u8> {
+        hex.as_bytes()
+            .chunks(2)
+            .map(|two| u8::from_str_radix(std::str::from_utf8(two).unwrap(), 16).unwrap())
+            .collect()
+    };
+    for (coding, body) in [("gzip", PUT_GZIP), ("zstd", PUT_ZSTD)] {
+        let sent =
+            server.request("POST", "/command", &[("Content-Encoding", coding)], &bytes(body));
+        assert_eq!(sent.status, 200, "{coding}: {}", sent.text());
+        let found = server.find("dsswres", json!([]));
+        assert_eq!(found, json!([{"_id": "gz"}]));
+        server.data(&json!({"method": {"cmd": "cruddelete"}, "criteria": [{}]}));
+    }
+    let br = server.request("POST", "/upload", &[("Content-Encoding", "br")], b"{}");
+    assert_eq!(br.header("accept-encoding"), Some("gzip, zstd, deflate"));
+    assert!(br.refusal(415).contains("Content-Encoding"));
+    let marked = b"\xef\xbb\xbf{\"file\":\"77u/YTogMQ==\",\"filename\":\"bom.yaml\"}";
+    assert_eq!(server.request("POST", "/upload", &[], marked).status, 200);
+    assert_eq!(server.find("dsswres", json!([{"a": 1}]))[0]["_filename"], "bom.yaml");
+}
+
+#[test]
 fn a_name_uploaded_again_replaces_its_document() {
     let server = Server::start();
     for text in

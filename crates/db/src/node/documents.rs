@@ -5,7 +5,7 @@ use crate::builtin::DEFAULT_STORE;
 use crate::document;
 use crate::documents::Documents;
 use crate::error::Error;
-use crate::limits::{POINT_IDS_MAX, READ_MS_MAX, WRITE_DOCUMENTS_MAX};
+use crate::limits::{POINT_IDS_MAX, READ_MS_MAX, UPLOAD_FILES_MAX, WRITE_DOCUMENTS_MAX};
 use crate::query::{Criteria, Query};
 use crate::reading;
 use crate::upload::{self, ToscaReceipt, ToscaUpload};
@@ -95,8 +95,9 @@ impl Node {
         self.count(Work::Delete { store, criteria }).await
     }
 
-    /// Reads a TOSCA file and puts it in place of earlier ones of its name.
-    pub async fn upload(&self, upload: ToscaUpload) -> Result<ToscaReceipt, Error> {
+    /// Reads TOSCA files and puts each in place of earlier ones of its name, all or none. Answers with
+    /// a receipt for each, in their order.
+    pub async fn upload(&self, upload: ToscaUpload) -> Result<Vec<ToscaReceipt>, Error> {
         let target = upload.target_store.as_deref().filter(|name| !name.is_empty());
         let store = self.writable_store(target.unwrap_or(DEFAULT_STORE))?;
         if store.kind != StoreKind::Documents || store.scope != Scope::Resource {
@@ -105,14 +106,24 @@ impl Node {
                 store.name
             )));
         }
-        let (size, full) = (upload.bytes.len(), upload.store_full_structure);
-        let (template, document) = tokio::task::spawn_blocking(move || upload::read(&upload))
+        if upload.files.len() > UPLOAD_FILES_MAX {
+            return Err(Error::TooLarge(format!(
+                "{} files in one upload; {UPLOAD_FILES_MAX} are allowed",
+                upload.files.len()
+            )));
+        }
+        let full = upload.store_full_structure;
+        let read = tokio::task::spawn_blocking(move || upload::read(&upload))
             .await
             .map_err(|e| Error::Internal(format!("reading the file: {e}")))??;
-        let filename = template.filename.clone();
         let name = store.name.clone();
-        self.count(Work::Upload { store, filename, document }).await?;
-        Ok(upload::receipt(template, &name, size, full))
+        let (mut files, mut receipts) = (Vec::new(), Vec::new());
+        for (template, document, size) in read {
+            files.push((template.filename.clone(), document));
+            receipts.push(upload::receipt(template, &name, size, full));
+        }
+        self.count(Work::Upload { store, files }).await?;
+        Ok(receipts)
     }
 }
 

@@ -19,7 +19,8 @@ use crate::Error;
 use crate::limits::{TOSCA_DEPTH_MAX, TOSCA_EXPANDED_BYTES_MAX, TOSCA_NODES_MAX};
 
 /// The one document of a YAML stream; null where it says nothing. Empty documents beside it do not
-/// count.
+/// count. Of several the first that says that it is TOSCA; where none does, which is meant cannot be
+/// known.
 pub(super) fn compose(text: &str) -> Result<Value, Error> {
     // Comments are not wanted, so neither is the limit on how many may stand together.
     let options = options! {
@@ -31,20 +32,40 @@ pub(super) fn compose(text: &str) -> Result<Value, Error> {
     let mut composer = Composer::default();
     let mut started = Marker::default();
     let mut document = None;
+    let mut second = None;
     for event in parser {
         let (event, span) = event.map_err(|error| unreadable(&error))?;
         match event {
             Event::DocumentStart(..) => started = span.start,
             Event::DocumentEnd => {
                 let value = composer.finish();
-                if !value.is_null() && document.replace(value).is_some() {
-                    return Err(invalid(started, "a second document begins here; one is expected"));
+                match &document {
+                    _ if value.is_null() => {}
+                    None => document = Some(value),
+                    Some(earlier) => {
+                        second = second.or(Some(started));
+                        if is_tosca(&value) && !is_tosca(earlier) {
+                            document = Some(value);
+                        }
+                    }
                 }
             }
             event => composer.event(event, span.start)?,
         }
     }
-    Ok(document.unwrap_or(Value::Null))
+    let document = document.unwrap_or(Value::Null);
+    match second {
+        Some(at) if !is_tosca(&document) => Err(invalid(
+            at,
+            "a second document begins here, and none has tosca_definitions_version: upload each as \
+             a file of its own",
+        )),
+        _ => Ok(document),
+    }
+}
+
+fn is_tosca(document: &Value) -> bool {
+    document.get("tosca_definitions_version").is_some()
 }
 
 #[derive(Default)]

@@ -217,6 +217,25 @@ fn scalars() {
     }
 }
 
+#[test]
+fn of_several_documents_the_first_tosca_one_is_taken() {
+    let tosca = "tosca_definitions_version: tosca_2_0\n";
+    let first = json!({"tosca_definitions_version": "tosca_2_0"});
+    for yaml in [
+        format!("{tosca}---\n"),
+        format!("# nothing\n---\n{tosca}"),
+        format!("kind: other\n---\n{tosca}---\ntosca_definitions_version: later\n"),
+        format!("{tosca}---\n- other\n"),
+    ] {
+        assert_eq!(tree(&yaml), first, "{yaml}");
+    }
+    let why = refusal("a: 1\n---\nb: 2\n");
+    assert!(why.contains("line 2, column 1: a second document begins here"), "{why}");
+    assert!(why.contains("upload each as a file of its own"), "{why}");
+    // What is not taken is still read.
+    assert!(refusal(&format!("{tosca}---\na: [1\n")).contains("invalid YAML at line"));
+}
+
 /// Where TOSCA says version, 1.10 comes after 1.9.
 #[test]
 fn versions_are_text() {

@@ -9,7 +9,7 @@ use crate::query::Criteria;
 use optimusdb_dag::join::Passed;
 use optimusdb_dag::{Address, Entry, Identity, Ipld, LogCid};
 use optimusdb_storage::StoreRow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -22,8 +22,8 @@ pub(crate) enum Work {
     Update { store: StoreRow, criteria: Criteria, fields: BTreeMap<String, Ipld> },
     /// Delete all that match.
     Delete { store: StoreRow, criteria: Criteria },
-    /// Put the document of a TOSCA file, in place of earlier ones of that file name.
-    Upload { store: StoreRow, filename: String, document: Checked },
+    /// Put the documents of TOSCA files, each in place of earlier ones of its file name.
+    Upload { store: StoreRow, files: Vec<(String, Checked)> },
     /// Add entries received from elsewhere.
     Join { store: StoreRow, received: Received },
     /// Make a store, with the one that says who may write to it.
@@ -94,7 +94,7 @@ impl Work {
     pub(crate) fn bytes(&self) -> usize {
         match self {
             Work::Put { documents, .. } => documents.iter().map(|d| d.bytes).sum(),
-            Work::Upload { document, .. } => document.bytes,
+            Work::Upload { files, .. } => files.iter().map(|(_, d)| d.bytes).sum(),
             Work::Join { received, .. } => received.bytes(),
             Work::Access { change, .. } => {
                 change.grant.iter().chain(&change.revoke).map(String::len).sum()
@@ -140,14 +140,18 @@ impl Work {
                 batch.own_only(&store, &keys).map_err(planning)?;
                 batch.delete(&store, keys)
             }
-            Work::Upload { store, filename, document } => {
-                let mut earlier = batch
-                    .tx
-                    .view()
-                    .tosca_keys(&store, &filename)
-                    .map_err(|e| planning(e.into()))?;
-                earlier.retain(|key| *key != document.id);
-                batch.delete(&store, earlier).and_then(|_| batch.put(&store, vec![document]))
+            Work::Upload { store, files } => {
+                let mut earlier = BTreeSet::new();
+                for (filename, _) in &files {
+                    let keys = batch.tx.view().tosca_keys(&store, filename);
+                    earlier.extend(keys.map_err(|e| planning(e.into()))?);
+                }
+                let documents: Vec<Checked> = files.into_iter().map(|(_, d)| d).collect();
+                for document in &documents {
+                    earlier.remove(&document.id);
+                }
+                let earlier = earlier.into_iter().collect();
+                batch.delete(&store, earlier).and_then(|_| batch.put(&store, documents))
             }
             Work::Join { store, received } => batch.join(&store, &received),
             Work::CreateStore(new) => return batch.create_store(*new).map(Done::Store),

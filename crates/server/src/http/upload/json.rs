@@ -1,6 +1,6 @@
 //! An upload as JSON: `{"file":"<base64>","filename":…,"store_full_structure":…,"target_store":…}`.
 
-use optimusdb_db::ToscaUpload;
+use optimusdb_db::{ToscaFile, ToscaUpload};
 use serde_json::Value;
 
 use super::{KEYS, base64_text};
@@ -22,9 +22,9 @@ pub(super) fn read(body: &[u8]) -> Result<ToscaUpload, ApiError> {
         file.ok_or_else(|| ApiError::bad_request(format!("'file' is missing. Send {EXAMPLE}.")))?;
     let bytes = base64_text::decode(file)
         .map_err(|why| ApiError::bad_request(format!("'file' must be standard base64: {why}.")))?;
+    let filename = string(&body, "filename")?.map(str::to_owned);
     Ok(ToscaUpload {
-        bytes,
-        filename: string(&body, "filename")?.map(str::to_owned),
+        files: vec![ToscaFile { bytes, filename }],
         store_full_structure: flag(&body, "store_full_structure")?,
         target_store: string(&body, "target_store")?.map(str::to_owned),
     })
@@ -55,18 +55,15 @@ mod tests {
     #[test]
     fn only_the_file_is_required() {
         let upload = read(br#"{"file":"YTogMQo=","filename":""}"#).ok().unwrap();
-        assert_eq!(upload.bytes, b"a: 1\n");
-        assert_eq!(
-            (upload.filename, upload.target_store, upload.store_full_structure),
-            (None, None, true)
-        );
+        let file = |filename| ToscaFile { bytes: b"a: 1\n".into(), filename };
+        assert_eq!(upload.files, [file(None)]);
+        assert_eq!((upload.target_store, upload.store_full_structure), (None, true));
 
         let upload = read(
             br#"{"file":"data:text/yaml;base64,YTogMQo","filename":"a.yaml","store_full_structure":false,"Target_Store":"t"}"#,
         );
         let upload = upload.ok().unwrap();
-        assert_eq!(upload.bytes, b"a: 1\n");
-        assert_eq!(upload.filename.as_deref(), Some("a.yaml"));
+        assert_eq!(upload.files, [file(Some("a.yaml".to_owned()))]);
         assert_eq!(upload.target_store.as_deref(), Some("t"));
         assert!(!upload.store_full_structure);
     }

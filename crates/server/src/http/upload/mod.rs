@@ -4,6 +4,7 @@
 //! a body that is no form is taken as JSON, whatever its content type says.
 
 mod base64_text;
+mod disposition;
 mod form;
 mod json;
 
@@ -49,6 +50,11 @@ pub(super) async fn upload(
     store(&api, upload).await
 }
 
+/// Answers with the receipt of the file; of several files with an array, in their order.
 async fn store(api: &Api, upload: ToscaUpload) -> Result<Response, ApiError> {
-    Ok(answer::data(&api.node.upload(upload).await?))
+    let receipts = api.node.upload(upload).await?;
+    Ok(match receipts.as_slice() {
+        [receipt] => answer::data(receipt),
+        several => answer::data(several),
+    })
 }
