@@ -102,6 +102,12 @@ impl From<optimusdb_swarm::Error> for Error {
             SwarmKind::Refused => Error::Denied(text),
             SwarmKind::Unavailable if matches!(error, Swarm::Deadline(_)) => Error::TimedOut(text),
             SwarmKind::Unavailable => Error::Unavailable(text),
+            SwarmKind::Internal if matches!(error, Swarm::Taken { .. }) => Error::Unavailable(
+                format!("{text}: choose another with -ipfs-port, 0 takes any free one"),
+            ),
+            SwarmKind::Internal if matches!(error, Swarm::Listen(_)) => {
+                Error::Internal(format!("{text} (-ipfs-host, -ipfs-port)"))
+            }
             SwarmKind::Internal => Error::Internal(text),
         }
     }

@@ -36,6 +36,7 @@ pub use new_store::NewAccess;
 pub use node::{NetworkConfig, Node, NodeConfig, NodeId, PeerInfo, Readiness, StoreInfo};
 pub use opening::{Opening, OpeningStep};
 pub use optimusdb_dag::{Address, Blocks, Cid, LogCid, StoreKind};
+pub use optimusdb_swarm::reason;
 pub use query::{Consistency, Criteria, Fields, Query, SortOrder, Strategy};
 pub use receive::Joined;
 pub use upload::{ToscaFile, ToscaReceipt, ToscaUpload};

@@ -121,7 +121,7 @@ async fn start(settings: &Settings, logs: LogReceiver, opening: Opening) -> Resu
 fn network_config(network: &Network) -> Result<NetworkConfig, String> {
     let swarm_key = match &network.key_file {
         None => None,
-        Some(path) => Some(file::read_text(path, SWARM_KEY_FILE_BYTES_MAX).map_err(|error| {
+        Some(path) => Some(file::read_bytes(path, SWARM_KEY_FILE_BYTES_MAX).map_err(|error| {
             format!("cannot read the swarm key {} (-swarm-key): {error}", path.display())
         })?),
     };

@@ -22,7 +22,7 @@ use crate::limits::{
     PENDING_OUTGOING_CONNECTIONS_MAX, PING_INTERVAL, PING_TIMEOUT, RELAYED_BYTES_MAX,
     RELAYED_TIMEOUT,
 };
-use crate::{Error, SwarmConfig, streams};
+use crate::{Error, SwarmConfig, reason, streams};
 
 /// Everything a host does.
 #[derive(NetworkBehaviour)]
@@ -128,7 +128,8 @@ fn local_discovery(config: &SwarmConfig) -> Option<mdns::tokio::Behaviour> {
     match mdns::tokio::Behaviour::new(mdns::Config::default(), config.key.id()) {
         Ok(behaviour) => Some(behaviour),
         Err(error) => {
-            tracing::warn!(%error, "peers on the local network cannot be looked for");
+            let why = reason(&error);
+            tracing::warn!(why, "peers on the local network cannot be looked for");
             None
         }
     }

@@ -11,6 +11,7 @@ use libp2p::swarm::ConnectionId;
 use libp2p::{Multiaddr, PeerId};
 
 use crate::limits::{OWN_ADDRESS_TIMEOUT, REDIAL_FIRST, REDIAL_LONGEST};
+use crate::opening::Stranger;
 use crate::target::{self, Target};
 
 /// What the dialler wants done.
@@ -27,12 +28,16 @@ pub(crate) enum Step {
 pub(crate) struct Way {
     pub(crate) next: Multiaddr,
     others: VecDeque<Multiaddr>,
+    /// How the addresses before failed.
+    failed: Vec<String>,
+    /// Whether that was told already.
+    told: bool,
 }
 
 impl Way {
     fn new(addresses: Vec<Multiaddr>) -> Option<Way> {
         let mut others = VecDeque::from(addresses);
-        others.pop_front().map(|next| Way { next, others })
+        others.pop_front().map(|next| Way { next, others, failed: Vec::new(), told: false })
     }
 }
 
@@ -112,8 +117,8 @@ impl Dialler {
                     } else {
                         seed.state = State::Dialling;
                         seed.pending = 1;
-                        let way = Way { next: address.clone(), others: VecDeque::new() };
-                        steps.push(Step::Dial { seed: number, way });
+                        let way = Way::new(vec![address.clone()]);
+                        steps.extend(way.map(|way| Step::Dial { seed: number, way }));
                     }
                 }
                 Target::Host { host, port } => {
@@ -232,12 +237,21 @@ impl Dialler {
             }
             return None;
         }
+        // One that cannot be understood is who is there; the silence of the next address would take
+        // long and tell nothing more.
+        if !way.told && Stranger::of(why).is_some() {
+            way.told = true;
+            seed.tell(why);
+        }
+        way.failed.push(why.to_owned());
         if let Some(next) = way.others.pop_front() {
-            return Some(Step::Dial { seed: number, way: Way { next, others: way.others } });
+            return Some(Step::Dial { seed: number, way: Way { next, ..way } });
         }
         seed.pending = seed.pending.saturating_sub(1);
         if seed.pending == 0 && matches!(seed.state, State::Dialling) {
-            seed.tell(why);
+            if !way.told {
+                seed.tell(&way.failed.join(", "));
+            }
             self.retry(now, number);
         }
         None

@@ -2,6 +2,8 @@
 
 use libp2p_identity::{DecodingError, PeerId};
 
+use crate::reason;
+
 /// What an error means to a caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Kind {
@@ -120,13 +122,18 @@ pub enum Error {
     /// The message could not be given to the topic's peers.
     #[error("announcement: {0}")]
     Announce(String),
-    /// The node cannot listen.
-    #[error("cannot listen on {address}: {why}")]
-    Listen {
-        /// Where.
-        address: String,
-        /// Why not.
-        why: String,
+    /// The node cannot listen anywhere: each address, with its reason.
+    #[error("cannot listen on {0}")]
+    Listen(String),
+    /// Somebody else listens there.
+    #[error("port {port} of {ip} ({transport}) is in use")]
+    Taken {
+        /// The address.
+        ip: std::net::IpAddr,
+        /// The port.
+        port: u16,
+        /// `TCP` or `UDP`.
+        transport: &'static str,
     },
     /// A part of the host cannot be set up.
     #[error("cannot set up {what}: {why}")]
@@ -163,15 +170,15 @@ impl Error {
             | Error::Stream { .. }
             | Error::Announce(_)
             | Error::Closed => Kind::Unavailable,
-            Error::Listen { .. } | Error::Setup { .. } => Kind::Internal,
+            Error::Listen(_) | Error::Taken { .. } | Error::Setup { .. } => Kind::Internal,
         }
     }
 
-    pub(crate) fn setup(what: &'static str, why: impl std::fmt::Display) -> Error {
-        Error::Setup { what, why: why.to_string() }
+    pub(crate) fn setup(what: &'static str, why: impl Into<Box<dyn std::error::Error>>) -> Error {
+        Error::Setup { what, why: reason(&*why.into()) }
     }
 
-    pub(crate) fn stream(peer: PeerId, why: impl std::fmt::Display) -> Error {
-        Error::Stream { peer, why: why.to_string() }
+    pub(crate) fn stream(peer: PeerId, why: impl Into<Box<dyn std::error::Error>>) -> Error {
+        Error::Stream { peer, why: reason(&*why.into()) }
     }
 }

@@ -13,13 +13,13 @@ use libp2p::{PeerId, Stream, StreamProtocol};
 use optimusdb_dag::Address;
 use tokio::sync::Semaphore;
 
-use crate::Error;
 use crate::event::Event;
 use crate::items::Items;
 use crate::limits::{HEADS_BYTES_MAX, HEADS_GAP, HEADS_MAX, HEADS_TIMEOUT};
 use crate::score::Offence;
 use crate::serving::Serving;
 use crate::streams::{self, IncomingStreams};
+use crate::{Error, reason};
 
 const READ_BYTES: usize = 64 * 1024;
 
@@ -69,7 +69,7 @@ async fn exchange(
         .await
         .map_err(|_| HeadsError::Broken("it took too long".to_owned()))?;
     if let Err(error) = sent {
-        tracing::debug!(%error, "heads were not sent to the end");
+        tracing::debug!(why = reason(&error), "heads were not sent to the end");
     }
     theirs
 }
@@ -86,7 +86,7 @@ async fn read(
     // Given back when these heads are handed on.
     let mut rooms = Vec::new();
     loop {
-        let count = reader.read(&mut piece).await.map_err(|e| HeadsError::Broken(e.to_string()))?;
+        let count = reader.read(&mut piece).await.map_err(|e| HeadsError::Broken(reason(&e)))?;
         if count == 0 {
             break;
         }

@@ -36,7 +36,7 @@ use crate::rate::Bucket;
 use crate::relays::Relays;
 use crate::score::Scores;
 use crate::serving::Serving;
-use crate::{streams, target};
+use crate::{reason, streams, target};
 
 /// What a host is and what it may do; fixed at its start.
 pub(crate) struct Profile {
@@ -120,7 +120,10 @@ pub(crate) struct Host {
     pub(crate) lookups: Lookups,
     /// Something to report when there is room: that the repository is copied.
     pub(crate) copied: Option<String>,
-    pub(crate) hinted: Option<Instant>,
+    /// When the log was told of somebody without the swarm key.
+    pub(crate) stranger_told: Option<Instant>,
+    /// When the log was told that a listener has trouble.
+    pub(crate) listener_told: Option<Instant>,
     /// Peers that were refused and are disconnected in a moment.
     pub(crate) leaving: HashMap<PeerId, Instant>,
     pub(crate) faded: Instant,
@@ -151,7 +154,8 @@ impl Host {
             relaying: false,
             lookups: Lookups::new(Instant::now()),
             copied: None,
-            hinted: None,
+            stranger_told: None,
+            listener_told: None,
             leaving: HashMap::new(),
             faded: Instant::now(),
         })
@@ -226,7 +230,7 @@ impl Host {
                 .addresses(addresses)
                 .build();
             if let Err(error) = self.swarm.dial(options) {
-                tracing::debug!(%peer, %error, "a known peer was not dialled");
+                tracing::debug!(%peer, why = reason(&error), "a known peer was not dialled");
             }
         }
         self.copied = self.copied.take().or_else(|| self.encounters.copied(now));

@@ -72,8 +72,17 @@ pub const RESOLVE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Events that are kept until every listener has its first address.
 pub const EARLY_EVENTS_MAX: usize = 1_024;
 
-/// Until every listener has its first address.
+/// Until a listener has its first address.
 pub const LISTEN_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// From the first address of a listener until the others are no longer waited for.
+pub const LISTEN_GRACE: Duration = Duration::from_millis(200);
+
+/// Addresses of this machine that are listened on one by one.
+pub const OWN_ADDRESSES_MAX: usize = 16;
+
+/// Bytes of the kernel's lists of addresses that are read.
+pub const ADDRESS_LIST_BYTES_MAX: u64 = 256 * 1024;
 
 /// Between two pings, and how long one may take.
 pub const PING_INTERVAL: Duration = Duration::from_secs(5);
@@ -108,8 +117,17 @@ pub const OWN_ENCOUNTER_TIMEOUT: Duration = Duration::from_secs(5);
 /// Between two reports that the repository is copied.
 pub const COPIED_REPORT_INTERVAL: Duration = Duration::from_secs(600);
 
-/// Between two hints in the log about the swarm key.
-pub const SWARM_KEY_HINT_INTERVAL: Duration = Duration::from_secs(30);
+/// Between two records in the log that a listener cannot take connections.
+pub const LISTENER_REPORT_INTERVAL: Duration = Duration::from_secs(60);
+
+/// Between two records in the log of connections that the swarm key kept from coming about.
+pub const SWARM_KEY_REPORT_INTERVAL: Duration = Duration::from_secs(300);
+
+/// How long somebody who is not understood has to hang up, before this node does.
+pub const FAREWELL_GRACE: Duration = Duration::from_millis(500);
+
+/// Bytes of somebody who is not understood that are read away meanwhile.
+pub const DRAINED_BYTES_MAX: usize = 1_024;
 
 /// From the request to end until every connection is dropped.
 pub const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(3);

@@ -1,7 +1,14 @@
-//! Where a host listens: TCP and QUIC on one port number.
+//! Where a host listens: TCP and QUIC on one port number, on whatever the machine has.
+//!
+//! A machine may be without IPv6, without UDP, or not say which addresses it has. What is left is
+//! listened on, and what is not is told; only when nothing is left does the host not start. A port
+//! that somebody else has is another matter: peers would reach the wrong program there, so that
+//! ends the start.
 
-use std::collections::HashSet;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, UdpSocket};
+use std::collections::HashMap;
+use std::io::ErrorKind;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, TcpListener, UdpSocket};
+use std::time::Instant;
 
 use libp2p::Multiaddr;
 use libp2p::core::transport::ListenerId;
@@ -10,13 +17,13 @@ use libp2p::multiaddr::Protocol;
 use libp2p::swarm::SwarmEvent;
 
 use crate::behaviour::{Behaviour, BehaviourEvent};
-use crate::limits::{EARLY_EVENTS_MAX, LISTEN_TIMEOUT, PORT_TRIES_MAX};
-use crate::{Error, SwarmConfig};
+use crate::limits::{EARLY_EVENTS_MAX, LISTEN_GRACE, LISTEN_TIMEOUT, PORT_TRIES_MAX};
+use crate::{Error, SwarmConfig, gate, own_ips, reason};
 
 /// A host that listens.
 #[derive(Debug)]
 pub(crate) struct Listening {
-    /// The first addresses, one or more of each listener.
+    /// The first addresses. None while the machine has none.
     pub(crate) addresses: Vec<Multiaddr>,
     /// What else happened meanwhile, in its order: neighbours may have been found already, who are
     /// not told of again.
@@ -30,122 +37,248 @@ pub(crate) async fn start(
 ) -> Result<Listening, Error> {
     let quic = config.swarm_key.is_none();
     let mut tries = 0;
-    let listeners = loop {
-        let (ips, port) = choose(config, quic)?;
-        match listen(swarm, &ips, port, quic) {
-            Ok(listeners) => {
-                tracing::info!(port, quic, peer = %config.key.id(), "listening for peers");
-                break listeners;
-            }
-            // Somebody else took the free port in between.
-            Err(error) if config.port == 0 && tries < PORT_TRIES_MAX => {
-                tracing::debug!(%error, "another port is tried");
-                tries += 1;
-            }
-            Err(error) => return Err(error),
+    let (listeners, refused) = loop {
+        let mut refused = Refused::default();
+        let places = free_places(config, quic, &mut refused)?;
+        let mut listeners = HashMap::new();
+        for place in places {
+            let mut listen_on = |address: &Multiaddr| {
+                swarm.listen_on(address.clone()).map_err(|error| reason(&error))
+            };
+            listeners.extend(listen(&place, &mut listen_on, &mut refused));
         }
+        // Somebody else took the free port in between.
+        if config.port == 0 && refused.for_taken() && tries < PORT_TRIES_MAX {
+            tracing::debug!(why = refused.text(), "another port is tried");
+            tries += 1;
+            for listener in listeners.keys() {
+                swarm.remove_listener(*listener);
+            }
+            continue;
+        }
+        break (listeners, refused);
     };
-    let waiting = first_addresses(swarm, listeners);
-    tokio::time::timeout(LISTEN_TIMEOUT, waiting).await.map_err(|_| Error::Deadline("listening"))?
-}
-
-/// The addresses and the port to listen on. With port 0, one that is free for both transports.
-fn choose(config: &SwarmConfig, quic: bool) -> Result<(Vec<IpAddr>, u16), Error> {
-    if !config.listen.is_empty() {
-        let port = free_port(&config.listen, config.port, quic)?;
-        return Ok((config.listen.clone(), port));
+    for (address, why) in &refused.0 {
+        tracing::warn!(address, why, "cannot listen there; listening where it works");
     }
-    let v4 = IpAddr::from(Ipv4Addr::UNSPECIFIED);
-    let v6 = IpAddr::from(Ipv6Addr::UNSPECIFIED);
-    let port = free_port(&[v4], config.port, quic)?;
-    // A machine may be without IPv6.
-    let both = match free_port(&[v6], port, quic) {
-        Ok(_) => vec![v4, v6],
-        Err(_) => vec![v4],
-    };
-    Ok((both, port))
+    let listening = first_addresses(swarm, listeners, refused).await?;
+    let addresses = listening.addresses.len();
+    tracing::info!(addresses, quic, peer = %config.key.id(), "listening for peers");
+    Ok(listening)
 }
 
-/// A port that is free on all of `ips`: `wanted`, or any if that is 0.
+/// What could not be listened on, and why.
+#[derive(Debug, Default)]
+struct Refused(Vec<(String, String)>);
+
+impl Refused {
+    fn add(&mut self, address: &Multiaddr, why: String) {
+        self.0.push((address.to_string(), why));
+    }
+
+    fn for_taken(&self) -> bool {
+        self.0.iter().any(|(_, why)| why.contains("already in use"))
+    }
+
+    fn text(&self) -> String {
+        let each: Vec<String> =
+            self.0.iter().map(|(address, why)| format!("{address}: {why}")).collect();
+        each.join("; ")
+    }
+
+    fn error(&self) -> Error {
+        Error::Listen(self.text())
+    }
+}
+
+/// The addresses to listen on that this machine has, on a port that nobody else has: the one of the
+/// configuration, or, if that is 0, one that is free for all of them.
 ///
 /// libp2p shares ports between sockets, so that it would not notice another node on the same one.
-fn free_port(ips: &[IpAddr], wanted: u16, quic: bool) -> Result<u16, Error> {
+fn free_places(
+    config: &SwarmConfig,
+    quic: bool,
+    refused: &mut Refused,
+) -> Result<Vec<Multiaddr>, Error> {
+    let everywhere = [Ipv4Addr::UNSPECIFIED.into(), Ipv6Addr::UNSPECIFIED.into()];
+    let ips: &[IpAddr] = if config.listen.is_empty() { &everywhere } else { &config.listen };
     let mut tries = 0;
     loop {
-        match try_port(ips, wanted, quic) {
-            Err(_) if wanted == 0 && tries < PORT_TRIES_MAX => tries += 1,
+        *refused = Refused::default();
+        match try_port(ips, config.port, quic, refused) {
+            Err(Error::Taken { .. }) if config.port == 0 && tries < PORT_TRIES_MAX => tries += 1,
+            Ok(places) if places.is_empty() => return Err(refused.error()),
             result => return result,
         }
     }
 }
 
-fn try_port(ips: &[IpAddr], wanted: u16, quic: bool) -> Result<u16, Error> {
-    let mut port = wanted;
-    for ip in ips {
-        let failed = |port: u16, transport: &str, error: std::io::Error| Error::Listen {
-            address: format!("{} ({transport})", SocketAddr::new(*ip, port)),
-            why: error.to_string(),
-        };
-        let tcp = TcpListener::bind((*ip, port)).map_err(|e| failed(port, "TCP", e))?;
-        port = tcp.local_addr().map_err(|e| failed(port, "TCP", e))?.port();
-        if quic {
-            UdpSocket::bind((*ip, port)).map_err(|e| failed(port, "UDP", e))?;
-        }
-    }
-    Ok(port)
-}
-
-fn listen(
-    swarm: &mut libp2p::Swarm<Behaviour>,
+fn try_port(
     ips: &[IpAddr],
-    port: u16,
+    wanted: u16,
     quic: bool,
-) -> Result<Vec<ListenerId>, Error> {
-    let mut listeners = Vec::new();
+    refused: &mut Refused,
+) -> Result<Vec<Multiaddr>, Error> {
+    let mut port = wanted;
+    let mut places = Vec::new();
     for ip in ips {
-        let ip = Multiaddr::from(*ip);
-        let mut addresses = vec![ip.clone().with(Protocol::Tcp(port))];
-        if quic {
-            addresses.push(ip.with(Protocol::Udp(port)).with(Protocol::QuicV1));
-        }
-        for address in addresses {
-            match swarm.listen_on(address.clone()) {
-                Ok(listener) => listeners.push(listener),
-                Err(error) => {
-                    for listener in listeners {
-                        swarm.remove_listener(listener);
-                    }
-                    let (address, why) = (address.to_string(), error.to_string());
-                    return Err(Error::Listen { address, why });
+        for is_quic in [false, true].into_iter().take(1 + usize::from(quic)) {
+            let bound = if is_quic {
+                UdpSocket::bind((*ip, port)).and_then(|socket| socket.local_addr())
+            } else {
+                TcpListener::bind((*ip, port)).and_then(|socket| socket.local_addr())
+            };
+            let place = |port| {
+                let ip = Multiaddr::from(*ip);
+                match is_quic {
+                    true => ip.with(Protocol::Udp(port)).with(Protocol::QuicV1),
+                    false => ip.with(Protocol::Tcp(port)),
                 }
+            };
+            match bound {
+                Ok(address) => {
+                    port = address.port();
+                    places.push(place(port));
+                }
+                Err(error) if error.kind() == ErrorKind::AddrInUse => {
+                    let transport = if is_quic { "UDP" } else { "TCP" };
+                    return Err(Error::Taken { ip: *ip, port, transport });
+                }
+                Err(error) => refused.add(&place(port), reason(&error)),
             }
         }
     }
-    Ok(listeners)
+    Ok(places)
 }
 
+/// Listens in one place. Where all addresses are meant and libp2p cannot find out which there are,
+/// on each of those that are found otherwise.
+fn listen(
+    place: &Multiaddr,
+    listen_on: &mut dyn FnMut(&Multiaddr) -> Result<ListenerId, String>,
+    refused: &mut Refused,
+) -> Vec<(ListenerId, Multiaddr)> {
+    match listen_on(place) {
+        Ok(listener) => return vec![(listener, place.clone())],
+        Err(why) => refused.add(place, why),
+    }
+    one_by_one(place, listen_on, refused)
+}
+
+/// Listens on each address that a place stands for, if it stands for several.
+fn one_by_one(
+    place: &Multiaddr,
+    listen_on: &mut dyn FnMut(&Multiaddr) -> Result<ListenerId, String>,
+    refused: &mut Refused,
+) -> Vec<(ListenerId, Multiaddr)> {
+    let Some(any) = gate::ip_of(place).filter(IpAddr::is_unspecified) else {
+        return Vec::new();
+    };
+    let mut listeners = Vec::new();
+    for ip in own_ips::of_family(any) {
+        let address = place.replace(0, |_| Some(ip.into())).unwrap_or_else(|| place.clone());
+        match listen_on(&address) {
+            Ok(listener) => listeners.push((listener, address)),
+            // A family that is switched off has not even a loopback.
+            Err(_) if ip.is_loopback() && ip.is_ipv6() => {}
+            Err(why) => refused.add(&address, why),
+        }
+    }
+    if !listeners.is_empty() {
+        tracing::info!(
+            instead_of = %place,
+            count = listeners.len(),
+            "listening on each address that there is now; later ones are not noticed"
+        );
+    }
+    listeners
+}
+
+/// Waits until the listeners have addresses. Those that are without one shortly after the first has
+/// its own go on waiting by themselves: for an address family that this machine does not use, or
+/// an interface that is not up yet.
 async fn first_addresses(
     swarm: &mut libp2p::Swarm<Behaviour>,
-    listeners: Vec<ListenerId>,
+    mut silent: HashMap<ListenerId, Multiaddr>,
+    mut refused: Refused,
 ) -> Result<Listening, Error> {
-    let mut silent: HashSet<ListenerId> = listeners.into_iter().collect();
     let (mut addresses, mut early) = (Vec::new(), Vec::new());
+    let mut until = Instant::now() + LISTEN_TIMEOUT;
     while !silent.is_empty() {
-        match swarm.select_next_some().await {
+        let event = tokio::time::timeout_at(until.into(), swarm.select_next_some());
+        let Ok(event) = event.await else { break };
+        let (listener, why) = match event {
             SwarmEvent::NewListenAddr { listener_id, address } => {
                 silent.remove(&listener_id);
                 tracing::debug!(%address, "listening for peers");
                 addresses.push(address);
+                until = until.min(Instant::now() + LISTEN_GRACE);
+                continue;
             }
             SwarmEvent::ListenerClosed { listener_id, reason: Err(error), .. }
-                if silent.contains(&listener_id) =>
+            | SwarmEvent::ListenerError { listener_id, error }
+                if silent.contains_key(&listener_id) =>
             {
-                let why = error.to_string();
-                return Err(Error::Listen { address: "the swarm's port".to_owned(), why });
+                (listener_id, reason(&error))
             }
-            other if early.len() < EARLY_EVENTS_MAX => early.push(other),
-            other => tracing::debug!(event = ?other, "too much happens before this node is up"),
-        }
+            other => {
+                match early.len() < EARLY_EVENTS_MAX {
+                    true => early.push(other),
+                    false => tracing::debug!(event = ?other, "too much happens before the start"),
+                }
+                continue;
+            }
+        };
+        let Some(place) = silent.remove(&listener) else { continue };
+        swarm.remove_listener(listener);
+        tracing::warn!(address = %place, why, "cannot listen there; listening where it works");
+        refused.add(&place, why);
+        let mut listen_on =
+            |address: &Multiaddr| swarm.listen_on(address.clone()).map_err(|error| reason(&error));
+        silent.extend(one_by_one(&place, &mut listen_on, &mut refused));
+    }
+    if addresses.is_empty() && silent.is_empty() {
+        return Err(refused.error());
+    }
+    for place in silent.values() {
+        tracing::info!(address = %place, "no address of this kind on this machine yet");
     }
     Ok(Listening { addresses, early })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn everywhere() -> Multiaddr {
+        "/ip4/0.0.0.0/tcp/4001".parse().unwrap()
+    }
+
+    #[test]
+    fn where_all_addresses_cannot_be_had_each_is() {
+        let mut refused = Refused::default();
+        let mut listen_on = |address: &Multiaddr| match address == &everywhere() {
+            true => Err("Operation not permitted (os error 1)".to_owned()),
+            false => Ok(ListenerId::next()),
+        };
+        let listeners = listen(&everywhere(), &mut listen_on, &mut refused);
+        let loopback: Multiaddr = "/ip4/127.0.0.1/tcp/4001".parse().unwrap();
+        assert!(listeners.iter().any(|(_, address)| *address == loopback), "{listeners:?}");
+        assert_eq!(refused.text(), "/ip4/0.0.0.0/tcp/4001: Operation not permitted (os error 1)");
+    }
+
+    #[test]
+    fn where_nothing_can_be_had_every_reason_is_told() {
+        let mut refused = Refused::default();
+        let mut listen_on = |_: &Multiaddr| Err("no".to_owned());
+        let listeners = listen(&everywhere(), &mut listen_on, &mut refused);
+        assert!(listeners.is_empty());
+        let told = refused.error().to_string();
+        assert!(told.contains("/ip4/0.0.0.0/tcp/4001: no; /ip4/127.0.0.1/tcp/4001: no"), "{told}");
+        // One address is what it is.
+        let mut refused = Refused::default();
+        let one: Multiaddr = "/ip4/127.0.0.1/tcp/4001".parse().unwrap();
+        assert!(listen(&one, &mut listen_on, &mut refused).is_empty());
+        assert_eq!(refused.0.len(), 1);
+    }
 }

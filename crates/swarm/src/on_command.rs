@@ -14,7 +14,7 @@ use crate::gate::Refusal;
 use crate::host::{Host, Waiter};
 use crate::limits::{BAN_TIMEOUT, TOPICS_MAX};
 use crate::score::Offence;
-use crate::{gossip, heads, target};
+use crate::{gossip, heads, reason, target};
 
 impl Host {
     pub(crate) fn on_command(&mut self, command: Command) {
@@ -102,7 +102,9 @@ impl Host {
             Err(PublishError::AllQueuesFull(_)) => {
                 count(&self.shared.counters.announcements_unsent);
             }
-            Err(error) => tracing::warn!(%log, %error, "an entry was not announced"),
+            Err(error) => {
+                tracing::warn!(%log, why = reason(&error), "an entry was not announced");
+            }
         }
     }
 

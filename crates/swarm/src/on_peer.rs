@@ -20,14 +20,14 @@ use crate::on_swarm::polite_wait;
 use crate::peers::Identity;
 use crate::rate::Bucket;
 use crate::score::Offence;
-use crate::{bitswap, sync_stream};
+use crate::{bitswap, reason, sync_stream};
 
 impl Host {
     pub(crate) fn on_identify(&mut self, event: identify::Event) {
         match event {
             identify::Event::Received { peer_id, info, .. } => self.on_identified(peer_id, info),
             identify::Event::Error { peer_id, error, .. } => {
-                tracing::debug!(peer = %peer_id, %error, "identify");
+                tracing::debug!(peer = %peer_id, why = reason(&error), "identify");
             }
             _ => {}
         }

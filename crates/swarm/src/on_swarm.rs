@@ -3,18 +3,17 @@
 use std::time::{Duration, Instant};
 
 use libp2p::core::ConnectedPoint;
-use libp2p::core::transport::TransportError;
-use libp2p::multiaddr::Protocol;
 use libp2p::swarm::{ConnectionId, DialError, ListenError, SwarmEvent};
 use libp2p::{Multiaddr, PeerId, dcutr, ping};
 
-use crate::Error;
 use crate::behaviour::BehaviourEvent;
 use crate::dialler::Failure;
 use crate::gate::Refusal;
 use crate::host::Host;
-use crate::limits::{REDIAL_FIRST, SWARM_KEY_HINT_INTERVAL};
+use crate::limits::{LISTENER_REPORT_INTERVAL, REDIAL_FIRST, SWARM_KEY_REPORT_INTERVAL};
+use crate::opening::Stranger;
 use crate::relays::is_relayed;
+use crate::{Error, reason};
 
 impl Host {
     pub(crate) fn on_swarm(&mut self, event: SwarmEvent<BehaviourEvent>) {
@@ -49,14 +48,18 @@ impl Host {
             }
             SwarmEvent::ListenerClosed { listener_id, addresses, reason } => {
                 self.shared.listen().retain(|one| !addresses.contains(one));
+                let why = match &reason {
+                    Ok(()) => "it was let go".to_owned(),
+                    Err(error) => crate::reason(error),
+                };
                 if self.relays.on_closed(Instant::now(), listener_id) {
-                    tracing::info!(?reason, "a peer does not relay to this node any more");
+                    tracing::info!(why, "a peer does not relay to this node any more");
                 } else {
-                    tracing::warn!(?addresses, ?reason, "a listener closed");
+                    tracing::warn!(?addresses, why, "a listener closed");
                 }
             }
             SwarmEvent::ExternalAddrConfirmed { address } => self.on_own_address(&address),
-            SwarmEvent::ListenerError { error, .. } => tracing::debug!(%error, "listener"),
+            SwarmEvent::ListenerError { error, .. } => self.on_listener_error(&error),
             _ => {}
         }
     }
@@ -72,14 +75,16 @@ impl Host {
                 // Not every program answers pings.
                 Err(ping::Failure::Unsupported) => {}
                 Err(failure) => {
-                    tracing::debug!(%peer, %failure, "ping");
+                    tracing::debug!(%peer, why = reason(&failure), "ping");
                     self.swarm.close_connection(connection);
                 }
             },
             BehaviourEvent::Autonat(event) => self.on_autonat(event),
             BehaviourEvent::Dcutr(dcutr::Event { remote_peer_id: peer, result }) => match result {
                 Ok(_) => tracing::info!(%peer, "a relayed connection became a direct one"),
-                Err(error) => tracing::info!(%peer, %error, "a relayed connection stays one"),
+                Err(error) => {
+                    tracing::info!(%peer, why = reason(&error), "a relayed connection stays one");
+                }
             },
             _ => {}
         }
@@ -175,7 +180,8 @@ impl Host {
         let told = self.dial_error(&address, peer, error);
         let failure =
             if matches!(told, Error::OwnAddress(_)) { Failure::Own } else { Failure::Failed };
-        if let Some(step) = self.dialler.on_failed(now, id, failure, &short(error)) {
+        let why = reason(error);
+        if let Some(step) = self.dialler.on_failed(now, id, failure, &why) {
             self.take_step(now, step);
         }
         if let Some(peer) = peer {
@@ -184,41 +190,53 @@ impl Host {
         if let Some(waiter) = waiter {
             let _ = waiter.reply.send(Err(told));
         }
-        tracing::debug!(why = short(error), "a dial failed");
-        // Whoever is connected has our swarm key, wherever else it cannot be reached.
-        let connected = peer.is_some_and(|peer| self.shared.peers().is_connected(&peer));
-        if !connected && broken_off(error, !self.profile.quic) {
-            self.hint_at_swarm_key(now, &short(error));
+        tracing::debug!(why, "a dial failed");
+        if let DialError::Transport(addresses) = error {
+            for (address, error) in addresses {
+                self.tell_of_stranger(now, address, &reason(error));
+            }
         }
     }
 
     fn on_refused_incoming(&mut self, from: &Multiaddr, error: &ListenError) {
         let now = Instant::now();
+        let why = reason(error);
         match error {
             ListenError::LocalPeerId { .. } => self.encounters.accepted(now, from.to_string()),
             ListenError::Transport(error) => {
                 self.encounters.failed(now);
-                tracing::debug!(%from, %error, "an incoming connection failed");
-                if !self.profile.quic {
-                    self.hint_at_swarm_key(now, &format!("{from}: {error}"));
-                }
+                tracing::debug!(%from, why, "an incoming connection failed");
+                self.tell_of_stranger(now, from, &reason(error));
             }
-            error => tracing::debug!(%from, %error, "an incoming connection was refused"),
+            _ => tracing::debug!(%from, why, "an incoming connection was refused"),
         }
     }
 
-    /// A connection that breaks off while it is being secured has one likely cause.
-    fn hint_at_swarm_key(&mut self, now: Instant, what: &str) {
+    /// A listener goes on after an error, and tries again ten times a second.
+    fn on_listener_error(&mut self, error: &std::io::Error) {
+        let now = Instant::now();
+        let why = reason(error);
         let lately = self
-            .hinted
-            .is_some_and(|at| now.saturating_duration_since(at) < SWARM_KEY_HINT_INTERVAL);
+            .listener_told
+            .is_some_and(|at| now.saturating_duration_since(at) < LISTENER_REPORT_INTERVAL);
+        if lately {
+            tracing::debug!(why, "listener");
+        } else {
+            self.listener_told = Some(now);
+            tracing::warn!(why, "a listener for peers has trouble; it goes on trying");
+        }
+    }
+
+    /// Whoever does not have the swarm key never becomes a peer: an operator who gave two nodes
+    /// different keys finds out here or nowhere.
+    fn tell_of_stranger(&mut self, now: Instant, address: &Multiaddr, why: &str) {
+        let Some(stranger) = Stranger::of(why).filter(|it| it.is_about_our_key()) else { return };
+        let lately = self
+            .stranger_told
+            .is_some_and(|at| now.saturating_duration_since(at) < SWARM_KEY_REPORT_INTERVAL);
         if !lately {
-            self.hinted = Some(now);
-            tracing::warn!(
-                what,
-                "a connection broke off before it was secured: \
-                the swarm key may differ"
-            );
+            self.stranger_told = Some(now);
+            tracing::warn!(%address, "no connection with somebody without this swarm key: {stranger}");
         }
     }
 
@@ -243,16 +261,10 @@ impl Host {
                 match (cause.downcast_ref::<Refusal>(), peer.or_else(|| peer_in(error))) {
                     (Some(why), Some(peer)) => self.refusal_error(peer, why),
                     (Some(why), None) => Error::Unreachable { address: text, why: why.to_string() },
-                    (None, _) => Error::Limit(cause.to_string()),
+                    (None, _) => Error::Limit(reason(cause)),
                 }
             }
-            _ => {
-                let mut why = short(error);
-                if broken_off(error, !self.profile.quic) {
-                    why.push_str("; the swarm key may differ");
-                }
-                Error::Unreachable { address: text, why }
-            }
+            _ => Error::Unreachable { address: text, why: reason(error) },
         }
     }
 }
@@ -277,48 +289,4 @@ fn peer_in(error: &DialError) -> Option<PeerId> {
 pub(crate) fn polite_wait(own: PeerId, peer: PeerId) -> Duration {
     let first = own.to_bytes() < peer.to_bytes();
     if first { REDIAL_FIRST / 5 } else { crate::limits::POLITE_DIAL_DELAY }
-}
-
-/// The innermost reason of every address, which is the one that tells something.
-fn short(error: &DialError) -> String {
-    let DialError::Transport(errors) = error else {
-        return error.to_string();
-    };
-    let mut all = Vec::new();
-    for (address, error) in errors {
-        all.push(format!("{address}: {}", innermost(error)));
-    }
-    all.join(", ")
-}
-
-/// Whether somebody answered, and then the connection could not be secured.
-///
-/// What the system reports on connecting has nothing to do with keys, a reset apart. Who has a
-/// swarm key suspects silence, too: it is what a host with another key answers.
-fn broken_off(error: &DialError, private: bool) -> bool {
-    let DialError::Transport(errors) = error else {
-        return false;
-    };
-    errors.iter().any(|(address, error)| {
-        // QUIC knows no swarm keys; there, nobody answered.
-        if address.iter().any(|part| part == Protocol::QuicV1) {
-            return false;
-        }
-        let TransportError::Other(error) = error else {
-            return false;
-        };
-        // The kind is lost in wrappers on the way up; the text is not.
-        let text = innermost(error);
-        let from_system = text.contains("(os error") && !text.contains("reset");
-        let silence = text.to_lowercase().contains("time");
-        !from_system && (private || !silence)
-    })
-}
-
-fn innermost(error: &dyn std::error::Error) -> String {
-    let mut inner = error;
-    while let Some(source) = inner.source() {
-        inner = source;
-    }
-    inner.to_string()
 }

@@ -16,6 +16,7 @@ use libp2p::{Multiaddr, PeerId, autonat, relay};
 
 use crate::host::Host;
 use crate::limits::{KNOWN_PEERS_MAX, RELAY_REST, RELAYED_REST, RELAYS_USED_MAX};
+use crate::reason;
 
 /// The protocol of those who relay.
 const HOP: &str = "/libp2p/circuit/relay/0.2.0/hop";
@@ -41,7 +42,7 @@ impl Relays {
             if reached {
                 tracing::debug!(%peer, "a peer reaches this node");
             } else {
-                tracing::info!(%peer, "a peer cannot reach this node: there is a NAT or a firewall");
+                tracing::info!(%peer, "a peer that connected back could not reach this node");
             }
         }
     }
@@ -93,7 +94,7 @@ impl Host {
                 self.relays.used.insert(listener, relay);
             }
             Err(error) => {
-                tracing::debug!(%relay, %error, "no relay");
+                tracing::debug!(%relay, why = reason(&error), "no relay");
                 self.relays.resting.insert(relay, now + RELAY_REST);
             }
         }
@@ -113,8 +114,13 @@ impl Host {
         }
     }
 
+    /// Only the word of peers that were let in counts: one that is sent away lets this node in as
+    /// little as this node lets in it, and no network has to do with that.
     fn on_verdict(&mut self, peer: PeerId, reached: bool) {
         let peers = self.shared.peers();
+        if !peers.is_up(&peer) || self.leaving.contains_key(&peer) {
+            return;
+        }
         self.relays.on_verdict(peer, reached, |id| peers.is_connected(id));
     }
 

@@ -62,7 +62,7 @@ impl Swarm {
     /// Starts a host: listens, and begins to look for its peers.
     ///
     /// # Errors
-    /// [`Error::Listen`] when it cannot listen, [`Error::Address`] for a bootstrap entry that is
+    /// [`Error::Listen`] and [`Error::Taken`] when it cannot listen, [`Error::Address`] for a bootstrap entry that is
     /// none, [`Error::Setup`] when this machine lacks something.
     pub async fn start(
         config: SwarmConfig,

@@ -10,6 +10,9 @@ use crate::Error;
 
 const KIND: &str = "/key/swarm/psk/1.0.0/";
 const KEY_BYTES: usize = 32;
+/// The digits that 32 bytes have in base64, the padding among them.
+const BASE64_DIGITS: usize = 44;
+const TOO_SHORT: Error = Error::SwarmKey("the key has less than 32 bytes");
 
 /// The key of a private swarm. Hosts without it cannot even begin to speak with those that have it.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -17,7 +20,7 @@ pub struct SwarmKey([u8; KEY_BYTES]);
 
 impl SwarmKey {
     /// Reads the text of a swarm key file: a line `/key/swarm/psk/1.0.0/`, a line `/base16/` or
-    /// `/base64/`, and the key in that encoding.
+    /// `/base64/`, and the key in that encoding. What follows is passed over, as IPFS does.
     ///
     /// # Errors
     /// [`Error::SwarmKey`] if it is something else.
@@ -37,21 +40,23 @@ impl SwarmKey {
         }
         let (encoding, rest) = line(rest);
         let key = match encoding {
-            b"/base16/" => hex::decode(last_line(rest)?)
+            b"/base16/" => hex::decode(first(rest, 2 * KEY_BYTES)?)
                 .map_err(|_| Error::SwarmKey("its third line is not base16"))?,
-            b"/base64/" => STANDARD
-                .decode(last_line(rest)?)
-                .map_err(|_| Error::SwarmKey("its third line is not base64"))?,
+            b"/base64/" => {
+                let digits: Vec<u8> =
+                    rest.iter().copied().filter(|byte| !b"\r\n".contains(byte)).collect();
+                STANDARD
+                    .decode(first(&digits, BASE64_DIGITS)?)
+                    .map_err(|_| Error::SwarmKey("its third line is not base64"))?
+            }
             b"/bin/" => rest.to_vec(),
-            _ => return Err(Error::SwarmKey("its second line is no known encoding")),
+            _ => {
+                let why = "its second line is none of /base16/, /base64/ and /bin/";
+                return Err(Error::SwarmKey(why));
+            }
         };
-        // A raw key may be followed by the line break that an editor adds.
-        let key = match key.split_at_checked(KEY_BYTES) {
-            Some((key, b"\n" | b"\r\n")) if encoding == b"/bin/" => key,
-            _ => &key,
-        };
-        let key = key.try_into().map_err(|_| Error::SwarmKey("the key does not have 32 bytes"))?;
-        Ok(SwarmKey(key))
+        let key = first(&key, KEY_BYTES)?;
+        Ok(SwarmKey(key.try_into().map_err(|_| TOO_SHORT)?))
     }
 
     /// What two operators can compare without showing the key.
@@ -81,13 +86,9 @@ fn line(bytes: &[u8]) -> (&[u8], &[u8]) {
     (line.trim_ascii_end(), rest)
 }
 
-/// The one line that is left; nothing but blanks may follow it.
-fn last_line(bytes: &[u8]) -> Result<&[u8], Error> {
-    let (key, rest) = line(bytes);
-    match rest.trim_ascii() {
-        [] => Ok(key),
-        _ => Err(Error::SwarmKey("something follows the key")),
-    }
+/// As much as a key takes. IPFS looks at no more than that, and nodes of one swarm must agree.
+fn first(bytes: &[u8], count: usize) -> Result<&[u8], Error> {
+    bytes.get(..count).ok_or(TOO_SHORT)
 }
 
 #[cfg(test)]
@@ -111,6 +112,17 @@ mod tests {
         assert_eq!(base16, windows);
         assert_eq!(base16, base64);
         assert_eq!(base16, bin);
+        // What IPFS takes, with something behind the key or lines within it.
+        for more in ["\n# of the site in the north\n", HEX] {
+            let text = format!("{KIND}\n/base16/\n{HEX}{more}");
+            assert_eq!(SwarmKey::parse(&text).unwrap(), base16);
+            file.extend_from_slice(more.as_bytes());
+            assert_eq!(SwarmKey::from_file(&file).unwrap(), bin);
+        }
+        let text = STANDARD.encode(&raw);
+        let (one, two) = text.split_at(20);
+        let lines = format!("{KIND}\n/base64/\n{one}\r\n{two}\nmore");
+        assert_eq!(SwarmKey::parse(&lines).unwrap(), base64);
         assert!(!format!("{base16:?}").contains("0011"));
     }
 
@@ -121,9 +133,7 @@ mod tests {
             HEX.to_owned(),
             format!("{KIND}\n/base16/\n"),
             format!("{KIND}\n/base16/\n{}\n", &HEX[2..]),
-            format!("{KIND}\n/base16/\n{HEX}{HEX}\n"),
             format!("{KIND}\n/base16/\nü{}\n", &HEX[2..]),
-            format!("{KIND}\n/base16/\n{HEX}\nmore\n"),
             format!("{KIND}\n/base32/\n{HEX}\n"),
             format!("/key/swarm/psk/2.0.0/\n/base16/\n{HEX}\n"),
             format!("{KIND}\n/base64/\n%%%\n"),

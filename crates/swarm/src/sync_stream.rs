@@ -10,11 +10,11 @@ use std::sync::Arc;
 use libp2p::futures::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, StreamExt};
 use libp2p::{PeerId, Stream, StreamProtocol};
 
-use crate::Error;
 use crate::limits::{SYNC_FRAME_BYTES_MAX, SYNC_IDLE_TIMEOUT, SYNC_REQUEST_TIMEOUT};
 use crate::score::Offence;
 use crate::serving::Serving;
 use crate::streams::IncomingStreams;
+use crate::{Error, reason};
 
 /// The protocol. Who speaks it is a native peer.
 pub(crate) const PROTOCOL: StreamProtocol = StreamProtocol::new("/optimusdb/sync/1");
@@ -84,10 +84,11 @@ pub(crate) async fn serve(mut incoming: IncomingStreams, serving: Arc<Serving>) 
             match serve_one(peer, stream, &serving).await {
                 Ok(()) => {}
                 Err(error) if error.kind() == io::ErrorKind::InvalidData => {
-                    tracing::info!(%peer, %error, "a peer sent something else than sync requests");
+                    let why = reason(&error);
+                    tracing::info!(%peer, why, "a peer sent something else than sync requests");
                     serving.report(peer, Offence::Malformed);
                 }
-                Err(error) => tracing::debug!(%peer, %error, "sync stream"),
+                Err(error) => tracing::debug!(%peer, why = reason(&error), "sync stream"),
             }
             drop(slot);
         });

@@ -19,7 +19,8 @@ use crate::limits::{
     HANDSHAKE_TIMEOUT, QUIC_IDLE_TIMEOUT, QUIC_KEEP_ALIVE_INTERVAL, STREAMS_PER_CONNECTION_MAX,
 };
 use crate::muxer::Yamux;
-use crate::{Error, SwarmKey};
+use crate::opening::Opening;
+use crate::{Error, SwarmKey, reason};
 
 /// A connection of any transport: who it is with, and its streams.
 type Connection = (PeerId, StreamMuxerBox);
@@ -50,7 +51,8 @@ pub(crate) fn all(
     let direct = match dns::tokio::Transport::system(direct()) {
         Ok(direct) => direct.boxed(),
         Err(error) => {
-            tracing::warn!(%error, "the system's resolver configuration cannot be read");
+            let why = reason(&error);
+            tracing::warn!(why, "the system's resolver configuration cannot be read");
             let config = dns::ResolverConfig::default();
             dns::tokio::Transport::custom(direct(), config, dns::ResolverOpts::default()).boxed()
         }
@@ -74,6 +76,7 @@ fn tcp_config() -> tcp::Config {
 fn over_tcp(noise: noise::Config, traffic: &Traffic) -> Boxed<Connection> {
     let bytes = traffic.tcp.clone();
     tcp::tokio::Transport::new(tcp_config())
+        .map(|socket, _| Opening::plain(socket))
         .upgrade(Version::V1Lazy)
         .authenticate(noise)
         .multiplex(Yamux)
@@ -94,9 +97,9 @@ fn over_private_tcp(
     tcp::tokio::Transport::new(tcp_config())
         .and_then(move |socket, _| async move {
             // Whoever connects and says nothing must not stay.
-            let handshake = config.handshake(socket);
+            let handshake = config.handshake(Opening::encrypted(socket));
             match tokio::time::timeout(HANDSHAKE_TIMEOUT, handshake).await {
-                Ok(result) => result.map_err(io::Error::other),
+                Ok(result) => result.map(Opening::decrypted).map_err(io::Error::other),
                 Err(_) => Err(io::Error::from(io::ErrorKind::TimedOut)),
             }
         })

@@ -7,8 +7,10 @@ mod support;
 use std::net::TcpListener;
 use std::time::Duration;
 
+use optimusdb_swarm::limits::HANDSHAKE_TIMEOUT;
 use optimusdb_swarm::{Direction, Error, Event, HostKey, Kind, Swarm, SwarmConfig, SwarmKey};
 use support::{Node, config, eventually, node, start};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 const KEY: &str = "/key/swarm/psk/1.0.0/\n/base16/\n\
     00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff\n";
@@ -66,7 +68,7 @@ async fn a_port_that_is_taken_is_an_error() {
     config.port = taken.local_addr().unwrap().port();
     let kept = std::sync::Arc::new(support::Kept::default());
     let error = optimusdb_swarm::Swarm::start(config, kept).await.err().unwrap();
-    assert!(matches!(error, Error::Listen { .. }), "{error}");
+    assert!(matches!(error, Error::Taken { .. }), "{error}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -174,13 +176,34 @@ async fn the_same_swarm_key_lets_in_and_another_does_not() {
     let none = with(None).await;
     assert!(a.swarm.listen_addrs().iter().all(|address| address.contains("/tcp/")));
     a.connect(&same).await;
-    for outsider in [&other, &none] {
-        for (from, to) in [(outsider, &a), (&a, outsider)] {
-            let error = from.swarm.connect(&to.tcp()).await.unwrap_err();
-            assert!(error.to_string().contains("the swarm key may differ"), "{error}");
-        }
+    // Who dials is told what is known, and not that it took too long.
+    for (from, to, known) in [
+        (&other, &a, "cannot be read with this node's swarm key"),
+        (&a, &other, "cannot be read with this node's swarm key"),
+        (&none, &a, "it has a swarm key and this node has none"),
+        (&a, &none, "it has no swarm key, and this node has one"),
+    ] {
+        let error = from.swarm.connect(&to.tcp()).await.unwrap_err();
+        assert!(error.to_string().contains(known), "{known}: {error}");
     }
     assert_eq!(a.swarm.peers().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_speaks_something_else_is_left_at_once() {
+    let request = b"GET / HTTP/1.1\r\nHost: example.org\r\n\r\n";
+    for key in [None, Some(SwarmKey::parse(KEY).unwrap())] {
+        let mut config = config();
+        config.swarm_key = key;
+        let a = start(config).await;
+        let port = a.tcp().split('/').nth(4).unwrap().parse().unwrap();
+        let mut stream = tokio::net::TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+        stream.write_all(request).await.unwrap();
+        // It hangs up before the time for a handshake is over.
+        let mut answer = Vec::new();
+        let end = tokio::time::timeout(HANDSHAKE_TIMEOUT / 2, stream.read_to_end(&mut answer));
+        let _reset = end.await.expect("it does not hang up");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -218,7 +241,7 @@ async fn start_again(config: SwarmConfig) -> Node {
     loop {
         match Swarm::start(config.clone(), kept.clone()).await {
             Ok((swarm, events)) => return Node { swarm, events, kept },
-            Err(Error::Listen { .. }) => tokio::time::sleep(Duration::from_millis(50)).await,
+            Err(Error::Taken { .. }) => tokio::time::sleep(Duration::from_millis(50)).await,
             Err(error) => panic!("{error}"),
         }
     }

@@ -142,6 +142,15 @@ impl Lab {
         Ok(number - 1)
     }
 
+    /// Takes IPv6 from a host, as most containers are without it.
+    ///
+    /// # Errors
+    /// When the kernel refuses.
+    pub(super) fn switch_off_ipv6(&self, host: usize) -> Result<()> {
+        let off = "echo 1 > /proc/sys/net/ipv6/conf/all/disable_ipv6";
+        ip(&["netns", "exec", &self.hosts[host], "sh", "-c", off])
+    }
+
     /// Pulls the cable of a host, or plugs it in again.
     ///
     /// # Errors

@@ -5,6 +5,7 @@
 //! nothing.
 
 mod lab;
+mod machine;
 mod nat;
 mod node;
 
@@ -44,7 +45,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
         return Ok(());
     }
     let binary = binary.map_or_else(build_release, Ok)?;
-    let cases: [(&str, Case); 7] = [
+    let cases: [(&str, Case); 8] = [
         ("two hosts find each other by multicast", found_by_multicast),
         ("a host cut off writes on both sides and heals", partition),
         ("a host that was away catches up", away),
@@ -52,6 +53,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
         ("a host behind a NAT", nat::behind_nat),
         ("two hosts, each behind a NAT", nat::behind_two_nats),
         ("two hosts, each behind a NAT that changes ports", nat::behind_two_random_nats),
+        ("a host without IPv6", machine::without_ipv6),
     ];
     for (index, (name, case)) in cases.into_iter().enumerate() {
         let (started, scratch) = (Instant::now(), Scratch::new(&format!("netns-{index}"))?);

@@ -27,8 +27,8 @@ pub struct NetworkConfig {
     pub bootstrap: Vec<String>,
     /// More of them; one may be this node itself.
     pub seeds: Vec<String>,
-    /// The text of the swarm's pre-shared key; only its holders connect.
-    pub swarm_key: Option<String>,
+    /// The file of the swarm's pre-shared key; only its holders connect.
+    pub swarm_key: Option<Vec<u8>>,
     /// Whether peers are looked for on the local network.
     pub mdns: bool,
     /// Whether peers are found through other peers.
@@ -77,8 +77,8 @@ impl Node {
         let swarm_key = config
             .swarm_key
             .as_deref()
-            .map(|text| {
-                SwarmKey::parse(text).map_err(|e| Error::Invalid(format!("-swarm-key: {e}")))
+            .map(|file| {
+                SwarmKey::from_file(file).map_err(|e| Error::Invalid(format!("-swarm-key: {e}")))
             })
             .transpose()?;
         let swarm_config = SwarmConfig {

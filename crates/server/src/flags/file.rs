@@ -35,12 +35,22 @@ pub(crate) fn read(path: &Path) -> Result<BTreeMap<&'static str, Value>, UsageEr
 ///
 /// Those of the file system; too large; not UTF-8.
 pub(crate) fn read_text(path: &Path, bytes_max: u64) -> std::io::Result<String> {
-    let mut text = String::new();
-    File::open(path)?.take(bytes_max + 1).read_to_string(&mut text)?;
-    if text.len() as u64 > bytes_max {
+    let bytes = read_bytes(path, bytes_max)?;
+    String::from_utf8(bytes).map_err(|_| std::io::Error::other("it is not UTF-8"))
+}
+
+/// A file of at most `bytes_max` bytes.
+///
+/// # Errors
+///
+/// Those of the file system; too large.
+pub(crate) fn read_bytes(path: &Path, bytes_max: u64) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(bytes_max + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > bytes_max {
         return Err(std::io::Error::other(format!("it is larger than {bytes_max} bytes")));
     }
-    Ok(text)
+    Ok(bytes)
 }
 
 /// The values of a configuration, by name of flag.

@@ -13,7 +13,7 @@ use futures_util::StreamExt;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
-use optimusdb_db::Error;
+use optimusdb_db::{Error, reason};
 
 use super::coding;
 use super::error::ApiError;
@@ -140,7 +140,7 @@ impl BodyReader {
 }
 
 fn broken_off(error: axum::Error) -> ApiError {
-    ApiError::bad_request(format!("The request body broke off: {error}"))
+    ApiError::bad_request(format!("The request body broke off: {}", reason(&error)))
 }
 
 fn too_large() -> ApiError {

@@ -75,7 +75,7 @@ pub(super) enum ReadError {
     Message(#[from] message::Error),
     #[error("a message took too long")]
     TooSlow,
-    #[error("the stream failed: {0}")]
+    #[error("the stream failed: {}", crate::reason(.0))]
     Stream(#[from] std::io::Error),
 }
 
