@@ -8,6 +8,8 @@ pub(crate) const TOKEN_FILE_BYTES_MAX: u64 = 16 * 1024;
 pub(crate) const NAME_BYTES_MAX: usize = 128;
 /// Peers that `-bootstrap` or the seed peers may name.
 pub(crate) const PEERS_NAMED_MAX: usize = 256;
+/// Unknown variables that are named at the start.
+pub(crate) const VARIABLES_NAMED_MAX: usize = 8;
 /// Largest file that holds a swarm key, in bytes.
 pub(crate) const SWARM_KEY_FILE_BYTES_MAX: u64 = 4 * 1024;
 /// Longest API token, in bytes: it has to fit into a header.

@@ -40,6 +40,11 @@ fn main() -> ExitCode {
         Err(error) => return refuse(USAGE, &format!("{error} (optimusdb -help lists the flags)")),
     };
     let logs = telemetry::start(&settings.log_filter, settings.log_readable);
+    let text = |text: std::ffi::OsString| text.to_string_lossy().into_owned();
+    let variables = std::env::vars_os().map(|(name, value)| (text(name), text(value)));
+    if let Some(strangers) = flags::strangers::named(variables) {
+        tracing::warn!("{strangers}");
+    }
     match run::run(settings, logs, started) {
         run::Ending::Stopped => ExitCode::SUCCESS,
         run::Ending::NotStarted(why) => refuse(FAILURE, &why),

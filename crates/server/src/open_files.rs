@@ -14,3 +14,9 @@ pub(crate) fn raise_limit() {
         tracing::warn!("the limit of open files stays as it is: {error}");
     }
 }
+
+/// How many files this process may have open.
+pub(crate) fn limit() -> usize {
+    let limit = getrlimit(Resource::Nofile).current;
+    limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX))
+}

@@ -4,6 +4,7 @@
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 
+use rustix::io::Errno;
 use tokio::net::{TcpListener, TcpSocket, lookup_host};
 
 use crate::flags::Api;
@@ -23,14 +24,17 @@ pub(crate) async fn listen(api: &Api) -> Result<TcpListener, String> {
     };
     // Clients that are told "localhost" mostly try IPv4 first.
     addresses.sort_by_key(SocketAddr::is_ipv6);
-    let mut refusal = format!("{host:?} has no address (-http-host)");
+    let mut refusals = Vec::new();
     for address in addresses {
         match bind(address) {
             Ok(listener) => return Ok(listener),
-            Err(error) => refusal = explain(address, &error),
+            Err(error) => refusals.push(explain(address, &error)),
         }
     }
-    Err(refusal)
+    match refusals.is_empty() {
+        true => Err(format!("{host:?} has no address (-http-host)")),
+        false => Err(refusals.join("; ")),
+    }
 }
 
 fn bind(address: SocketAddr) -> io::Result<TcpListener> {
@@ -56,6 +60,12 @@ fn explain(address: SocketAddr, error: &io::Error) -> String {
         }
         ErrorKind::AddrNotAvailable => {
             format!("{host} is no address of this machine: choose another with -http-host")
+        }
+        _ if Errno::from_io_error(error) == Some(Errno::AFNOSUPPORT) => {
+            let family = if host.is_ipv6() { "IPv6" } else { "IPv4" };
+            format!(
+                "this machine is without {family}, so not on {host}: choose another with -http-host"
+            )
         }
         _ => format!("cannot listen on {address} (-http-host, -http-port): {error}"),
     }
@@ -104,5 +114,7 @@ mod tests {
         );
         let elsewhere = Api { host: "192.0.2.1".into(), ..api(0) };
         assert!(listen(&elsewhere).await.unwrap_err().contains("-http-host"));
+        let lacking = explain("[::1]:80".parse().unwrap(), &Errno::AFNOSUPPORT.into());
+        assert!(lacking.contains("without IPv6") && lacking.contains("-http-host"), "{lacking}");
     }
 }

@@ -1,4 +1,4 @@
-//! The signals that ask a process to stop.
+//! The signals that ask a process to stop, and the one that does not.
 
 use std::io;
 
@@ -6,9 +6,13 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// SIGTERM and SIGINT, caught from construction on. This also makes them work for the first process
 /// of a container, which the kernel shields from signals that it does not catch.
+///
+/// SIGHUP is caught, too: it comes when a terminal closes, or from those who take it for a request
+/// to read the settings again. There are none that a running node could change, so it goes on.
 pub(crate) struct Signals {
     terminate: Signal,
     interrupt: Signal,
+    hangup: Signal,
 }
 
 impl Signals {
@@ -21,14 +25,20 @@ impl Signals {
         Ok(Signals {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
+            hangup: signal(SignalKind::hangup())?,
         })
     }
 
-    /// The name of the next signal.
+    /// The name of the next signal that asks to stop.
     pub(crate) async fn next(&mut self) -> &'static str {
-        tokio::select! {
-            _ = self.terminate.recv() => "SIGTERM",
-            _ = self.interrupt.recv() => "SIGINT",
+        loop {
+            tokio::select! {
+                _ = self.terminate.recv() => return "SIGTERM",
+                _ = self.interrupt.recv() => return "SIGINT",
+                _ = self.hangup.recv() => tracing::info!(
+                    "SIGHUP: the node goes on as it is; settings are read when it starts"
+                ),
+            }
         }
     }
 }

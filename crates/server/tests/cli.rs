@@ -283,6 +283,70 @@ fn a_port_in_use_is_named_with_its_flag_and_leaves_no_repo() {
 }
 
 #[test]
+fn a_port_for_peers_in_use_is_named_with_its_flag() {
+    let home = home();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let flag = format!("-ipfs-port={port}");
+    let output = run(home.path(), &["-http-port=0", "-repo=./r", &flag], &[]);
+    assert_eq!(output.status.code(), Some(1));
+    let said = stderr(&output);
+    let last = said.lines().last().unwrap();
+    let expected =
+        format!("port {port} of 127.0.0.1 (TCP) is in use: choose another with -ipfs-port");
+    assert!(last.starts_with("optimusdb: ") && last.contains(&expected), "{said}");
+    let flags = ["-http-port=0", "-repo=./r", "-ipfs-host=192.0.2.1"];
+    let said = stderr(&run(home.path(), &flags, &[]));
+    let last = said.lines().last().unwrap();
+    assert!(last.contains("192.0.2.1") && last.contains("(os error"), "{said}");
+    assert!(last.contains("-ipfs-host"), "{said}");
+}
+
+#[test]
+fn a_swarm_key_is_taken_in_every_form_of_ipfs() {
+    let home = home();
+    let path = home.path().join("swarm.key");
+    let flags = ["-http-port=0", "-repo=./r", "-swarm-key=./swarm.key"];
+    let key: [u8; 32] = std::array::from_fn(|n| 0xe0 ^ n as u8);
+    let hex: String = key.iter().map(|byte| format!("{byte:02x}")).collect();
+    let base64 = "4OHi4+Tl5ufo6err7O3u7/Dx8vP09fb3+Pn6+/z9/v8=";
+    let mut fingerprints = Vec::new();
+    for (encoding, key) in
+        [("base16", hex.as_bytes()), ("base64", base64.as_bytes()), ("bin", &key[..])]
+    {
+        let header = format!("/key/swarm/psk/1.0.0/\n/{encoding}/\n");
+        std::fs::write(&path, [header.as_bytes(), key, b"\n"].concat()).unwrap();
+        let seen = Node::start_ready(home.path(), &flags[1..], &[]).stop();
+        let line = seen.iter().find(|line| line.contains("a private swarm")).unwrap();
+        fingerprints.push(line.split("key=").nth(1).unwrap().to_owned());
+    }
+    assert!(fingerprints.iter().all(|one| *one == fingerprints[0]), "{fingerprints:?}");
+    std::fs::write(&path, "/key/swarm/psk/1.0.0/\n/base32/\nx").unwrap();
+    let said = stderr(&run(home.path(), &flags, &[]));
+    assert!(said.lines().last().unwrap().contains("-swarm-key"), "{said}");
+}
+
+#[test]
+fn an_unknown_variable_is_told_once_and_hinders_nothing() {
+    let home = home();
+    let variables = [
+        ("OPTIMUSDB_HTTP_PORT", "1"),
+        ("OPTIMUSDB_PORT", "tcp://10.0.0.1:8089"),
+        ("OPTIMUSDB_SERVICE_HOST", "10.0.0.1"),
+    ];
+    let seen = Node::start_ready(home.path(), &[], &variables).stop();
+    let told: Vec<_> = seen.iter().filter(|line| line.contains("are no settings")).collect();
+    assert_eq!(told.len(), 1, "{seen:#?}");
+    assert!(told[0].contains("OPTIMUSDB_HTTP_PORT (did you mean OPTIMUSDB_API_PORT?)"), "{told:?}");
+    assert!(
+        told[0].contains("OPTIMUSDB_SERVICE_HOST") && told[0].contains("Kubernetes"),
+        "{told:?}"
+    );
+    let quiet = Node::start_ready(home.path(), &[], &[("OPTIMUSDB_REGION", "north")]).stop();
+    assert!(!quiet.iter().any(|line| line.contains("no settings")), "{quiet:#?}");
+}
+
+#[test]
 fn an_address_of_another_machine_is_refused() {
     let home = home();
     let output = run(home.path(), &["-http-port=0", "-http-host=192.0.2.1"], &[]);
@@ -375,6 +439,17 @@ fn sigterm_and_sigint_stop_the_node_in_time() {
         assert!(took < STOP, "{took:?}");
         assert!(node.seen.iter().any(|line| line.contains("stopped in ")), "{:#?}", node.seen);
     }
+}
+
+#[test]
+fn sighup_does_not_end_the_node() {
+    let home = home();
+    let mut node = Node::start_ready(home.path(), &[], &[]);
+    for _ in 0..2 {
+        node.signal(Signal::HUP);
+        node.line_with("SIGHUP: the node goes on");
+    }
+    node.stop();
 }
 
 /// A request that never ends, as seen by the node.

@@ -13,6 +13,7 @@ mod definition;
 pub(crate) mod file;
 mod help;
 mod settings;
+pub(crate) mod strangers;
 mod table;
 mod values;
 

@@ -59,3 +59,5 @@ pub(super) const CONNECTIONS_MAX: usize = 4096;
 pub(super) const DESCRIPTORS_RESERVED: usize = 256;
 /// Pause after the system refused to hand over a connection (out of descriptors or memory).
 pub(super) const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// Between two records in the log of such refusals.
+pub(super) const ACCEPT_REPORT_INTERVAL: Duration = Duration::from_secs(60);

@@ -8,11 +8,13 @@ use std::convert::Infallible;
 use std::future::poll_fn;
 use std::io;
 use std::sync::Arc;
+use std::time::Instant;
 
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use rustix::process::{Resource, getrlimit};
+use optimusdb_db::reason;
+use rustix::io::Errno;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::sleep;
@@ -20,11 +22,12 @@ use tokio_util::sync::CancellationToken;
 
 use super::front::Front;
 use super::limits::{
-    ACCEPT_PAUSE, CONNECTIONS_MAX, DESCRIPTORS_RESERVED, HEAD_BYTES_MAX, HEAD_READ_TIMEOUT,
-    WRITE_STALL_TIMEOUT,
+    ACCEPT_PAUSE, ACCEPT_REPORT_INTERVAL, CONNECTIONS_MAX, DESCRIPTORS_RESERVED, HEAD_BYTES_MAX,
+    HEAD_READ_TIMEOUT, WRITE_STALL_TIMEOUT,
 };
 use super::stall::StallGuard;
 use super::unread::hang_up;
+use crate::open_files;
 
 /// Serves `front` until `shutdown`, then lets the requests in flight end. Returns when the last
 /// connection is closed; dropped before, it cuts those that are open.
@@ -34,10 +37,11 @@ pub(super) async fn serve(listener: TcpListener, front: Arc<Front>, shutdown: Ca
     let cut = CancellationToken::new();
     let _cut_when_dropped = cut.clone().drop_guard();
 
+    let mut told = None;
     loop {
         let accepted = tokio::select! {
             () = shutdown.cancelled() => break,
-            accepted = accept(&listener, &free) => accepted,
+            accepted = accept(&listener, &free, &mut told) => accepted,
         };
         let Some((stream, permit)) = accepted else { continue };
         let (front, shutdown, cut) = (Arc::clone(&front), shutdown.clone(), cut.clone());
@@ -56,20 +60,42 @@ pub(super) async fn serve(listener: TcpListener, front: Arc<Front>, shutdown: Ca
     let _all = free.acquire_many(every).await;
 }
 
-/// The next connection, once there is room for one. None after a passing failure.
+/// The next connection, once there is room for one. None after a passing failure, of which the log
+/// was last told at `told`.
 async fn accept(
     listener: &TcpListener,
     free: &Arc<Semaphore>,
+    told: &mut Option<Instant>,
 ) -> Option<(TcpStream, OwnedSemaphorePermit)> {
     let permit = Arc::clone(free).acquire_owned().await.ok()?;
     match listener.accept().await {
         Ok((stream, _peer)) => Some((stream, permit)),
         Err(error) if belongs_to_the_client(&error) => None,
         Err(error) => {
-            tracing::warn!(%error, "no connection could be accepted; trying again");
+            let now = Instant::now();
+            if told.is_none_or(|at| now.duration_since(at) >= ACCEPT_REPORT_INTERVAL) {
+                *told = Some(now);
+                tracing::warn!("the API takes no connections for now: {}", refusal(&error));
+            }
             sleep(ACCEPT_PAUSE).await;
             None
         }
+    }
+}
+
+/// Why the system hands over no connection, and what can be done about it where that is known.
+fn refusal(error: &io::Error) -> String {
+    let why = reason(error);
+    match Errno::from_io_error(error) {
+        Some(Errno::MFILE) => {
+            let limit = open_files::limit();
+            format!(
+                "{why}; the process may have {limit} files open: raise that (ulimit -n, systemd's \
+                 LimitNOFILE=, docker run --ulimit nofile=), or see who opens so many connections"
+            )
+        }
+        Some(Errno::NFILE) => format!("{why}; raise fs.file-max of the whole system"),
+        _ => why,
     }
 }
 
@@ -100,16 +126,30 @@ async fn connection(stream: TcpStream, front: Arc<Front>, shutdown: Cancellation
     };
     if let Err(error) = ended {
         // Clients hang up, idle and send nonsense all day: nobody's fault, nothing to do.
-        tracing::debug!(%error, "a connection ended early");
+        tracing::debug!(why = reason(&error), "a connection ended early");
     }
     hang_up(serving.into_parts().io.into_inner(), shutdown).await;
 }
 
 /// As many as the limit says, if the process may open as many files and the node keeps its share.
 fn connections_max() -> usize {
-    let descriptors = getrlimit(Resource::Nofile)
-        .current
-        .map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
+    let descriptors = open_files::limit();
     let room = descriptors.saturating_sub(DESCRIPTORS_RESERVED).max(descriptors / 2).max(1);
     room.min(CONNECTIONS_MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn out_of_descriptors_names_the_limit_and_the_way_out() {
+        let told = refusal(&Errno::MFILE.into());
+        let limit = open_files::limit().to_string();
+        for part in ["Too many open files", limit.as_str(), "ulimit -n", "LimitNOFILE"] {
+            assert!(told.contains(part), "{part:?} in {told:?}");
+        }
+        assert!(refusal(&Errno::NFILE.into()).contains("fs.file-max"));
+        assert!(!refusal(&Errno::NOMEM.into()).contains("ulimit"));
+    }
 }
