@@ -5,7 +5,6 @@
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "what a chore prints is its product")]
 
-mod api;
 mod bench;
 mod client;
 mod crash_soak;

@@ -1,6 +1,7 @@
 //! A node as a child process: built, started, watched, stopped or killed.
 
 use std::collections::VecDeque;
+use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
@@ -8,7 +9,6 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
-use std::{env, fs};
 
 use anyhow::{Context, Result, bail, ensure};
 
@@ -21,7 +21,7 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(60);
 /// Between two looks at a node that is starting or ending.
 const POLL_INTERVAL: Duration = Duration::from_millis(2);
 /// What the line that names the address of the API says before it.
-const API_LINE: &str = "API on http://";
+pub(crate) const API_LINE: &str = "API on http://";
 /// A node that finds nobody by itself, on ports that nobody has.
 const ALONE: &[&str] =
     &["-ipfs-port=0", "-ipfs-host=127.0.0.1", "-gateway-port=0", "-mdns=false", "-dht=false"];
@@ -47,20 +47,12 @@ pub(crate) fn build_debug() -> Result<PathBuf> {
 }
 
 fn build(profile: &[&str]) -> Result<()> {
-    let mut cargo = Command::new(env!("CARGO"));
-    cargo.args(["build", "--package", "optimusdb-server", "--bin", "optimusdb"]).args(profile);
-    // What cargo told this chore of itself would make build scripts run again, and most of the
-    // packages after them.
-    for (name, _) in env::vars_os() {
-        let own = name.to_str().is_some_and(|name| {
-            name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")
-        });
-        if own {
-            cargo.env_remove(name);
-        }
-    }
-    let status =
-        cargo.current_dir(crate::workspace_root()).status().context("cannot start cargo")?;
+    let status = Command::new(env!("CARGO"))
+        .args(["build", "--package", "optimusdb-server", "--bin", "optimusdb"])
+        .args(profile)
+        .current_dir(crate::workspace_root())
+        .status()
+        .context("cannot start cargo")?;
     ensure!(status.success(), "the build failed");
     Ok(())
 }
@@ -75,7 +67,7 @@ impl Scratch {
     /// # Errors
     /// When it cannot be made.
     pub(crate) fn new(name: &str) -> Result<Scratch> {
-        let path = crate::target_directory().join(format!("xtask/{name}-{}", std::process::id()));
+        let path = crate::target_directory().join(format!("lab/{name}-{}", std::process::id()));
         fs::create_dir_all(&path).with_context(|| format!("cannot make {}", path.display()))?;
         Ok(Scratch(path))
     }
@@ -299,7 +291,7 @@ fn wait_for_port(receiver: &Receiver<Result<u16, String>>) -> Result<u16> {
 }
 
 /// The port in a line such as `API on http://127.0.0.1:8089/swarmkb`.
-fn port_in(line: &str) -> Option<u16> {
+pub(crate) fn port_in(line: &str) -> Option<u16> {
     let (_, address) = line.split_once(API_LINE)?;
     let authority = address.split('/').next()?;
     let (_, port) = authority.rsplit_once(':')?;

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 
-use crate::api::Api;
+use crate::client::Api;
 use crate::process::{Node, Scratch, build_release};
 
 /// The addresses that the README's examples use, in the order in which their nodes are started.

@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Value, json};
 
 use super::peer::{Content, Kind, Peer, Store, until};
-use crate::api::{Api, Names};
+use crate::client::{Api, Names};
 use crate::documents::document;
 use crate::javascript::text;
 use crate::process::{Node, Tail};

@@ -15,6 +15,8 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 
 use super::node::Node;
+use crate::client::Api;
+use crate::process::{API_LINE, port_in};
 
 /// Longest that a node may take to become ready.
 const START_TIMEOUT: Duration = Duration::from_secs(60);
@@ -206,11 +208,9 @@ impl Lab {
                 drop(sender.try_send(line));
             }
         });
-        let mut node = Node { child, lines, port: String::new(), namespace };
-        let ready = node.line_with("API on http://", START_TIMEOUT)?;
-        let (_, authority) = ready.split_once("API on http://").context("no address")?;
-        let authority = authority.split('/').next().unwrap_or_default();
-        node.port = authority.rsplit(':').next().unwrap_or_default().to_owned();
+        let mut node = Node { child, lines, api: Api::on_host(namespace.clone(), 0) };
+        let ready = node.line_with(API_LINE, START_TIMEOUT)?;
+        node.api = Api::on_host(namespace, port_in(&ready).context("no port")?);
         Ok(node)
     }
 

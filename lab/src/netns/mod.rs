@@ -1,8 +1,8 @@
 //! `cargo xtask netns`: nodes on hosts of their own, whose network is pulled apart and mended.
 //!
 //! What loopback cannot show: discovery by multicast, cables that are pulled, that are slow, that
-//! lose packets, and NATs. Needs the rights of root, `ip`, `tc` and `curl`; without them it says so and does
-//! nothing.
+//! lose packets, and NATs. Needs the rights of root, `ip` and `tc`; without them it says so and
+//! does nothing.
 
 mod lab;
 mod machine;
@@ -65,7 +65,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
 
 /// What this machine lacks.
 fn missing() -> Option<&'static str> {
-    for program in ["ip", "tc", "curl"] {
+    for program in ["ip", "tc"] {
         if Command::new(program).arg("-V").output().is_err() {
             return Some(program);
         }

@@ -1,23 +1,21 @@
 //! A node on a host of the lab: what it is asked, and what it says.
 //!
-//! It is asked from its own host, by curl, since nothing else of the machine reaches it.
+//! It is asked from its own host, since nothing else of the machine reaches it.
 
-use std::process::{Child, Command};
+use std::process::Child;
 use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 
-/// Longest that one request may take, in seconds, as curl is told.
-const REQUEST_SECONDS: &str = "20";
+use crate::client::Api;
 
 /// A node on a host of the lab. Killed when dropped.
 pub(super) struct Node {
     pub(super) child: Child,
     pub(super) lines: Receiver<String>,
-    pub(super) port: String,
-    pub(super) namespace: String,
+    pub(super) api: Api,
 }
 
 impl Node {
@@ -43,8 +41,7 @@ impl Node {
     /// # Errors
     /// When it is not answered with 200.
     pub(super) fn put(&self, id: &str, value: &str) -> Result<()> {
-        let document = json!([{"_id": id, "value": value}]);
-        self.command(&json!({"method": {"cmd": "crudput"}, "criteria": document}))?;
+        self.api.command("crudput", json!({"criteria": [{"_id": id, "value": value}]}))?;
         Ok(())
     }
 
@@ -53,8 +50,7 @@ impl Node {
     /// # Errors
     /// When it is not answered with 200.
     pub(super) fn get(&self, id: &str) -> Result<Option<String>> {
-        let found =
-            self.command(&json!({"method": {"cmd": "crudget"}, "criteria": [{"_id": id}]}))?;
+        let found = self.api.command("crudget", json!({"criteria": [{"_id": id}]}))?;
         Ok(found[0]["value"].as_str().map(str::to_owned))
     }
 
@@ -63,9 +59,8 @@ impl Node {
     /// # Errors
     /// When it is not answered with 200.
     pub(super) fn everything(&self) -> Result<String> {
-        let options = json!({"sort": [{"_id": 1}]});
-        let all = json!({"method": {"cmd": "crudget"}, "criteria": [], "options": options});
-        Ok(self.command(&all)?.to_string())
+        let all = json!({"criteria": [], "options": {"sort": [{"_id": 1}]}});
+        Ok(self.api.command("crudget", all)?.to_string())
     }
 
     /// How many peers the node is connected to.
@@ -73,7 +68,7 @@ impl Node {
     /// # Errors
     /// When it does not answer.
     pub(super) fn peers(&self) -> Result<usize> {
-        let peers = self.curl("peers", None)?;
+        let (_, peers) = self.api.ask("GET", "peers", &Value::Null)?;
         Ok(peers.as_array().map_or(0, Vec::len))
     }
 
@@ -82,7 +77,7 @@ impl Node {
     /// # Errors
     /// When the node does not answer.
     pub(super) fn way_to(&self, peer: &str) -> Result<Option<String>> {
-        let peers = self.curl("peers", None)?;
+        let (_, peers) = self.api.ask("GET", "peers", &Value::Null)?;
         let found = peers.as_array().into_iter().flatten().find(|it| it["ID"] == peer);
         Ok(found.and_then(|it| it["Addrs"][0].as_str()).map(str::to_owned))
     }
@@ -92,8 +87,8 @@ impl Node {
     /// # Errors
     /// When it does not answer.
     pub(super) fn addresses(&self) -> Result<Vec<String>> {
-        let id = self.curl("id", None)?;
-        let addresses = id["data"]["addrs"].as_array().into_iter().flatten();
+        let id = self.api.demand("GET", "id", &Value::Null)?;
+        let addresses = id["addrs"].as_array().into_iter().flatten();
         Ok(addresses.filter_map(|it| it.as_str()).map(str::to_owned).collect())
     }
 
@@ -102,8 +97,8 @@ impl Node {
     /// # Errors
     /// When it does not answer.
     pub(super) fn id(&self) -> Result<String> {
-        let id = self.curl("id", None)?;
-        Ok(id["data"]["peer_id"].as_str().context("no peer id")?.to_owned())
+        let id = self.api.demand("GET", "id", &Value::Null)?;
+        Ok(id["peer_id"].as_str().context("no peer id")?.to_owned())
     }
 
     /// Ends the node where it stands.
@@ -114,24 +109,6 @@ impl Node {
         self.child.kill()?;
         self.child.wait()?;
         Ok(())
-    }
-
-    fn command(&self, command: &Value) -> Result<Value> {
-        let mut answer = self.curl("command", Some(&command.to_string()))?;
-        ensure!(answer["status"] == 200, "{command} → {answer}");
-        Ok(answer["data"].take())
-    }
-
-    fn curl(&self, path: &str, body: Option<&str>) -> Result<Value> {
-        let url = format!("http://127.0.0.1:{}/swarmkb/{path}", self.port);
-        let mut curl = Command::new("ip");
-        curl.args(["netns", "exec", &self.namespace, "curl", "-s", "-m", REQUEST_SECONDS, &url]);
-        if let Some(body) = body {
-            curl.args(["-d", body]);
-        }
-        let output = curl.output().context("cannot start curl")?;
-        serde_json::from_slice(&output.stdout)
-            .with_context(|| format!("{url}: {:?}", String::from_utf8_lossy(&output.stdout)))
     }
 }
 

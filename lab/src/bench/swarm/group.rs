@@ -6,8 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 
 use super::super::Bench;
-use crate::api::{Api, Names};
-use crate::client::Client;
+use crate::client::{Api, Client, Names};
 use crate::process::Node;
 
 /// The store that is measured: every node has it, under the same address.

@@ -3,18 +3,25 @@
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
-use crate::client::{Client, get_request, json_request};
+use super::connection::{Client, get_request, json_request};
 
 /// The API of one node. Every request has a connection of its own, since nodes close idle ones.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct Api {
     port: u16,
+    /// The network namespace of its host, unless that is this machine.
+    namespace: Option<String>,
 }
 
 impl Api {
     /// The API on `port` of this machine.
     pub(crate) fn new(port: u16) -> Api {
-        Api { port }
+        Api { port, namespace: None }
+    }
+
+    /// The API on `port` of the host that has this network namespace.
+    pub(crate) fn on_host(namespace: String, port: u16) -> Api {
+        Api { port, namespace: Some(namespace) }
     }
 
     /// Sends a request, with a body unless it is a GET, and returns the code and the body of the
@@ -22,13 +29,16 @@ impl Api {
     ///
     /// # Errors
     /// When the node does not answer, or not with JSON.
-    pub(crate) fn ask(self, method: &str, path: &str, body: &Value) -> Result<(u16, Value)> {
+    pub(crate) fn ask(&self, method: &str, path: &str, body: &Value) -> Result<(u16, Value)> {
         let full_path = format!("/swarmkb/{path}");
         let request = match method {
             "GET" => get_request(&full_path),
             _ => json_request(method, &full_path, &body.to_string()),
         };
-        let mut client = Client::connect(self.port)?;
+        let mut client = match &self.namespace {
+            Some(namespace) => Client::connect_on_host(namespace, self.port)?,
+            None => Client::connect(self.port)?,
+        };
         let response = client.send(&request)?;
         let body = serde_json::from_slice(response.body)
             .with_context(|| format!("{method} {path} answered no JSON"))?;
@@ -39,7 +49,7 @@ impl Api {
     ///
     /// # Errors
     /// As [`Api::ask`], and with the node's message when it refuses.
-    pub(crate) fn demand(self, method: &str, path: &str, body: &Value) -> Result<Value> {
+    pub(crate) fn demand(&self, method: &str, path: &str, body: &Value) -> Result<Value> {
         let (status, mut answer) = self.ask(method, path, body)?;
         ensure!(status == 200, "{method} {path}: {status} {}", answer["message"]);
         Ok(answer["data"].take())
@@ -49,7 +59,7 @@ impl Api {
     ///
     /// # Errors
     /// As [`Api::demand`].
-    pub(crate) fn command(self, cmd: &str, mut arguments: Value) -> Result<Value> {
+    pub(crate) fn command(&self, cmd: &str, mut arguments: Value) -> Result<Value> {
         arguments["method"] = json!({ "cmd": cmd });
         self.demand("POST", "command", &arguments).with_context(|| cmd.to_owned())
     }
@@ -58,7 +68,7 @@ impl Api {
     ///
     /// # Errors
     /// As [`Api::demand`].
-    pub(crate) fn connect(self, address: &str) -> Result<()> {
+    pub(crate) fn connect(&self, address: &str) -> Result<()> {
         self.command("connect", json!({ "args": [address] }))?;
         Ok(())
     }
@@ -67,7 +77,7 @@ impl Api {
     ///
     /// # Errors
     /// When it names none.
-    pub(crate) fn names(self) -> Result<Names> {
+    pub(crate) fn names(&self) -> Result<Names> {
         let id = self.demand("GET", "id", &Value::Null)?;
         let addresses = id["addrs"].as_array().context("the node names no addresses")?;
         let address = addresses
@@ -83,7 +93,7 @@ impl Api {
     ///
     /// # Errors
     /// When there is none.
-    pub(crate) fn store(self, key: &str, value: &str) -> Result<Value> {
+    pub(crate) fn store(&self, key: &str, value: &str) -> Result<Value> {
         let stores = self.demand("GET", "stores", &Value::Null)?;
         let lines = stores.as_array().context("no list of stores")?;
         let line = lines.iter().find(|line| line[key] == value);

@@ -7,6 +7,9 @@
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
 use std::ops::Range;
+#[cfg(target_os = "linux")]
+use std::os::fd::AsFd;
+use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -59,7 +62,24 @@ impl Client {
     /// # Errors
     /// When nothing listens on `port`.
     pub(crate) fn connect(port: u16) -> Result<Client> {
-        let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).context("cannot connect")?;
+        Client::over(dial(port)?)
+    }
+
+    /// Connects to the API on a host with a network namespace of its own.
+    ///
+    /// # Errors
+    /// As [`Client::connect`], and when this process may not enter the namespace.
+    pub(crate) fn connect_on_host(namespace: &str, port: u16) -> Result<Client> {
+        // A thread enters, and what it connects stays connected there when it has ended.
+        let dialling = || -> Result<TcpStream> {
+            enter(namespace).with_context(|| format!("cannot enter {namespace}"))?;
+            dial(port)
+        };
+        let stream = thread::scope(|scope| scope.spawn(dialling).join());
+        Client::over(stream.expect("invariant: dialling does not panic")?)
+    }
+
+    fn over(stream: TcpStream) -> Result<Client> {
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(READ_TIMEOUT))?;
         Ok(Client { stream, received: Vec::with_capacity(READ_BYTES), joined: Vec::new() })
@@ -165,6 +185,23 @@ impl Client {
     }
 }
 
+fn dial(port: u16) -> Result<TcpStream> {
+    TcpStream::connect((Ipv4Addr::LOCALHOST, port)).context("cannot connect")
+}
+
+/// Moves this thread, and no other, into a network namespace that `ip netns` made.
+#[cfg(target_os = "linux")]
+fn enter(namespace: &str) -> Result<()> {
+    use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
+    let link = std::fs::File::open(format!("/run/netns/{namespace}"))?;
+    Ok(move_into_link_name_space(link.as_fd(), Some(LinkNameSpaceType::Network))?)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn enter(_namespace: &str) -> Result<()> {
+    bail!("there are no network namespaces here")
+}
+
 struct Head {
     status: u16,
     bytes: usize,
@@ -204,7 +241,6 @@ fn find(within: &[u8], wanted: &[u8]) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use std::net::TcpListener;
-    use std::thread;
 
     use super::*;
 
