@@ -27,6 +27,7 @@
 //! the caller likes.
 
 mod aside;
+mod bounds;
 pub(crate) mod memory;
 mod proven;
 mod ready;
@@ -38,17 +39,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use aside::Asides;
+pub use bounds::Limits;
 use memory::{Deferred, Memory};
 pub use proven::{Passed, Proven};
 use slots::{Slots, Stage};
 use work::{Run, Task};
 use writers::Writer;
 
-use crate::limits::{
-    JOIN_BYTES_MAX, JOIN_DEFERRED_BYTES_MAX, JOIN_DEFERRED_ENTRIES_MAX, JOIN_ENTRIES_MAX,
-    JOIN_FETCHES_MAX, JOIN_HINTS_MAX, JOIN_IDENTITIES_MAX, JOIN_PASSED_BYTES_MAX,
-    JOIN_PASSED_ENTRIES_MAX, JOIN_REFUSED_ENTRIES_MAX, JOIN_SETTLED_ENTRIES_MAX,
-};
 use crate::{Access, Address, Entry, Error, Identity, LogCid};
 
 /// What the join asks about the node it runs on.
@@ -110,51 +107,6 @@ pub enum Step {
         /// The block.
         cid: LogCid,
     },
-}
-
-/// How much one join may keep. The defaults are those of [`crate::limits`].
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Limits {
-    /// Entries that wait.
-    pub entries_max: usize,
-    /// Bytes of the blocks of entries that wait.
-    pub bytes_max: usize,
-    /// Entries asked for at a time.
-    pub fetches_max: usize,
-    /// Hinted entries.
-    pub hints_max: usize,
-    /// Entries remembered as ready.
-    pub settled_max: usize,
-    /// Entries remembered as refused.
-    pub refused_max: usize,
-    /// Identities, awaited or here.
-    pub identities_max: usize,
-    /// Entries that were put off.
-    pub deferred_max: usize,
-    /// Bytes of the blocks of entries that were put off.
-    pub deferred_bytes_max: usize,
-    /// Entries that are passed over, from when one is found until it is handed over.
-    pub passed_max: usize,
-    /// Bytes of the blocks of entries that are passed over.
-    pub passed_bytes_max: usize,
-}
-
-impl Default for Limits {
-    fn default() -> Limits {
-        Limits {
-            entries_max: JOIN_ENTRIES_MAX,
-            bytes_max: JOIN_BYTES_MAX,
-            fetches_max: JOIN_FETCHES_MAX,
-            hints_max: JOIN_HINTS_MAX,
-            settled_max: JOIN_SETTLED_ENTRIES_MAX,
-            refused_max: JOIN_REFUSED_ENTRIES_MAX,
-            identities_max: JOIN_IDENTITIES_MAX,
-            deferred_max: JOIN_DEFERRED_ENTRIES_MAX,
-            deferred_bytes_max: JOIN_DEFERRED_BYTES_MAX,
-            passed_max: JOIN_PASSED_ENTRIES_MAX,
-            passed_bytes_max: JOIN_PASSED_BYTES_MAX,
-        }
-    }
 }
 
 /// The join into one log.
