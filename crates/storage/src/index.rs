@@ -3,15 +3,14 @@
 //! A row is a function of the set of entries, never of the order in which they arrived: the winner
 //! is the greatest by (clock time, clock id, CID), a delete stays as a tombstone, and `created` is
 //! the least wall clock of all puts of the key. Of uploaded files of one name one stands
-//! ([`crate::uploads`]). So replaying the log in any order gives the same
-//! rows.
+//! ([`crate::uploads`]). So replaying the log in any order gives the same rows.
 
 use crate::catalog;
 use crate::entries;
 use crate::error::Error;
 use crate::json::json_text;
 use crate::stores::{Scope, StoreId, StoreRow, rows_of};
-use crate::uploads;
+use crate::uploads::{self, Upload};
 use optimusdb_dag::{Entry, Ipld, Operation, StoreKind};
 use rusqlite::{Connection, OptionalExtension};
 
@@ -27,51 +26,56 @@ pub(crate) fn apply(
         // An operation that this version does not know is kept in the log and changes nothing.
         return Ok(0);
     };
-    match (store.kind, operation) {
-        (StoreKind::Documents, Operation::Put { key, value }) => {
-            let upload = uploads::note(db, store, seq, entry, &key, &value)?;
-            let written = Written { value: Some(&value), shown: !upload.replaced, at_ms };
-            Ok(write_row(db, store, seq, entry, &key, written)? - upload.replaces)
+    let is_event = matches!(operation, Operation::Add { .. });
+    let Some((key, value)) = effect_of(store.kind, entry, operation) else { return Ok(0) };
+    let upload = match (store.kind, &value) {
+        (StoreKind::Documents, Some(document)) => {
+            uploads::note(db, store, seq, entry, &key, document)?
         }
+        _ => Upload::NONE,
+    };
+    let written = Written { value: value.as_ref(), shown: !upload.replaced, at_ms };
+    let documents = write_row(db, store, seq, entry, &key, written)? - upload.replaces;
+    if is_event {
+        let time = entry.clock().time.cast_signed();
+        db.prepare_cached("INSERT INTO events (entry, store, time) VALUES (?1, ?2, ?3)")?
+            .execute((seq, store.id, time))?;
+    }
+    Ok(documents)
+}
+
+/// Which document an entry changes, and what it becomes: `None` is a deletion.
+pub(crate) fn effect(kind: StoreKind, entry: &Entry) -> Option<(String, Option<Ipld>)> {
+    let (operation, _) = Operation::from_payload(kind, entry.payload())?;
+    effect_of(kind, entry, operation)
+}
+
+fn effect_of(
+    kind: StoreKind,
+    entry: &Entry,
+    operation: Operation,
+) -> Option<(String, Option<Ipld>)> {
+    match (kind, operation) {
+        (StoreKind::Documents, Operation::Put { key, value }) => Some((key, Some(value))),
         (StoreKind::KeyValue, Operation::Put { key, value }) => {
             let document = pair(key.clone(), value);
-            write_row(db, store, seq, entry, &key, Written::put(&document, at_ms))
+            Some((key, Some(document)))
         }
         (StoreKind::Events, Operation::Add { value }) => {
-            add_event(db, store, seq, entry, value, at_ms)
+            // An event is a document that nothing ever replaces, under the hash of its entry.
+            let key = entry.cid().to_string();
+            let document = pair(key.clone(), value);
+            Some((key, Some(document)))
         }
-        (_, Operation::Del { key }) => {
-            let written = Written { value: None, shown: false, at_ms };
-            write_row(db, store, seq, entry, &key, written)
-        }
+        (_, Operation::Del { key }) => Some((key, None)),
         // An operation of another kind is none of this store's.
-        _ => Ok(0),
+        _ => None,
     }
 }
 
 /// A value that is no document by itself, as one: what reads and SQL see of it.
 fn pair(id: String, value: Ipld) -> Ipld {
     Ipld::Map([("_id".to_owned(), Ipld::String(id)), ("value".to_owned(), value)].into())
-}
-
-/// An event is a document that nothing ever replaces, under the hash of its entry.
-fn add_event(
-    db: &Connection,
-    store: &StoreRow,
-    seq: i64,
-    entry: &Entry,
-    value: Ipld,
-    at_ms: Option<u64>,
-) -> Result<i64, Error> {
-    let key = entry.cid().to_string();
-    let document = pair(key.clone(), value);
-    let rows = write_row(db, store, seq, entry, &key, Written::put(&document, at_ms))?;
-    db.prepare_cached("INSERT INTO events (entry, store, time) VALUES (?1, ?2, ?3)")?.execute((
-        seq,
-        store.id,
-        entry.clock().time.cast_signed(),
-    ))?;
-    Ok(rows)
 }
 
 /// What an operation writes.
@@ -82,12 +86,6 @@ struct Written<'v> {
     shown: bool,
     /// The writer's wall clock, where the operation carries it.
     at_ms: Option<u64>,
-}
-
-impl<'v> Written<'v> {
-    fn put(value: &'v Ipld, at_ms: Option<u64>) -> Written<'v> {
-        Written { value: Some(value), shown: true, at_ms }
-    }
 }
 
 struct Existing {

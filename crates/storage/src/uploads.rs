@@ -31,6 +31,11 @@ pub(crate) struct Upload {
     pub(crate) replaces: i64,
 }
 
+impl Upload {
+    /// What anything else means to them.
+    pub(crate) const NONE: Upload = Upload { replaced: false, replaces: 0 };
+}
+
 /// Notes the PUT of a document, stored in row `seq`, and takes away what it replaces.
 pub(crate) fn note(
     db: &Connection,
@@ -40,18 +45,17 @@ pub(crate) fn note(
     key: &str,
     document: &Ipld,
 ) -> Result<Upload, Error> {
-    let alone = Upload { replaced: false, replaces: 0 };
-    let Some(filename) = uploaded_file(key, document) else { return Ok(alone) };
+    let Some(filename) = uploaded_file(key, document) else { return Ok(Upload::NONE) };
     let Some((earlier, standing)) = standing(db, store.id, filename)? else {
         set_standing(db, store.id, filename, key, seq)?;
-        return Ok(alone);
+        return Ok(Upload::NONE);
     };
     if entry.order() < entries::order_at(db, standing)? {
         return Ok(Upload { replaced: earlier != key, replaces: 0 });
     }
     set_standing(db, store.id, filename, key, seq)?;
     if earlier == key {
-        return Ok(alone);
+        return Ok(Upload::NONE);
     }
     // Where its row is another entry's by now, it has been replaced, deleted or changed already.
     let replaced = db
