@@ -38,6 +38,15 @@ impl Heads {
     pub fn add(&mut self, entry: EntryLinks) {
         self.newest_first.retain(|head| !entry.next.contains(&head.cid) && head.cid != entry.cid);
         let place = self.newest_first.partition_point(|head| head.cmp_order(&entry).is_gt());
+        debug_assert!(
+            self.newest_first[..place].iter().all(|head| !head.next.contains(&entry.cid)),
+            "{} comes after a child of its",
+            entry.cid
+        );
+        debug_assert!(
+            self.newest_first[place..].iter().all(|head| head.cmp_order(&entry).is_lt()),
+            "heads are out of order"
+        );
         self.newest_first.insert(place, entry);
     }
 
@@ -85,6 +94,8 @@ pub fn plan_append(
         }
     }
     let refs = walked.split_off(next.len().min(walked.len()));
+    debug_assert!(refs.len() <= REFS_WRITTEN_MAX, "{} references", refs.len());
+    debug_assert!(heads.iter().all(|head| head.clock.time < time), "a head is not older");
     Links { next, refs, time }
 }
 

@@ -22,12 +22,35 @@
 //!   newest blocks are let go and fetched a second time when their turn comes.
 //! - No recursion; which order blocks arrive in does not change what is joined.
 //!
+//! What becomes of an entry when something happens to it; a dash stands for nothing:
+//!
+//! | stage | its block comes | it cannot be had | an entry or a peer names it | its writer's identity comes | its last parent is settled | a parent is refused | memory is short |
+//! |---|---|---|---|---|---|---|---|
+//! | untracked | – | – | Queued | – | – | – | – |
+//! | Queued | as when Asked | refused | – | – | – | refused | – |
+//! | Asked | a hint: Unread; else examined | refused | – | – | – | refused | – |
+//! | Unread, a hint | – | – | examined | – | – | – | forgotten |
+//! | Unproven | – | – | – | examined | – | – | refused |
+//! | Proven, within a turn | – | – | – | – | – | – | – |
+//! | Waiting | – | – | – | – | ready, passed over, put off or refused | refused | Dropped |
+//! | Faulty | – | – | – | – | passed over | refused | Dropped |
+//! | Dropped | – | – | – | – | Queued a second time | refused | – |
+//!
+//! To *examine* is to verify. Without its writer's identity an entry is Unproven, and refused if
+//! that cannot be had. A good one is Waiting if its writer may append or an entry names it, and put
+//! off or refused otherwise; one with a fault is Faulty if an entry names it, and refused otherwise.
+//! An entry that comes verified is Proven, whatever was before, and examined at once. What another
+//! way has stored is settled as soon as that is noticed. To refuse is to refuse all that wait, too.
+//!
+//! `check.rs` counts all of it again after every turn, in builds with debug assertions.
+//!
 //! It stores nothing. If the caller fails to store what was ready, it must drop
 //! the machine and begin a new one. One machine serves one log for as long as
 //! the caller likes.
 
 mod aside;
 mod bounds;
+mod check;
 pub(crate) mod memory;
 mod proven;
 mod ready;

@@ -197,6 +197,8 @@ impl Capabilities {
         {
             self.vouched.remove(&oldest);
         }
+        debug_assert_eq!(self.vouched.len(), self.vouched_oldest_first.len(), "vouched, in order");
+        debug_assert!(self.vouched.len() <= ACCESS_VOUCHED_ENTRIES_MAX, "too many are vouched for");
     }
 }
 

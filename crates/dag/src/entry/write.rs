@@ -47,7 +47,14 @@ impl Entry {
         crate::check_size("entry", block.len(), ENTRY_BYTES_MAX)?;
         let (cid, block) = (LogCid::of(&block), block.into());
         let payload = OnceLock::from(payload);
-        Ok(Entry { cid, block, spans, log, signature, next, refs, clock, identity, payload })
+        let entry =
+            Entry { cid, block, spans, log, signature, next, refs, clock, identity, payload };
+        debug_assert_eq!(
+            Entry::decode(cid, entry.block()).map(|read| read.to_stored()),
+            Ok(entry.to_stored()),
+            "an entry is read as it was written"
+        );
+        Ok(entry)
     }
 }
 

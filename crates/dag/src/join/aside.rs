@@ -97,6 +97,29 @@ impl Asides {
         Ok(taken.collect())
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.by_cid.len()
+    }
+
+    pub(super) fn contains(&self, cid: &LogCid) -> bool {
+        self.by_cid.contains_key(cid)
+    }
+
+    /// Asserts the account of bytes, and the limits, which hold together with what slots have begun
+    /// to pass over.
+    pub(super) fn check(&self, (begun, begun_bytes): (usize, usize)) {
+        let bytes: usize = self.by_cid.values().map(|(_, aside)| aside.block.len()).sum();
+        debug_assert_eq!(self.bytes, bytes, "bytes set aside");
+        debug_assert!(self.by_cid.len() + begun <= self.entries_max, "too many are passed over");
+        debug_assert!(bytes + begun_bytes <= self.bytes_max, "too much is passed over");
+        for (cid, (born, aside)) in &self.by_cid {
+            let below = aside.below.iter().filter_map(|cid| self.by_cid.get(cid));
+            for (earlier, _) in below {
+                debug_assert!(earlier < born, "{cid} was set aside before what is below it");
+            }
+        }
+    }
+
     pub(super) fn clear(&mut self) {
         self.by_cid.clear();
         self.bytes = 0;

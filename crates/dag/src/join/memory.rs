@@ -33,6 +33,12 @@ impl<V> Memory<V> {
         }
     }
 
+    /// Asserts that what is remembered is what will be forgotten in its turn.
+    pub(super) fn check(&self) {
+        debug_assert_eq!(self.values.len(), self.oldest_first.len(), "remembered and in order");
+        debug_assert!(self.values.len() <= self.capacity, "more is remembered than may be");
+    }
+
     pub(super) fn retain(&mut self, keep: impl Fn(&V) -> bool) {
         self.values.retain(|_, value| keep(value));
         self.oldest_first.retain(|cid| self.values.contains_key(cid));
@@ -79,6 +85,18 @@ impl Deferred {
             self.oldest_first
                 .retain(|(born, cid)| by_cid.get(cid).is_some_and(|(held, _)| held == born));
         }
+    }
+
+    /// Asserts the account of bytes, and the limits.
+    pub(super) fn check(&self) {
+        let bytes: usize =
+            self.by_cid.values().map(|(_, proven)| proven.entry().block().len()).sum();
+        debug_assert_eq!(self.bytes, bytes, "bytes put off");
+        debug_assert!(
+            self.by_cid.len() <= self.entries_max,
+            "more entries are put off than may be"
+        );
+        debug_assert!(bytes <= self.bytes_max, "more bytes are put off than may be");
     }
 
     pub(super) fn take(&mut self, cid: &LogCid) -> Option<Proven> {

@@ -1,6 +1,8 @@
 //! The entries a join keeps track of, what is asked for, and how many bytes are
 //! held. Decides nothing about the entries themselves.
 
+mod check;
+
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 
@@ -116,6 +118,11 @@ impl Slots {
 
     pub(super) fn wanted(&self) -> usize {
         self.wanted
+    }
+
+    /// The tracked entries, hints included.
+    pub(super) fn iter(&self) -> impl ExactSizeIterator<Item = (&LogCid, &Slot)> {
+        self.by_cid.iter()
     }
 
     pub(super) fn get(&self, cid: &LogCid) -> Option<&Slot> {

@@ -82,6 +82,9 @@ impl Join {
         if self.slots.wanted() == 0 {
             self.asides.clear();
         }
+        if cfg!(debug_assertions) {
+            self.check(&steps);
+        }
         steps
     }
 

@@ -11,6 +11,9 @@ use super::Peer;
 use crate::LogCid;
 use crate::limits::{FETCHES_FIRST, FETCHES_MAX, FETCHES_MIN};
 
+/// Blocks up to which the lines are counted again after every turn, in builds with assertions.
+const CHECKED_FETCHES_MAX: usize = 256;
+
 /// Why a block is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Cause {
@@ -144,6 +147,27 @@ impl Fetches {
         self.waiting.clear();
         self.lines.values_mut().for_each(|line| line.waiting.clear());
         self.lines.retain(|_, line| line.open > 0);
+    }
+
+    /// Asserts that the lines hold what the accounts say, as far as that is quickly counted.
+    pub(super) fn check(&self) {
+        if self.len() > CHECKED_FETCHES_MAX {
+            return;
+        }
+        let waiting: usize = self.lines.values().map(|line| line.waiting.len()).sum();
+        debug_assert_eq!(self.waiting.len(), waiting, "blocks that wait in a line");
+        for (peer, line) in &self.lines {
+            let open = self.open.values().filter(|cause| cause.peer == *peer).count();
+            debug_assert_eq!(line.open, open, "blocks asked for because of {peer:?}");
+            debug_assert!((FETCHES_MIN..=FETCHES_MAX).contains(&line.window), "{}", line.window);
+            for (cid, _) in &line.waiting {
+                debug_assert!(self.waiting.contains(cid), "{cid} waits and is not counted");
+                debug_assert!(!self.open.contains_key(cid), "{cid} waits and is asked for");
+            }
+        }
+        for cause in self.open.values() {
+            debug_assert!(self.lines.contains_key(&cause.peer), "{cause:?} has no line");
+        }
     }
 
     /// Blocks asked for and waiting to be.

@@ -14,6 +14,9 @@ use crate::limits::{
 };
 use crate::{Entry, Identity, LogCid};
 
+/// Entries up to which they are counted again after every turn, in builds with assertions.
+const CHECKED_ENTRIES_MAX: usize = 256;
+
 /// What belongs together.
 #[derive(Debug, Default)]
 pub(super) struct Ready {
@@ -95,6 +98,19 @@ impl Outbox {
 
     pub(super) fn is_storing(&self) -> bool {
         self.storing.is_some()
+    }
+
+    /// Asserts that what is counted is what waits or is under way, as far as that is quickly counted.
+    pub(super) fn check(&self) {
+        if self.cids.len() > CHECKED_ENTRIES_MAX || self.waiting.len() > CHECKED_ENTRIES_MAX {
+            return;
+        }
+        let bytes: usize = self.waiting.iter().map(Ready::bytes).sum();
+        debug_assert_eq!(self.bytes, bytes, "bytes that wait to be stored");
+        let waiting = self.waiting.iter().flat_map(|ready| &ready.entries).map(Entry::cid);
+        let under_way = self.storing.iter().flatten().copied();
+        let cids: BTreeSet<LogCid> = waiting.chain(under_way).collect();
+        debug_assert_eq!(self.cids, cids, "entries that wait or are under way");
     }
 
     /// Whether as much waits as may.

@@ -68,6 +68,10 @@ impl Replicator {
             self.acts.push(Act::Reconsider);
         }
         self.name_candidates(now);
+        if cfg!(debug_assertions) {
+            self.fetches.check();
+            self.outbox.check();
+        }
         std::mem::take(&mut self.acts)
     }
 

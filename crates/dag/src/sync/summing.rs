@@ -22,6 +22,10 @@ impl Summing {
     /// Adds an entry. `closed` is told of every cell that is complete with that, children before
     /// parents; cells without entries are not mentioned.
     pub fn add(&mut self, id: &Id, closed: &mut impl FnMut(Cell, Summary)) {
+        debug_assert!(
+            self.open.first().is_some_and(|(cell, _)| cell.span().contains(id.time)),
+            "{id:?} is not in the cell"
+        );
         self.descend(id.time, 0, closed);
         if let Some((_, leaf)) = self.open.last_mut() {
             leaf.add_id(id);
@@ -75,8 +79,13 @@ impl Summing {
             && cell.level() > level
         {
             let child = Cell::at(cell.level() - 1, time);
+            debug_assert_eq!(child.parent(), Some(*cell), "the way down to {time}");
             self.open.push((child, hashing(child)));
         }
+        debug_assert!(
+            self.open.last().is_some_and(|(cell, _)| cell.level() == level),
+            "a cell of level {level} is open"
+        );
     }
 
     fn close(&mut self, closed: &mut impl FnMut(Cell, Summary)) {

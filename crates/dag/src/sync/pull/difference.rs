@@ -52,7 +52,19 @@ pub(super) struct Frontier {
 
 impl Frontier {
     pub(super) fn add(&mut self, difference: Difference) {
-        self.cells.insert(difference.cell.span().from, difference);
+        let span = difference.cell.span();
+        debug_assert!(
+            self.cells
+                .range(..span.from)
+                .next_back()
+                .is_none_or(|(_, d)| d.cell.span().until <= span.from),
+            "{difference:?} overlaps one before it"
+        );
+        debug_assert!(
+            self.cells.range(span.from..span.until).next().is_none(),
+            "{difference:?} overlaps one behind it"
+        );
+        self.cells.insert(span.from, difference);
     }
 
     pub(super) fn lacking(&self) -> u64 {
@@ -81,6 +93,7 @@ impl Frontier {
             return Some(Next::Range { span, first: first.cell, said });
         }
         let listed = self.listed();
+        debug_assert!(listed.first() == Some(&first), "the oldest difference is looked into first");
         self.remove(&listed);
         Some(Next::Ids(listed))
     }
@@ -125,7 +138,8 @@ impl Frontier {
 
     fn remove(&mut self, taken: &[Difference]) {
         for difference in taken {
-            self.cells.remove(&difference.cell.span().from);
+            let was = self.cells.remove(&difference.cell.span().from);
+            debug_assert_eq!(was.as_ref(), Some(difference), "what is taken was there");
         }
     }
 }
