@@ -1,6 +1,7 @@
 //! Writing: one connection, one transaction at a time, one function that adds an entry.
 
 use crate::catalog;
+use crate::check;
 use crate::connection::{Durability, Link, Place, read_write};
 use crate::entries::{self, EntryCache};
 use crate::error::Error;
@@ -208,6 +209,10 @@ impl Tx<'_> {
             }
             entries::insert(db, &mut database.cache, store.id, seq, entry)?;
             let documents = index::apply(db, store, seq, entry)?;
+            if cfg!(debug_assertions) {
+                // What cannot be read is told by whoever needs it.
+                let _ = check::entry(db, store, seq, entry);
+            }
             database.next_seq += 1;
             Ok(documents)
         })?;
@@ -277,6 +282,9 @@ impl Tx<'_> {
                     .query_row((store, grown.documents, grown.entries), |row| row.get(0))?;
                 // Before the commit, so that nobody who sees it finds a summary from before it.
                 database.fingerprints.changing(store, entries, grown.times);
+                if cfg!(debug_assertions) {
+                    let _ = check::counts(db, store);
+                }
             }
             // Should the commit fail, dropping undoes what SQLite has not undone itself.
             Ok(db.execute_batch("COMMIT")?)

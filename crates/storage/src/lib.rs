@@ -6,6 +6,7 @@
 //! transaction. A [`StoreTree`] shows the entries of a store to fast sync. The bytes on disk are described in `docs/format.md`.
 
 mod catalog;
+mod check;
 mod connection;
 mod copied;
 mod database;

@@ -67,6 +67,17 @@ pub(crate) fn note(
     Ok(Upload { replaced: false, replaces: i64::try_from(replaced).unwrap_or_default() })
 }
 
+/// Whether a document that its key's greatest PUT makes is replaced by another of its file name.
+pub(crate) fn is_replaced(
+    db: &Connection,
+    store: &StoreRow,
+    key: &str,
+    document: &Ipld,
+) -> Result<bool, Error> {
+    let Some(filename) = uploaded_file(key, document) else { return Ok(false) };
+    Ok(standing(db, store.id, filename)?.is_some_and(|(standing, _)| standing != key))
+}
+
 /// Drops what was noted for a store.
 pub(crate) fn clear(db: &Connection, store: StoreId) -> Result<(), Error> {
     db.execute("DELETE FROM uploads WHERE store = ?1", [store])?;

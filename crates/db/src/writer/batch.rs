@@ -1,5 +1,6 @@
 //! One transaction of the writer: what a write may do, and the one door for entries.
 
+use super::check;
 use super::work::Received;
 use crate::access::AccessCache;
 use crate::commits::Committed;
@@ -77,10 +78,20 @@ impl<'a> Batch<'a> {
             let store = &committed.store;
             if let Some(tip) = self.tips.0.get(&id) {
                 self.tx.set_heads(store, tip.heads().iter().map(|head| &head.cid))?;
+                if cfg!(debug_assertions) {
+                    // What cannot be read is told by whoever needs it.
+                    let _ = check::heads(self.tx.view(), tip);
+                }
             }
+            debug_assert!(committed.made.len() <= ANNOUNCED_ENTRIES_MAX, "too much to announce");
             let by = self.tx.grown(store);
             grown.push((committed, by));
         }
+        debug_assert_eq!(
+            grown.iter().map(|(_, (_, entries))| entries).sum::<i64>(),
+            self.entries.iter().sum::<u64>().cast_signed(),
+            "entries that came through the door, and by which the stores have grown"
+        );
         self.tx.commit()?;
         let Batch { made, renamed, entries, .. } = self;
         Ok(Changed { grown, made, renamed, entries })

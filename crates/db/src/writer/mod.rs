@@ -8,6 +8,7 @@
 
 mod access;
 mod batch;
+mod check;
 mod lanes;
 mod stores;
 mod work;
