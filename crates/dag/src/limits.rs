@@ -245,8 +245,8 @@ pub const PULL_PERIOD_MS: u64 = 30_000;
 /// gets ahead of those that follow it by pulls.
 pub const PULL_GAP_MS: u64 = 250;
 
-/// The longest such time: it doubles with every pull that finds differences and
-/// brings nothing.
+/// The longest such time: it doubles with every pull that fails, or finds differences
+/// and brings nothing.
 pub const PULL_GAP_MS_MAX: u64 = 60_000;
 
 /// How long a request of a pull may stay without an answer.

@@ -18,8 +18,6 @@ pub(super) struct Known {
     native: bool,
     /// When a pull from it is called for.
     pull_at_ms: Option<u64>,
-    /// Whether a pull that fails is tried again before it is its turn.
-    pull_again: bool,
     /// No pull from it before this.
     pull_after_ms: u64,
     pull_gap_ms: u64,
@@ -53,7 +51,6 @@ impl Peers {
     pub(super) fn connect(&mut self, peer: Peer, native: bool) -> bool {
         let Some(known) = self.track(peer) else { return false };
         (known.connected, known.native, known.pull_after_ms) = (true, native, 0);
-        known.pull_again = true;
         true
     }
 
@@ -121,14 +118,6 @@ impl Peers {
         }
     }
 
-    /// A pull from this peer has failed: it is tried again soon, but once for each time that it comes.
-    pub(super) fn want_pull_again(&mut self, now: u64, peer: Peer) {
-        let again = self.by_peer.get_mut(&peer).map(|known| &mut known.pull_again);
-        if again.is_some_and(std::mem::take) {
-            self.want_pull(peer, now);
-        }
-    }
-
     /// The peer whose pull is most overdue.
     pub(super) fn due_pull(&self, now: u64) -> Option<Peer> {
         let due = self.by_peer.iter().filter_map(|(peer, known)| {
@@ -163,7 +152,8 @@ impl Peers {
         }
     }
 
-    /// A pull from this peer is over. One that was for nothing puts off the next.
+    /// A pull from this peer is over. One that was for nothing puts off the next, and each in a row
+    /// for twice as long.
     pub(super) fn pull_ends(&mut self, now: u64, peer: Peer, for_nothing: bool) {
         if let Some(known) = self.by_peer.get_mut(&peer) {
             known.pull_gap_ms = if for_nothing {

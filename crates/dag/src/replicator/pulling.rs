@@ -132,9 +132,10 @@ impl Replicator {
         self.pulling = Some(pulling);
         match steps {
             Some(steps) => self.take_pulled(now, host, peer, steps),
+            // It was refused, or lost with a connection: as soon as the pause is over it may succeed.
             None => {
                 self.end_pull(now, true);
-                self.peers.want_pull_again(now, peer);
+                self.peers.want_pull(peer, now);
             }
         }
     }

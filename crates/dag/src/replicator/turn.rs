@@ -86,8 +86,10 @@ impl Replicator {
     }
 
     fn give_up_pull(&mut self, now: u64) {
-        if self.pulling.as_ref().is_some_and(|pulling| pulling.due_ms() <= now) {
+        let due = self.pulling.as_ref().filter(|pulling| pulling.due_ms() <= now);
+        if let Some(peer) = due.map(|pulling| pulling.peer) {
             self.end_pull(now, true);
+            self.peers.want_pull(peer, now);
         }
     }
 
