@@ -90,6 +90,9 @@ pub const PING_INTERVAL: Duration = Duration::from_secs(5);
 /// How long a ping may take; then the connection is closed.
 pub const PING_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// How long a connection that this node closes may take to send what is still on its way.
+pub const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
+
 /// How often a silent QUIC connection shows that it lives.
 pub const QUIC_KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(3);
 
