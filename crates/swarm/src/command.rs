@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use libp2p::swarm::ConnectionId;
 use libp2p::{Multiaddr, PeerId};
 use optimusdb_dag::Address;
 use tokio::sync::oneshot;
@@ -26,6 +27,8 @@ pub(crate) enum Command {
     Blame { peer: PeerId, offence: Offence },
     /// A name was looked up for the dialler.
     Resolved { seed: usize, found: Result<Vec<IpAddr>, String> },
+    /// Whether the peer answered on a connection that is in doubt.
+    Doubted { peer: PeerId, connection: ConnectionId, answered: bool },
     /// Close all connections and end.
     Shutdown,
 }

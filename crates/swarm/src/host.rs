@@ -124,6 +124,8 @@ pub(crate) struct Host {
     pub(crate) stranger_told: Option<Instant>,
     /// When the log was told that a listener has trouble.
     pub(crate) listener_told: Option<Instant>,
+    /// Connections that are being asked whether they live.
+    pub(crate) doubted: HashSet<ConnectionId>,
     /// Peers that were refused and are disconnected in a moment.
     pub(crate) leaving: HashMap<PeerId, Instant>,
     pub(crate) faded: Instant,
@@ -156,6 +158,7 @@ impl Host {
             copied: None,
             stranger_told: None,
             listener_told: None,
+            doubted: HashSet::new(),
             leaving: HashMap::new(),
             faded: Instant::now(),
         })

@@ -18,6 +18,7 @@ mod command;
 mod config;
 mod counted;
 mod dialler;
+mod doubt;
 mod encounters;
 mod error;
 mod event;

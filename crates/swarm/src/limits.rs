@@ -93,6 +93,13 @@ pub const PING_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a connection that this node closes may take to send what is still on its way.
 pub const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
+/// How much later another connection of a peer must begin to put an earlier one in doubt: both sides
+/// may dial at once, and over two transports.
+pub const SUPERSEDED_AGE: Duration = Duration::from_secs(3);
+
+/// How long a connection that is in doubt may take to show that it lives.
+pub const DOUBT_TIMEOUT: Duration = Duration::from_secs(2);
+
 /// How often a silent QUIC connection shows that it lives.
 pub const QUIC_KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(3);
 

@@ -51,6 +51,9 @@ impl Host {
                     self.take_step(now, step);
                 }
             }
+            Command::Doubted { peer, connection, answered } => {
+                self.on_doubted(peer, connection, answered);
+            }
             Command::Shutdown => {}
         }
     }

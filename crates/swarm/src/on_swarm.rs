@@ -102,6 +102,8 @@ impl Host {
         };
         if spare {
             self.swarm.close_connection(connection);
+        } else {
+            self.doubt_earlier(peer);
         }
         if let Some(waiter) = self.waiters.get_mut(&connection) {
             waiter.peer = Some(peer);
@@ -131,7 +133,12 @@ impl Host {
             let mut peers = self.shared.peers();
             let identity = peers.get(&peer).and_then(|it| it.identity.as_ref());
             let listen = identity.map(|it| it.listen.clone());
+            let superseded = peers.superseded_of(&peer).contains(&connection);
             if !peers.on_disconnected(&peer, connection) {
+                drop(peers);
+                if superseded {
+                    self.meet_anew(peer);
+                }
                 return;
             }
             listen

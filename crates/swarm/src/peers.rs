@@ -8,6 +8,8 @@ use libp2p::swarm::ConnectionId;
 use libp2p::{Multiaddr, PeerId};
 use optimusdb_dag::Address;
 
+use crate::limits::SUPERSEDED_AGE;
+
 /// Who opened the connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Direction {
@@ -167,6 +169,18 @@ impl Peers {
         self.peers.get(id).is_some_and(|peer| {
             peer.connections.iter().any(|one| one.id != connection && !one.relayed)
         })
+    }
+
+    /// The direct connections of the peer that were there well before its last one: they may be dead
+    /// without this node's knowing.
+    pub(crate) fn superseded_of(&self, id: &PeerId) -> Vec<ConnectionId> {
+        let all = self.peers.get(id).map_or(&[][..], |peer| &peer.connections);
+        let direct = all.iter().filter(|one| !one.relayed);
+        let last = direct.clone().map(|one| one.began).max();
+        let is_superseded = |one: &&Connection| {
+            last.is_some_and(|last| last.saturating_duration_since(one.began) >= SUPERSEDED_AGE)
+        };
+        direct.filter(is_superseded).map(|one| one.id).collect()
     }
 
     /// Relayed connections of peers that have a direct one, too, and that for so long.

@@ -7,9 +7,9 @@ mod support;
 use std::net::TcpListener;
 use std::time::Duration;
 
-use optimusdb_swarm::limits::HANDSHAKE_TIMEOUT;
+use optimusdb_swarm::limits::{HANDSHAKE_TIMEOUT, SUPERSEDED_AGE};
 use optimusdb_swarm::{Direction, Error, Event, HostKey, Kind, Swarm, SwarmConfig, SwarmKey};
-use support::{Node, config, eventually, node, start};
+use support::{Node, config, eventually, node, start, store, wire};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 const KEY: &str = "/key/swarm/psk/1.0.0/\n/base16/\n\
@@ -49,6 +49,33 @@ async fn two_hosts_know_each_other_until_one_leaves() {
     assert!(matches!(b.swarm.connect(&a.tcp()).await, Err(Error::Closed)));
     let figures = a.swarm.figures();
     assert!(figures.tcp.received_bytes > 0 && figures.tcp.sent_bytes > 0, "{figures:?}");
+}
+
+/// A host whose power or network goes says no goodbye. Back before its connection was given up, it is
+/// told what a newcomer is told.
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_comes_again_unnoticed_learns_which_stores_there_are() {
+    let store = store("s");
+    let key = HostKey::generate().to_bytes().unwrap();
+    let with_key = || SwarmConfig { key: HostKey::from_bytes(&key).unwrap(), ..config() };
+    let mut b = node().await;
+    b.swarm.open_store(store).await.unwrap();
+    let a = start(with_key()).await;
+    let id = a.id();
+    a.swarm.open_store(store).await.unwrap();
+    let (address, intact) = wire(&b).await;
+    a.swarm.connect(&address).await.unwrap();
+    b.until_subscribed(id, store).await;
+
+    drop(intact);
+    a.swarm.shutdown().await;
+    tokio::time::sleep(SUPERSEDED_AGE).await;
+    assert!(b.peer(id).is_some(), "it was noticed");
+    let mut a = start(SwarmConfig { bootstrap: vec![b.tcp()], ..with_key() }).await;
+    a.swarm.open_store(store).await.unwrap();
+    a.until_subscribed(b.id(), store).await;
+    b.until_down(id).await;
+    b.until_subscribed(id, store).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

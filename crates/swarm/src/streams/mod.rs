@@ -16,6 +16,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use libp2p::futures;
+use libp2p::swarm::ConnectionId;
 use libp2p::{PeerId, Stream, StreamProtocol};
 use tokio::sync::{mpsc, oneshot};
 
@@ -23,7 +24,7 @@ pub(crate) use behaviour::Behaviour;
 use registry::Registry;
 
 use crate::Error;
-use crate::limits::{STREAM_OPEN_TIMEOUT, STREAMS_WAITING_MAX};
+use crate::limits::{DOUBT_TIMEOUT, STREAM_OPEN_TIMEOUT, STREAMS_WAITING_MAX};
 
 /// Opens and accepts streams. Clones do the same.
 #[derive(Debug, Clone)]
@@ -109,14 +110,34 @@ impl Control {
         peer: PeerId,
         protocol: StreamProtocol,
     ) -> Result<Stream, OpenStreamError> {
-        let broken = || OpenStreamError::Io(io::ErrorKind::ConnectionReset.into());
-        let handler = self.registry.handler_of(&peer).ok_or_else(|| {
-            OpenStreamError::Io(io::Error::new(io::ErrorKind::NotConnected, "not connected"))
-        })?;
-        let (reply, opened) = oneshot::channel();
-        handler.send(NewStream { protocol, reply }).await.map_err(|_| broken())?;
-        opened.await.map_err(|_| broken())?
+        open_on(self.registry.handler_of(&peer), protocol).await
     }
+
+    /// Whether the peer answers on this very connection, within a time.
+    ///
+    /// It is asked for a protocol that nobody speaks: saying so is an answer, and costs it nothing.
+    pub(crate) async fn answers(&self, peer: PeerId, connection: ConnectionId) -> bool {
+        let opening = open_on(self.registry.handler_on(&peer, connection), NOBODYS);
+        let opened = tokio::time::timeout(DOUBT_TIMEOUT, opening).await;
+        matches!(opened, Ok(Ok(_) | Err(OpenStreamError::UnsupportedProtocol(_))))
+    }
+}
+
+/// A protocol that nobody speaks.
+const NOBODYS: StreamProtocol = StreamProtocol::new("/optimusdb/nobodys");
+
+/// Opens a stream on the connection of a handler.
+async fn open_on(
+    handler: Option<mpsc::Sender<NewStream>>,
+    protocol: StreamProtocol,
+) -> Result<Stream, OpenStreamError> {
+    let broken = || OpenStreamError::Io(io::ErrorKind::ConnectionReset.into());
+    let handler = handler.ok_or_else(|| {
+        OpenStreamError::Io(io::Error::new(io::ErrorKind::NotConnected, "not connected"))
+    })?;
+    let (reply, opened) = oneshot::channel();
+    handler.send(NewStream { protocol, reply }).await.map_err(|_| broken())?;
+    opened.await.map_err(|_| broken())?
 }
 
 /// Opens a stream to a connected peer, within a time.

@@ -108,4 +108,14 @@ impl Registry {
         let open = connections.iter().find(|connection| !connection.handler.is_closed())?;
         Some(open.handler.clone())
     }
+
+    pub(super) fn handler_on(
+        &self,
+        peer: &PeerId,
+        id: ConnectionId,
+    ) -> Option<mpsc::Sender<NewStream>> {
+        let state = self.state();
+        let connection = state.connections.get(peer)?.iter().find(|one| one.id == id)?;
+        Some(connection.handler.clone())
+    }
 }

@@ -10,6 +10,8 @@ use optimusdb_dag::{Address, Cid, LogCid};
 use optimusdb_swarm::{
     BoxFuture, Event, Events, HostKey, Local, PeerId, PeerInfo, Swarm, SwarmConfig,
 };
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::oneshot;
 
 /// Longer than anything here takes, for a busy machine; reached only when a test fails.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
@@ -150,6 +152,25 @@ impl Node {
     pub(crate) fn peer(&self, id: PeerId) -> Option<PeerInfo> {
         self.swarm.peers().into_iter().find(|peer| peer.id == id)
     }
+}
+
+/// A wire to a host, and what cuts it when it is dropped: nothing passes any more, and neither end is
+/// told.
+pub(crate) async fn wire(to: &Node) -> (String, oneshot::Sender<()>) {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let (near, port) = (to.tcp(), listener.local_addr().unwrap().port().to_string());
+    let far_port = near.split('/').nth(4).unwrap().to_owned();
+    let far = format!("127.0.0.1:{far_port}");
+    let (intact, cut) = oneshot::channel::<()>();
+    tokio::spawn(async move {
+        let (mut near, _) = listener.accept().await.unwrap();
+        let mut far = TcpStream::connect(far).await.unwrap();
+        tokio::select! {
+            _ = tokio::io::copy_bidirectional(&mut near, &mut far) => {}
+            _ = cut => std::future::pending().await,
+        }
+    });
+    (near.replace(&far_port, &port), intact)
 }
 
 /// Waits until something is so.
