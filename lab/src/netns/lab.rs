@@ -162,6 +162,36 @@ impl Lab {
         ip(&["-n", &self.switch(), "link", "set", &format!("p{}", host + 1), state])
     }
 
+    /// Drops whatever a host sends and is sent, which none of its ends is told: the links stay up.
+    ///
+    /// # Errors
+    /// When `ip` refuses.
+    pub(super) fn silence(&self, host: usize, silent: bool) -> Result<()> {
+        let port = format!("p{}", host + 1);
+        let how: &[&str] = if silent { &["nomaster"] } else { &["master", "br0"] };
+        ip(&[&["-n", &self.switch(), "link", "set", &port], how].concat())
+    }
+
+    /// Takes a host's address from it.
+    ///
+    /// # Errors
+    /// When `ip` refuses.
+    pub(super) fn take_address(&self, host: usize) -> Result<()> {
+        let (name, cable) = (&self.hosts[host], format!("c{}", host + 1));
+        ip(&["-n", name, "addr", "flush", "dev", &cable, "scope", "global"])
+    }
+
+    /// Gives a host without address the address `10.99.0.(50 + N)`, N being that of [`Lab::add_host`].
+    ///
+    /// # Errors
+    /// When `ip` refuses.
+    pub(super) fn give_other_address(&self, host: usize) -> Result<()> {
+        let (name, cable) = (&self.hosts[host], format!("c{}", host + 1));
+        let address = format!("10.99.0.{}/24", 51 + host);
+        ip(&["-n", name, "addr", "add", &address, "dev", &cable])?;
+        ip(&["-n", name, "route", "replace", "default", "dev", &cable])
+    }
+
     /// Makes the cable of a host a bad one, in the words of `tc qdisc`; no words make it good again.
     ///
     /// # Errors

@@ -1,9 +1,10 @@
 //! `cargo xtask netns`: nodes on hosts of their own, whose network is pulled apart and mended.
 //!
 //! What loopback cannot show: discovery by multicast, cables that are pulled, that are slow, that
-//! lose packets, and NATs. Needs the rights of root, `ip` and `tc`; without them it says so and
-//! does nothing.
+//! lose packets or drop all of them, and NATs. Needs the rights of root, `ip` and `tc`; without them
+//! it says so and does nothing.
 
+mod heal;
 mod lab;
 mod machine;
 mod nat;
@@ -35,27 +36,37 @@ type Case = fn(&Path, &Scratch) -> Result<()>;
 /// # Errors
 /// The first case that fails.
 pub(crate) fn run(arguments: &[String]) -> Result<()> {
-    let binary = match arguments {
-        [] => None,
-        [flag, path] if flag == "--bin" => Some(PathBuf::from(path)),
-        _ => bail!("cargo xtask netns [--bin PATH]"),
-    };
+    let (mut binary, mut only) = (None, "");
+    for pair in arguments.chunks(2) {
+        match pair {
+            [flag, path] if flag == "--bin" => binary = Some(PathBuf::from(path)),
+            [flag, text] if flag == "--only" => only = text,
+            _ => bail!("cargo xtask netns [--bin PATH] [--only TEXT], TEXT being part of a name"),
+        }
+    }
     if let Some(missing) = missing() {
         println!("SKIPPED: hosts in network namespaces need {missing}");
         return Ok(());
     }
     let binary = binary.map_or_else(build_release, Ok)?;
-    let cases: [(&str, Case); 8] = [
+    let cases: [(&str, Case); 12] = [
         ("two hosts find each other by multicast", found_by_multicast),
         ("a host cut off writes on both sides and heals", partition),
         ("a host that was away catches up", away),
         ("a slow and lossy cable", slow_and_lossy),
+        ("packets are dropped silently for a while", heal::silent_cut),
+        ("packets of 40 stores are dropped silently", heal::silent_cut_of_many_stores),
+        ("a host stands still for a while", heal::frozen),
+        ("a host gets another address", heal::other_address),
         ("a host behind a NAT", nat::behind_nat),
         ("two hosts, each behind a NAT", nat::behind_two_nats),
         ("two hosts, each behind a NAT that changes ports", nat::behind_two_random_nats),
         ("a host without IPv6", machine::without_ipv6),
     ];
     for (index, (name, case)) in cases.into_iter().enumerate() {
+        if !name.contains(only) {
+            continue;
+        }
         let (started, scratch) = (Instant::now(), Scratch::new(&format!("netns-{index}"))?);
         case(&binary, &scratch).map_err(|error| error.context(name))?;
         println!("netns: {name}: {:.1} s", started.elapsed().as_secs_f64());

@@ -2,14 +2,17 @@
 //!
 //! It is asked from its own host, since nothing else of the machine reaches it.
 
-use std::process::Child;
+use std::process::{Child, Command};
 use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Value, json};
 
 use crate::client::Api;
+
+/// Where documents go when no store is named.
+const DEFAULT_STORE: &str = "dsswres";
 
 /// A node on a host of the lab. Killed when dropped.
 pub(super) struct Node {
@@ -36,12 +39,30 @@ impl Node {
         }
     }
 
-    /// Puts one document.
+    /// Puts one document into the default store.
     ///
     /// # Errors
     /// When it is not answered with 200.
     pub(super) fn put(&self, id: &str, value: &str) -> Result<()> {
-        self.api.command("crudput", json!({"criteria": [{"_id": id, "value": value}]}))?;
+        self.put_into(DEFAULT_STORE, id, value)
+    }
+
+    /// Puts one document into a store.
+    ///
+    /// # Errors
+    /// When it is not answered with 200.
+    pub(super) fn put_into(&self, store: &str, id: &str, value: &str) -> Result<()> {
+        let documents = json!([{"_id": id, "value": value}]);
+        self.api.command("crudput", json!({"dstype": store, "criteria": documents}))?;
+        Ok(())
+    }
+
+    /// Makes a store for documents.
+    ///
+    /// # Errors
+    /// When the node does not make it.
+    pub(super) fn make_store(&self, name: &str) -> Result<()> {
+        self.api.demand("PUT", &format!("stores/{name}"), &json!({}))?;
         Ok(())
     }
 
@@ -59,8 +80,28 @@ impl Node {
     /// # Errors
     /// When it is not answered with 200.
     pub(super) fn everything(&self) -> Result<String> {
-        let all = json!({"criteria": [], "options": {"sort": [{"_id": 1}]}});
+        self.everything_in(DEFAULT_STORE)
+    }
+
+    /// Every document of a store, as text that is equal where the documents are.
+    ///
+    /// # Errors
+    /// When it is not answered with 200.
+    pub(super) fn everything_in(&self, store: &str) -> Result<String> {
+        let sorted = json!({"sort": [{"_id": 1}]});
+        let all = json!({"dstype": store, "criteria": [], "options": sorted});
         Ok(self.api.command("crudget", all)?.to_string())
+    }
+
+    /// Stops the node's process where it stands, or lets it go on.
+    ///
+    /// # Errors
+    /// When there is no such process.
+    pub(super) fn freeze(&self, frozen: bool) -> Result<()> {
+        let signal = if frozen { "-STOP" } else { "-CONT" };
+        let status = Command::new("kill").args([signal, &self.child.id().to_string()]).status()?;
+        ensure!(status.success(), "kill {signal} failed");
+        Ok(())
     }
 
     /// How many peers the node is connected to.
