@@ -3,6 +3,7 @@
 //! What a store of values or of events takes looks like a document, too: `{"_id":…,"value":…}`, of
 //! an event without the `_id`, which it gets from its entry.
 
+use crate::dollar;
 use crate::error::Error;
 use crate::limits::{DOCUMENT_BYTES_MAX, ID_BYTES_MAX};
 use optimusdb_dag::{Ipld, StoreKind, value};
@@ -22,7 +23,7 @@ pub(crate) struct Checked {
 /// `_id`s: the last wins. Events are all kept.
 pub(crate) fn check_all(kind: StoreKind, documents: Vec<Value>) -> Result<Vec<Checked>, Error> {
     let check = match kind {
-        StoreKind::Documents => check,
+        StoreKind::Documents => check_sent,
         StoreKind::KeyValue => check_pair,
         StoreKind::Events => check_event,
     };
@@ -49,6 +50,12 @@ fn at(index: usize, error: Error) -> Error {
         Error::TooLarge(text) => Error::TooLarge(format!("document {index}: {text}")),
         other => other,
     }
+}
+
+/// Checks a document that a client sends as it is.
+fn check_sent(document: Value) -> Result<Checked, Error> {
+    document.as_object().map_or(Ok(()), dollar::check_document)?;
+    check(document)
 }
 
 /// Checks one document.

@@ -9,6 +9,7 @@ mod builtin;
 mod commits;
 mod document;
 mod documents;
+mod dollar;
 mod error;
 mod keys;
 pub mod limits;

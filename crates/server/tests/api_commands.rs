@@ -85,6 +85,78 @@ fn options_shape_what_is_read() {
 }
 
 #[test]
+fn operators_are_never_data_by_accident() {
+    let server = Server::start();
+    let tosca = json!({"_id": "t", "$get_input": "x", "p": {"size": {"$get_input": "size"}}});
+    server.put("", json!([tosca, {"_id": "u", "n": 1}]));
+    for (fields, key) in [
+        (json!({"$set": {"n": 9}}), "'$set'"),
+        (json!([{"n": 2}, {"$unknown": 1}]), "'$unknown'"),
+        (json!({"n": {"$inc": 1}}), "'$inc'"),
+    ] {
+        let message = server.refusal(400, &update(json!([{}]), fields));
+        assert!(message.contains(key) && message.contains("set directly"), "{message}");
+    }
+    let message = server.refusal(400, &crud("crudput", json!([{"_id": "u", "$set": {"n": 9}}])));
+    assert!(message.contains("document 0: '$set'"), "{message}");
+    for cmd in ["crudget", "cruddelete", "query"] {
+        for criteria in [
+            json!([{"n": {"$nin": [{"$regex": "^1"}]}}]),
+            json!([{"n": {"$ne": {"$gt": 1}}}]),
+            json!([{"p": {"size": {"$gt": 1}}}]),
+            json!([{"$set": {"n": 1}}]),
+        ] {
+            server.refusal(400, &crud(cmd, criteria));
+        }
+    }
+    assert!(server.refusal(501, &crud("crudget", json!([{"$text": {}}]))).contains("$text"));
+    // Nothing was changed, and what holds such keys is found, replaced and removed.
+    assert_eq!(server.find("", json!([{"p.size.$get_input": "size"}])), json!([tosca]));
+    assert_eq!(
+        server.find("", json!([{"p": {"$eq": {"size": {"$get_input": "size"}}}}])),
+        json!([tosca])
+    );
+    let deep = json!({"p": {"size": {"unit": {"$get_input": "unit"}}}});
+    assert_eq!(
+        server.data(&update(json!([{"_id": "t"}]), deep)),
+        json!("SUCCESS! 1 document(s) updated")
+    );
+    server.put("", json!([tosca]));
+    assert_eq!(
+        server.data(&crud("cruddelete", json!([{"_id": "t"}]))),
+        json!("SUCCESS! 1 document(s) deleted")
+    );
+    assert_eq!(server.find("", json!([])), json!([{"_id": "u", "n": 1}]));
+}
+
+#[test]
+fn all_is_said_in_words_that_clients_know() {
+    let server = Server::start();
+    let fill = || server.put("", json!([{"_id": "a", "n": 1}, {"_id": "b", "n": 2}]));
+    fill();
+    for criteria in [json!({"_id": {"$gt": null}}), json!([{"_id": {"$gte": null}}])] {
+        assert_eq!(server.find("", criteria).as_array().unwrap().len(), 2);
+    }
+    assert_eq!(server.find("", json!([{"n": {"$gt": null}}])), json!([]));
+    for nothing in [json!(null), json!([])] {
+        for request in
+            [crud("cruddelete", nothing.clone()), update(nothing.clone(), json!({"n": 0}))]
+        {
+            let message = server.refusal(400, &request);
+            assert!(message.contains("(absent, null or [])"), "{message}");
+        }
+    }
+    for all in [json!({}), json!([{}]), json!({"_id": {"$gt": null}})] {
+        fill();
+        assert_eq!(
+            server.data(&update(all.clone(), json!({"n": 0}))),
+            json!("SUCCESS! 2 document(s) updated")
+        );
+        assert_eq!(server.data(&crud("cruddelete", all)), json!("SUCCESS! 2 document(s) deleted"));
+    }
+}
+
+#[test]
 fn the_envelope_is_read_as_clients_send_it() {
     let server = Server::start();
     let padded = r#"{"Method":{"argcnt":2,"CMD":"CrudPut"},"args":["dummy1","dummy2"],"file":"","dsType":"",

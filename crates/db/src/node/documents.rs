@@ -4,6 +4,7 @@ use super::Node;
 use crate::builtin::DEFAULT_STORE;
 use crate::document;
 use crate::documents::Documents;
+use crate::dollar;
 use crate::error::Error;
 use crate::limits::{POINT_IDS_MAX, READ_MS_MAX, UPLOAD_FILES_MAX, WRITE_DOCUMENTS_MAX};
 use crate::query::{Criteria, Query};
@@ -77,6 +78,7 @@ impl Node {
         if fields.is_empty() {
             return Err(Error::Invalid("UpdateData names no field to set".into()));
         }
+        dollar::check_fields(&fields)?;
         let other = fields.keys().find(|name| *name != "value");
         if let (StoreKind::KeyValue, Some(name)) = (store.kind, other) {
             return Err(Error::Invalid(format!(
@@ -127,11 +129,13 @@ impl Node {
     }
 }
 
-/// Changing everything has to be said: `[{}]`, not by leaving the criteria out.
+/// Changing everything has to be said: `[{}]`, or `{}`, and not by leaving the criteria out.
 fn named_on_purpose(criteria: &Criteria) -> Result<(), Error> {
     if criteria.is_absent() {
         return Err(Error::Invalid(
-            "criteria is missing; name the documents, or send [{}] to mean all of them".into(),
+            "criteria is missing (absent, null or []); name the documents, or send [{}] or {} to mean \
+             all of them"
+                .into(),
         ));
     }
     Ok(())

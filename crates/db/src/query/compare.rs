@@ -22,11 +22,12 @@ pub(super) fn equal(a: &Value, b: &Value) -> bool {
     }
 }
 
-/// The order of two numbers or of two strings; `None` for any other pair.
+/// The order of two numbers, two strings or two nulls; `None` for any other pair.
 pub(super) fn compare(a: &Value, b: &Value) -> Option<Ordering> {
     match (a, b) {
         (Value::Number(a), Value::Number(b)) => compare_numbers(a, b),
         (Value::String(a), Value::String(b)) => Some(a.as_bytes().cmp(b.as_bytes())),
+        (Value::Null, Value::Null) => Some(Ordering::Equal),
         _ => None,
     }
 }
@@ -39,6 +40,14 @@ pub(super) fn whole(number: &Number) -> Option<i128> {
     })
 }
 
+/// A number without its fraction; `None` where that is beyond 2^126.
+pub(super) fn truncated(number: &Number) -> Option<i128> {
+    integer(number).or_else(|| {
+        let float = number.as_f64()?;
+        (float.abs() < FLOAT_WHOLE_LIMIT).then_some(float as i128)
+    })
+}
+
 /// 2^126: below it a whole float converts to `i128` and back unchanged.
 const FLOAT_WHOLE_LIMIT: f64 = 85_070_591_730_234_615_865_843_651_857_942_052_864.0;
 
@@ -46,7 +55,8 @@ fn integer(number: &Number) -> Option<i128> {
     number.as_i64().map(i128::from).or_else(|| number.as_u64().map(i128::from))
 }
 
-fn compare_numbers(a: &Number, b: &Number) -> Option<Ordering> {
+/// The order of two numbers, exact whatever their forms.
+pub(super) fn compare_numbers(a: &Number, b: &Number) -> Option<Ordering> {
     match (integer(a), integer(b)) {
         (Some(a), Some(b)) => Some(a.cmp(&b)),
         (Some(a), None) => Some(compare_mixed(a, b.as_f64()?)),

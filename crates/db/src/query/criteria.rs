@@ -57,7 +57,7 @@ impl Criteria {
             || self
                 .branches
                 .iter()
-                .any(|branch| matches!(branch, Expr::All(parts) if parts.is_empty()))
+                .any(|branch| matches!(branch, Expr::All(parts) if parts.iter().all(is_any_id)))
     }
 
     /// Whether a document matches.
@@ -98,4 +98,10 @@ impl Criteria {
     pub(crate) fn prefilter(&self) -> Option<SqlFilter> {
         if self.matches_all() { None } else { sql::prefilter(&self.branches) }
     }
+}
+
+/// Whether a part asks only for an `_id`, which every document has.
+fn is_any_id(part: &Expr) -> bool {
+    matches!(part, Expr::Field(path, tests)
+        if path.text() == "_id" && tests.iter().all(|test| matches!(test, Test::Exists(true))))
 }

@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 
 use serde_json::Value;
 
-use super::compare::{compare, equal, whole};
+use super::compare::{compare, equal, truncated, whole};
 use super::operators::{Bound, Element, Expr, Range, Test, Values};
 use super::path::Path;
 
@@ -30,20 +30,29 @@ enum Target<'a> {
 }
 
 impl Target<'_> {
-    fn any(self, mut accept: impl FnMut(&Value) -> bool) -> bool {
+    /// Offers each value, and `None` for each place where the path ends in nothing.
+    fn any(self, mut accept: impl FnMut(Option<&Value>) -> bool) -> bool {
         match self {
             Target::Path(path, document) => path.any(document, &mut accept),
-            Target::Value(value) => accept(value),
+            Target::Value(value) => accept(Some(value)),
         }
     }
 
-    fn exists(self) -> bool {
-        self.any(|_| true)
+    fn any_value(self, accept: impl Fn(&Value) -> bool) -> bool {
+        self.any(|value| value.is_some_and(&accept))
     }
 
-    /// As [`Target::any`], with the elements of arrays offered too.
+    /// The same with the elements of arrays offered too.
     fn any_or_element(self, accept: impl Fn(&Value) -> bool) -> bool {
+        self.any_value(|value| {
+            accept(value) || value.as_array().is_some_and(|items| items.iter().any(&accept))
+        })
+    }
+
+    /// The same, with null for what is not there.
+    fn any_or_null(self, accept: impl Fn(&Value) -> bool) -> bool {
         self.any(|value| {
+            let value = value.unwrap_or(&Value::Null);
             accept(value) || value.as_array().is_some_and(|items| items.iter().any(&accept))
         })
     }
@@ -51,26 +60,27 @@ impl Target<'_> {
 
 fn passes(test: &Test, target: Target<'_>) -> bool {
     match test {
-        Test::Equal(wanted) => {
-            target.any_or_element(|value| equal(value, wanted))
-                || (wanted.is_null() && !target.exists())
-        }
-        Test::OneOf(values) => {
-            target.any_or_element(|value| contains(values, value))
-                || (values.has_null() && !target.exists())
-        }
-        Test::Range(range) => target.any_or_element(|value| within(range, value)),
+        Test::Equal(wanted) => target.any_or_null(|value| equal(value, wanted)),
+        Test::OneOf(values) => target.any_or_null(|value| contains(values, value)),
+        Test::Range(range) => target.any_or_null(|value| within(range, value)),
         Test::Pattern(regex) => {
             target.any_or_element(|value| value.as_str().is_some_and(|text| regex.is_match(text)))
         }
-        Test::Exists(wanted) => target.exists() == *wanted,
-        Test::Size(size) => {
-            target.any(|value| value.as_array().is_some_and(|items| items.len() as u64 == *size))
-        }
+        Test::Exists(wanted) => target.any_value(|_| true) == *wanted,
+        Test::Size(size) => target
+            .any_value(|value| value.as_array().is_some_and(|items| items.len() as u64 == *size)),
+        Test::Contains(wanted) => target.any_value(|value| match (value, wanted) {
+            (Value::Array(items), wanted) => items.iter().any(|item| equal(item, wanted)),
+            (Value::String(text), Value::String(wanted)) => text.contains(wanted.as_str()),
+            _ => false,
+        }),
+        Test::Mod { divisor, remainder } => target.any_or_element(|value| {
+            value.as_number().and_then(truncated).is_some_and(|n| n % divisor == *remainder)
+        }),
         Test::Type(types) => {
             target.any_or_element(|value| types.iter().any(|kind| kind.holds(value)))
         }
-        Test::Element(element) => target.any(|value| {
+        Test::Element(element) => target.any_value(|value| {
             value.as_array().is_some_and(|items| items.iter().any(|item| fits(element, item)))
         }),
         Test::Not(tests) => !tests.iter().all(|test| passes(test, target)),

@@ -17,6 +17,7 @@ mod operators;
 mod options;
 mod parse;
 mod path;
+mod pattern;
 mod project;
 mod sql;
 mod sql_leaf;

@@ -10,7 +10,7 @@ use super::path::Path;
 
 /// Every operator, as an error about an unknown one lists them.
 pub(super) const KNOWN: &str = "$eq, $ne, $gt, $gte, $lt, $lte, $in, $nin, $exists, $regex, \
-    $between, $and, $or, $nor, $not, $all, $size, $elemMatch, $type";
+    $between, $and, $or, $nor, $not, $all, $size, $elemMatch, $type, $contains, $mod";
 
 /// A condition on a document.
 #[derive(Debug, Clone)]
@@ -29,7 +29,7 @@ pub(super) enum Expr {
 /// those values fulfils it, or, where such a value is an array, any of its elements.
 #[derive(Debug, Clone)]
 pub(super) enum Test {
-    /// Equal to the value. Null also holds where the path reaches nothing.
+    /// Equal to the value. Null also holds where the path ends in nothing.
     Equal(Value),
     /// Equal to one of the set. With no values, never.
     OneOf(Values),
@@ -41,12 +41,30 @@ pub(super) enum Test {
     Exists(bool),
     /// An array of this length; its elements are not looked at.
     Size(u64),
+    /// An array that holds the value, or a string in which it is found; elements that are strings
+    /// are not searched.
+    Contains(Value),
+    /// A number whose whole part leaves this remainder, which has the sign of the number.
+    Mod { divisor: i128, remainder: i128 },
     /// Of one of the types.
     Type(Vec<Type>),
     /// An array of which one element fulfils it all.
     Element(Element),
     /// Not every one of these tests holds.
     Not(Vec<Test>),
+}
+
+impl Test {
+    /// To ask for an `_id` above null is CouchDB's way to say that any will do.
+    pub(super) fn take_null_as_below_ids(&mut self) {
+        match self {
+            Test::Range(Range { low: Some(low), high: None }) if low.value.is_null() => {
+                *self = Test::Exists(true);
+            }
+            Test::Not(tests) => tests.iter_mut().for_each(Test::take_null_as_below_ids),
+            _ => {}
+        }
+    }
 }
 
 /// Lower and upper bound; a value must be comparable with each that is there.
@@ -149,9 +167,5 @@ impl Values {
             }
         }
         set
-    }
-
-    pub(super) fn has_null(&self) -> bool {
-        self.others.iter().any(Value::is_null)
     }
 }

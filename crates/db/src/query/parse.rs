@@ -3,17 +3,19 @@
 //! One pass, one level of recursion per level of nesting, and a count of what was read: an
 //! expression over a limit is refused by the name of that limit before it can cost anything at a
 //! document.
+//!
+//! A key that starts with `$` is an operator or a mistake, never a value by accident: a negation of
+//! what no document holds would match them all. Only the argument of `$eq` is taken as it stands.
 
-use regex::{Regex, RegexBuilder};
+use regex::Regex;
 use serde_json::{Map, Value};
 
+use super::compare::whole;
 use super::operators::{Bound, Element, Expr, KNOWN, Range, Test, Type, Values};
 use super::path::Path;
+use super::pattern;
 use crate::Error;
-use crate::limits::{
-    CRITERIA_DEPTH_MAX, CRITERIA_NODES_MAX, CRITERIA_REGEXES_MAX, REGEX_BYTES_MAX,
-    REGEX_COMPILED_BYTES_MAX,
-};
+use crate::limits::{CRITERIA_DEPTH_MAX, CRITERIA_NODES_MAX, CRITERIA_REGEXES_MAX};
 
 /// What has been read of one criteria so far.
 #[derive(Default)]
@@ -47,7 +49,13 @@ impl Parser {
                     )));
                 }
                 name if name.starts_with('$') => return Err(unknown(name)),
-                name => Expr::Field(Path::new(name)?, self.tests_of(value, depth)?),
+                name => {
+                    let mut tests = self.tests_of(value, depth)?;
+                    if name == "_id" {
+                        tests.iter_mut().for_each(Test::take_null_as_below_ids);
+                    }
+                    Expr::Field(Path::new(name)?, tests)
+                }
             });
         }
         Ok(Expr::All(parts))
@@ -77,7 +85,7 @@ impl Parser {
     fn tests_of(&mut self, value: &Value, depth: usize) -> Result<Vec<Test>, Error> {
         match value {
             Value::Object(object) if is_operators(object)? => self.tests(object, depth + 1),
-            _ => Ok(vec![Test::Equal(self.operand(value, depth + 1)?)]),
+            _ => Ok(vec![Test::Equal(self.plain(value, depth + 1)?)]),
         }
     }
 
@@ -106,12 +114,14 @@ impl Parser {
     fn test(&mut self, name: &str, operand: &Value, depth: usize) -> Result<Test, Error> {
         let below = depth + 1;
         Ok(match name {
-            "$eq" => Test::Equal(self.operand(operand, below)?),
-            "$ne" => Test::Not(vec![Test::Equal(self.operand(operand, below)?)]),
+            "$eq" => Test::Equal(self.literal(operand, below)?),
+            "$ne" => Test::Not(vec![Test::Equal(self.plain(operand, below)?)]),
             "$in" => Test::OneOf(Values::new(self.operands(name, operand, below)?)),
             "$nin" => {
                 Test::Not(vec![Test::OneOf(Values::new(self.operands(name, operand, below)?))])
             }
+            "$contains" => Test::Contains(self.plain(operand, below)?),
+            "$mod" => modulo(operand)?,
             "$gt" | "$gte" => Test::Range(Range {
                 low: Some(self.bound(operand, name == "$gte", below)?),
                 high: None,
@@ -134,7 +144,7 @@ impl Parser {
                 }
                 _ => return Err(wrong(name, "true or false", operand)),
             },
-            "$size" => match operand.as_number().and_then(super::compare::whole) {
+            "$size" => match operand.as_number().and_then(whole) {
                 Some(size) if (0..=i128::from(u64::MAX)).contains(&size) => Test::Size(size as u64),
                 _ => return Err(wrong(name, "a number of elements", operand)),
             },
@@ -163,7 +173,7 @@ impl Parser {
                     self.count()?;
                     tests.push(self.element(&object["$elemMatch"], depth + 1)?);
                 }
-                _ => tests.push(Test::Equal(self.operand(item, depth + 1)?)),
+                _ => tests.push(Test::Equal(self.plain(item, depth + 1)?)),
             }
         }
         Ok(())
@@ -186,81 +196,49 @@ impl Parser {
     }
 
     fn regex(&mut self, pattern: &Value, options: Option<&Value>) -> Result<Regex, Error> {
-        let Value::String(pattern) = pattern else {
-            return Err(wrong("$regex", "a string", pattern));
-        };
-        if pattern.len() > REGEX_BYTES_MAX {
-            return Err(invalid(format!(
-                "a $regex is longer than {REGEX_BYTES_MAX} bytes (REGEX_BYTES_MAX)"
-            )));
-        }
         self.regexes += 1;
         if self.regexes > CRITERIA_REGEXES_MAX {
             return Err(invalid(format!(
                 "criteria hold more than {CRITERIA_REGEXES_MAX} patterns (CRITERIA_REGEXES_MAX)"
             )));
         }
-        let mut builder = RegexBuilder::new(pattern);
-        builder.size_limit(REGEX_COMPILED_BYTES_MAX).dfa_size_limit(REGEX_COMPILED_BYTES_MAX);
-        match options {
-            None => {}
-            Some(Value::String(flags)) => {
-                for flag in flags.chars() {
-                    match flag {
-                        'i' => builder.case_insensitive(true),
-                        'm' => builder.multi_line(true),
-                        's' => builder.dot_matches_new_line(true),
-                        'x' => builder.ignore_whitespace(true),
-                        _ => {
-                            return Err(invalid(format!(
-                                "unknown flag '{flag}' in $options; known: i, m, s, x"
-                            )));
-                        }
-                    };
-                }
-            }
-            Some(other) => return Err(wrong("$options", "a string of flags", other)),
-        }
-        builder.build().map_err(|error| match error {
-            regex::Error::CompiledTooBig(_) => invalid(format!(
-                "a $regex compiles to more than {REGEX_COMPILED_BYTES_MAX} bytes \
-                 (REGEX_COMPILED_BYTES_MAX)"
-            )),
-            // The last line of a syntax error says why; those above draw the pattern.
-            error => {
-                let text = error.to_string();
-                let last = text.lines().last().unwrap_or_default();
-                let why = last.trim_start_matches("error: ");
-                invalid(format!("invalid pattern in $regex: {pattern:?}: {why}"))
-            }
-        })
+        pattern::compile(pattern, options)
     }
 
     fn bound(&mut self, value: &Value, inclusive: bool, depth: usize) -> Result<Bound, Error> {
-        Ok(Bound { value: self.operand(value, depth)?, inclusive })
+        Ok(Bound { value: self.plain(value, depth)?, inclusive })
     }
 
     fn operands(&mut self, name: &str, value: &Value, depth: usize) -> Result<Vec<Value>, Error> {
         let Value::Array(items) = value else { return Err(wrong(name, "an array", value)) };
-        items.iter().map(|item| self.operand(item, depth + 1)).collect()
+        items.iter().map(|item| self.plain(item, depth + 1)).collect()
     }
 
-    /// A value to compare with, counted before it is copied.
-    fn operand(&mut self, value: &Value, depth: usize) -> Result<Value, Error> {
-        self.measure(value, depth)?;
+    /// A value to compare with, counted before it is copied, in which no key starts with `$`.
+    fn plain(&mut self, value: &Value, depth: usize) -> Result<Value, Error> {
+        self.measure(value, depth, false)?;
         Ok(value.clone())
     }
 
-    fn measure(&mut self, value: &Value, depth: usize) -> Result<(), Error> {
+    /// The same for a value that may hold any keys.
+    fn literal(&mut self, value: &Value, depth: usize) -> Result<Value, Error> {
+        self.measure(value, depth, true)?;
+        Ok(value.clone())
+    }
+
+    fn measure(&mut self, value: &Value, depth: usize, literal: bool) -> Result<(), Error> {
         self.count()?;
         match value {
             Value::Array(items) => {
                 self.enter(depth)?;
-                items.iter().try_for_each(|item| self.measure(item, depth + 1))
+                items.iter().try_for_each(|item| self.measure(item, depth + 1, literal))
             }
             Value::Object(map) => {
                 self.enter(depth)?;
-                map.values().try_for_each(|item| self.measure(item, depth + 1))
+                match map.keys().find(|key| key.starts_with('$')) {
+                    Some(key) if !literal => Err(misplaced(key)),
+                    _ => map.values().try_for_each(|item| self.measure(item, depth + 1, literal)),
+                }
             }
             _ => Ok(()),
         }
@@ -324,11 +302,38 @@ fn is_known(name: &str) -> bool {
     KNOWN.split(", ").any(|known| known == name)
 }
 
-fn invalid(text: impl Into<String>) -> Error {
+/// The argument of `$mod`.
+fn modulo(operand: &Value) -> Result<Test, Error> {
+    let expected = "an array of two whole numbers, [divisor, remainder], the divisor not 0";
+    let whole = |value: &Value| value.as_number().and_then(whole);
+    match operand.as_array().map(Vec::as_slice) {
+        Some([divisor, remainder]) => match (whole(divisor), whole(remainder)) {
+            (Some(divisor), Some(remainder)) if divisor != 0 => {
+                Ok(Test::Mod { divisor, remainder })
+            }
+            _ => Err(wrong("$mod", expected, operand)),
+        },
+        _ => Err(wrong("$mod", expected, operand)),
+    }
+}
+
+pub(super) fn invalid(text: impl Into<String>) -> Error {
     Error::Invalid(text.into())
 }
 
+/// A key that looks like an operator where a value stands.
+fn misplaced(key: &str) -> Error {
+    let key = key.escape_debug();
+    invalid(format!(
+        "'{key}' stands inside a value, where it is no operator; name the field by its path, as in \
+         {{\"field.{key}\": …}}, or write {{\"$eq\": …}} to mean the value as it stands"
+    ))
+}
+
 fn unknown(name: &str) -> Error {
+    if name == "$text" {
+        return Error::NotBuilt("operator '$text' is not in this version".into());
+    }
     invalid(format!("unknown operator '{}'; known operators: {KNOWN}", name.escape_debug()))
 }
 

@@ -76,13 +76,24 @@ impl Path {
             .find_map(|to| map.get(self.run(from, to)).map(|value| (value, to)))
     }
 
-    /// Calls `accept` with each value that the path reaches until it says true; whether it did.
-    pub(super) fn any(&self, root: &Value, accept: &mut dyn FnMut(&Value) -> bool) -> bool {
+    /// Calls `accept` with each value that the path reaches, and with `None` for each place where
+    /// it ends in nothing, until it says true; whether it did. An element that is no object lacks no
+    /// field: an array without an object in it is no such place.
+    pub(super) fn any<'v>(
+        &self,
+        root: &'v Value,
+        accept: &mut dyn FnMut(Option<&'v Value>) -> bool,
+    ) -> bool {
         self.any_from(root, 0, accept)
     }
 
     /// The recursion goes one level per segment at most.
-    fn any_from(&self, root: &Value, from: usize, accept: &mut dyn FnMut(&Value) -> bool) -> bool {
+    fn any_from<'v>(
+        &self,
+        root: &'v Value,
+        from: usize,
+        accept: &mut dyn FnMut(Option<&'v Value>) -> bool,
+    ) -> bool {
         let (mut value, mut at) = (root, from);
         while at < self.len() {
             let next = match value {
@@ -97,10 +108,10 @@ impl Path {
                 },
                 _ => None,
             };
-            let Some(next) = next else { return false };
+            let Some(next) = next else { return accept(None) };
             (value, at) = next;
         }
-        accept(value)
+        accept(Some(value))
     }
 }
 

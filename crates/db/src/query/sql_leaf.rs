@@ -42,7 +42,9 @@ impl Leaf {
             Test::Range(range) => within(range)?,
             Test::Pattern(_) => vec![Clause::on_type(" = 'text'")],
             Test::Exists(true) => vec![Clause::on_type(" IS NOT NULL")],
-            Test::Size(_) | Test::Element(_) => vec![],
+            Test::Contains(Value::String(_)) => vec![Clause::on_type(" = 'text'")],
+            Test::Mod { .. } => vec![Clause::on_type(" IN ('integer', 'real')")],
+            Test::Size(_) | Test::Element(_) | Test::Contains(_) => vec![],
             Test::Exists(false) | Test::Type(_) | Test::Not(_) => return None,
         };
         Some(Leaf { clauses })
@@ -150,6 +152,8 @@ fn within(range: &Range) -> Option<Vec<Clause>> {
         (Some(Value::String(low)), Some(Value::String(high))) => {
             between_texts(clean(&low)?, clean(&high)?)
         }
+        // Null, and what is not there, lie within bounds that are null.
+        (Some(Value::Null), _) | (_, Some(Value::Null)) => return None,
         // Bounds of other classes, or of two, contain nothing.
         _ => return Some(vec![]),
     };

@@ -139,6 +139,8 @@ fn operators() -> impl Strategy<Value = Value> {
     ];
     one.prop_recursive(2, 4, 2, |inner| {
         prop_oneof![
+        scalar().prop_map(|value| json!({"$contains": value})),
+        (1_i64..4, -2_i64..3).prop_map(|(by, rest)| json!({"$mod": [by, rest]})),
             inner.clone().prop_map(|inner| json!({"$not": inner})),
             inner.clone().prop_map(|inner| json!({"$elemMatch": inner})),
             (inner.clone(), inner).prop_map(|(mut a, mut b)| {

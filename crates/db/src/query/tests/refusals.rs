@@ -61,6 +61,23 @@ fn each_mistake_is_named() {
         (json!({"a": {"$regex": "x", "$options": "g"}}), "unknown flag 'g' in $options"),
         (json!({"a": {"$regex": "x", "$options": 1}}), "$options takes a string of flags"),
         (json!({"a": {"$options": "i"}}), "$options needs a $regex"),
+        (json!({"a": {"$in": [{"$regex": "^1"}]}}), "'$regex' stands inside a value"),
+        (json!({"a": {"$nin": [1, {"$regex": "^1"}]}}), "'$regex' stands inside a value"),
+        (json!({"a": {"$nin": [[{"$gt": 1}]]}}), "'$gt' stands inside a value"),
+        (json!({"a": {"$all": [{"$eq": 1}]}}), "'$eq' stands inside a value"),
+        (json!({"a": {"$ne": {"$gt": 1}}}), "'$gt' stands inside a value"),
+        (json!({"a": {"$ne": {"b": {"$foo": 1}}}}), "'$foo' stands inside a value"),
+        (json!({"a": {"$gt": {"$foo": 1}}}), "'$foo' stands inside a value"),
+        (json!({"a": {"$contains": {"$eq": 1}}}), "'$eq' stands inside a value"),
+        (json!({"a": {"b": {"$gt": 1}}}), "name the field by its path"),
+        (json!({"a": [{"$gt": 1}]}), "'$gt' stands inside a value"),
+        (json!({"a": {"$mod": 4}}), "$mod takes an array of two whole numbers"),
+        (json!({"a": {"$mod": [4]}}), "$mod takes an array of two whole numbers"),
+        (json!({"a": {"$mod": [4, 1, 1]}}), "$mod takes an array of two whole numbers"),
+        (json!({"a": {"$mod": [0, 1]}}), "the divisor not 0"),
+        (json!({"a": {"$mod": [4, 0.5]}}), "$mod takes an array of two whole numbers"),
+        (json!({"$contains": "x"}), "operator '$contains' needs a field"),
+        (json!({"$set": {"a": 1}}), "unknown operator '$set'"),
     ];
     for (given, expected) in rows {
         let text = refusal(&given);
@@ -106,4 +123,13 @@ fn up_to_the_limits_is_fine() {
     assert!(Criteria::parse(&deep).unwrap().matches(&json!({"a": 1})));
     let many: Vec<Value> = (0..CRITERIA_NODES_MAX - 2).map(Value::from).collect();
     assert!(Criteria::parse(&json!({"a": {"$in": many}})).unwrap().matches(&json!({"a": 7})));
+}
+
+#[test]
+fn text_search_is_not_in_this_version() {
+    for given in [json!({"$text": {"$search": "x"}}), json!({"a": {"$text": "x"}})] {
+        let error = Criteria::parse(&given).unwrap_err();
+        assert_eq!(error.kind(), Kind::NotBuilt, "{given}");
+        assert!(error.to_string().contains("'$text' is not in this version"), "{error}");
+    }
 }

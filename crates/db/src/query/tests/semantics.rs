@@ -87,6 +87,111 @@ fn null_is_null_or_missing() {
 }
 
 #[test]
+fn null_through_arrays_of_objects() {
+    let some = json!({"a": [{"b": 1}, {"c": 2}]});
+    let all = json!({"a": [{"b": 1}, {"b": [2]}]});
+    let (empty, plain) = (json!({"a": []}), json!({"a": [1, null, [{"c": 1}]]}));
+    let mut rows = Vec::new();
+    for (document, lacks, exists) in [
+        (some.clone(), true, true),
+        (all.clone(), false, true),
+        (empty.clone(), false, false),
+        (plain.clone(), false, false),
+        (json!({"a": [{"b": null}]}), true, true),
+        (json!({"a": [{"b": [1, null]}]}), true, true),
+        (json!({"a": [1, {"c": 1}]}), true, false),
+        (json!({"a": 1}), true, false),
+        (json!({"a": {"c": 1}}), true, false),
+        (json!({}), true, false),
+    ] {
+        for (condition, holds) in [
+            (json!(null), lacks),
+            (json!({"$eq": null}), lacks),
+            (json!({"$in": [7, null]}), lacks),
+            (json!({"$gte": null}), lacks),
+            (json!({"$ne": null}), !lacks),
+            (json!({"$nin": [null]}), !lacks),
+            (json!({"$not": {"$eq": null}}), !lacks),
+            (json!({"$exists": true}), exists),
+            (json!({"$exists": false}), !exists),
+        ] {
+            rows.push((json!({"a.b": condition}), document.clone(), holds));
+        }
+    }
+    check(&rows);
+    check(&[
+        (json!({"a.b.c": null}), json!({"a": [{"b": [{"c": 1}, {}]}]}), true),
+        (json!({"a.b.c": null}), json!({"a": [{"b": []}]}), false),
+        (json!({"a.b.c": null}), json!({"a": [{"b": []}, {}]}), true),
+        (json!({"a.5": null}), json!({"a": [1]}), true),
+        (json!({"a.0": null}), json!({"a": [null]}), true),
+        (json!({"a.0.b": null}), json!({"a": [{"b": 1}, {}]}), false),
+    ]);
+}
+
+#[test]
+fn any_id_is_above_null() {
+    let doc = json!({"_id": "x", "a": 1});
+    for condition in [
+        json!({"$gt": null}),
+        json!({"$gte": null}),
+        json!({"$exists": true}),
+        json!({"$gt": null, "$gte": null}),
+    ] {
+        let all = criteria(json!([{"_id": condition}]));
+        assert!(all.matches(&doc) && all.matches_all() && !all.is_absent(), "{condition}");
+        assert_eq!(all.by_id(), None);
+    }
+    check(&[
+        (json!({"_id": {"$gt": null}, "a": 1}), doc.clone(), true),
+        (json!({"_id": {"$gt": null}, "a": 2}), doc.clone(), false),
+        (json!({"_id": {"$gt": null, "$lt": "m"}}), doc.clone(), false),
+        (json!({"_id": {"$not": {"$gt": null}}}), doc.clone(), false),
+        (json!({"_id": {"$lt": null}}), doc.clone(), false),
+        (json!({"_id": {"$lte": null}}), doc.clone(), false),
+        (json!({"_id": null}), doc.clone(), false),
+        (json!({"_id": {"$exists": false}}), doc, false),
+    ]);
+    assert!(!criteria(json!({"_id": {"$exists": false}})).matches_all());
+    assert!(!criteria(json!({"a": {"$exists": true}})).matches_all());
+}
+
+#[test]
+fn contains_and_mod() {
+    check(&[
+        (json!({"a": {"$contains": "x"}}), json!({"a": ["y", "x"]}), true),
+        (json!({"a": {"$contains": "x"}}), json!({"a": ["yxy"]}), false),
+        (json!({"a": {"$contains": "x"}}), json!({"a": "yxy"}), true),
+        (json!({"a": {"$contains": "X"}}), json!({"a": "yxy"}), false),
+        (json!({"a": {"$contains": ""}}), json!({"a": ""}), true),
+        (json!({"a": {"$contains": "1"}}), json!({"a": 1}), false),
+        (json!({"a": {"$contains": 1}}), json!({"a": [2, 1.0]}), true),
+        (json!({"a": {"$contains": 1}}), json!({"a": 1}), false),
+        (json!({"a": {"$contains": 1}}), json!({"a": "1"}), false),
+        (json!({"a": {"$contains": null}}), json!({"a": [null]}), true),
+        (json!({"a": {"$contains": null}}), json!({}), false),
+        (json!({"a": {"$contains": {"b": 1}}}), json!({"a": [{"b": 1}]}), true),
+        (json!({"a": {"$contains": [1]}}), json!({"a": [[1], 2]}), true),
+        (json!({"a.b": {"$contains": "x"}}), json!({"a": [{"b": "y"}, {"b": "xx"}]}), true),
+        (json!({"a": {"$not": {"$contains": "x"}}}), json!({}), true),
+        (json!({"a": {"$mod": [4, 1]}}), json!({"a": 9}), true),
+        (json!({"a": {"$mod": [4, 1]}}), json!({"a": 8}), false),
+        (json!({"a": {"$mod": [4, 1]}}), json!({"a": 9.7}), true),
+        (json!({"a": {"$mod": [4.0, -1]}}), json!({"a": -9}), true),
+        (json!({"a": {"$mod": [4, 3]}}), json!({"a": -9}), false),
+        (json!({"a": {"$mod": [-4, 1]}}), json!({"a": 9}), true),
+        (json!({"a": {"$mod": [10, 5]}}), json!({"a": u64::MAX}), true),
+        (json!({"a": {"$mod": [2, 0]}}), json!({"a": 1e300}), false),
+        (json!({"a": {"$mod": [4, 1]}}), json!({"a": "9"}), false),
+        (json!({"a": {"$mod": [4, 1]}}), json!({"a": [8, 9]}), true),
+        (json!({"a": {"$mod": [4, 0]}}), json!({}), false),
+        // What `$eq` takes, it takes as it stands.
+        (json!({"a": {"$eq": {"$get_input": "x"}}}), json!({"a": {"$get_input": "x"}}), true),
+        (json!({"a.$get_input": "x"}), json!({"a": {"$get_input": "x"}}), true),
+    ]);
+}
+
+#[test]
 fn dotted_paths_reach_in_and_literal_keys_win() {
     let list = json!({"a": [{"b": 1}, {"b": [2, 3]}, 7, [{"b": 9}]]});
     check(&[
@@ -140,7 +245,13 @@ fn comparisons() {
         (json!({"a": {"$lt": "2"}}), json!({"a": 1}), false),
         (json!({"a": {"$gt": false}}), json!({"a": true}), false),
         (json!({"a": {"$gte": true}}), json!({"a": true}), false),
-        (json!({"a": {"$gte": null}}), json!({"a": null}), false),
+        (json!({"a": {"$gte": null}}), json!({"a": null}), true),
+        (json!({"a": {"$lte": null}}), json!({}), true),
+        (json!({"a": {"$gte": null}}), json!({"a": 0}), false),
+        (json!({"a": {"$gt": null}}), json!({"a": 1}), false),
+        (json!({"a": {"$gt": null}}), json!({"a": null}), false),
+        (json!({"a": {"$lt": null}}), json!({}), false),
+        (json!({"a": {"$not": {"$gt": null}}}), json!({"a": 1}), true),
         (json!({"a": {"$lt": 5}}), json!({}), false),
         (json!({"a": {"$gt": 5}}), json!({"a": [1, 9]}), true),
         (json!({"a": {"$gt": 5, "$lt": 2}}), json!({"a": [1, 9]}), true),
