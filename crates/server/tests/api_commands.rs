@@ -85,6 +85,34 @@ fn options_shape_what_is_read() {
 }
 
 #[test]
+fn sort_counts_as_it_stands() {
+    let server = Server::start();
+    server.put(
+        "",
+        json!([
+            {"_id": "a", "status": "up", "cpu": 1},
+            {"_id": "b", "status": "down", "cpu": 2},
+            {"_id": "c", "status": "up", "cpu": 3},
+        ]),
+    );
+    let order = |sort: &str| {
+        let body = format!(
+            r#"{{"method":{{"cmd":"crudget"}},"criteria":[{{}}],"options":{{"sort":{sort}}}}}"#
+        );
+        let found = server.request("POST", "/command", &[], body.as_bytes()).json();
+        let found = found["data"].as_array().unwrap().clone();
+        found.iter().map(|document| document["_id"].as_str().unwrap()).collect::<String>()
+    };
+    for sort in
+        [r#"{"status":1,"cpu":-1}"#, r#"[{"status":1,"cpu":-1}]"#, r#"[{"status":1},{"cpu":-1}]"#]
+    {
+        assert_eq!(order(sort), "bca", "{sort}");
+    }
+    assert_eq!(order(r#"{"cpu":-1,"status":1}"#), "cba");
+    assert_eq!(order("{}"), "abc");
+}
+
+#[test]
 fn operators_are_never_data_by_accident() {
     let server = Server::start();
     let tosca = json!({"_id": "t", "$get_input": "x", "p": {"size": {"$get_input": "size"}}});

@@ -11,6 +11,7 @@ use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::Value;
 
 use super::options;
+use super::sort::Options;
 use crate::http::error::ApiError;
 use crate::http::keys::{Opened, twice, without_mark};
 
@@ -78,7 +79,7 @@ impl Envelope {
         })
     }
 
-    /// Criteria and options of a command that reads.
+    /// Which documents a command is about: criteria and options.
     pub(super) fn query(&self) -> Result<Query, ApiError> {
         Ok(Query::from_json(&self.criteria, &self.options)?)
     }
@@ -200,7 +201,11 @@ impl<'de> Deserialize<'de> for Raw {
                         map.next_value::<IgnoredAny>()?;
                         continue;
                     };
-                    if raw.parts.insert(name, map.next_value()?).is_some() {
+                    let value = match name {
+                        "options" => map.next_value::<Options>()?.into_value(),
+                        _ => map.next_value()?,
+                    };
+                    if raw.parts.insert(name, value).is_some() {
                         raw.twice = Some(name);
                     }
                 }

@@ -13,6 +13,7 @@ mod help;
 mod later;
 mod options;
 mod query;
+mod sort;
 
 use std::borrow::Cow;
 use std::sync::Arc;
