@@ -36,3 +36,8 @@ pub(crate) const BUILTIN_STORES: [Builtin; 13] = [
     store("validations", StoreKind::Documents, Scope::Local),
     store(STORE_LIST, StoreKind::KeyValue, Scope::Plain),
 ];
+
+/// Where a store stands among these; one that is none of them, behind all.
+pub(crate) fn place_of(name: &str) -> usize {
+    BUILTIN_STORES.iter().position(|store| store.name == name).unwrap_or(BUILTIN_STORES.len())
+}

@@ -34,6 +34,11 @@ pub const SQL_PATH_SEGMENTS_MAX: usize = 4;
 /// Terms of a prefilter. SQLite refuses expressions of more than 1,000 levels, and a chain of OR
 /// has one per term.
 pub const PREFILTER_TERMS_MAX: usize = 200;
+/// Documents that a condition may select for them to be read as they lie and ordered here; more are
+/// read in the order of their keys.
+pub const FEW_DOCUMENTS_MAX: usize = 1_000;
+/// The same in bytes of their text.
+pub const FEW_BYTES_MAX: usize = 1024 * 1024;
 /// Bytes of writes that may wait in a lane, in KiB.
 pub const LANE_KIB_MAX: u32 = 64 * 1024;
 /// What the smallest write counts for, in KiB, so that a lane is bounded in number, too.

@@ -2,9 +2,12 @@
 //! and Rust decides.
 
 use crate::error::Error;
+use crate::limits::{FEW_BYTES_MAX, FEW_DOCUMENTS_MAX};
 use crate::query::{Criteria, Query};
-use optimusdb_storage::{Select, StoreRow, View};
+use optimusdb_dag::StoreKind;
+use optimusdb_storage::{Order, Scope, Select, StoreRow, View};
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::time::Instant;
 
@@ -17,81 +20,141 @@ pub(crate) fn documents(
     deadline: Instant,
     mut each: impl FnMut(&str) -> ControlFlow<()>,
 ) -> Result<(), Error> {
-    let mut window = Window { skip: query.skip, left: query.limit };
-    if window.is_full() {
-        return Ok(());
-    }
-    let mut emit = |json: &str, parsed: Option<Value>| {
-        if !window.admits() {
-            return ControlFlow::Continue(());
-        }
-        let flow = match (&query.fields, parsed) {
-            (None, _) => each(json),
-            (Some(_), Some(document)) => each(&query.project(document).to_string()),
-            (Some(_), None) => match serde_json::from_str(json) {
-                Ok(document) => each(&query.project(document).to_string()),
-                Err(_) => each(json),
-            },
-        };
-        if window.is_full() { ControlFlow::Break(()) } else { flow }
-    };
-    if query.sort.is_empty()
-        && let Some(ids) = query.criteria.by_id()
-    {
-        for id in ids {
-            in_time(deadline)?;
-            if let Some(json) = view.document(store, id)?
-                && emit(&json, None).is_break()
-            {
-                break;
-            }
-        }
-        return Ok(());
-    }
-    let all = query.criteria.matches_all();
-    let select = select(&query.criteria, query.sort_sql(), deadline);
-    view.documents(store, &select, |_, json| match matching(&query.criteria, all, json) {
-        Some(parsed) => emit(json, parsed),
-        None => ControlFlow::Continue(()),
-    })?;
-    Ok(())
+    let read = Read { view, store, criteria: &query.criteria, order: query.order(), deadline };
+    read.window(query, |_, json, parsed| match (&query.fields, parsed) {
+        (None, _) => each(json),
+        (Some(_), Some(document)) => each(&query.project(document).to_string()),
+        (Some(_), None) => match serde_json::from_str(json) {
+            Ok(document) => each(&query.project(document).to_string()),
+            Err(_) => each(json),
+        },
+    })
 }
 
-/// The keys of the documents that match: at most one more than `keys_max`.
+/// The keys of the documents that the query asks for: at most one more than `keys_max`.
 pub(crate) fn keys(
     view: View<'_>,
     store: &StoreRow,
-    criteria: &Criteria,
+    query: &Query,
     keys_max: usize,
     deadline: Instant,
 ) -> Result<Vec<String>, Error> {
+    // Where all are meant, their order is nobody's business.
+    let order = if query.is_part() { query.order() } else { Order::Stored };
+    let read = Read { view, store, criteria: &query.criteria, order, deadline };
     let mut keys = Vec::new();
-    if let Some(ids) = criteria.by_id() {
-        for id in ids {
-            in_time(deadline)?;
-            if view.document(store, id)?.is_some() {
-                keys.push(id.to_owned());
-            }
-        }
-        return Ok(keys);
-    }
-    let all = criteria.matches_all();
-    view.documents(store, &select(criteria, None, deadline), |key, json| {
-        if matching(criteria, all, json).is_some() {
-            keys.push(key.to_owned());
-        }
+    read.window(query, |key, _, _| {
+        keys.push(key.to_owned());
         if keys.len() > keys_max { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     })?;
     Ok(keys)
 }
 
-fn select(criteria: &Criteria, order: Option<String>, deadline: Instant) -> Select {
-    let filter = criteria.prefilter();
-    let (condition, params) = match filter {
-        Some(filter) => (Some(filter.sql), filter.params),
-        None => (None, Vec::new()),
-    };
-    Select { condition, params, order, deadline: Some(deadline) }
+/// Which documents of a store are read, and how.
+struct Read<'a> {
+    view: View<'a>,
+    store: &'a StoreRow,
+    criteria: &'a Criteria,
+    order: Order,
+    deadline: Instant,
+}
+
+impl Read<'_> {
+    /// Calls `each` with what matches, without the first `skip` and at most `limit`.
+    fn window(
+        &self,
+        query: &Query,
+        mut each: impl FnMut(&str, &str, Option<Value>) -> ControlFlow<()>,
+    ) -> Result<(), Error> {
+        let mut window = Window { skip: query.skip, left: query.limit };
+        if window.is_full() {
+            return Ok(());
+        }
+        self.matching(|key, json, parsed| {
+            if !window.admits() {
+                return ControlFlow::Continue(());
+            }
+            let flow = each(key, json, parsed);
+            if window.is_full() { ControlFlow::Break(()) } else { flow }
+        })
+    }
+
+    /// Calls `each` with every document that matches, its key and its JSON text, in the order, until
+    /// it breaks. The parsed document comes along where it was needed to decide.
+    fn matching(
+        &self,
+        mut each: impl FnMut(&str, &str, Option<Value>) -> ControlFlow<()>,
+    ) -> Result<(), Error> {
+        if !matches!(self.order, Order::By(..))
+            && let Some(ids) = self.criteria.by_id()
+        {
+            for id in ids {
+                in_time(self.deadline)?;
+                if let Some(json) = self.view.document(self.store, id)?
+                    && each(id, &json, None).is_break()
+                {
+                    break;
+                }
+            }
+            return Ok(());
+        }
+        if let Some(few) = self.few()? {
+            for (key, (json, parsed)) in few {
+                if each(&key, &json, Some(parsed)).is_break() {
+                    break;
+                }
+            }
+            return Ok(());
+        }
+        self.scan(self.order.clone(), each)
+    }
+
+    /// The documents that match by their keys, when they are few: then the store is read as it lies,
+    /// which costs a fraction of following the order of the keys through all of it. `None` when they
+    /// are many, and soon come one after the other in order, or when nothing is gained.
+    fn few(&self) -> Result<Option<BTreeMap<String, (String, Value)>>, Error> {
+        let select = self.select(Order::Stored);
+        let by_key = select.condition.as_ref().is_some_and(|sql| sql.contains("key"));
+        let plain = self.store.kind != StoreKind::Events && self.store.scope != Scope::Catalog;
+        if !plain || by_key || !matches!(self.order, Order::Own) || self.criteria.matches_all() {
+            return Ok(None);
+        }
+        let (mut few, mut bytes) = (BTreeMap::new(), 0);
+        self.scan(Order::Stored, |key, json, parsed| {
+            bytes += json.len();
+            few.extend(parsed.map(|parsed| (key.to_owned(), (json.to_owned(), parsed))));
+            if few.len() > FEW_DOCUMENTS_MAX || bytes > FEW_BYTES_MAX {
+                ControlFlow::Break(())
+            } else {
+                ControlFlow::Continue(())
+            }
+        })?;
+        let all = few.len() <= FEW_DOCUMENTS_MAX && bytes <= FEW_BYTES_MAX;
+        Ok(all.then_some(few))
+    }
+
+    fn scan(
+        &self,
+        order: Order,
+        mut each: impl FnMut(&str, &str, Option<Value>) -> ControlFlow<()>,
+    ) -> Result<(), Error> {
+        let all = self.criteria.matches_all();
+        self.view.documents(self.store, &self.select(order), |key, json| {
+            match matching(self.criteria, all, json) {
+                Some(parsed) => each(key, json, parsed),
+                None => ControlFlow::Continue(()),
+            }
+        })?;
+        Ok(())
+    }
+
+    fn select(&self, order: Order) -> Select {
+        let (condition, params) = match self.criteria.prefilter() {
+            Some(filter) => (Some(filter.sql), filter.params),
+            None => (None, Vec::new()),
+        };
+        Select { condition, params, order, deadline: Some(self.deadline) }
+    }
 }
 
 fn in_time(deadline: Instant) -> Result<(), Error> {

@@ -144,6 +144,113 @@ async fn a_large_answer_comes_in_chunks_and_in_order() {
     node.close().await;
 }
 
+fn query(criteria: Value, options: Value) -> Query {
+    Query::from_json(&criteria, &options).unwrap()
+}
+
+async fn ids(node: &Node, store: &str, criteria: Value, options: Value) -> Vec<String> {
+    let found = collect(node.find(store, query(criteria, options)).await.unwrap()).await;
+    found.iter().map(|document| document["_id"].as_str().unwrap().to_owned()).collect()
+}
+
+/// Arrival, deletes and what is put again leave the order alone, in few documents and in many.
+#[tokio::test]
+async fn without_a_sort_documents_come_by_id() {
+    let dir = tempfile::tempdir().unwrap();
+    let node = Node::open(config(dir.path())).unwrap();
+    // Every number comes once, and hardly one in its place.
+    let key = |n: u32| format!("{}{}", ["k", "K", "ü"][n as usize % 3], n * 7 % 1501);
+    let documents = |from: u32, to: u32| -> Vec<Value> {
+        (from..to)
+            .map(|n| json!({"_id": key(n), "n": n, "even": n % 2 == 0, "few": n % 100}))
+            .collect()
+    };
+    node.put("kbdata", documents(700, 1501)).await.unwrap();
+    node.put("whoiswho", documents(0, 50)).await.unwrap();
+    node.put("kbdata", documents(0, 700)).await.unwrap();
+    node.delete("kbdata", criteria(json!([{"n": {"$mod": [5, 0]}}]))).await.unwrap();
+    node.put("kbdata", documents(0, 60)).await.unwrap();
+    let mut all: Vec<(String, u32)> =
+        (0..1501).filter(|n| n % 5 != 0 || *n < 60).map(|n| (key(n), n)).collect();
+    all.sort();
+    let keys = |wanted: &dyn Fn(u32) -> bool| -> Vec<String> {
+        all.iter().filter(|(_, n)| wanted(*n)).map(|(key, _)| key.clone()).collect()
+    };
+    for store in ["kbdata", "kbmetadata"] {
+        assert_eq!(ids(&node, store, json!([]), json!({})).await, keys(&|_| true), "{store}");
+    }
+    // Fewer and more than are ordered in memory.
+    let even = ids(&node, "kbdata", json!([{"few": 3}]), json!({})).await;
+    assert_eq!(even, keys(&|n| n % 100 == 3));
+    let most = json!([{"n": {"$gte": 5}}]);
+    assert_eq!(ids(&node, "kbdata", most.clone(), json!({})).await, keys(&|n| n >= 5));
+    let mut paged = Vec::new();
+    for page in 0.. {
+        let options = json!({"skip": page * 100, "limit": 100});
+        let found = ids(&node, "kbdata", most.clone(), options).await;
+        if found.is_empty() {
+            break;
+        }
+        paged.extend(found);
+    }
+    assert_eq!(paged, keys(&|n| n >= 5));
+    let named: Vec<&str> = all.iter().rev().map(|(key, _)| key.as_str()).take(40).collect();
+    let found = ids(&node, "kbdata", json!([{"_id": {"$in": named}}]), json!({})).await;
+    assert!(found.is_sorted() && found.len() == 40);
+    let ties = ids(&node, "kbdata", json!([]), json!({"sort": [{"even": 1}], "limit": 500})).await;
+    assert!(ties.is_sorted());
+    node.close().await;
+}
+
+#[tokio::test]
+async fn stores_are_listed_in_the_same_order_everywhere() {
+    let dir = tempfile::tempdir().unwrap();
+    let node = Node::open(config(dir.path())).unwrap();
+    for name in ["zebra", "apple", "mango"] {
+        node.create_store(name, optimusdb_db::StoreKind::Documents, None).await.unwrap();
+    }
+    let names: Vec<String> = node.stores().await.unwrap().into_iter().map(|s| s.name).collect();
+    assert_eq!(names[0], "dsswres");
+    assert_eq!(names[names.len() - 3..], ["apple", "mango", "zebra"]);
+    node.close().await;
+}
+
+#[tokio::test]
+async fn updates_and_deletes_take_what_limit_and_sort_say() {
+    let dir = tempfile::tempdir().unwrap();
+    let node = Node::open(config(dir.path())).unwrap();
+    let documents: Vec<Value> = (0..20)
+        .map(|n| json!({"_id": format!("k{n:02}"), "n": n * 7 % 20, "odd": n % 2 == 1}))
+        .collect();
+    node.put("dsswres", documents).await.unwrap();
+    let all = || json!([{}]);
+    let left = || ids(&node, "dsswres", json!([]), json!({}));
+    // In the order of the `_id`s where none is asked for.
+    assert_eq!(node.delete("dsswres", query(all(), json!({"limit": 2}))).await.unwrap(), 2);
+    assert_eq!(left().await[0], "k02");
+    let odd = json!([{"odd": true}]);
+    let some = query(odd.clone(), json!({"limit": 1, "skip": 1}));
+    assert_eq!(node.delete("dsswres", some).await.unwrap(), 1);
+    assert!(!left().await.contains(&"k05".to_owned()));
+    // All but the two greatest.
+    let rest = query(all(), json!({"sort": {"n": -1}, "skip": 2}));
+    assert_eq!(node.delete("dsswres", rest).await.unwrap(), 15);
+    let found = find(&node, "dsswres", json!([])).await;
+    assert_eq!(found.iter().map(|d| d["n"].as_u64().unwrap()).collect::<Vec<_>>(), [18, 19]);
+
+    let fields = || json!({"seen": true}).as_object().unwrap().clone();
+    let none = query(all(), json!({"limit": 0}));
+    assert_eq!(node.update("dsswres", none, fields()).await.unwrap(), 0);
+    let least = query(all(), json!({"sort": [{"n": -1}], "limit": 1}));
+    assert_eq!(node.update("dsswres", least, fields()).await.unwrap(), 1);
+    let seen = find(&node, "dsswres", json!([{"seen": true}])).await;
+    assert_eq!(seen.iter().map(|d| d["n"].clone()).collect::<Vec<_>>(), [json!(19)]);
+    let named = query(json!([{"_id": {"$in": ["k14", "k17", "none"]}}]), json!({"limit": 1}));
+    assert_eq!(node.delete("dsswres", named).await.unwrap(), 1);
+    assert_eq!(left().await.len(), 1);
+    node.close().await;
+}
+
 #[tokio::test]
 async fn two_nodes_cannot_share_a_directory_and_a_directory_keeps_its_swarm() {
     let dir = tempfile::tempdir().unwrap();

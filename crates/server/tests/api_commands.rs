@@ -180,7 +180,11 @@ fn all_is_said_in_words_that_clients_know() {
             server.data(&update(all.clone(), json!({"n": 0}))),
             json!("SUCCESS! 2 document(s) updated")
         );
-        assert_eq!(server.data(&crud("cruddelete", all)), json!("SUCCESS! 2 document(s) deleted"));
+        let mut part = crud("cruddelete", all.clone());
+        part["options"] = json!({"limit": 1, "fields": ["n"]});
+        assert_eq!(server.data(&part), json!("SUCCESS! 1 document(s) deleted"));
+        assert_eq!(server.find("", json!([])), json!([{"_id": "b", "n": 0}]));
+        assert_eq!(server.data(&crud("cruddelete", all)), json!("SUCCESS! 1 document(s) deleted"));
     }
 }
 

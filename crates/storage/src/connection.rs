@@ -6,11 +6,14 @@ use crate::limits::{
     WAL_KEPT_BYTES, WRITER_CACHE_KIB,
 };
 use crate::stores::beside;
+use crate::view::SortValue;
 use optimusdb_dag::{Address, LogCid};
 use rusqlite::config::DbConfig;
 use rusqlite::functions::FunctionFlags;
+use rusqlite::types::Value;
 use rusqlite::{Connection, OpenFlags};
 use sha2::{Digest, Sha256};
+use std::cell::Cell;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -68,9 +71,23 @@ pub(crate) struct Link {
     pub(crate) db: Connection,
     // Microseconds on the clock of `micros_now`; 0 for none.
     deadline: Arc<AtomicU64>,
+    sorts: Cell<bool>,
 }
 
 impl Link {
+    /// Lets statements call `sort_value(json, path, descending)`. The function is the same for all.
+    pub(crate) fn define_sort_value(&self, value: SortValue) -> Result<(), Error> {
+        if self.sorts.replace(true) {
+            return Ok(());
+        }
+        let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC;
+        Ok(self.db.create_scalar_function("sort_value", 3, flags, move |context| {
+            let (json, path) = (context.get_raw(0).as_str()?, context.get_raw(1).as_str()?);
+            let value = value(json, path, context.get(2)?);
+            Ok(value.as_ref().map_or(Value::Null, Value::from))
+        })?)
+    }
+
     /// Not within a transaction.
     pub(crate) fn set_durability(&self, durability: Durability) -> Result<(), Error> {
         let synchronous = match durability {
@@ -175,5 +192,5 @@ fn prepare(mut db: Connection, cache_kib: i64) -> Result<Link, Error> {
             at != 0 && micros_of(Instant::now()) >= at
         }),
     )?;
-    Ok(Link { db, deadline })
+    Ok(Link { db, deadline, sorts: Cell::new(false) })
 }

@@ -38,4 +38,4 @@ pub use repo::Repo;
 pub use stores::{Scope, StoreId, StoreRow, beside};
 pub use tree::StoreTree;
 pub use uploads::upload_digits;
-pub use view::{Param, Select, View};
+pub use view::{Order, Param, Select, SortValue, View};

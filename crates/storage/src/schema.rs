@@ -12,7 +12,8 @@ use optimusdb_dag::StoreKind;
 use rusqlite::Connection;
 
 /// The steps, the first from an empty file to format 1.
-const MIGRATIONS: [&str; FORMAT_VERSION as usize] = [FORMAT_1, FORMAT_2, FORMAT_3, FORMAT_4];
+const MIGRATIONS: [&str; FORMAT_VERSION as usize] =
+    [FORMAT_1, FORMAT_2, FORMAT_3, FORMAT_4, FORMAT_5];
 
 const FORMAT_1: &str = "
 -- Facts about this replica: the swarm that it belongs to.
@@ -114,6 +115,11 @@ CREATE TABLE uploads (
   entry INTEGER NOT NULL,
   PRIMARY KEY (store, filename)
 ) WITHOUT ROWID;
+";
+
+const FORMAT_5: &str = "
+-- The documents that are there, store by store in the order in which they are read.
+CREATE INDEX documents_live ON documents (store, key) WHERE doc IS NOT NULL;
 ";
 
 /// The first format in which `uploads` was kept.

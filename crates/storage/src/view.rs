@@ -24,6 +24,8 @@ pub enum Param {
     Integer(i64),
     /// A 64-bit float.
     Real(f64),
+    /// Bytes, which come after everything else in an order.
+    Bytes(Vec<u8>),
 }
 
 impl From<&Param> for Value {
@@ -32,8 +34,26 @@ impl From<&Param> for Value {
             Param::Text(text) => Value::Text(text.clone()),
             Param::Integer(n) => Value::Integer(*n),
             Param::Real(x) => Value::Real(*x),
+            Param::Bytes(bytes) => Value::Blob(bytes.clone()),
         }
     }
+}
+
+/// What an order calls as `sort_value(json, path, descending)`: by which value the document is
+/// ordered; `None` comes before all others. Every [`Order`] has the same one.
+pub type SortValue = fn(&str, &str, bool) -> Option<Param>;
+
+/// In which order documents come.
+#[derive(Debug, Clone, Default)]
+pub enum Order {
+    /// By their keys' bytes; events in the order of the log, the oldest first. The same on every
+    /// replica.
+    #[default]
+    Own,
+    /// As they lie in the file, which is read from one end to the other.
+    Stored,
+    /// By the body of an ORDER BY over the columns `key` and `doc`, which may call the function.
+    By(String, SortValue),
 }
 
 /// Which documents, in which order. The SQL is made by the query planner, never by a client.
@@ -43,8 +63,8 @@ pub struct Select {
     pub condition: Option<String>,
     /// The parameters of the condition.
     pub params: Vec<Param>,
-    /// The body of an ORDER BY over the same columns.
-    pub order: Option<String>,
+    /// In which order.
+    pub order: Order,
     /// When to give up, with [`Error::Interrupted`].
     pub deadline: Option<Instant>,
 }
@@ -99,7 +119,7 @@ impl<'c> View<'c> {
 
     /// Calls `each` with the key and JSON text of every selected document until it breaks. What a
     /// key-value store or an event log holds comes as `{"_id":…,"value":…}`, the `_id` being the
-    /// key, or the hash of the event's entry; events in the order of the log where none is asked.
+    /// key, or the hash of the event's entry.
     pub fn documents(
         &self,
         store: &StoreRow,
@@ -107,6 +127,9 @@ impl<'c> View<'c> {
         mut each: impl FnMut(&str, &str) -> ControlFlow<()>,
     ) -> Result<(), Error> {
         let (sql, bound) = select_sql(store, select);
+        if let Order::By(_, value) = select.order {
+            self.link.define_sort_value(value)?;
+        }
         let mut statement = self.db.prepare_cached(&sql)?;
         let params = bound.into_iter().chain(select.params.iter().map(Value::from));
         let _bounded = self.link.until(select.deadline);
@@ -306,6 +329,10 @@ impl Source for View<'_> {
 /// from putting its making in place of every mention of `doc`.
 const CATALOG_MADE_ONCE: &str = "(SELECT key, doc FROM catalog_documents LIMIT -1) WHERE TRUE";
 
+/// The same by key. SQLite reads it from within, and would sort it anew were it told to outside.
+const CATALOG_BY_KEY: &str =
+    "(SELECT key, doc FROM catalog_documents ORDER BY key LIMIT -1) WHERE TRUE";
+
 /// The documents of an event log, beside what orders them.
 const EVENTS: &str =
     "(SELECT d.key AS key, d.doc AS doc, v.time AS time, w.key AS writer, e.cid AS cid
@@ -317,16 +344,29 @@ const EVENTS: &str =
 fn select_sql(store: &StoreRow, select: &Select) -> (String, Vec<Value>) {
     let narrowed_by_key = select.condition.as_ref().is_some_and(|sql| sql.contains("key"));
     let [first, end] = rows_of(store.id);
-    let mut order = select.order.as_deref();
-    let (relation, bound) = match (store.scope, store.kind, order) {
+    let mut order = match &select.order {
+        Order::Own => Some("key"),
+        Order::Stored => None,
+        Order::By(sql, _) => Some(sql.as_str()),
+    };
+    let by_key = order.is_some_and(|sql| sql.starts_with("key"));
+    let (relation, bound) = match (store.scope, store.kind, &select.order) {
         // Only without that limit does a condition on the key reach the index.
         (Scope::Catalog, ..) if narrowed_by_key => ("catalog_documents WHERE TRUE", Vec::new()),
+        (Scope::Catalog, _, Order::Own) => {
+            order = None;
+            (CATALOG_BY_KEY, Vec::new())
+        }
         (Scope::Catalog, ..) => (CATALOG_MADE_ONCE, Vec::new()),
-        // Events have an order of their own: that of the log, the oldest first.
-        (_, StoreKind::Events, None) => {
+        // Events have an order of their own.
+        (_, StoreKind::Events, Order::Own) => {
             order = Some("time, writer, cid");
             (EVENTS, vec![Value::Integer(first), Value::Integer(store.id)])
         }
+        _ if by_key => (
+            "documents INDEXED BY documents_live WHERE store = ? AND doc IS NOT NULL",
+            vec![Value::Integer(store.id)],
+        ),
         _ => (
             "documents WHERE row >= ? AND row < ? AND doc IS NOT NULL",
             vec![Value::Integer(first), Value::Integer(end)],

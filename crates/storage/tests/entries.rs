@@ -4,7 +4,7 @@
 mod support;
 
 use optimusdb_dag::{AccessController, Entry, Ipld, Links, LogCid, Manifest, Operation, StoreKind};
-use optimusdb_storage::{Error, Kind, Param, Place, Readers, Scope, Select};
+use optimusdb_storage::{Error, Kind, Order, Param, Place, Readers, Scope, Select};
 use std::ops::ControlFlow;
 use std::time::Duration;
 use support::*;
@@ -254,7 +254,8 @@ fn events_newest_first() {
         let few = Select { condition, params: vec![Param::Integer(2)], ..Select::default() };
         let [zero, one] = documents(&few).try_into().unwrap();
         assert!(zero.1.ends_with(r#"{"n":0}}"#) && one.1.ends_with(r#"{"n":1}}"#));
-        let by_key = documents(&Select { order: Some("key".into()), ..Select::default() });
+        let order = Order::By("key".into(), |_, _, _| None);
+        let by_key = documents(&Select { order, ..Select::default() });
         assert!(by_key.is_sorted() && by_key.len() == 30);
         let one = database.view().document(&store, &shown[3].0).unwrap();
         assert_eq!(one.as_ref(), Some(&shown[3].1));

@@ -218,7 +218,7 @@ fn select_narrows_orders_and_stops() {
         let select = Select {
             condition: Some("doc ->> '$.n' > ? OR key = ?".into()),
             params: vec![Param::Real(16.5), Param::Text("03".into())],
-            order: Some("doc ->> '$.n' DESC".into()),
+            order: Order::By("doc ->> '$.n' DESC".into(), |_, _, _| None),
             deadline: None,
         };
         let read = |store, select: &Select, most| {

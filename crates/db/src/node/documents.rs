@@ -7,7 +7,7 @@ use crate::documents::Documents;
 use crate::dollar;
 use crate::error::Error;
 use crate::limits::{POINT_IDS_MAX, READ_MS_MAX, UPLOAD_FILES_MAX, WRITE_DOCUMENTS_MAX};
-use crate::query::{Criteria, Query};
+use crate::query::Query;
 use crate::reading;
 use crate::upload::{self, ToscaReceipt, ToscaUpload};
 use crate::writer::Work;
@@ -61,17 +61,18 @@ impl Node {
         Ok(Documents::at_hand(found))
     }
 
-    /// Sets `fields` in every document that matches, against no other writer in between.
+    /// Sets `fields` in every document that the query asks for, against no other writer in between.
+    /// Without `sort`, `limit` and `skip` count in the order of the `_id`s.
     pub async fn update(
         &self,
         store: &str,
-        criteria: Criteria,
+        query: impl Into<Query>,
         mut fields: Map<String, Value>,
     ) -> Result<usize, Error> {
-        let store = self.changeable_store(store)?;
-        named_on_purpose(&criteria)?;
+        let (store, query) = (self.changeable_store(store)?, Box::new(query.into()));
+        named_on_purpose(&query)?;
         if let Some(id) = fields.remove("_id")
-            && criteria.by_id().is_none_or(|ids| ids.iter().any(|known| id != **known))
+            && query.criteria.by_id().is_none_or(|ids| ids.iter().any(|known| id != **known))
         {
             return Err(Error::Invalid("_id cannot be changed; put a new document".into()));
         }
@@ -87,14 +88,15 @@ impl Node {
             )));
         }
         let fields = document::to_ipld_map(fields);
-        self.count(Work::Update { store, criteria, fields }).await
+        self.count(Work::Update { store, query, fields }).await
     }
 
-    /// Deletes every document that matches.
-    pub async fn delete(&self, store: &str, criteria: Criteria) -> Result<usize, Error> {
-        let store = self.changeable_store(store)?;
-        named_on_purpose(&criteria)?;
-        self.count(Work::Delete { store, criteria }).await
+    /// Deletes every document that the query asks for. Without `sort`, `limit` and `skip` count in the
+    /// order of the `_id`s.
+    pub async fn delete(&self, store: &str, query: impl Into<Query>) -> Result<usize, Error> {
+        let (store, query) = (self.changeable_store(store)?, Box::new(query.into()));
+        named_on_purpose(&query)?;
+        self.count(Work::Delete { store, query }).await
     }
 
     /// Reads TOSCA files and puts each in place of earlier ones of its name, all or none. Answers with
@@ -130,8 +132,8 @@ impl Node {
 }
 
 /// Changing everything has to be said: `[{}]`, or `{}`, and not by leaving the criteria out.
-fn named_on_purpose(criteria: &Criteria) -> Result<(), Error> {
-    if criteria.is_absent() {
+fn named_on_purpose(query: &Query) -> Result<(), Error> {
+    if query.criteria.is_absent() {
         return Err(Error::Invalid(
             "criteria is missing (absent, null or []); name the documents, or send [{}] or {} to mean \
              all of them"

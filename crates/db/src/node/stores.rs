@@ -2,6 +2,7 @@
 
 use super::{Node, StoreInfo};
 use crate::adopt;
+use crate::builtin;
 use crate::error::Error;
 use crate::limits::STORE_NAME_BYTES_MAX;
 use crate::new_store::{NewAccess, NewStore, new_store, scope_of};
@@ -11,10 +12,12 @@ use optimusdb_storage::{Scope, StoreRow};
 use std::sync::PoisonError;
 
 impl Node {
-    /// Every store with its figures.
+    /// Every store with its figures: those that every node has, then the others by name.
     pub async fn stores(&self) -> Result<Vec<StoreInfo>, Error> {
         self.read(|view| {
-            view.stores()?
+            let mut stores = view.stores()?;
+            stores.sort_by_cached_key(|store| (builtin::place_of(&store.name), store.name.clone()));
+            stores
                 .into_iter()
                 .map(|store| {
                     let heads = view.heads(&store)?;

@@ -19,6 +19,7 @@ mod parse;
 mod path;
 mod pattern;
 mod project;
+mod sort;
 mod sql;
 mod sql_leaf;
 mod sql_path;

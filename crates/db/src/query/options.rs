@@ -6,9 +6,11 @@ use super::criteria::Criteria;
 use super::parse::wrong;
 use super::path::Path;
 use super::project::Fields;
+use super::sort;
 use super::sql_path::SqlPath;
 use crate::Error;
 use crate::limits::{SORT_FIELDS_MAX, SQL_PATH_SEGMENTS_MAX};
+use optimusdb_storage::Order;
 
 /// What a read asks for. The default asks for everything.
 #[derive(Debug, Clone, Default)]
@@ -19,7 +21,8 @@ pub struct Query {
     pub limit: Option<u64>,
     /// After leaving out so many.
     pub skip: u64,
-    /// Fields to order by, the first decides first. Empty leaves the order to the store.
+    /// Fields to order by, the first decides first. When empty, documents come in the order of their
+    /// `_id`s, events in that of the log.
     pub sort: Vec<(String, SortOrder)>,
     /// The parts of each document to return; `None` is all of it.
     pub fields: Option<Fields>,
@@ -42,9 +45,10 @@ pub struct Query {
 /// Direction of a sort field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SortOrder {
-    /// Missing and null first, then numbers and booleans, then strings, then arrays and objects.
+    /// Null and what is missing first, then numbers, texts, objects, arrays, booleans; of an array,
+    /// the least element.
     Ascending,
-    /// The other way round.
+    /// The other way round; of an array, the greatest element.
     Descending,
 }
 
@@ -97,7 +101,7 @@ impl Query {
             criteria,
             limit: count(options, "limit")?,
             skip: count(options, "skip")?.unwrap_or(0),
-            sort: sort(options)?,
+            sort: sorted(options)?,
             fields: fields(options)?,
             strategy: named(options, "strategy", &STRATEGIES)?,
             consistency: named(options, "consistency", &CONSISTENCIES)?,
@@ -117,41 +121,24 @@ impl Query {
         }
     }
 
-    /// The body of an ORDER BY over the columns `key` and `doc`, ending in `key` so that equal
-    /// documents keep an order. `None` when no order was asked for. A field that SQLite cannot be
-    /// told is left out.
-    pub(crate) fn sort_sql(&self) -> Option<String> {
+    /// The order that `sort` asks for, equal documents by their `_id`s; without one, the store's own.
+    pub(crate) fn order(&self) -> Order {
         if self.sort.is_empty() {
-            return None;
+            Order::Own
+        } else {
+            Order::By(sort::order_by(&self.sort), sort::sort_value)
         }
-        let mut terms = Vec::new();
-        for (field, order) in &self.sort {
-            let direction = match order {
-                SortOrder::Ascending => "ASC",
-                SortOrder::Descending => "DESC",
-            };
-            if field == "_id" {
-                terms.push(format!("key {direction}"));
-                // Nothing after it could decide anything.
-                return Some(terms.join(", "));
-            }
-            let Some(path) = Path::new(field).ok().and_then(|path| SqlPath::new(&path)) else {
-                continue;
-            };
-            let first = |function: &str| match path.places.as_slice() {
-                [place] => format!("{function}(doc, {place})"),
-                places => {
-                    let calls: Vec<String> =
-                        places.iter().map(|place| format!("{function}(doc, {place})")).collect();
-                    format!("coalesce({})", calls.join(", "))
-                }
-            };
-            // SQLite gives arrays and objects as text; this keeps them behind the strings.
-            let nested = format!("coalesce({} IN ('array', 'object'), 0)", first("json_type"));
-            terms.push(format!("{nested} {direction}, {} {direction}", first("json_extract")));
-        }
-        terms.push("key ASC".to_owned());
-        Some(terms.join(", "))
+    }
+
+    /// Whether less than all that matches is asked for.
+    pub(crate) fn is_part(&self) -> bool {
+        self.limit.is_some() || self.skip > 0
+    }
+}
+
+impl From<Criteria> for Query {
+    fn from(criteria: Criteria) -> Query {
+        Query { criteria, ..Query::default() }
     }
 }
 
@@ -210,7 +197,7 @@ fn named<T: Copy + Default>(
     })
 }
 
-fn sort(options: &Map<String, Value>) -> Result<Vec<(String, SortOrder)>, Error> {
+fn sorted(options: &Map<String, Value>) -> Result<Vec<(String, SortOrder)>, Error> {
     let Some(value) = given(options, "sort") else { return Ok(vec![]) };
     let items = match value {
         Value::Array(items) => items.as_slice(),
@@ -225,6 +212,12 @@ fn sort(options: &Map<String, Value>) -> Result<Vec<(String, SortOrder)>, Error>
             if sort.len() == SORT_FIELDS_MAX {
                 return Err(Error::Invalid(format!(
                     "option sort names more than {SORT_FIELDS_MAX} fields (SORT_FIELDS_MAX)"
+                )));
+            }
+            if field.starts_with('$') {
+                return Err(Error::Invalid(format!(
+                    "option sort cannot order by '{}': it takes fields, and no operators",
+                    field.escape_debug()
                 )));
             }
             if SqlPath::new(&Path::new(field)?).is_none() {

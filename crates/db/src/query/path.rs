@@ -84,7 +84,15 @@ impl Path {
         root: &'v Value,
         accept: &mut dyn FnMut(Option<&'v Value>) -> bool,
     ) -> bool {
-        self.any_from(root, 0, accept)
+        self.any_from(root, 0, false, accept)
+    }
+
+    /// Calls `each` with all of them; here an element that is no object lacks the field, too.
+    pub(super) fn each<'v>(&self, root: &'v Value, each: &mut dyn FnMut(Option<&'v Value>)) {
+        self.any_from(root, 0, true, &mut |value| {
+            each(value);
+            false
+        });
     }
 
     /// The recursion goes one level per segment at most.
@@ -92,6 +100,7 @@ impl Path {
         &self,
         root: &'v Value,
         from: usize,
+        all_lack: bool,
         accept: &mut dyn FnMut(Option<&'v Value>) -> bool,
     ) -> bool {
         let (mut value, mut at) = (root, from);
@@ -101,9 +110,10 @@ impl Path {
                 Value::Array(items) => match self.index_at(at) {
                     Some(index) => items.get(index).map(|item| (item, at + 1)),
                     None => {
-                        return items
-                            .iter()
-                            .any(|item| item.is_object() && self.any_from(item, at, accept));
+                        return items.iter().any(|item| match item {
+                            Value::Object(_) => self.any_from(item, at, all_lack, accept),
+                            _ => all_lack && accept(None),
+                        });
                     }
                 },
                 _ => None,

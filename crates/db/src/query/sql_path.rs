@@ -14,6 +14,8 @@ pub(super) struct SqlPath {
     pub(super) places: Vec<String>,
     /// Where an array may stand on the way to it, so that elements or indexes decide.
     pub(super) on_the_way: Vec<String>,
+    /// Those of them where each key is one segment.
+    pub(super) nested_way: Vec<String>,
 }
 
 impl SqlPath {
@@ -25,8 +27,10 @@ impl SqlPath {
         }
         let mut places = Vec::new();
         let mut on_the_way = Vec::new();
+        let mut nested_way = Vec::new();
+        let each = (1_u32 << (path.len() - 1)) - 1;
         // Bit i says that a key ends after segment i, and that another begins.
-        for ends in 0..1_u32 << (path.len() - 1) {
+        for ends in 0..=each {
             let mut label = String::from("$");
             let mut from = 0;
             for at in 0..path.len() {
@@ -35,6 +39,9 @@ impl SqlPath {
                     push_label(&mut label, path.run(from, at + 1));
                     from = at + 1;
                     let literal = quote(&label);
+                    if !last && ends == each {
+                        nested_way.push(literal.clone());
+                    }
                     if last {
                         places.push(literal);
                     } else if !on_the_way.contains(&literal) {
@@ -43,7 +50,7 @@ impl SqlPath {
                 }
             }
         }
-        Some(SqlPath { places, on_the_way })
+        Some(SqlPath { places, on_the_way, nested_way })
     }
 }
 
@@ -64,6 +71,6 @@ fn push_label(label: &mut String, key: &str) {
 }
 
 /// A SQL string literal.
-fn quote(text: &str) -> String {
+pub(super) fn quote(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
 }

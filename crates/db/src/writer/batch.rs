@@ -8,7 +8,7 @@ use crate::document::{Checked, check_value};
 use crate::error::Error;
 use crate::limits::{ANNOUNCED_ENTRIES_MAX, MATCH_MS_MAX, UPDATE_BYTES_MAX, WRITE_DOCUMENTS_MAX};
 use crate::new_store::NewStore;
-use crate::query::Criteria;
+use crate::query::Query;
 use crate::reading;
 use optimusdb_dag::{Entry, IdentityKeys, Ipld, LogTip, Operation, StoreKind};
 use optimusdb_storage::{Scope, StoreId, StoreRow, Tx};
@@ -143,20 +143,20 @@ impl<'a> Batch<'a> {
         Ok(count)
     }
 
-    /// The keys of the documents that match, as this transaction sees them.
+    /// The keys of the documents that the query asks for, as this transaction sees them.
     pub(crate) fn matching(
         &self,
         store: &StoreRow,
-        criteria: &Criteria,
+        query: &Query,
         deadline: Instant,
     ) -> Result<Vec<String>, Error> {
         let view = self.tx.view();
         let deadline = deadline.min(Instant::now() + Duration::from_millis(MATCH_MS_MAX));
-        let keys = reading::keys(view, store, criteria, WRITE_DOCUMENTS_MAX, deadline)?;
+        let keys = reading::keys(view, store, query, WRITE_DOCUMENTS_MAX, deadline)?;
         if keys.len() > WRITE_DOCUMENTS_MAX {
             return Err(Error::TooLarge(format!(
                 "more than {WRITE_DOCUMENTS_MAX} documents match, and one request may change no \
-                 more; narrow the criteria and repeat"
+                 more; narrow the criteria, or change them in parts with options.limit"
             )));
         }
         Ok(keys)
@@ -181,7 +181,8 @@ impl<'a> Batch<'a> {
             if bytes > UPDATE_BYTES_MAX {
                 return Err(Error::TooLarge(format!(
                     "the documents that match have more than {UPDATE_BYTES_MAX} bytes, and one \
-                     request may write no more; narrow the criteria and repeat"
+                     request may write no more; narrow the criteria, or change them in parts with \
+                     options.limit"
                 )));
             }
             documents.push(document);

@@ -5,7 +5,7 @@ use super::batch::Batch;
 use crate::document::Checked;
 use crate::error::{Error, Kind};
 use crate::new_store::NewStore;
-use crate::query::Criteria;
+use crate::query::Query;
 use optimusdb_dag::join::Passed;
 use optimusdb_dag::{Address, Entry, Identity, Ipld, LogCid};
 use optimusdb_storage::StoreRow;
@@ -18,10 +18,10 @@ use std::time::Instant;
 pub(crate) enum Work {
     /// Insert or replace documents or values, or add events.
     Put { store: StoreRow, documents: Vec<Checked> },
-    /// Set fields in all that match.
-    Update { store: StoreRow, criteria: Criteria, fields: BTreeMap<String, Ipld> },
-    /// Delete all that match.
-    Delete { store: StoreRow, criteria: Criteria },
+    /// Set fields in what the query asks for.
+    Update { store: StoreRow, query: Box<Query>, fields: BTreeMap<String, Ipld> },
+    /// Delete what the query asks for.
+    Delete { store: StoreRow, query: Box<Query> },
     /// Put the documents of TOSCA files, each in place of earlier ones of its file name.
     Upload { store: StoreRow, files: Vec<(String, Checked)> },
     /// Add entries received from elsewhere.
@@ -128,15 +128,15 @@ impl Work {
         }
         let done = match self {
             Work::Put { store, documents } => batch.put(&store, documents),
-            Work::Update { store, criteria, fields } => {
+            Work::Update { store, query, fields } => {
                 let documents = batch
-                    .matching(&store, &criteria, deadline)
+                    .matching(&store, &query, deadline)
                     .and_then(|keys| batch.updated(&store, keys, &fields))
                     .map_err(planning)?;
                 batch.put(&store, documents)
             }
-            Work::Delete { store, criteria } => {
-                let keys = batch.matching(&store, &criteria, deadline).map_err(planning)?;
+            Work::Delete { store, query } => {
+                let keys = batch.matching(&store, &query, deadline).map_err(planning)?;
                 batch.own_only(&store, &keys).map_err(planning)?;
                 batch.delete(&store, keys)
             }

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use crate::Error;
 use crate::query::{Consistency, Query, SortOrder, Strategy};
+use optimusdb_storage::Order;
 
 fn query(options: Value) -> Query {
     Query::from_json(&Value::Null, &options).unwrap_or_else(|error| panic!("{options}: {error}"))
@@ -21,7 +22,7 @@ fn nothing_given_asks_for_everything() {
         assert!(query.sort.is_empty() && query.fields.is_none() && !query.annotate_source);
         assert_eq!(query.strategy, Strategy::LocalThenRemoteMerge);
         assert_eq!(query.consistency, Consistency::BestEffort);
-        assert_eq!(query.sort_sql(), None);
+        assert!(matches!(query.order(), Order::Own));
     }
 }
 
@@ -64,6 +65,8 @@ fn each_wrong_option_is_named() {
         (json!({"sort": ["a"]}), "option sort takes an array of"),
         (json!({"sort": [{"a": 0}]}), "option sort takes 1 or -1"),
         (json!({"sort": [{"a": "up"}]}), "option sort takes 1 or -1"),
+        (json!({"sort": [{"$natural": 1}]}), "option sort cannot order by '$natural'"),
+        (json!({"sort": {"score": {"$meta": "textScore"}}}), "option sort takes 1 or -1"),
         (json!({"sort": [{"a\0": 1}]}), "option sort cannot order by"),
         (json!({"sort": [{"a.b.c.d.e": 1}]}), "option sort cannot order by"),
         (json!({"sort": many_sort}), "SORT_FIELDS_MAX"),

@@ -1,19 +1,28 @@
 //! The SQL against SQLite itself: never a row too few, and few too many where it counts.
 
 use proptest::prelude::*;
+use rusqlite::functions::FunctionFlags;
 use rusqlite::types::Value as Sql;
 use rusqlite::{Connection, params_from_iter};
 use serde_json::{Map, Value, json};
 
 use super::criteria;
 use crate::limits::{CRITERIA_DEPTH_MAX, CRITERIA_NODES_MAX};
+use crate::query::sort::sort_value;
 use crate::query::sql::SqlFilter;
 use crate::query::{Criteria, Query};
-use optimusdb_storage::Param;
+use optimusdb_storage::Order;
 
 /// A table as the store keeps it. The first field of every document is made its `_id`.
 fn table(documents: &[Value]) -> Connection {
     let db = Connection::open_in_memory().unwrap();
+    let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC;
+    db.create_scalar_function("sort_value", 3, flags, |context| {
+        let (json, field): (String, String) = (context.get(0)?, context.get(1)?);
+        let value = sort_value(&json, &field, context.get(2)?);
+        Ok(value.as_ref().map_or(Sql::Null, Sql::from))
+    })
+    .unwrap();
     db.execute_batch("CREATE TABLE docs (key TEXT PRIMARY KEY, doc BLOB) WITHOUT ROWID").unwrap();
     let mut insert = db.prepare("INSERT INTO docs VALUES (?, jsonb(?))").unwrap();
     for document in documents {
@@ -25,11 +34,7 @@ fn table(documents: &[Value]) -> Connection {
 
 fn select(db: &Connection, filter: &SqlFilter) -> Vec<String> {
     let sql = format!("SELECT key FROM docs WHERE {} ORDER BY key", filter.sql);
-    let params = filter.params.iter().map(|param| match param {
-        Param::Text(text) => Sql::Text(text.clone()),
-        Param::Integer(number) => Sql::Integer(*number),
-        Param::Real(number) => Sql::Real(*number),
-    });
+    let params = filter.params.iter().map(Sql::from);
     let mut query = db.prepare(&sql).unwrap_or_else(|error| panic!("{sql}: {error}"));
     let rows = query.query_map(params_from_iter(params), |row| row.get(0)).unwrap();
     rows.map(Result::unwrap).collect()
@@ -134,13 +139,13 @@ fn operators() -> impl Strategy<Value = Value> {
         any::<bool>().prop_map(|wanted| json!({"$exists": wanted})),
         prop::sample::select(vec!["a", "^b", "."]).prop_map(|regex| json!({"$regex": regex})),
         (0_u64..3).prop_map(|size| json!({"$size": size})),
+        scalar().prop_map(|value| json!({"$contains": value})),
+        (1_i64..4, -2_i64..3).prop_map(|(by, rest)| json!({"$mod": [by, rest]})),
         prop::sample::select(vec!["string", "int", "array", "null"])
             .prop_map(|name| json!({"$type": name})),
     ];
     one.prop_recursive(2, 4, 2, |inner| {
         prop_oneof![
-        scalar().prop_map(|value| json!({"$contains": value})),
-        (1_i64..4, -2_i64..3).prop_map(|(by, rest)| json!({"$mod": [by, rest]})),
             inner.clone().prop_map(|inner| json!({"$not": inner})),
             inner.clone().prop_map(|inner| json!({"$elemMatch": inner})),
             (inner.clone(), inner).prop_map(|(mut a, mut b)| {
@@ -218,18 +223,40 @@ proptest! {
     }
 
     #[test]
-    fn sorting_any_field_is_one_statement(
+    fn sql_and_rust_agree_on_what_decides_an_order(
         documents in documents(),
-        fields in prop::collection::vec(path(), 1..3),
+        field in path(),
+        descending in any::<bool>(),
     ) {
-        let sort: Vec<Value> = fields.iter().map(|field| json!({field: -1})).collect();
-        if let Ok(query) = Query::from_json(&Value::Null, &json!({"sort": sort})) {
+        let direction = if descending { -1 } else { 1 };
+        let options = json!({"sort": [{field.clone(): direction}]});
+        // SQLite takes a NUL within a text for its end.
+        let clean = documents.iter().all(|document| !document.to_string().contains("\\u0000"));
+        if let (Ok(query), true) = (Query::from_json(&Value::Null, &options), clean) {
+            let order = order_by(&query);
+            let Some(term) = order.strip_suffix(", key ASC") else { return Ok(()) };
+            let term = term.strip_suffix(if descending { " DESC" } else { " ASC" }).unwrap();
             let db = table(&documents);
-            let sql = format!("SELECT key FROM docs ORDER BY {}", query.sort_sql().unwrap());
-            let mut statement = db.prepare(&sql).unwrap();
-            let rows = statement.query_map([], |_| Ok(())).unwrap().map(Result::unwrap).count();
-            prop_assert_eq!(rows, documents.len());
+            let mut statement = db.prepare(&format!("SELECT json(doc), {term} FROM docs")).unwrap();
+            let mut rows = statement.query([]).unwrap();
+            while let Some(row) = rows.next().unwrap() {
+                let json: String = row.get(0).unwrap();
+                let expected = sort_value(&json, &field, descending);
+                let expected = expected.as_ref().map_or(Sql::Null, Sql::from);
+                match (row.get(1).unwrap(), expected) {
+                    // The last bits of a decimal are SQLite's.
+                    (Sql::Real(a), Sql::Real(b)) if (a - b).abs() <= b.abs() * 1e-12 + 1e-300 => {}
+                    (found, expected) => prop_assert_eq!(found, expected, "{} of {}", field, json),
+                }
+            }
         }
+    }
+}
+
+fn order_by(query: &Query) -> String {
+    match query.order() {
+        Order::By(sql, _) => sql,
+        other => panic!("{other:?}"),
     }
 }
 
@@ -364,6 +391,15 @@ fn conditions_on_the_id_use_the_index() {
     }
 }
 
+fn sorted(documents: &[Value], sort: Value) -> String {
+    let query = Query::from_json(&Value::Null, &json!({"sort": sort})).unwrap();
+    let sql = format!(
+        "SELECT group_concat(key, '') FROM (SELECT key FROM docs ORDER BY {})",
+        order_by(&query)
+    );
+    table(documents).query_row(&sql, [], |row| row.get(0)).unwrap()
+}
+
 #[test]
 fn order_follows_the_classes_of_values() {
     let documents = [
@@ -371,23 +407,64 @@ fn order_follows_the_classes_of_values() {
         json!({"_id": "b", "v": 2}),
         json!({"_id": "c"}),
         json!({"_id": "d", "v": null}),
-        json!({"_id": "e", "v": [1]}),
+        json!({"_id": "e", "v": [[1]]}),
         json!({"_id": "f", "v": {"w": 1}}),
         json!({"_id": "g", "v": -1.5}),
         json!({"_id": "h", "v": "Text"}),
+        json!({"_id": "i", "v": true}),
+        json!({"_id": "j", "v": false}),
+        json!({"_id": "k", "v": []}),
     ];
-    let order = |sort: Value| -> String {
-        let query = Query::from_json(&Value::Null, &json!({"sort": sort})).unwrap();
-        let sql = format!(
-            "SELECT group_concat(key, '') FROM (SELECT key FROM docs ORDER BY {})",
-            query.sort_sql().unwrap()
-        );
-        table(&documents).query_row(&sql, [], |row| row.get(0)).unwrap()
-    };
-    assert_eq!(order(json!([{"v": 1}])), "cdgbhaef");
-    assert_eq!(order(json!([{"v": -1}])), "feahbgcd");
-    assert_eq!(order(json!([{"_id": -1}])), "hgfedcba");
-    assert_eq!(order(json!([{"none": 1}, {"_id": -1}])), "hgfedcba");
-    assert_eq!(order(json!([{"v.w": -1}])), "fabcdegh");
-    assert_eq!(order(json!([{"x') DESC; DROP TABLE docs; --": 1}])), "abcdefgh");
+    let order = |sort: Value| sorted(&documents, sort);
+    assert_eq!(order(json!([{"v": 1}])), "kcdgbhafeji");
+    assert_eq!(order(json!([{"v": -1}])), "ijefahbgcdk");
+    assert_eq!(order(json!([{"_id": -1}])), "kjihgfedcba");
+    assert_eq!(order(json!([{"none": 1}, {"_id": -1}])), "kjihgfedcba");
+    assert_eq!(order(json!([{"v.w": -1}])), "fabcdeghijk");
+    assert_eq!(order(json!([{"x') DESC; DROP TABLE docs; --": 1}])), "abcdefghijk");
+}
+
+#[test]
+fn of_an_array_the_least_or_the_greatest_element_counts() {
+    let documents = [
+        json!({"_id": "a", "v": [3, 9]}),
+        json!({"_id": "b", "v": 5}),
+        json!({"_id": "c", "v": [7, 1]}),
+        json!({"_id": "d", "v": []}),
+        json!({"_id": "e", "v": ["x", 8]}),
+        json!({"_id": "f", "v": [null, 4]}),
+    ];
+    assert_eq!(sorted(&documents, json!([{"v": 1}])), "dfcabe");
+    assert_eq!(sorted(&documents, json!([{"v": -1}])), "eacbfd");
+    let nested = [
+        json!({"_id": "a", "v": [{"n": 3}, {"n": 9}]}),
+        json!({"_id": "b", "v": {"n": 5}}),
+        json!({"_id": "c", "v": [{"n": [7, 1]}]}),
+        json!({"_id": "d", "v": []}),
+        json!({"_id": "e", "v": [{"n": 8}, {}]}),
+        json!({"_id": "f", "v": [{"n": 6}, 2]}),
+        json!({"_id": "g", "v": [{"n": []}]}),
+    ];
+    assert_eq!(sorted(&nested, json!([{"v.n": 1}])), "gdefcab");
+    assert_eq!(sorted(&nested, json!([{"v.n": -1}])), "aecfbdg");
+    assert_eq!(sorted(&nested, json!([{"v.0.n": 1}])), "gbdcafe");
+}
+
+#[test]
+fn a_key_that_holds_dots_decides_as_it_does_in_criteria() {
+    let documents = [
+        json!({"_id": "a", "p.q": null, "p": {"q": 9}}),
+        json!({"_id": "b", "p": {"q": 4}}),
+        json!({"_id": "c", "p.q": 7, "p": {"q": 1}}),
+        json!({"_id": "d", "p.q": {}, "p": {"q": {"r": 1}}}),
+    ];
+    assert_eq!(sorted(&documents, json!([{"p.q": 1}])), "abcd");
+    // The key `p.q` is there, and no `r` in it.
+    assert_eq!(sorted(&documents, json!([{"p.q.r": -1}])), "abcd");
+    for (first, wanted) in [("a", json!(null)), ("b", json!(4)), ("c", json!(7))] {
+        let found = criteria(json!({"p.q": wanted}));
+        let ids: Vec<&Value> =
+            documents.iter().filter(|d| found.matches(d)).map(|d| &d["_id"]).collect();
+        assert_eq!(ids, [first]);
+    }
 }

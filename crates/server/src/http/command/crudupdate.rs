@@ -1,7 +1,7 @@
-//! `crudupdate`: set fields in all documents that match.
+//! `crudupdate`: set fields in the documents that match.
 
 use axum::response::Response;
-use optimusdb_db::{Criteria, Node};
+use optimusdb_db::Node;
 use serde_json::{Map, Value};
 
 use super::envelope::{Envelope, objects};
@@ -9,14 +9,14 @@ use crate::http::answer;
 use crate::http::error::ApiError;
 
 /// The line in `help`.
-pub(super) const HELP: &str = "crudupdate: set the fields of 'UpdateData' in the documents of the store 'dstype' that match 'criteria'; [{}] is all";
+pub(super) const HELP: &str = "crudupdate: set the fields of 'UpdateData' in the documents of the store 'dstype' that match 'criteria'; [{}] is all; 'options' limit, skip and sort say which of them";
 
 /// Updates what matches, in one step against other writers. That nothing to set, and nothing said of
 /// which documents, is refused is the node's doing.
 pub(super) async fn run(node: &Node, envelope: Envelope) -> Result<Response, ApiError> {
+    let query = envelope.query()?;
     let fields = fields(envelope.update_data)?;
-    let criteria = Criteria::parse(&envelope.criteria)?;
-    let updated = node.update(&envelope.store, criteria, fields).await?;
+    let updated = node.update(&envelope.store, query, fields).await?;
     Ok(answer::data(&format!("SUCCESS! {updated} document(s) updated")))
 }
 
