@@ -211,7 +211,7 @@ fn an_entry_for_each_document_of_a_key_in_several_stores() {
             // It is derived: made again, it is the same.
             let before = dump(&raw(place));
             let at = database.view().store(names[0]).unwrap().unwrap();
-            database.reindex(&at).unwrap();
+            database.reindex(&at, || ()).unwrap();
             assert_eq!(dump(&raw(place)), before);
 
             change(&mut database, &default, 1, &del("k"));

@@ -5,7 +5,9 @@ mod support;
 
 use optimusdb_dag::{Entry, Ipld, LogCid, StoreKind};
 use optimusdb_storage::limits::FORMAT_VERSION;
-use optimusdb_storage::{Database, Durability, Error, Kind, Param, Place, Readers, Scope, Select};
+use optimusdb_storage::{
+    Database, Durability, Error, Kind, Order, Param, Place, Readers, Scope, Select,
+};
 use std::ops::ControlFlow;
 use std::sync::mpsc::sync_channel;
 use std::time::{Duration, Instant};

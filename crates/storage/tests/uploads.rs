@@ -48,7 +48,7 @@ fn shown(entries: &[Entry]) -> (Vec<String>, Vec<Vec<String>>) {
     assert_eq!(now(view, &store).documents, keys.len() as u64);
     let before = all();
     let store: StoreRow = now(view, &store);
-    database.reindex(&store).unwrap();
+    database.reindex(&store, || ()).unwrap();
     assert_eq!(all(), before, "made again, it is the same");
     (keys, before)
 }

@@ -7,9 +7,7 @@
     reason = "each test takes what it needs"
 )]
 
-use optimusdb_db::{
-    Blocks, Cid, Documents, Error, LogCid, Node, NodeConfig, Opening, Query,
-};
+use optimusdb_db::{Blocks, Cid, Documents, Error, LogCid, Node, NodeConfig, Opening, Query};
 use serde_json::{Value, json};
 use std::path::Path;
 use std::time::Duration;

@@ -50,18 +50,18 @@ fn tell(name: &str, linked: bool) -> String {
     }
 }
 
-/// The variable that was meant: of the flag that it is named after, or the one with nearly its name.
+/// The variable that was meant: by its own name, or by that of its flag.
 fn meant(name: &str) -> Option<&'static str> {
-    let rest = name.strip_prefix(PREFIX)?.to_lowercase().replace('_', "-");
-    let flags = || table::ALL.iter().filter(|flag| !flag.variable.is_empty());
-    if let Some(flag) = flags().find(|flag| flag.name == rest) {
-        return Some(flag.variable);
-    }
-    let near = suggest::nearest(name, flags().map(|flag| flag.variable)).or_else(|| {
-        let near = suggest::nearest(&rest, flags().map(|flag| flag.name))?;
-        flags().find(|flag| flag.name == near).map(|flag| flag.variable)
-    });
-    near.filter(|variable| variable.starts_with(PREFIX))
+    let ours = table::ALL.iter().filter(|flag| flag.variable.starts_with(PREFIX));
+    let names: Vec<(String, &'static str)> = ours
+        .flat_map(|flag| {
+            [flag.variable.to_owned(), format!("{PREFIX}{}", flag.name)]
+                .map(|it| (it, flag.variable))
+        })
+        .map(|(name, variable)| (name.to_lowercase().replace('-', "_"), variable))
+        .collect();
+    let near = suggest::nearest(name, names.iter().map(|(name, _)| name.as_str()))?;
+    names.iter().find(|(name, _)| name == near).map(|(_, variable)| *variable)
 }
 
 /// What Kubernetes sets for each service: its host, its ports, and each port as Docker once did.
