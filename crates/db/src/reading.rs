@@ -50,6 +50,9 @@ pub(crate) fn keys(
     Ok(keys)
 }
 
+/// Documents by their keys: each as JSON text, and parsed.
+type Few = BTreeMap<String, (String, Value)>;
+
 /// Which documents of a store are read, and how.
 struct Read<'a> {
     view: View<'a>,
@@ -112,14 +115,14 @@ impl Read<'_> {
     /// The documents that match by their keys, when they are few: then the store is read as it lies,
     /// which costs a fraction of following the order of the keys through all of it. `None` when they
     /// are many, and soon come one after the other in order, or when nothing is gained.
-    fn few(&self) -> Result<Option<BTreeMap<String, (String, Value)>>, Error> {
+    fn few(&self) -> Result<Option<Few>, Error> {
         let select = self.select(Order::Stored);
         let by_key = select.condition.as_ref().is_some_and(|sql| sql.contains("key"));
         let plain = self.store.kind != StoreKind::Events && self.store.scope != Scope::Catalog;
         if !plain || by_key || !matches!(self.order, Order::Own) || self.criteria.matches_all() {
             return Ok(None);
         }
-        let (mut few, mut bytes) = (BTreeMap::new(), 0);
+        let (mut few, mut bytes) = (Few::new(), 0);
         self.scan(Order::Stored, |key, json, parsed| {
             bytes += json.len();
             few.extend(parsed.map(|parsed| (key.to_owned(), (json.to_owned(), parsed))));
