@@ -28,9 +28,6 @@ pub const TOSCA_BYTES_MAX: usize = 1024 * 1024;
 pub const CRITERIA_REGEXES_MAX: usize = 32;
 /// Segments of a dotted path in criteria, `sort` and `fields`.
 pub const PATH_SEGMENTS_MAX: usize = 64;
-/// Segments of a dotted path that a prefilter or an ORDER BY spells out in full: the ways to read
-/// it double with each.
-pub const SQL_PATH_SEGMENTS_MAX: usize = 4;
 /// Terms of a prefilter. SQLite refuses expressions of more than 1,000 levels, and a chain of OR
 /// has one per term.
 pub const PREFILTER_TERMS_MAX: usize = 200;

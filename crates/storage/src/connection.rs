@@ -5,8 +5,8 @@ use crate::limits::{
     BUSY_TIMEOUT_MS, NAMESAKE_CHARS, READER_CACHE_KIB, STATEMENTS_MAX, WAL_CHECKPOINT_PAGES,
     WAL_KEPT_BYTES, WRITER_CACHE_KIB,
 };
+use crate::select::SortValue;
 use crate::stores::beside;
-use crate::view::SortValue;
 use optimusdb_dag::{Address, LogCid};
 use rusqlite::config::DbConfig;
 use rusqlite::functions::FunctionFlags;

@@ -42,3 +42,6 @@ pub const FINGERPRINT_LEAF_ENTRIES_MIN: u64 = 1_024;
 pub const FINGERPRINT_COMMITS_MAX: usize = 1_024;
 /// Summaries that one walk over a store computes before it shares them.
 pub const FINGERPRINT_BATCH_CELLS_MAX: usize = 1_024;
+/// Segments of a dotted path that a prefilter or an ORDER BY spells out in full: the ways to read
+/// it double with each.
+pub const SQL_PATH_SEGMENTS_MAX: usize = 4;

@@ -22,7 +22,6 @@ mod project;
 mod sort;
 mod sql;
 mod sql_leaf;
-mod sql_path;
 #[cfg(test)]
 mod tests;
 

@@ -4,13 +4,12 @@ use serde_json::{Map, Value};
 
 use super::criteria::Criteria;
 use super::parse::wrong;
-use super::path::Path;
 use super::project::Fields;
 use super::sort;
-use super::sql_path::SqlPath;
 use crate::Error;
-use crate::limits::{SORT_FIELDS_MAX, SQL_PATH_SEGMENTS_MAX};
-use optimusdb_storage::Order;
+use crate::limits::SORT_FIELDS_MAX;
+use optimusdb_storage::limits::SQL_PATH_SEGMENTS_MAX;
+use optimusdb_storage::{Order, SqlPath};
 
 /// What a read asks for. The default asks for everything.
 #[derive(Debug, Clone, Default)]
@@ -220,7 +219,7 @@ fn sorted(options: &Map<String, Value>) -> Result<Vec<(String, SortOrder)>, Erro
                     field.escape_debug()
                 )));
             }
-            if SqlPath::new(&Path::new(field)?).is_none() {
+            if SqlPath::new(field).is_none() {
                 return Err(Error::Invalid(format!(
                     "option sort cannot order by {field:?}: it takes paths without NUL of up to \
                      {SQL_PATH_SEGMENTS_MAX} segments (SQL_PATH_SEGMENTS_MAX)"

@@ -11,13 +11,12 @@
 
 use std::cmp::Ordering;
 
-use optimusdb_storage::Param;
+use optimusdb_storage::{Param, SqlPath, quote};
 use serde_json::{Number, Value};
 
 use super::compare::compare_numbers;
 use super::options::SortOrder;
 use super::path::Path;
-use super::sql_path::{SqlPath, quote};
 
 /// SQLite puts NULL, numbers, texts and blobs in this order. An empty array is NULL, and null the
 /// number below all others; what comes after texts is a blob that begins with its class.
@@ -40,7 +39,7 @@ pub(super) fn order_by(sort: &[(String, SortOrder)]) -> String {
             terms.push(format!("key {direction}"));
             return terms.join(", ");
         }
-        if let Some(path) = Path::new(field).ok().and_then(|path| SqlPath::new(&path)) {
+        if let Some(path) = SqlPath::new(field) {
             terms.push(format!("{} {direction}", term(field, &path, descending)));
         }
     }

@@ -11,9 +11,8 @@
 use super::operators::{Expr, Test};
 use super::path::Path;
 use super::sql_leaf::Leaf;
-use super::sql_path::SqlPath;
 use crate::limits::PREFILTER_TERMS_MAX;
-use optimusdb_storage::Param;
+use optimusdb_storage::{Param, SqlPath};
 
 /// A condition over the columns `key` (text, the `_id`) and `doc` (JSONB).
 #[derive(Debug, Clone, PartialEq)]
@@ -71,7 +70,7 @@ impl Place {
     fn new(path: &Path) -> Option<Place> {
         match path.text() {
             "_id" => Some(Place::Key),
-            _ => SqlPath::new(path).map(Place::Document),
+            text => SqlPath::new(text).map(Place::Document),
         }
     }
 

@@ -1,42 +1,44 @@
 //! Dotted paths as SQLite JSON paths.
 //!
 //! A dotted path can be spelled in several ways in a document: `a.b` is the key `b` of the object
-//! `a`, or the key `a.b`. SQL has to name each, in the order in which [`super::path`] prefers them.
+//! `a`, or the key `a.b`. SQL has to name each, the longest literal keys first.
 
 use std::fmt::Write as _;
 
-use super::path::Path;
 use crate::limits::SQL_PATH_SEGMENTS_MAX;
 
 /// A path as SQL string literals.
-pub(super) struct SqlPath {
+#[derive(Debug, Clone, PartialEq)]
+pub struct SqlPath {
     /// Where the value may be, the longest literal keys first.
-    pub(super) places: Vec<String>,
+    pub places: Vec<String>,
     /// Where an array may stand on the way to it, so that elements or indexes decide.
-    pub(super) on_the_way: Vec<String>,
+    pub on_the_way: Vec<String>,
     /// Those of them where each key is one segment.
-    pub(super) nested_way: Vec<String>,
+    pub nested_way: Vec<String>,
 }
 
 impl SqlPath {
     /// `None` for a path that has too many spellings, or a key that SQLite cannot be told safely.
-    pub(super) fn new(path: &Path) -> Option<SqlPath> {
+    pub fn new(path: &str) -> Option<SqlPath> {
+        let segments: Vec<&str> = path.split('.').take(SQL_PATH_SEGMENTS_MAX + 1).collect();
+        let len = segments.len();
         // A NUL would end the path for SQLite, which takes it as C text.
-        if path.len() > SQL_PATH_SEGMENTS_MAX || path.text().contains('\0') {
+        if len > SQL_PATH_SEGMENTS_MAX || path.contains('\0') {
             return None;
         }
         let mut places = Vec::new();
         let mut on_the_way = Vec::new();
         let mut nested_way = Vec::new();
-        let each = (1_u32 << (path.len() - 1)) - 1;
+        let each = (1_u32 << (len - 1)) - 1;
         // Bit i says that a key ends after segment i, and that another begins.
         for ends in 0..=each {
             let mut label = String::from("$");
             let mut from = 0;
-            for at in 0..path.len() {
-                let last = at + 1 == path.len();
+            for at in 0..len {
+                let last = at + 1 == len;
                 if last || ends & (1 << at) != 0 {
-                    push_label(&mut label, path.run(from, at + 1));
+                    push_label(&mut label, &segments[from..=at].join("."));
                     from = at + 1;
                     let literal = quote(&label);
                     if !last && ends == each {
@@ -71,6 +73,6 @@ fn push_label(label: &mut String, key: &str) {
 }
 
 /// A SQL string literal.
-pub(super) fn quote(text: &str) -> String {
+pub fn quote(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
 }
