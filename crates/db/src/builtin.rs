@@ -1,10 +1,8 @@
 //! The stores that every node of a swarm has from its first start.
 
 use optimusdb_dag::StoreKind;
+pub use optimusdb_storage::DEFAULT_STORE;
 use optimusdb_storage::Scope;
-
-/// The store that is meant where a request names none.
-pub const DEFAULT_STORE: &str = "dsswres";
 
 /// The swarm's list of stores: which store has which name.
 pub const STORE_LIST: &str = "swarm_stores";

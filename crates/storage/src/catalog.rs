@@ -19,8 +19,8 @@
 use crate::error::Error;
 use rusqlite::{Connection, OptionalExtension};
 
-/// The store whose documents come first of equal ids.
-const DEFAULT_STORE: &str = "dsswres";
+/// The store that is meant where a request names none. Of equal ids its documents come first.
+pub const DEFAULT_STORE: &str = "dsswres";
 
 /// Columns of `datacatalog`, in order; each is also a field of the catalog's documents.
 pub const DATACATALOG_COLUMNS: [&str; 20] = [

@@ -29,7 +29,7 @@ mod tree;
 mod uploads;
 mod view;
 
-pub use catalog::DATACATALOG_COLUMNS;
+pub use catalog::{DATACATALOG_COLUMNS, DEFAULT_STORE};
 pub use connection::{Durability, Place};
 pub use database::{Checkpoint, Database, Tx};
 pub use error::{Error, Kind};
