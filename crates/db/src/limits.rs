@@ -28,9 +28,6 @@ pub const TOSCA_BYTES_MAX: usize = 1024 * 1024;
 pub const CRITERIA_REGEXES_MAX: usize = 32;
 /// Segments of a dotted path in criteria, `sort` and `fields`.
 pub const PATH_SEGMENTS_MAX: usize = 64;
-/// Terms of a prefilter. SQLite refuses expressions of more than 1,000 levels, and a chain of OR
-/// has one per term.
-pub const PREFILTER_TERMS_MAX: usize = 200;
 /// Documents that a condition may select for them to be read as they lie and ordered here; more are
 /// read in the order of their keys.
 pub const FEW_DOCUMENTS_MAX: usize = 1_000;

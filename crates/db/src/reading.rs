@@ -5,7 +5,7 @@ use crate::error::Error;
 use crate::limits::{FEW_BYTES_MAX, FEW_DOCUMENTS_MAX};
 use crate::query::{Criteria, Query};
 use optimusdb_dag::StoreKind;
-use optimusdb_storage::{Order, Scope, Select, StoreRow, View};
+use optimusdb_storage::{Filter, Order, Scope, Select, StoreRow, View};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -116,8 +116,8 @@ impl Read<'_> {
     /// which costs a fraction of following the order of the keys through all of it. `None` when they
     /// are many, and soon come one after the other in order, or when nothing is gained.
     fn few(&self) -> Result<Option<Few>, Error> {
-        let select = self.select(Order::Stored);
-        let by_key = select.condition.as_ref().is_some_and(|sql| sql.contains("key"));
+        let filter = self.criteria.prefilter();
+        let by_key = filter.as_ref().is_some_and(Filter::asks_of_key);
         let plain = self.store.kind != StoreKind::Events && self.store.scope != Scope::Catalog;
         if !plain || by_key || !matches!(self.order, Order::Own) || self.criteria.matches_all() {
             return Ok(None);
@@ -142,21 +142,15 @@ impl Read<'_> {
         mut each: impl FnMut(&str, &str, Option<Value>) -> ControlFlow<()>,
     ) -> Result<(), Error> {
         let all = self.criteria.matches_all();
-        self.view.documents(self.store, &self.select(order), |key, json| {
+        let filter = self.criteria.prefilter();
+        let select = Select { filter, order, deadline: Some(self.deadline) };
+        self.view.documents(self.store, &select, |key, json| {
             match matching(self.criteria, all, json) {
                 Some(parsed) => each(key, json, parsed),
                 None => ControlFlow::Continue(()),
             }
         })?;
         Ok(())
-    }
-
-    fn select(&self, order: Order) -> Select {
-        let (condition, params) = match self.criteria.prefilter() {
-            Some(filter) => (Some(filter.sql), filter.params),
-            None => (None, Vec::new()),
-        };
-        Select { condition, params, order, deadline: Some(self.deadline) }
     }
 }
 

@@ -251,6 +251,30 @@ async fn updates_and_deletes_take_what_limit_and_sort_say() {
     node.close().await;
 }
 
+/// Every `_id` is a text, so that some conditions on it are known to hold for none.
+#[tokio::test]
+async fn criteria_that_no_id_fulfils_find_nothing_in_any_order() {
+    let dir = tempfile::tempdir().unwrap();
+    let node = Node::open(config(dir.path())).unwrap();
+    node.put("dsswres", vec![json!({"_id": "a", "keywords": ["x"]})]).await.unwrap();
+    for (given, found) in [
+        (json!([{"_id": {"$gt": 5}}]), 0),
+        (json!([{"_id": {"$gte": "a", "$size": 1}}]), 0),
+        (json!([{"_id": {"$gte": "a", "$in": []}}]), 0),
+        (json!([{"_id": {"$gte": "a"}, "keywords": "x"}]), 1),
+        (json!([{"keywords": "x"}]), 1),
+    ] {
+        for order in [json!({}), json!({"sort": [{"_id": -1}]}), json!({"sort": [{"n": 1}]})] {
+            let ids = ids(&node, "dsswres", given.clone(), order.clone()).await;
+            assert_eq!(ids.len(), found, "{given} {order}");
+        }
+        // The catalog has an entry for the same document, without the field.
+        let entries = ids(&node, "kbmetadata", given.clone(), json!({})).await;
+        assert_eq!(entries.len(), found * usize::from(given[0].get("keywords").is_none()));
+    }
+    node.close().await;
+}
+
 #[tokio::test]
 async fn two_nodes_cannot_share_a_directory_and_a_directory_keeps_its_swarm() {
     let dir = tempfile::tempdir().unwrap();

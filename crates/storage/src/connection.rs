@@ -5,7 +5,7 @@ use crate::limits::{
     BUSY_TIMEOUT_MS, NAMESAKE_CHARS, READER_CACHE_KIB, STATEMENTS_MAX, WAL_CHECKPOINT_PAGES,
     WAL_KEPT_BYTES, WRITER_CACHE_KIB,
 };
-use crate::select::SortValue;
+use crate::order::SortValue;
 use crate::stores::beside;
 use optimusdb_dag::{Address, LogCid};
 use rusqlite::config::DbConfig;
@@ -83,8 +83,7 @@ impl Link {
         let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC;
         Ok(self.db.create_scalar_function("sort_value", 3, flags, move |context| {
             let (json, path) = (context.get_raw(0).as_str()?, context.get_raw(1).as_str()?);
-            let value = value(json, path, context.get(2)?);
-            Ok(value.as_ref().map_or(Value::Null, Value::from))
+            Ok(Value::from(value(json, path, context.get(2)?)))
         })?)
     }
 
@@ -193,4 +192,26 @@ fn prepare(mut db: Connection, cache_kib: i64) -> Result<Link, Error> {
         }),
     )?;
     Ok(Link { db, deadline, sorts: Cell::new(false) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_digest_of_a_text_is_that_of_its_utf_8() {
+        let link = read_write(&Place::memory(), Durability::Relaxed).unwrap();
+        for (text, digest) in [
+            (
+                Some("äöü\n"),
+                Some("0c85dcbb13f73eabef6dcf5ee4e59c5a2a67682a0ee8af6185465c4c1221a881"),
+            ),
+            (Some(""), Some("e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855")),
+            (None, None),
+        ] {
+            let found: Option<String> =
+                link.db.query_row("SELECT sha256_hex(?1)", [text], |row| row.get(0)).unwrap();
+            assert_eq!(found.as_deref(), digest, "{text:?}");
+        }
+    }
 }

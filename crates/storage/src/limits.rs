@@ -42,6 +42,9 @@ pub const FINGERPRINT_LEAF_ENTRIES_MIN: u64 = 1_024;
 pub const FINGERPRINT_COMMITS_MAX: usize = 1_024;
 /// Summaries that one walk over a store computes before it shares them.
 pub const FINGERPRINT_BATCH_CELLS_MAX: usize = 1_024;
-/// Segments of a dotted path that a prefilter or an ORDER BY spells out in full: the ways to read
+/// Segments of a dotted path that a filter or an order spells out in full: the ways to read
 /// it double with each.
 pub const SQL_PATH_SEGMENTS_MAX: usize = 4;
+/// Terms of a filter. SQLite refuses expressions of more than 1,000 levels, and a chain of OR
+/// has one per term.
+pub const FILTER_TERMS_MAX: usize = 200;

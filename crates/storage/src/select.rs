@@ -3,62 +3,21 @@
 //! The relation that is read decides how fast that is: the documents of a store lie together in the
 //! order of their arrival, an index has those that are there by key, and the catalog is computed.
 
+use crate::filter::{Condition, Filter};
+use crate::order::{Order, order_by};
 use crate::stores::{Scope, StoreRow, rows_of};
 use optimusdb_dag::StoreKind;
 use rusqlite::types::Value;
 use std::time::Instant;
 
-/// A parameter of a [`Select`]'s condition.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Param {
-    /// Text.
-    Text(String),
-    /// A 64-bit integer.
-    Integer(i64),
-    /// A 64-bit float.
-    Real(f64),
-    /// Bytes, which come after everything else in an order.
-    Bytes(Vec<u8>),
-}
-
-impl From<&Param> for Value {
-    fn from(param: &Param) -> Value {
-        match param {
-            Param::Text(text) => Value::Text(text.clone()),
-            Param::Integer(n) => Value::Integer(*n),
-            Param::Real(x) => Value::Real(*x),
-            Param::Bytes(bytes) => Value::Blob(bytes.clone()),
-        }
-    }
-}
-
-/// What an order calls as `sort_value(json, path, descending)`: by which value the document is
-/// ordered; `None` comes before all others. Every [`Order`] has the same one.
-pub type SortValue = fn(&str, &str, bool) -> Option<Param>;
-
-/// In which order documents come.
-#[derive(Debug, Clone, Default)]
-pub enum Order {
-    /// By their keys' bytes; events in the order of the log, the oldest first. The same on every
-    /// replica.
-    #[default]
-    Own,
-    /// As they lie in the file, which is read from one end to the other.
-    Stored,
-    /// By the body of an ORDER BY over the columns `key` and `doc`, which may call the function.
-    By(String, SortValue),
-}
-
-/// Which documents, in which order. The SQL is made by the query planner, never by a client.
+/// Which documents, in which order.
 #[derive(Debug, Clone, Default)]
 pub struct Select {
-    /// A condition over the columns `key` and `doc`, with `?` for the parameters.
-    pub condition: Option<String>,
-    /// The parameters of the condition.
-    pub params: Vec<Param>,
+    /// Those that pass, and maybe others; all if there is none.
+    pub filter: Option<Filter>,
     /// In which order.
     pub order: Order,
-    /// When to give up, with [`Error::Interrupted`].
+    /// When to give up, with [`Error::Interrupted`](crate::Error::Interrupted).
     pub deadline: Option<Instant>,
 }
 
@@ -77,19 +36,18 @@ const EVENTS: &str =
      JOIN entries e ON e.seq = v.entry JOIN writers w ON w.id = e.writer
    WHERE v.store = ?) WHERE TRUE";
 
-/// The statement, and what it binds before the parameters of the condition.
+/// The statement, and what it binds.
 pub(crate) fn select_sql(store: &StoreRow, select: &Select) -> (String, Vec<Value>) {
-    let narrowed_by_key = select.condition.as_ref().is_some_and(|sql| sql.contains("key"));
+    let asks_of_key = select.filter.as_ref().is_some_and(Filter::asks_of_key);
     let [first, end] = rows_of(store.id);
     let mut order = match &select.order {
-        Order::Own => Some("key"),
+        Order::Own => Some("key".to_owned()),
         Order::Stored => None,
-        Order::By(sql, _) => Some(sql.as_str()),
+        Order::By(fields, _) => Some(order_by(fields)),
     };
-    let by_key = order.is_some_and(|sql| sql.starts_with("key"));
-    let (relation, bound) = match (store.scope, store.kind, &select.order) {
+    let (relation, mut params) = match (store.scope, store.kind, &select.order) {
         // Only without that limit does a condition on the key reach the index.
-        (Scope::Catalog, ..) if narrowed_by_key => ("catalog_documents WHERE TRUE", Vec::new()),
+        (Scope::Catalog, ..) if asks_of_key => ("catalog_documents WHERE TRUE", Vec::new()),
         (Scope::Catalog, _, Order::Own) => {
             order = None;
             (CATALOG_BY_KEY, Vec::new())
@@ -97,10 +55,10 @@ pub(crate) fn select_sql(store: &StoreRow, select: &Select) -> (String, Vec<Valu
         (Scope::Catalog, ..) => (CATALOG_MADE_ONCE, Vec::new()),
         // Events have an order of their own.
         (_, StoreKind::Events, Order::Own) => {
-            order = Some("time, writer, cid");
+            order = Some("time, writer, cid".to_owned());
             (EVENTS, vec![Value::Integer(first), Value::Integer(store.id)])
         }
-        _ if by_key => (
+        (_, _, by) if by.is_by_key() => (
             "documents INDEXED BY documents_live WHERE store = ? AND doc IS NOT NULL",
             vec![Value::Integer(store.id)],
         ),
@@ -110,12 +68,16 @@ pub(crate) fn select_sql(store: &StoreRow, select: &Select) -> (String, Vec<Valu
         ),
     };
     let mut sql = format!("SELECT key, json(doc) FROM {relation}");
-    for (before, part, after) in
-        [(" AND (", select.condition.as_deref(), ")"), (" ORDER BY ", order, "")]
-    {
-        if let Some(part) = part {
-            sql.extend([before, part, after]);
-        }
+    if let Some(filter) = &select.filter {
+        let condition = Condition::from(filter);
+        sql.extend([" AND ", &condition.sql]);
+        params.extend(condition.params);
     }
-    (sql, bound)
+    if let Some(order) = order {
+        sql.extend([" ORDER BY ", &order]);
+    }
+    (sql, params)
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,13 +5,13 @@ use crate::entries;
 use crate::error::Error;
 use crate::fingerprints::Fingerprints;
 use crate::json::json_text;
+use crate::order::Order;
 use crate::passed;
-use crate::select::{Order, Select, select_sql};
+use crate::select::{Select, select_sql};
 use crate::stores::{self, Scope, StoreRow};
 use crate::tree::StoreTree;
 use optimusdb_dag::sync::{Holding, Source, Unreadable};
 use optimusdb_dag::{Address, Entry, Ipld, LogCid, Operation};
-use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, Row, params_from_iter};
 use std::ops::ControlFlow;
 use std::time::Instant;
@@ -73,12 +73,11 @@ impl<'c> View<'c> {
         select: &Select,
         mut each: impl FnMut(&str, &str) -> ControlFlow<()>,
     ) -> Result<(), Error> {
-        let (sql, bound) = select_sql(store, select);
+        let (sql, params) = select_sql(store, select);
         if let Order::By(_, value) = select.order {
             self.link.define_sort_value(value)?;
         }
         let mut statement = self.db.prepare_cached(&sql)?;
-        let params = bound.into_iter().chain(select.params.iter().map(Value::from));
         let _bounded = self.link.until(select.deadline);
         let mut rows = statement.query(params_from_iter(params))?;
         while let Some(row) = rows.next()? {

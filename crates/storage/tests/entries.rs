@@ -4,7 +4,9 @@
 mod support;
 
 use optimusdb_dag::{AccessController, Entry, Ipld, Links, LogCid, Manifest, Operation, StoreKind};
-use optimusdb_storage::{Error, Kind, Order, Param, Place, Readers, Scope, Select};
+use optimusdb_storage::{
+    Error, Field, Filter, Kind, Order, Place, Predicate, Readers, Scope, Select, SortField, SortKey,
+};
 use std::ops::ControlFlow;
 use std::time::Duration;
 use support::*;
@@ -250,11 +252,13 @@ fn events_newest_first() {
             .map(|(cid, json)| (cid.to_string(), format!(r#"{{"_id":"{cid}","value":{json}}}"#)))
             .collect();
         assert_eq!(documents(&Select::default()), shown);
-        let condition = Some("json_extract(doc, '$.value.n') < ?".to_owned());
-        let few = Select { condition, params: vec![Param::Integer(2)], ..Select::default() };
+        let below_2 = [Predicate::NumberRange(f64::NEG_INFINITY, 1.5)];
+        let filter = Filter::field(Field::new("value.n").unwrap(), &below_2);
+        let few = Select { filter, ..Select::default() };
         let [zero, one] = documents(&few).try_into().unwrap();
         assert!(zero.1.ends_with(r#"{"n":0}}"#) && one.1.ends_with(r#"{"n":1}}"#));
-        let order = Order::By("key".into(), |_, _, _| None);
+        let by_key = vec![SortField { field: Field::Key, descending: false }];
+        let order = Order::By(by_key, |_, _, _| SortKey::Null);
         let by_key = documents(&Select { order, ..Select::default() });
         assert!(by_key.is_sorted() && by_key.len() == 30);
         let one = database.view().document(&store, &shown[3].0).unwrap();

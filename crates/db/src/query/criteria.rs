@@ -7,8 +7,9 @@ use serde_json::Value;
 use super::matches;
 use super::operators::{Expr, Test};
 use super::parse::{Parser, wrong};
-use super::sql::{self, SqlFilter};
+use super::prefilter;
 use crate::Error;
+use optimusdb_storage::Filter;
 
 /// A condition on documents, parsed and checked.
 ///
@@ -90,13 +91,12 @@ impl Criteria {
         Some(ids.into_iter().collect())
     }
 
-    /// A SQL condition over the columns `key` and `doc` that holds for every row that can match,
-    /// and for as few others as SQLite can tell. `None` when nothing can be said: every row has to
-    /// be looked at.
+    /// A filter that every document passes that can match, and as few others as SQLite can tell.
+    /// `None` when nothing can be said: every document has to be looked at.
     ///
-    /// Rows that pass must still be asked with [`Criteria::matches`].
-    pub(crate) fn prefilter(&self) -> Option<SqlFilter> {
-        if self.matches_all() { None } else { sql::prefilter(&self.branches) }
+    /// Those that pass must still be asked with [`Criteria::matches`].
+    pub(crate) fn prefilter(&self) -> Option<Filter> {
+        if self.matches_all() { None } else { prefilter::prefilter(&self.branches) }
     }
 }
 

@@ -2,9 +2,9 @@
 //!
 //! Criteria are parsed once into a tree of paths, values and compiled patterns
 //! ([`Criteria::parse`]), and that tree is asked of each document ([`Criteria::matches`]). What
-//! matches is defined by `matches` alone. The SQL made from a criteria ([`Criteria::prefilter`])
-//! only spares reading documents that cannot match: it may let too many rows through, never too
-//! few.
+//! matches is defined by `matches` alone. The filter made from a criteria
+//! ([`Criteria::prefilter`]) only spares reading documents that cannot match: it may let too many
+//! through, never too few.
 //!
 //! Pure: no store, no clock, no SQLite. Everything that arrives here comes from outside, so every
 //! depth, count and size is bounded by a constant of [`crate::limits`], and a refusal is an
@@ -18,10 +18,9 @@ mod options;
 mod parse;
 mod path;
 mod pattern;
+mod prefilter;
 mod project;
 mod sort;
-mod sql;
-mod sql_leaf;
 #[cfg(test)]
 mod tests;
 

@@ -1,4 +1,4 @@
-//! What a criteria means: the tree that the parser builds and that matching and SQL read.
+//! What a criteria means: the tree that the parser builds and that matching and the prefilter read.
 
 use std::collections::BTreeSet;
 

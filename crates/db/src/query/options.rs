@@ -9,7 +9,7 @@ use super::sort;
 use crate::Error;
 use crate::limits::SORT_FIELDS_MAX;
 use optimusdb_storage::limits::SQL_PATH_SEGMENTS_MAX;
-use optimusdb_storage::{Order, SqlPath};
+use optimusdb_storage::{Field, Order, SortField};
 
 /// What a read asks for. The default asks for everything.
 #[derive(Debug, Clone, Default)]
@@ -125,7 +125,11 @@ impl Query {
         if self.sort.is_empty() {
             Order::Own
         } else {
-            Order::By(sort::order_by(&self.sort), sort::sort_value)
+            let field = |(path, order): &(String, SortOrder)| {
+                let descending = *order == SortOrder::Descending;
+                Some(SortField { field: Field::new(path)?, descending })
+            };
+            Order::By(self.sort.iter().filter_map(field).collect(), sort::sort_value)
         }
     }
 
@@ -219,7 +223,7 @@ fn sorted(options: &Map<String, Value>) -> Result<Vec<(String, SortOrder)>, Erro
                     field.escape_debug()
                 )));
             }
-            if SqlPath::new(field).is_none() {
+            if Field::new(field).is_none() {
                 return Err(Error::Invalid(format!(
                     "option sort cannot order by {field:?}: it takes paths without NUL of up to \
                      {SQL_PATH_SEGMENTS_MAX} segments (SQL_PATH_SEGMENTS_MAX)"

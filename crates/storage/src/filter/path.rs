@@ -7,20 +7,46 @@ use std::fmt::Write as _;
 
 use crate::limits::SQL_PATH_SEGMENTS_MAX;
 
-/// A path as SQL string literals.
+/// A field of documents.
 #[derive(Debug, Clone, PartialEq)]
-pub struct SqlPath {
-    /// Where the value may be, the longest literal keys first.
-    pub places: Vec<String>,
-    /// Where an array may stand on the way to it, so that elements or indexes decide.
-    pub on_the_way: Vec<String>,
-    /// Those of them where each key is one segment.
-    pub nested_way: Vec<String>,
+pub enum Field {
+    /// The `_id`, which has a column of its own and an index on it.
+    Key,
+    /// What a dotted path leads to.
+    Path(FieldPath),
 }
 
-impl SqlPath {
+/// A path, spelled as SQL string literals.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FieldPath {
+    /// As it was written.
+    pub(crate) text: String,
+    /// Where the value may be, the longest literal keys first.
+    pub(crate) places: Vec<String>,
+    /// Where an array may stand on the way to it, so that elements or indexes decide.
+    pub(crate) on_the_way: Vec<String>,
+    /// Those of them where each key is one segment.
+    pub(crate) nested_way: Vec<String>,
+}
+
+impl Field {
+    /// The field that a dotted path names; `None` if SQLite cannot be told of it.
+    pub fn new(path: &str) -> Option<Field> {
+        if path == "_id" { Some(Field::Key) } else { FieldPath::new(path).map(Field::Path) }
+    }
+
+    /// In how many ways SQL asks for it: each spelling, and whether there is an array.
+    pub(super) fn spellings(&self) -> usize {
+        match self {
+            Field::Key => 1,
+            Field::Path(path) => path.places.len() + 1,
+        }
+    }
+}
+
+impl FieldPath {
     /// `None` for a path that has too many spellings, or a key that SQLite cannot be told safely.
-    pub fn new(path: &str) -> Option<SqlPath> {
+    fn new(path: &str) -> Option<FieldPath> {
         let segments: Vec<&str> = path.split('.').take(SQL_PATH_SEGMENTS_MAX + 1).collect();
         let len = segments.len();
         // A NUL would end the path for SQLite, which takes it as C text.
@@ -52,7 +78,7 @@ impl SqlPath {
                 }
             }
         }
-        Some(SqlPath { places, on_the_way, nested_way })
+        Some(FieldPath { text: path.to_owned(), places, on_the_way, nested_way })
     }
 }
 
@@ -73,6 +99,6 @@ fn push_label(label: &mut String, key: &str) {
 }
 
 /// A SQL string literal.
-pub fn quote(text: &str) -> String {
+pub(crate) fn quote(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
 }
