@@ -58,7 +58,7 @@ pub(crate) fn entry(
     seq: i64,
     entry: &Entry,
 ) -> Result<(), Error> {
-    if entry.cid().digest()[0] % SAMPLED_ENTRIES != 0 {
+    if !entry.cid().digest()[0].is_multiple_of(SAMPLED_ENTRIES) {
         return Ok(());
     }
     let read = entries::at(db, seq)?;
