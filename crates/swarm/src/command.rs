@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 
 use crate::Error;
 use crate::event::{Announcement, Verdict};
-use crate::score::Offence;
+use crate::peering::score::Offence;
 
 /// What the event loop is asked to do.
 pub(crate) enum Command {

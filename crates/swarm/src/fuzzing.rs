@@ -4,12 +4,12 @@
 use libp2p::futures::executor::block_on;
 use libp2p::futures::io::Cursor;
 
-use crate::agent::Agent;
-use crate::bitswap;
-use crate::items::{ItemError, Items};
 use crate::limits::AGENT_BYTES_MAX;
-use crate::sync_stream;
-use crate::target::Target;
+use crate::peering::agent::Agent;
+use crate::peering::target::Target;
+use crate::protocols::bitswap;
+use crate::protocols::items::{ItemError, Items};
+use crate::protocols::sync_stream;
 use crate::{PeerId, SwarmKey};
 
 /// A head of a heads stream is at most this large here: small, so that the limit is met.

@@ -3,70 +3,39 @@
 //!
 //! In reading order: what a host is started with ([`SwarmConfig`], [`HostKey`], [`SwarmKey`]), its
 //! handle ([`Swarm`]), what it tells ([`Event`]) and what peers may ask of it ([`Local`]). Behind
-//! the handle one task owns everything (`host.rs`, and what reaches it in `on_command.rs`,
-//! `on_swarm.rs` and `on_peer.rs`). The machines it consults have no IO and a test each:
-//! `dialler.rs`, `known.rs`, `score.rs`, `outbox.rs`, `encounters.rs`,
-//! `lookups.rs`, `relays.rs`. The protocols of streams are in `heads.rs` and `sync_stream.rs`, and
-//! in [`bitswap`], which fetches blocks and serves them.
+//! the handle one task owns everything, in `host`. The machines that it consults, nearly
+//! all without IO, are in `peering`; what is spoken with peers is in `protocols`, of which
+//! [`bitswap`] fetches blocks and serves them; connections are made in `transport`.
 
-pub mod bitswap;
 pub mod limits;
 
-mod agent;
-mod behaviour;
 mod command;
 mod config;
-mod counted;
-mod dialler;
-mod doubt;
-mod encounters;
 mod error;
 mod event;
-mod figures;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzzing;
-mod gate;
-mod gossip;
-mod heads;
 mod host;
 mod host_key;
-mod items;
-mod known;
-mod listen;
 mod local;
-mod lookups;
-mod muxer;
-mod on_command;
-mod on_peer;
-mod on_swarm;
-mod opening;
-mod outbox;
-mod own_ips;
-mod peers;
-mod rate;
+mod peering;
+mod protocols;
 mod reason;
-mod relays;
-mod score;
-mod serving;
-mod slots;
-mod streams;
 mod swarm;
 mod swarm_key;
-mod sync_stream;
-mod target;
 mod transport;
 
-pub use bitswap::FetchError;
 pub use config::SwarmConfig;
 pub use error::{Error, Kind};
 pub use event::{Announcement, Event, Events, Verdict};
-pub use figures::{SwarmFigures, Traversed};
+pub use host::figures::{SwarmFigures, Traversed};
 pub use host_key::HostKey;
 pub use libp2p_identity::PeerId;
 pub use local::{BoxFuture, Local};
-pub use peers::{Direction, PeerInfo};
+pub use peering::peers::{Direction, PeerInfo};
+pub use peering::score::Offence;
+pub use protocols::bitswap::{self, FetchError};
+pub use protocols::sync_stream::SyncStream;
 pub use reason::reason;
-pub use score::Offence;
 pub use swarm::Swarm;
 pub use swarm_key::SwarmKey;
-pub use sync_stream::SyncStream;

@@ -10,25 +10,24 @@ use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
-use crate::behaviour::Behaviour;
-use crate::bitswap::Bitswap;
 use crate::command::Command;
-use crate::dialler::Dialler;
 use crate::event::{Announcement, Events, Verdict};
-use crate::figures::count;
+use crate::host::behaviour::Behaviour;
+use crate::host::figures::count;
+use crate::host::listen::Listening;
 use crate::host::{Host, Parts, Profile, Shared};
+use crate::host::{behaviour, listen};
 use crate::limits::{COMMANDS_MAX, CONNECT_TIMEOUT, GOSSIP_BYTES_MAX, SEEDS_MAX, SHUTDOWN_TIMEOUT};
-use crate::listen::Listening;
-use crate::peers::PeerInfo;
-use crate::score::Offence;
-use crate::serving::Serving;
-use crate::sync_stream::{self, SyncStream};
-use crate::target::{self, Target};
+use crate::peering::dialler::Dialler;
+use crate::peering::peers::PeerInfo;
+use crate::peering::score::Offence;
+use crate::peering::target::{self, Target};
+use crate::protocols::bitswap::Bitswap;
+use crate::protocols::serving::Serving;
+use crate::protocols::sync_stream::{self, SyncStream};
+use crate::protocols::{heads, streams};
 use crate::transport::Traffic;
-use crate::{
-    Error, FetchError, Local, SwarmConfig, SwarmFigures, behaviour, event, heads, listen, streams,
-    transport,
-};
+use crate::{Error, FetchError, Local, SwarmConfig, SwarmFigures, event, transport};
 
 /// Bytes of a gossip message beside its content: author, number, topic, signature, framing.
 const ENVELOPE_BYTES: usize = 1_024;

@@ -32,7 +32,7 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::time::timeout;
 
 use crate::Local;
-use crate::streams::{AlreadyRegistered, Control};
+use crate::protocols::streams::{AlreadyRegistered, Control};
 
 use engine::{Command, Engine};
 use limits::{COMMANDS_MAX, FETCH_LIFE_MS, FETCHES_MAX, STORED_BLOCKS_MAX};

@@ -11,8 +11,8 @@ use libp2p::swarm::ConnectionId;
 use libp2p::{Multiaddr, PeerId};
 
 use crate::limits::{OWN_ADDRESS_TIMEOUT, REDIAL_FIRST, REDIAL_LONGEST};
-use crate::opening::Stranger;
-use crate::target::{self, Target};
+use crate::peering::target::{self, Target};
+use crate::transport::opening::Stranger;
 
 /// What the dialler wants done.
 #[derive(Debug, PartialEq, Eq)]

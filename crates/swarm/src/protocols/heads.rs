@@ -14,11 +14,11 @@ use optimusdb_dag::Address;
 use tokio::sync::Semaphore;
 
 use crate::event::Event;
-use crate::items::Items;
 use crate::limits::{HEADS_BYTES_MAX, HEADS_GAP, HEADS_MAX, HEADS_TIMEOUT};
-use crate::score::Offence;
-use crate::serving::Serving;
-use crate::streams::{self, IncomingStreams};
+use crate::peering::score::Offence;
+use crate::protocols::items::Items;
+use crate::protocols::serving::Serving;
+use crate::protocols::streams::{self, IncomingStreams};
 use crate::{Error, reason};
 
 const READ_BYTES: usize = 64 * 1024;

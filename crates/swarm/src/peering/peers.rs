@@ -208,10 +208,9 @@ impl Peers {
     /// Whether the peer is connected from this machine.
     pub(crate) fn is_local(&self, id: &PeerId) -> bool {
         self.peers.get(id).is_some_and(|peer| {
-            peer.connections
-                .iter()
-                .filter(|one| !one.relayed)
-                .any(|one| crate::gate::ip_of(&one.remote).is_some_and(|ip| ip.is_loopback()))
+            peer.connections.iter().filter(|one| !one.relayed).any(|one| {
+                crate::peering::gate::ip_of(&one.remote).is_some_and(|ip| ip.is_loopback())
+            })
         })
     }
 

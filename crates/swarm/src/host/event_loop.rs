@@ -17,26 +17,28 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::AbortHandle;
 
 use crate::Error;
-use crate::behaviour::{Behaviour, BehaviourEvent};
-use crate::bitswap::Bitswap;
 use crate::command::Command;
-use crate::dialler::{Dialler, Failure, Step};
-use crate::encounters::Encounters;
 use crate::event::{Event, EventSender};
-use crate::figures::Counters;
-use crate::gate::Refusal;
-use crate::known::Known;
+use crate::host::behaviour::{Behaviour, BehaviourEvent};
+use crate::host::figures::Counters;
+use crate::host::lookups::Lookups;
+use crate::host::outbox::Outbox;
+use crate::host::relays::Relays;
 use crate::limits::{
     CONNECTED_PEERS_TARGET, FAREWELL_DELAY, IDENTIFY_TIMEOUT, SHUTDOWN_TIMEOUT, TICK,
 };
-use crate::lookups::Lookups;
-use crate::outbox::Outbox;
-use crate::peers::Peers;
-use crate::rate::Bucket;
-use crate::relays::Relays;
-use crate::score::Scores;
-use crate::serving::Serving;
-use crate::{reason, streams, target};
+use crate::peering::dialler::{Dialler, Failure, Step};
+use crate::peering::encounters::Encounters;
+use crate::peering::gate::Refusal;
+use crate::peering::known::Known;
+use crate::peering::peers::Peers;
+use crate::peering::rate::Bucket;
+use crate::peering::score::Scores;
+use crate::peering::target;
+use crate::protocols::bitswap::Bitswap;
+use crate::protocols::serving::Serving;
+use crate::protocols::streams;
+use crate::reason;
 
 /// What a host is and what it may do; fixed at its start.
 pub(crate) struct Profile {
@@ -305,7 +307,7 @@ impl Host {
                 let options = DialOpts::unknown_peer_id().address(address.clone());
                 // From the port that we listen on to the same port is no connection to anybody,
                 // and a name may lead there.
-                let named = crate::gate::ip_of(&address).is_none();
+                let named = crate::peering::gate::ip_of(&address).is_none();
                 if named { options.allocate_new_port() } else { options }.build()
             }
         };

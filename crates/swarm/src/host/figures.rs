@@ -2,9 +2,9 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::bitswap::Counts;
-use crate::counted::Bytes;
+use crate::protocols::bitswap::Counts;
 use crate::transport::Traffic;
+use crate::transport::counted::Bytes;
 
 /// What a host counted until now.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

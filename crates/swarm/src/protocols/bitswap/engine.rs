@@ -29,7 +29,7 @@ use super::server::{Answer, Found, Read, Server, Want};
 use super::writer::{self, Sent};
 use super::{FetchError, Shared};
 use crate::Local;
-use crate::streams::{Control, IncomingStreams};
+use crate::protocols::streams::{Control, IncomingStreams};
 
 type Reply = oneshot::Sender<Result<Vec<u8>, FetchError>>;
 

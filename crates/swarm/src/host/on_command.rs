@@ -9,12 +9,14 @@ use optimusdb_dag::Address;
 use crate::Error;
 use crate::command::Command;
 use crate::event::{Announcement, Verdict};
-use crate::figures::count;
-use crate::gate::Refusal;
+use crate::host::figures::count;
 use crate::host::{Host, Waiter};
 use crate::limits::{BAN_TIMEOUT, TOPICS_MAX};
-use crate::score::Offence;
-use crate::{gossip, heads, reason, target};
+use crate::peering::gate::Refusal;
+use crate::peering::score::Offence;
+use crate::peering::target;
+use crate::protocols::{gossip, heads};
+use crate::reason;
 
 impl Host {
     pub(crate) fn on_command(&mut self, command: Command) {

@@ -12,8 +12,9 @@ use optimusdb_dag::{Address, Cid, LogCid};
 
 use tokio::sync::{mpsc, watch};
 
-use crate::bitswap::Bitswap;
-use crate::{BoxFuture, Local, streams};
+use crate::protocols::bitswap::Bitswap;
+use crate::protocols::streams;
+use crate::{BoxFuture, Local};
 
 /// Blocks in memory.
 #[derive(Default)]

@@ -8,8 +8,8 @@ use libp2p::futures::future::join_all;
 use optimusdb_dag::{Cid, Codec, HashCode, LogCid, Prefix};
 
 use super::world::{Blocks, Node};
-use crate::bitswap::FetchError;
-use crate::bitswap::limits::BLOCK_BYTES_MAX;
+use crate::protocols::bitswap::FetchError;
+use crate::protocols::bitswap::limits::BLOCK_BYTES_MAX;
 
 async fn pair() -> (Node, Node) {
     let (asker, server) = (Node::start().await, Node::start().await);

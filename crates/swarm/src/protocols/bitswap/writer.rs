@@ -13,7 +13,7 @@ use tokio::time::timeout;
 
 use super::PROTOCOL;
 use super::limits::{SEND_TIMEOUT_MS, STREAM_IDLE_MS};
-use crate::streams::{Control, OpenStreamError};
+use crate::protocols::streams::{Control, OpenStreamError};
 
 /// What became of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

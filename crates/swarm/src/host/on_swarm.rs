@@ -6,13 +6,13 @@ use libp2p::core::ConnectedPoint;
 use libp2p::swarm::{ConnectionId, DialError, ListenError, SwarmEvent};
 use libp2p::{Multiaddr, PeerId, dcutr, ping};
 
-use crate::behaviour::BehaviourEvent;
-use crate::dialler::Failure;
-use crate::gate::Refusal;
 use crate::host::Host;
+use crate::host::behaviour::BehaviourEvent;
+use crate::host::relays::is_relayed;
 use crate::limits::{LISTENER_REPORT_INTERVAL, REDIAL_FIRST, SWARM_KEY_REPORT_INTERVAL};
-use crate::opening::Stranger;
-use crate::relays::is_relayed;
+use crate::peering::dialler::Failure;
+use crate::peering::gate::Refusal;
+use crate::transport::opening::Stranger;
 use crate::{Error, reason};
 
 impl Host {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::bitswap::limits::{MESSAGE_BYTES_MAX, MESSAGE_ENTRIES_MAX};
+use crate::protocols::bitswap::limits::{MESSAGE_BYTES_MAX, MESSAGE_ENTRIES_MAX};
 use libp2p::futures::future::join_all;
 use libp2p::futures::{AsyncReadExt, AsyncWriteExt};
 use optimusdb_dag::LogCid;

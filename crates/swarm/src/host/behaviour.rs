@@ -11,9 +11,6 @@ use libp2p::{
     PeerId, StreamProtocol, autonat, connection_limits, dcutr, identify, kad, mdns, ping, relay,
 };
 
-use crate::agent::{Agent, encoded};
-use crate::gate::Gate;
-use crate::gossip;
 use crate::limits::{
     ADDRESSES_PER_PEER_MAX, AUTONAT_BOOT_DELAY, AUTONAT_CLIENTS_PERIOD, AUTONAT_DIALS_PER_PEER_MAX,
     AUTONAT_REFRESH_INTERVAL, AUTONAT_RETRY_INTERVAL, AUTONAT_SERVER_INTERVAL, AUTONAT_TIMEOUT,
@@ -22,7 +19,11 @@ use crate::limits::{
     PENDING_OUTGOING_CONNECTIONS_MAX, PING_INTERVAL, PING_TIMEOUT, RELAYED_BYTES_MAX,
     RELAYED_TIMEOUT,
 };
-use crate::{Error, SwarmConfig, reason, streams};
+use crate::peering::agent::{Agent, encoded};
+use crate::peering::gate::Gate;
+use crate::protocols::gossip;
+use crate::protocols::streams;
+use crate::{Error, SwarmConfig, reason};
 
 /// Everything a host does.
 #[derive(NetworkBehaviour)]

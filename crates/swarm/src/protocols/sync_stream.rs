@@ -11,9 +11,9 @@ use libp2p::futures::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, Stream
 use libp2p::{PeerId, Stream, StreamProtocol};
 
 use crate::limits::{SYNC_FRAME_BYTES_MAX, SYNC_IDLE_TIMEOUT, SYNC_REQUEST_TIMEOUT};
-use crate::score::Offence;
-use crate::serving::Serving;
-use crate::streams::IncomingStreams;
+use crate::peering::score::Offence;
+use crate::protocols::serving::Serving;
+use crate::protocols::streams::IncomingStreams;
 use crate::{Error, reason};
 
 /// The protocol. Who speaks it is a native peer.

@@ -16,9 +16,11 @@ use libp2p::futures::StreamExt;
 use libp2p::multiaddr::Protocol;
 use libp2p::swarm::SwarmEvent;
 
-use crate::behaviour::{Behaviour, BehaviourEvent};
+use crate::host::behaviour::{Behaviour, BehaviourEvent};
+use crate::host::own_ips;
 use crate::limits::{EARLY_EVENTS_MAX, LISTEN_GRACE, LISTEN_TIMEOUT, PORT_TRIES_MAX};
-use crate::{Error, SwarmConfig, gate, own_ips, reason};
+use crate::peering::gate;
+use crate::{Error, SwarmConfig, reason};
 
 /// A host that listens.
 #[derive(Debug)]

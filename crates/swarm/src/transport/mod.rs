@@ -2,6 +2,14 @@
 //!
 //! With a swarm key every TCP connection is encrypted with it below noise, and QUIC, which has no
 //! place for such a layer, is off.
+//!
+//! Each lies over the one before: `opening.rs` looks at the first bytes of a TCP connection,
+//! `muxer.rs` makes streams of it, `counted.rs` counts their bytes. Whom to dial and what is spoken on
+//! a stream is not known here.
+
+pub(crate) mod counted;
+mod muxer;
+pub(crate) mod opening;
 
 use std::io;
 use std::sync::Arc;
@@ -14,12 +22,12 @@ use libp2p::core::upgrade::Version;
 use libp2p::identity::Keypair;
 use libp2p::{dns, noise, pnet, quic, relay, tcp};
 
-use crate::counted::{Bytes, Counted};
 use crate::limits::{
     HANDSHAKE_TIMEOUT, QUIC_IDLE_TIMEOUT, QUIC_KEEP_ALIVE_INTERVAL, STREAMS_PER_CONNECTION_MAX,
 };
-use crate::muxer::Yamux;
-use crate::opening::Opening;
+use crate::transport::counted::{Bytes, Counted};
+use crate::transport::muxer::Yamux;
+use crate::transport::opening::Opening;
 use crate::{Error, SwarmKey, reason};
 
 /// A connection of any transport: who it is with, and its streams.

@@ -12,9 +12,9 @@ use crate::limits::{
     SYNC_STREAMS_PER_PEER_MAX,
 };
 use crate::local::Local;
-use crate::peers::Peers;
-use crate::score::Offence;
-use crate::slots::Slots;
+use crate::peering::peers::Peers;
+use crate::peering::score::Offence;
+use crate::protocols::slots::Slots;
 
 /// What every task needs that serves a stream of a peer.
 pub(crate) struct Serving {

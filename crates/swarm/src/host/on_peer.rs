@@ -5,22 +5,23 @@ use std::time::Instant;
 use libp2p::multiaddr::Protocol;
 use libp2p::{Multiaddr, PeerId, gossipsub, identify, kad, mdns};
 
-use crate::agent::Agent;
 use crate::event::{Announcement, Event};
-use crate::figures::count;
-use crate::gate::Refusal;
-use crate::gossip;
+use crate::host::figures::count;
+use crate::host::on_swarm::polite_wait;
 use crate::host::{Host, Rates};
 use crate::limits::{
     ADDRESSES_PER_PEER_MAX, AGENT_BYTES_MAX, ANNOUNCED_BYTES_BURST_MAX,
     ANNOUNCED_BYTES_PER_SECOND_MAX, ANNOUNCEMENTS_BURST_MAX, ANNOUNCEMENTS_PER_SECOND_MAX,
     PROTOCOLS_PER_PEER_MAX, REFUSAL_TIMEOUT, TOPICS_MAX,
 };
-use crate::on_swarm::polite_wait;
-use crate::peers::Identity;
-use crate::rate::Bucket;
-use crate::score::Offence;
-use crate::{bitswap, reason, sync_stream};
+use crate::peering::agent::Agent;
+use crate::peering::gate::Refusal;
+use crate::peering::peers::Identity;
+use crate::peering::rate::Bucket;
+use crate::peering::score::Offence;
+use crate::protocols::gossip;
+use crate::protocols::{bitswap, sync_stream};
+use crate::reason;
 
 impl Host {
     pub(crate) fn on_identify(&mut self, event: identify::Event) {
@@ -244,5 +245,5 @@ fn is_link_local(address: &Multiaddr) -> bool {
 }
 
 fn is_loopback(address: &Multiaddr) -> bool {
-    crate::gate::ip_of(address).is_some_and(|ip| ip.is_loopback())
+    crate::peering::gate::ip_of(address).is_some_and(|ip| ip.is_loopback())
 }

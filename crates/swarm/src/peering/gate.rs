@@ -22,7 +22,7 @@ use crate::limits::{
     ADDRESSES_COUNTED_MAX, CONNECTIONS_PER_ADDRESS_BURST_MAX,
     CONNECTIONS_PER_ADDRESS_PER_SECOND_MAX, KEPT_OUT_PEERS_MAX,
 };
-use crate::rate::Bucket;
+use crate::peering::rate::Bucket;
 
 /// Why a peer is kept out.
 #[derive(Debug, Clone, PartialEq, Eq)]

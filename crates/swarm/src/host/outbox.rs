@@ -10,7 +10,7 @@ use libp2p::PeerId;
 use optimusdb_dag::Address;
 
 use crate::event::Event;
-use crate::peers::Peers;
+use crate::peering::peers::Peers;
 
 /// What the node was told of a peer.
 #[derive(Debug)]
@@ -102,7 +102,7 @@ mod tests {
     use optimusdb_dag::LogCid;
 
     use super::*;
-    use crate::peers::Identity;
+    use crate::peering::peers::Identity;
 
     fn come(peers: &mut Peers, peer: PeerId, connection: usize, subscribed: &[Address]) {
         let end = ConnectedPoint::Dialer {

@@ -1,0 +1,19 @@
+//! With whom to be connected: who is to be dialled and when, who is kept out, and what is known of
+//! those who are here.
+//!
+//! Machines that have no IO and are told the time: `dialler.rs` for the peers that an operator named,
+//! `known.rs` for those that were heard of, `score.rs` for what they did, `encounters.rs` for meeting
+//! the own peer id. `gate.rs` has their verdicts where connections come in; `target.rs` alone asks the
+//! network something, which address a name has.
+//!
+//! They decide and do not act: `host` dials, disconnects and bans.
+
+pub(crate) mod agent;
+pub(crate) mod dialler;
+pub(crate) mod encounters;
+pub(crate) mod gate;
+pub(crate) mod known;
+pub(crate) mod peers;
+pub(crate) mod rate;
+pub(crate) mod score;
+pub(crate) mod target;

@@ -1,0 +1,19 @@
+//! What is spoken with peers: announcements, heads, fast sync and blocks, each with its limits of
+//! size and time.
+//!
+//! `gossip.rs` sets up how announcements travel. The protocols of streams are in `heads.rs`,
+//! `sync_stream.rs` and [`bitswap`]; `streams` opens and accepts their streams, and `serving.rs` and
+//! `slots.rs` bound what serving them costs.
+//!
+//! Bytes are framed, bounded and handed on here. What entries and requests of fast sync mean is for
+//! `dag` and the node to say.
+
+pub mod bitswap;
+
+pub(crate) mod gossip;
+pub(crate) mod heads;
+pub(crate) mod items;
+pub(crate) mod serving;
+pub(crate) mod slots;
+pub(crate) mod streams;
+pub(crate) mod sync_stream;
