@@ -15,10 +15,10 @@ use tokio::task::JoinHandle;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
-use crate::flags::Api;
 use crate::http::{Front, HttpConfig};
 use crate::limits::{OPENING_SILENT_MS_MAX, OPENING_TOLD_INTERVAL_MS};
 use crate::port;
+use crate::settings::Api;
 
 /// The task that serves the API.
 pub(crate) type Serving = JoinHandle<()>;

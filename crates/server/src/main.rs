@@ -8,14 +8,14 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 mod allocator;
-mod client;
+mod cli;
 mod door;
-mod flags;
 mod http;
 mod limits;
 mod open_files;
 mod port;
 mod run;
+mod settings;
 mod signals;
 mod suggest;
 mod telemetry;
@@ -27,22 +27,23 @@ const USAGE: u8 = 2;
 fn main() -> ExitCode {
     let started = Instant::now();
     allocator::set_up();
-    let settings = match flags::read(std::env::args_os().skip(1), &|name| std::env::var_os(name)) {
-        Ok(flags::Request::Help) => return answer(&flags::help()),
-        Ok(flags::Request::Version) => return answer(&format!("{}\n", version::line())),
-        Ok(flags::Request::Ask(command, api)) => {
-            return match client::run(&command, &api) {
+    let settings = match settings::read(std::env::args_os().skip(1), &|name| std::env::var_os(name))
+    {
+        Ok(settings::Request::Help) => return answer(&settings::help()),
+        Ok(settings::Request::Version) => return answer(&format!("{}\n", version::line())),
+        Ok(settings::Request::Ask(command, api)) => {
+            return match cli::run(&command, &api) {
                 Ok(text) => answer(&text),
                 Err(why) => refuse(FAILURE, &why),
             };
         }
-        Ok(flags::Request::Run(settings)) => *settings,
+        Ok(settings::Request::Run(settings)) => *settings,
         Err(error) => return refuse(USAGE, &format!("{error} (optimusdb -help lists the flags)")),
     };
     let logs = telemetry::start(&settings.log_filter, settings.log_readable);
     let text = |text: std::ffi::OsString| text.to_string_lossy().into_owned();
     let variables = std::env::vars_os().map(|(name, value)| (text(name), text(value)));
-    if let Some(strangers) = flags::strangers::named(variables) {
+    if let Some(strangers) = settings::strangers::named(variables) {
         tracing::warn!("{strangers}");
     }
     match run::run(settings, logs, started) {

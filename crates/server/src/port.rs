@@ -7,8 +7,8 @@ use std::net::SocketAddr;
 use rustix::io::Errno;
 use tokio::net::{TcpListener, TcpSocket, lookup_host};
 
-use crate::flags::Api;
 use crate::limits::LISTEN_BACKLOG_CONNECTIONS_MAX;
+use crate::settings::Api;
 
 /// Binds the first of the host's addresses that can be bound, IPv4 first, and listens. Connections
 /// made from now on wait until they are accepted.

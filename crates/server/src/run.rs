@@ -13,11 +13,11 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use crate::door::{self, Door, Serving};
-use crate::flags::{Network, Settings, file};
 use crate::limits::{
     BLOCKING_THREADS_MAX, DRAIN_MS_MAX, RUNTIME_STOP_MS_MAX, STOP_MS_MAX, SWARM_KEY_FILE_BYTES_MAX,
     THREAD_STACK_BYTES, WORKERS_MAX, WORKERS_MIN,
 };
+use crate::settings::{Network, Settings, file};
 use crate::signals::Signals;
 use crate::version::VERSION;
 use crate::{open_files, port};

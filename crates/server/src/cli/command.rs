@@ -1,6 +1,6 @@
 //! The commands: what can be asked of a running node from the command line.
 
-use super::UsageError;
+use crate::settings::UsageError;
 
 /// Something to be asked of a running node.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,7 +45,7 @@ impl Verb {
 }
 
 /// Each command with its arguments and what it does, for `-help`.
-pub(super) const COMMANDS: [(&str, &str, &str); 3] = [
+pub(crate) const COMMANDS: [(&str, &str, &str); 3] = [
     ("stores", "", "the stores with their figures"),
     (
         "access",
@@ -57,13 +57,13 @@ pub(super) const COMMANDS: [(&str, &str, &str); 3] = [
 ];
 
 /// The command of that name.
-pub(super) fn named(name: &str) -> Option<&'static str> {
+pub(crate) fn named(name: &str) -> Option<&'static str> {
     COMMANDS.iter().map(|(known, ..)| *known).find(|known| *known == name)
 }
 
 impl Command {
     /// Reads the arguments of the command `name`.
-    pub(super) fn read(name: &str, arguments: Vec<String>) -> Result<Command, UsageError> {
+    pub(crate) fn read(name: &str, arguments: Vec<String>) -> Result<Command, UsageError> {
         let mut arguments = arguments.into_iter();
         let command = match name {
             "stores" => Command::Stores,

@@ -4,12 +4,15 @@
 //! What a node answers is data like any other: where it is not what was expected, it is shown as it
 //! is.
 
+mod command;
 mod request;
 mod show;
 
 use serde_json::{Value, json};
 
-use crate::flags::{Api, Command};
+use crate::settings::Api;
+
+pub(crate) use command::{COMMANDS, Command, named};
 
 /// Carries a command out and answers the text for standard output.
 ///

@@ -1,25 +1,25 @@
 //! Flags, variables and the configuration file: from what a user wrote to [`Settings`].
 //!
 //! `table.rs` defines every flag once; `argv.rs` and `file.rs` read, `values.rs` merges (flag over
-//! environment over file over default), `settings.rs` gives the result its types and checks it.
+//! environment over file over default), `checked.rs` gives the result its types and checks it.
 //! Nothing here opens a port or a repo, and nothing ends the process: that is up to `main`.
 
 use std::ffi::OsString;
 use std::fmt;
 
+use crate::cli::{self, Command};
+
 mod argv;
-mod command;
+mod checked;
 mod definition;
 pub(crate) mod file;
 mod help;
-mod settings;
 pub(crate) mod strangers;
 mod table;
 mod values;
 
-pub(crate) use command::Command;
+pub(crate) use checked::{Api, Network, Settings};
 pub(crate) use help::help;
-pub(crate) use settings::{Api, Network, Settings};
 pub(crate) use values::Environment;
 
 /// What the user asks of the program.
@@ -40,7 +40,7 @@ pub(crate) enum Request {
 pub(crate) struct UsageError(String);
 
 impl UsageError {
-    fn new(message: impl Into<String>) -> UsageError {
+    pub(crate) fn new(message: impl Into<String>) -> UsageError {
         UsageError(message.into())
     }
 
@@ -73,7 +73,7 @@ pub(crate) fn read(
                 .map_err(|_| UsageError(format!("the argument {shown:?} is not UTF-8")))
         })
         .collect::<Result<_, _>>()?;
-    if let Some(name) = arguments.first().and_then(|first| command::named(first)) {
+    if let Some(name) = arguments.first().and_then(|first| cli::named(first)) {
         let (line, others) = argv::read_command(arguments.into_iter().skip(1))?;
         return match line {
             argv::CommandLine::Help => Ok(Request::Help),
@@ -81,7 +81,7 @@ pub(crate) fn read(
             argv::CommandLine::Run(given) => {
                 let command = Command::read(name, others)?;
                 let values = values::Values::merge(given, environment)?;
-                Ok(Request::Ask(command, settings::api(&values, environment)?))
+                Ok(Request::Ask(command, checked::api(&values, environment)?))
             }
         };
     }

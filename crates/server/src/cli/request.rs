@@ -7,8 +7,8 @@ use std::io::{Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
 use std::time::Duration;
 
-use crate::flags::Api;
 use crate::limits::{ANSWER_BYTES_MAX, ANSWER_TIMEOUT_MS, CONNECT_TIMEOUT_MS};
+use crate::settings::Api;
 
 /// What came back.
 pub(super) struct Answer {

@@ -160,7 +160,7 @@ pub(crate) fn expand_home(path: &str, environment: Environment<'_>) -> Result<Pa
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::flags::definition::Kind;
+    use crate::settings::definition::Kind;
 
     fn merge(flags: &[(&'static str, &str)], variables: &[(&str, &str)]) -> Result<Values, String> {
         let given = flags.iter().map(|&(name, text)| {

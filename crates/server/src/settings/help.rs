@@ -3,7 +3,8 @@
 use std::fmt::Write;
 
 use super::definition::{Fallback, Flag, Kind};
-use super::{command, table};
+use super::table;
+use crate::cli;
 
 const HEAD: &str = "\
 OptimusDB, a decentralised document database. Without a command it runs a node.
@@ -24,7 +25,7 @@ const INDENT: &str = "        ";
 pub(crate) fn help() -> String {
     let mut text = HEAD.to_owned();
     text.push_str("Commands ask the node that runs with the same flags for its API:\n\n");
-    for (name, arguments, doc) in command::COMMANDS {
+    for (name, arguments, doc) in cli::COMMANDS {
         let line = format!("  {name} {arguments}");
         text.push_str(line.trim_end());
         text.push('\n');

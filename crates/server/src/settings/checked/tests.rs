@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::path::Path;
 
 use super::*;
-use crate::flags::{Request, read};
+use crate::settings::{Request, read};
 
 fn settings(arguments: &[&str], variables: &[(&str, &str)]) -> Result<Settings, String> {
     let mut environment: BTreeMap<&str, OsString> = [("HOME", OsString::from("/home/u"))].into();
