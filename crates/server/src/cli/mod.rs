@@ -3,16 +3,58 @@
 //!
 //! What a node answers is data like any other: where it is not what was expected, it is shown as it
 //! is.
+//!
+//! Each has a file of its own and a line in [`SUBCOMMANDS`], which parsing and `-help` follow from.
 
-mod command;
+mod access;
+mod peers;
 mod request;
 mod show;
+mod stores;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use crate::settings::Api;
+use crate::settings::{Api, UsageError};
 
-pub(crate) use command::{COMMANDS, Command, named};
+/// A command as it stands on the command line.
+pub(crate) struct Subcommand {
+    /// The word that it begins with.
+    pub(crate) name: &'static str,
+    /// Its arguments, for `-help`.
+    pub(crate) arguments: &'static str,
+    /// What it does, for `-help`.
+    pub(crate) doc: &'static str,
+    /// Reads what stands behind the name.
+    pub(crate) read: fn(Vec<String>) -> Result<Command, UsageError>,
+}
+
+/// All commands, in the order of `-help`.
+pub(crate) const SUBCOMMANDS: [Subcommand; 3] =
+    [stores::SUBCOMMAND, access::SUBCOMMAND, peers::SUBCOMMAND];
+
+/// Something to be asked of a running node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Command {
+    /// Its stores.
+    Stores,
+    /// The peers that it is connected to.
+    Peers,
+    /// Who may write to a store.
+    Access(access::Access),
+}
+
+/// The command of that name.
+pub(crate) fn named(name: &str) -> Option<Subcommand> {
+    SUBCOMMANDS.into_iter().find(|known| known.name == name)
+}
+
+/// The command `name`, which takes no arguments.
+fn no_arguments(name: &str, given: &[String], command: Command) -> Result<Command, UsageError> {
+    match given.first() {
+        None => Ok(command),
+        Some(more) => Err(UsageError::new(format!("{name} takes no argument such as {more:?}"))),
+    }
+}
 
 /// Carries a command out and answers the text for standard output.
 ///
@@ -23,35 +65,10 @@ pub(crate) fn run(command: &Command, api: &Api) -> Result<String, String> {
         return Err("which port? give the node's with -http-port, it logs which one it took".into());
     }
     match command {
-        Command::Stores => Ok(show::stores(&data(api, "GET", "/stores", None)?)),
-        Command::Peers => Ok(show::peers(&ask(api, "GET", "/peers", None)?)),
-        Command::Access { store } => {
-            Ok(show::access(&data(api, "GET", &access_path(store), None)?))
-        }
-        Command::Change { store, verb, identities } => {
-            let change = json!({verb.as_str(): {"write": identities}}).to_string();
-            let answer = data(api, "POST", &access_path(store), Some(&change))?;
-            Ok(show::access(&answer))
-        }
+        Command::Stores => stores::run(api),
+        Command::Peers => peers::run(api),
+        Command::Access(access) => access::run(access, api),
     }
-}
-
-fn access_path(store: &str) -> String {
-    format!("/stores/{}/access", escaped(store))
-}
-
-/// As it stands in one segment of a path (RFC 3986).
-fn escaped(text: &str) -> String {
-    let mut escaped = String::new();
-    for byte in text.bytes() {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
-                escaped.push(byte.into());
-            }
-            byte => escaped.push_str(&format!("%{byte:02X}")),
-        }
-    }
-    escaped
 }
 
 /// The `data` of an answer.
@@ -78,9 +95,28 @@ fn ask(api: &Api, method: &str, path: &str, body: Option<&str>) -> Result<Value,
 mod tests {
     use super::*;
 
+    fn read(line: &str) -> Result<Command, String> {
+        let mut words = line.split(' ').map(str::to_owned);
+        let name = words.next().unwrap();
+        (named(&name).unwrap().read)(words.collect()).map_err(|error| error.to_string())
+    }
+
     #[test]
-    fn names_of_stores_stand_in_paths() {
-        assert_eq!(access_path("a-b_1"), "/stores/a-b_1/access");
-        assert_eq!(escaped("x/access ?é"), "x%2Faccess%20%3F%C3%A9");
+    fn commands_are_found_and_say_what_is_wrong() {
+        assert_eq!(read("stores"), Ok(Command::Stores));
+        assert_eq!(read("peers"), Ok(Command::Peers));
+        for (wrong, says) in [
+            ("stores x", "takes no argument"),
+            ("peers x", "takes no argument"),
+            ("access", "wants a store"),
+            ("access s give", "grant or revoke"),
+            ("access s grant", "access s grant write IDENTITY"),
+            ("access s grant a", "access s grant write IDENTITY"),
+            ("access s revoke write", "access s revoke write IDENTITY"),
+        ] {
+            let message = read(wrong).unwrap_err();
+            assert!(message.contains(says), "{message}");
+        }
+        assert!(named("serve").is_none());
     }
 }

@@ -25,7 +25,7 @@ const INDENT: &str = "        ";
 pub(crate) fn help() -> String {
     let mut text = HEAD.to_owned();
     text.push_str("Commands ask the node that runs with the same flags for its API:\n\n");
-    for (name, arguments, doc) in cli::COMMANDS {
+    for cli::Subcommand { name, arguments, doc, .. } in cli::SUBCOMMANDS {
         let line = format!("  {name} {arguments}");
         text.push_str(line.trim_end());
         text.push('\n');

@@ -73,13 +73,13 @@ pub(crate) fn read(
                 .map_err(|_| UsageError(format!("the argument {shown:?} is not UTF-8")))
         })
         .collect::<Result<_, _>>()?;
-    if let Some(name) = arguments.first().and_then(|first| cli::named(first)) {
+    if let Some(subcommand) = arguments.first().and_then(|first| cli::named(first)) {
         let (line, others) = argv::read_command(arguments.into_iter().skip(1))?;
         return match line {
             argv::CommandLine::Help => Ok(Request::Help),
             argv::CommandLine::Version => Ok(Request::Version),
             argv::CommandLine::Run(given) => {
-                let command = Command::read(name, others)?;
+                let command = (subcommand.read)(others)?;
                 let values = values::Values::merge(given, environment)?;
                 Ok(Request::Ask(command, checked::api(&values, environment)?))
             }
