@@ -167,15 +167,12 @@ fn an_entry_for_each_document_of_a_key_in_several_stores() {
                 expected.sort();
                 assert_eq!(entries(&database, &catalog), expected);
             }
-            let all_aside = || {
-                let mut all: Vec<_> = names.into_iter().map(aside).collect();
-                all.sort();
-                all
-            };
+            let mut all_aside = names.map(aside);
+            all_aside.sort();
             let default = documents(&mut database, "dsswres");
             write(&mut database, &default, 1, "k", map([("name", text("dsswres"))]));
             assert_eq!(entries(&database, &catalog)[0], entry("k", "dsswres"));
-            assert_eq!(entries(&database, &catalog)[1..], all_aside());
+            assert_eq!(entries(&database, &catalog)[1..], all_aside);
             // A document of the catalog stands in place of an entry, whichever it is.
             let ids = ["k".to_owned(), aside(names[0])[0].clone()];
             for id in &ids {
@@ -188,8 +185,7 @@ fn an_entry_for_each_document_of_a_key_in_several_stores() {
             for id in &ids {
                 change(&mut database, &catalog, 1, &del(id));
             }
-            let shown = raw(place);
-            let shown = rows(&shown, "SELECT _id, associated_id, name FROM datacatalog");
+            let shown = rows(&raw(place), "SELECT _id, associated_id, name FROM datacatalog");
             assert_eq!(shown.len(), 4, "{shown:?}");
             dumps.push(rows(&raw(place), "SELECT name FROM namesakes"));
 
@@ -200,7 +196,7 @@ fn an_entry_for_each_document_of_a_key_in_several_stores() {
             assert_eq!(dump(&raw(place)), before);
 
             change(&mut database, &default, 1, &del("k"));
-            let mut expected = all_aside();
+            let mut expected = all_aside;
             let first = aside(by_address[0]);
             expected.iter_mut().find(|e| **e == first).unwrap()[0] = "k".into();
             expected.sort();

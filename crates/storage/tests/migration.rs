@@ -13,6 +13,20 @@ use support::*;
 /// The tables of format 1, as that version made them.
 const FORMAT_1: &str = include_str!("format_1.sql");
 
+/// One key in two stores, and one file name under two ids, as if uploaded on two nodes at once.
+fn uploads() -> Vec<Entry> {
+    let mut writers = [Writer::new(1, "others"), Writer::new(2, "others")];
+    writers
+        .iter_mut()
+        .zip(["one", "two"])
+        .flat_map(|(writer, content)| {
+            let key = format!("tosca_a_{}", upload_digits("a.yaml", content.as_bytes()));
+            let file = map([("_filename", text("a.yaml")), ("_original_yaml", text(content))]);
+            [writer.write(&put("key 0", map([])), None), writer.write(&put(&key, file), None)]
+        })
+        .collect()
+}
+
 #[test]
 fn a_database_of_format_1() {
     let dir = tempfile::tempdir().unwrap();
@@ -31,18 +45,8 @@ fn a_database_of_format_1() {
         (0..9).map(|n| writer.write(&Operation::Add { value: text("x") }, Some(n))).collect();
     deliver(&mut database, &things, &entries).unwrap();
     deliver(&mut database, &events, &happened).unwrap();
-    // One key in two stores, and one file name under two ids, as if uploaded on two nodes at once.
     let others = documents(&mut database, "others");
-    let mut writers = [Writer::new(1, "others"), Writer::new(2, "others")];
-    let uploads: Vec<Entry> = writers
-        .iter_mut()
-        .zip(["one", "two"])
-        .flat_map(|(writer, content)| {
-            let key = format!("tosca_a_{}", upload_digits("a.yaml", content.as_bytes()));
-            let file = map([("_filename", text("a.yaml")), ("_original_yaml", text(content))]);
-            [writer.write(&put("key 0", map([])), None), writer.write(&put(&key, file), None)]
-        })
-        .collect();
+    let uploads = uploads();
     deliver(&mut database, &others, &uploads).unwrap();
     assert_eq!(now(database.view(), &others).documents, 2);
     drop(database);
