@@ -57,6 +57,11 @@ pub const ADDRESSES_PER_NAME_MAX: usize = 16;
 /// How often a free port is looked for that both TCP and UDP have.
 pub const PORT_TRIES_MAX: usize = 16;
 
+/// How often, and how long after one another, an address is listened on whose port was in use.
+pub const RELISTEN_TRIES_MAX: usize = 5;
+/// See [`RELISTEN_TRIES_MAX`].
+pub const RELISTEN_PAUSE: Duration = Duration::from_millis(40);
+
 /// From a connection to its multiplexer.
 pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 

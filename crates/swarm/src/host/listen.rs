@@ -18,7 +18,10 @@ use libp2p::swarm::SwarmEvent;
 
 use crate::host::behaviour::{Behaviour, BehaviourEvent};
 use crate::host::own_ips;
-use crate::limits::{EARLY_EVENTS_MAX, LISTEN_GRACE, LISTEN_TIMEOUT, PORT_TRIES_MAX};
+use crate::limits::{
+    EARLY_EVENTS_MAX, LISTEN_GRACE, LISTEN_TIMEOUT, PORT_TRIES_MAX, RELISTEN_PAUSE,
+    RELISTEN_TRIES_MAX,
+};
 use crate::peering::gate;
 use crate::{Error, SwarmConfig, reason};
 
@@ -49,6 +52,7 @@ pub(crate) async fn start(
             };
             listeners.extend(listen(&place, &mut listen_on, &mut refused));
         }
+        relisten(swarm, &mut listeners, &mut refused).await;
         // Somebody else took the free port in between.
         if config.port == 0 && refused.for_taken() && tries < PORT_TRIES_MAX {
             tracing::debug!(why = refused.text(), "another port is tried");
@@ -69,6 +73,35 @@ pub(crate) async fn start(
     Ok(listening)
 }
 
+/// Tries again where a port was in use: the socket of a listener that came to nothing is closed a
+/// moment later, and has the port until then.
+async fn relisten(
+    swarm: &mut libp2p::Swarm<Behaviour>,
+    listeners: &mut HashMap<ListenerId, Multiaddr>,
+    refused: &mut Refused,
+) {
+    for _ in 0..RELISTEN_TRIES_MAX {
+        if !refused.for_taken() {
+            return;
+        }
+        tokio::time::sleep(RELISTEN_PAUSE).await;
+        for (address, why) in std::mem::take(&mut refused.0) {
+            let Ok(place) = address.parse::<Multiaddr>() else { continue };
+            if !why.contains(IN_USE) {
+                refused.0.push((address, why));
+            } else {
+                match swarm.listen_on(place.clone()) {
+                    Ok(listener) => drop(listeners.insert(listener, place)),
+                    Err(error) => refused.add(&place, reason(&error)),
+                }
+            }
+        }
+    }
+}
+
+/// How the system says that somebody has a port.
+const IN_USE: &str = "already in use";
+
 /// What could not be listened on, and why.
 #[derive(Debug, Default)]
 struct Refused(Vec<(String, String)>);
@@ -79,7 +112,7 @@ impl Refused {
     }
 
     fn for_taken(&self) -> bool {
-        self.0.iter().any(|(_, why)| why.contains("already in use"))
+        self.0.iter().any(|(_, why)| why.contains(IN_USE))
     }
 
     fn text(&self) -> String {
