@@ -58,6 +58,32 @@ fn a_document_lives_from_put_to_delete() {
     assert_eq!(server.find("", json!([{}])), json!([]));
 }
 
+/// A request that says two things, or says one where it is not heard, deletes nothing.
+#[test]
+fn what_is_to_be_spared_is_never_deleted_by_accident() {
+    let server = Server::start();
+    server.put("", json!([{"_id": "a", "n": 1}, {"_id": "b", "n": 2}]));
+    for (rest, why) in [
+        (r#""criteria":[{}],"limit":1"#, "'limit' stands beside 'options'"),
+        (r#""criteria":[{}],"Sort":{"n":1}"#, "'sort' stands beside 'options'"),
+        (r#""criteria":[{}],"options":{"limit":0,"limit":9}"#, "'limit' is there twice"),
+        (r#""criteria":[{"n":{"$gt":5},"n":{"$gt":0}}]"#, "'n' is there twice"),
+        (r#""criteria":[{"n":{"$gt":5,"$gt":0}}]"#, "'$gt' is there twice"),
+    ] {
+        let body = format!(r#"{{"method":{{"cmd":"cruddelete"}},{rest}}}"#);
+        let message = server.request("POST", "/command", &[], body.as_bytes()).refusal(400);
+        assert!(message.contains(why), "{rest}: {message}");
+    }
+    assert_eq!(server.find("", json!([])).as_array().unwrap().len(), 2);
+    // In a document the last counts.
+    let put = br#"{"method":{"cmd":"crudput"},"criteria":[{"_id":"c","n":1,"n":2}]}"#;
+    assert_eq!(server.request("POST", "/command", &[], put).status, 200);
+    assert_eq!(server.find("", json!([{"_id": "c"}])), json!([{"_id": "c", "n": 2}]));
+    // A name as long as a request may be does not come back whole.
+    let long = json!({"method": {"cmd": "crudget"}, "dstype": "k".repeat(1_000_000)});
+    assert!(server.refusal(404, &long).len() < 10_000);
+}
+
 #[test]
 fn options_shape_what_is_read() {
     let server = Server::start();

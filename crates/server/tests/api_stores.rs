@@ -68,10 +68,14 @@ fn keys_that_are_misunderstood_are_refused_and_do_nothing() {
         (r#"{"acces":{"kind":"ipfs","write":[]}}"#, "'access'"),
         (r#"{"access":{"kind":"ipfs","wirte":[]}}"#, "'write'"),
         (r#"{"access":{"kind":"ipfs"},"Access":null}"#, "twice"),
+        (r#"{"access":{"kind":"ipfs","write":[]},"access":null}"#, "'access' is there twice"),
+        (r#"{"access":{"kind":"ipfs","write":[],"write":["*"]}}"#, "'write' is there twice"),
     ] {
         let message = sent("PUT", "/stores/mine", body);
         assert!(message.contains(near), "{body}: {message}");
     }
+    let message = sent("PUT", "/stores/mine?type=events", "");
+    assert!(message.contains("'type=events' in the query string"), "{message}");
     assert_eq!(store(&server, "mine"), Value::Null);
     for (path, body, near) in [
         ("/stores/dsswres/access", r#"{"grants":{"write":[]}}"#, "'grant'"),
@@ -81,6 +85,7 @@ fn keys_that_are_misunderstood_are_refused_and_do_nothing() {
         ("/command", r#"{"method":{"cmd":"crudput"},"options":{"limitt":1}}"#, "'limit'"),
         ("/command", r#"{"method":{"cmd":"help"},"criteria":[],"CRITERIA":[]}"#, "twice"),
         ("/log?date=2001-01-31&hours=08", "", "'hour'"),
+        ("/upload?target_store=kbdata", r#"{"file":"YTogMQ=="}"#, "in the query string"),
     ] {
         let message = sent("POST", path, body);
         assert!(message.contains(near), "{path} {body}: {message}");

@@ -8,11 +8,11 @@ use async_compression::zstd::DParameter;
 use axum::body::{Body, Bytes};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use futures_util::io::{AsyncRead, AsyncReadExt};
-use futures_util::{TryStreamExt, stream};
+use futures_util::{StreamExt, TryStreamExt, stream};
 use std::io;
 
 use super::error::ApiError;
-use super::limits::{DECODED_CHUNK_BYTES, ZSTD_WINDOW_BITS_MAX};
+use super::limits::{BODY_BYTES_MAX, DECODED_CHUNK_BYTES, ZSTD_WINDOW_BITS_MAX};
 
 /// The codings that are taken, as `Accept-Encoding` says it.
 const KNOWN: &str = "gzip, zstd, deflate";
@@ -32,7 +32,17 @@ pub(super) fn decoded(headers: &HeaderMap, body: Body) -> Result<(Body, bool), A
         [name] => name.to_ascii_lowercase(),
         _ => return Err(unknown(b"several at once")),
     };
-    let coded = body.into_data_stream().map_err(io::Error::other).into_async_read();
+    // What unfolds to nothing has an end, too.
+    let mut left = BODY_BYTES_MAX;
+    let coded = body.into_data_stream().map(move |chunk| {
+        let chunk = chunk.map_err(io::Error::other)?;
+        let rest = left.checked_sub(chunk.len());
+        left = rest.ok_or_else(|| {
+            io::Error::other(format!("it has more than {BODY_BYTES_MAX} bytes as it is sent"))
+        })?;
+        Ok(chunk)
+    });
+    let coded = Box::pin(coded).into_async_read();
     let plain: Box<dyn AsyncRead + Send + Unpin> = match name.as_slice() {
         b"gzip" | b"x-gzip" => {
             let mut decoder = GzipDecoder::new(coded);
@@ -74,7 +84,7 @@ fn unknown(name: &[u8]) -> ApiError {
 #[cfg(test)]
 mod tests {
     use super::super::body::BodyReader;
-    use super::super::limits::{BODIES_BYTES_MAX, BODY_BYTES_MAX};
+    use super::super::limits::BODIES_BYTES_MAX;
     use super::*;
     use async_compression::futures::bufread::{GzipEncoder, ZlibEncoder, ZstdEncoder};
     use axum::response::IntoResponse;
@@ -130,6 +140,17 @@ mod tests {
             assert_eq!(refusal.status(), 415, "{coding}");
             assert_eq!(refusal.headers()[header::ACCEPT_ENCODING], KNOWN);
         }
+    }
+
+    /// Frames of zstd that hold nothing, as many as the client likes.
+    #[tokio::test]
+    async fn what_unfolds_to_nothing_has_an_end() {
+        let empty = [0x50, 0x2a, 0x4d, 0x18, 0, 0, 0, 0].repeat(BODY_BYTES_MAX / 8 + 1);
+        let chunks = empty.chunks(64 * 1024).map(|chunk| Ok::<_, io::Error>(chunk.to_vec()));
+        let body = Body::from_stream(stream::iter(chunks.collect::<Vec<_>>()));
+        let headers = HeaderMap::from_iter([(header::CONTENT_ENCODING, "zstd".parse().unwrap())]);
+        let refusal = BodyReader::new().read(&headers, body).await.err().unwrap();
+        assert!(refusal.message().contains("as it is sent"), "{}", refusal.message());
     }
 
     /// What it unfolds to counts, and is never made.

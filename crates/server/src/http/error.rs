@@ -12,6 +12,7 @@ use optimusdb_db::Kind;
 use serde::Serialize;
 
 use super::answer;
+use super::limits::MESSAGE_BYTES_MAX;
 
 /// A refusal with its status code.
 #[derive(Debug)]
@@ -118,7 +119,7 @@ impl IntoResponse for ApiError {
         if self.status == StatusCode::INTERNAL_SERVER_ERROR {
             tracing::error!(message = %self.message, "a request failed through no fault of its client");
         }
-        let message = one_line(&self.message);
+        let message = bounded(one_line(&self.message));
         let refusal = Refusal { status: self.status.as_u16(), message: &message };
         let mut response = answer::json(answer::line(&refusal).unwrap_or_default());
         *response.status_mut() = self.status;
@@ -130,6 +131,15 @@ impl IntoResponse for ApiError {
 }
 
 /// The interface promises one line; what a client sent may be quoted in it with its line breaks.
+/// What a message may quote of a request is cut off, however long it is.
+fn bounded(text: Cow<'_, str>) -> Cow<'_, str> {
+    if text.len() <= MESSAGE_BYTES_MAX {
+        return text;
+    }
+    let end = text.floor_char_boundary(MESSAGE_BYTES_MAX);
+    Cow::Owned(format!("{}…", &text[..end]))
+}
+
 fn one_line(text: &str) -> Cow<'_, str> {
     if text.contains(['\n', '\r']) {
         let lines: Vec<&str> =
@@ -143,6 +153,14 @@ fn one_line(text: &str) -> Cow<'_, str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_message_has_an_end() {
+        let whole = "é".repeat(MESSAGE_BYTES_MAX / 2);
+        assert_eq!(bounded(Cow::Borrowed(&whole)), whole);
+        let longer = format!("{whole}é");
+        assert_eq!(bounded(Cow::Borrowed(&longer)), format!("{whole}…"));
+    }
 
     #[test]
     fn messages_are_one_line() {

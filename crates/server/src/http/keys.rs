@@ -6,9 +6,11 @@
 
 use std::collections::BTreeMap;
 
+use axum::http::Uri;
 use serde_json::Value;
 
 use super::error::ApiError;
+use super::once::Once;
 use crate::suggest;
 
 /// The keys that something may have.
@@ -63,7 +65,8 @@ impl Keys {
             return Ok(Opened::new());
         }
         match serde_json::from_slice(body) {
-            Ok(Value::Object(object)) => self.open(object),
+            Ok(Once { twice: Some(key), .. }) => Err(twice(&quoted(&key), self.of)),
+            Ok(Once { value: Value::Object(object), .. }) => self.open(object),
             Ok(_) => Err(ApiError::bad_request(format!(
                 "The request body must be a JSON object such as {example}."
             ))),
@@ -79,7 +82,7 @@ impl Keys {
             .map(|(_, meant)| *meant)
             .or_else(|| suggest::nearest(key, self.known.iter().copied()));
         let hint = near.map_or_else(|| ".".to_owned(), |near| format!(": did you mean '{near}'?"));
-        let key: String = key.chars().take(QUOTED_CHARS_MAX).collect();
+        let key = quoted(key);
         ApiError::bad_request(format!(
             "Unknown key '{key}' in {}{hint} Known are: {}.",
             self.of,
@@ -96,6 +99,25 @@ pub(super) fn without_mark(json: &[u8]) -> &[u8] {
 /// The refusal of a key that is there a second time, in what messages call `of`.
 pub(super) fn twice(name: &str, of: &str) -> ApiError {
     ApiError::bad_request(format!("'{name}' is there twice in {of}."))
+}
+
+/// A client's key, as much of it as a message quotes.
+pub(super) fn quoted(key: &str) -> String {
+    key.chars().take(QUOTED_CHARS_MAX).collect()
+}
+
+/// Refuses a query string where the keys of a request stand in its body.
+///
+/// # Errors
+/// A 400 that quotes it.
+pub(super) fn no_query(uri: &Uri) -> Result<(), ApiError> {
+    match uri.query() {
+        None | Some("") => Ok(()),
+        Some(query) => Err(ApiError::bad_request(format!(
+            "'{}' in the query string means nothing here: what this request says stands in its body.",
+            quoted(query)
+        ))),
+    }
 }
 
 /// As much of a client's key as a message quotes.
@@ -140,6 +162,8 @@ mod tests {
             ),
             (r#"{"":1}"#, "Unknown key '' in the body. Known"),
             (r#"{"type":1,"Type":1}"#, "'type' is there twice in the body."),
+            (r#"{"type":1,"type":1}"#, "'type' is there twice in the body."),
+            (r#"{"access":{"write":[],"write":["*"]}}"#, "'write' is there twice in the body."),
             ("[]", "must be a JSON object such as {}."),
             ("{", "not JSON: EOF while parsing an object at line 1 column 1."),
         ] {

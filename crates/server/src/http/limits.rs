@@ -53,6 +53,9 @@ pub(super) const HEAD_BYTES_MAX: usize = 64 * 1024;
 /// Time that a client may take to read nothing of an answer that waits for it.
 pub(super) const WRITE_STALL_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// Bytes of the message of a refusal, which may name what is known, and quote what was sent.
+pub(super) const MESSAGE_BYTES_MAX: usize = 8 * 1024;
+
 /// Connections open at a time; further ones wait in the listener's backlog.
 pub(super) const CONNECTIONS_MAX: usize = 4096;
 /// File descriptors that connections leave to the node (databases, log, peers).

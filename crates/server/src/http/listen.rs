@@ -67,20 +67,43 @@ async fn accept(
     free: &Arc<Semaphore>,
     told: &mut Option<Instant>,
 ) -> Option<(TcpStream, OwnedSemaphorePermit)> {
+    if free.available_permits() == 0 && is_due(told) {
+        tracing::warn!("the API has as many connections as it takes; others wait: {}", room());
+    }
     let permit = Arc::clone(free).acquire_owned().await.ok()?;
     match listener.accept().await {
         Ok((stream, _peer)) => Some((stream, permit)),
         Err(error) if belongs_to_the_client(&error) => None,
         Err(error) => {
-            let now = Instant::now();
-            if told.is_none_or(|at| now.duration_since(at) >= ACCEPT_REPORT_INTERVAL) {
-                *told = Some(now);
+            if is_due(told) {
                 tracing::warn!("the API takes no connections for now: {}", refusal(&error));
             }
             sleep(ACCEPT_PAUSE).await;
             None
         }
     }
+}
+
+/// Whether the log may be told again, which it then counts as.
+fn is_due(told: &mut Option<Instant>) -> bool {
+    let now = Instant::now();
+    let due = told.is_none_or(|at| now.duration_since(at) >= ACCEPT_REPORT_INTERVAL);
+    if due {
+        *told = Some(now);
+    }
+    due
+}
+
+/// How many connections there may be, and what can be done about it.
+fn room() -> String {
+    let (connections, limit) = (connections_max(), open_files::limit());
+    if connections == CONNECTIONS_MAX {
+        return format!("{connections} are the most");
+    }
+    format!(
+        "{connections}, as the process may have {limit} files open: raise that (ulimit -n, \
+         systemd's LimitNOFILE=, docker run --ulimit nofile=)"
+    )
 }
 
 /// Why the system hands over no connection, and what can be done about it where that is known.

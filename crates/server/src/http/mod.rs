@@ -18,6 +18,7 @@ mod limits;
 mod listen;
 mod log;
 mod metrics;
+mod once;
 mod openapi;
 mod opening;
 mod routes;

@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 
 use super::body::{Received, Room};
 use super::error::ApiError;
-use super::keys::Keys;
+use super::keys::{Keys, no_query};
 use super::{Api, answer};
 
 /// What `PUT` takes.
@@ -94,9 +94,10 @@ fn name_of(name: Result<Path<String>, PathRejection>) -> Result<String, ApiError
     }
 }
 
-/// The body, with room for what is parsed from it.
+/// The body, which says all, with room for what is parsed from it.
 async fn body(api: &Api, request: Request) -> Result<Body, ApiError> {
     let (parts, body) = request.into_parts();
+    no_query(&parts.uri)?;
     let Received { bytes, room } = api.bodies.read(&parts.headers, body).await?;
     let values = api.bodies.room_to_parse(&bytes).await?;
     Ok(Body { bytes, _room: [room, values] })

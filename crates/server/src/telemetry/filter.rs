@@ -14,8 +14,9 @@ const LEVELS: [(&str, &str); 6] = [
     ("off", "off"),
     ("error", "error"),
     ("warn", "warn"),
-    // Kademlia warns of knowing nobody yet, which is how every swarm begins.
-    ("info", "warn,libp2p_kad=error,optimusdb=info"),
+    // Kademlia warns of knowing nobody yet, which is how every swarm begins, and QUIC of addresses that
+    // a packet does not reach from here, which is tried and passed over.
+    ("info", "warn,libp2p_kad=error,quinn_udp=error,optimusdb=info"),
     ("debug", DEBUG),
     ("trace", "debug,optimusdb=trace"),
 ];

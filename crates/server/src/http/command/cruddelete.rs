@@ -13,6 +13,6 @@ pub(super) const HELP: &str = "cruddelete: delete the documents of the store 'ds
 /// Deletes what matches, in one step against other writers. That nothing said of which documents is
 /// refused is the node's doing.
 pub(super) async fn run(node: &Node, envelope: &Envelope) -> Result<Response, ApiError> {
-    let deleted = node.delete(&envelope.store, envelope.query()?).await?;
+    let deleted = node.delete(&envelope.store, envelope.changed()?).await?;
     Ok(answer::data(&format!("SUCCESS! {deleted} document(s) deleted")))
 }

@@ -14,7 +14,7 @@ pub(super) const HELP: &str = "crudupdate: set the fields of 'UpdateData' in the
 /// Updates what matches, in one step against other writers. That nothing to set, and nothing said of
 /// which documents, is refused is the node's doing.
 pub(super) async fn run(node: &Node, envelope: Envelope) -> Result<Response, ApiError> {
-    let query = envelope.query()?;
+    let query = envelope.changed()?;
     let fields = fields(envelope.update_data)?;
     let updated = node.update(&envelope.store, query, fields).await?;
     Ok(answer::data(&format!("SUCCESS! {updated} document(s) updated")))

@@ -13,7 +13,8 @@ use serde_json::Value;
 use super::options;
 use super::sort::Options;
 use crate::http::error::ApiError;
-use crate::http::keys::{Opened, twice, without_mark};
+use crate::http::keys::{Opened, quoted, twice, without_mark};
+use crate::http::once::Once;
 
 const EXAMPLE: &str = r#"{"method":{"cmd":"crudget"},"dstype":"dsswres","criteria":[{}]}"#;
 
@@ -32,6 +33,10 @@ pub(super) struct Envelope {
     pub(super) options: Value,
     /// What a command takes beside documents, in any shape: clients pad their requests.
     args: Value,
+    /// A key that stands twice in an object of `criteria`.
+    criteria_twice: Option<String>,
+    /// An option that stands beside `options`.
+    misplaced: Option<&'static str>,
 }
 
 impl Envelope {
@@ -46,6 +51,9 @@ impl Envelope {
         let mut raw: Raw = serde_json::from_slice(body).map_err(|error| not_an_envelope(&error))?;
         if let Some(name) = raw.twice {
             return Err(twice(name, "the request"));
+        }
+        if let Some(key) = &raw.options_twice {
+            return Err(twice(&quoted(key), "'options'"));
         }
         let cmd = cmd_of(raw.take("method"))?;
         let store = match raw.take("dstype") {
@@ -65,6 +73,8 @@ impl Envelope {
             update_data: raw.take("UpdateData"),
             options: options::open(raw.take("options"))?,
             args: raw.take("args"),
+            criteria_twice: raw.criteria_twice,
+            misplaced: raw.misplaced,
         })
     }
 
@@ -79,8 +89,23 @@ impl Envelope {
         })
     }
 
+    /// Which documents a command changes: as [`Envelope::query`], and refused where an option stands
+    /// beside `options`, as padding that a client did not mean. What it should have spared would be
+    /// gone.
+    pub(super) fn changed(&self) -> Result<Query, ApiError> {
+        if let Some(name) = self.misplaced {
+            return Err(ApiError::bad_request(format!(
+                "'{name}' stands beside 'options', where it would not be heard; put it inside."
+            )));
+        }
+        self.query()
+    }
+
     /// Which documents a command is about: criteria and options.
     pub(super) fn query(&self) -> Result<Query, ApiError> {
+        if let Some(key) = &self.criteria_twice {
+            return Err(twice(&quoted(key), "an object of 'criteria'"));
+        }
         Ok(Query::from_json(&self.criteria, &self.options)?)
     }
 }
@@ -151,6 +176,9 @@ const KEYS: [&str; 6] = ["method", "dstype", "criteria", "UpdateData", "options"
 struct Raw {
     parts: Opened<Value>,
     twice: Option<&'static str>,
+    options_twice: Option<String>,
+    criteria_twice: Option<String>,
+    misplaced: Option<&'static str>,
 }
 
 impl Raw {
@@ -160,8 +188,18 @@ impl Raw {
     }
 }
 
-/// A key that means something, or another.
-struct Key(Option<&'static str>);
+/// Options that say which documents a command changes.
+const NARROWING: [&str; 4] = ["limit", "skip", "sort", "if_entry"];
+
+/// A key of the envelope.
+enum Key {
+    /// One that means something, by its own name.
+    Known(&'static str),
+    /// The name of an option, which means nothing here.
+    Option(&'static str),
+    /// Padding.
+    Other,
+}
 
 impl<'de> Deserialize<'de> for Key {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -175,7 +213,12 @@ impl<'de> Deserialize<'de> for Key {
             }
 
             fn visit_str<E>(self, key: &str) -> Result<Key, E> {
-                Ok(Key(KEYS.into_iter().find(|name| name.eq_ignore_ascii_case(key))))
+                let same = |name: &&'static str| name.eq_ignore_ascii_case(key);
+                Ok(match (KEYS.into_iter().find(same), NARROWING.into_iter().find(same)) {
+                    (Some(name), _) => Key::Known(name),
+                    (None, Some(name)) => Key::Option(name),
+                    (None, None) => Key::Other,
+                })
             }
         }
 
@@ -196,13 +239,28 @@ impl<'de> Deserialize<'de> for Raw {
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Raw, A::Error> {
                 let mut raw = Raw::default();
-                while let Some(Key(key)) = map.next_key()? {
-                    let Some(name) = key else {
-                        map.next_value::<IgnoredAny>()?;
-                        continue;
+                while let Some(key) = map.next_key()? {
+                    let name = match key {
+                        Key::Known(name) => name,
+                        other => {
+                            if let Key::Option(name) = other {
+                                raw.misplaced = Some(name);
+                            }
+                            map.next_value::<IgnoredAny>()?;
+                            continue;
+                        }
                     };
                     let value = match name {
-                        "options" => map.next_value::<Options>()?.into_value(),
+                        "options" => {
+                            let (options, twice) = map.next_value::<Options>()?.into_value();
+                            raw.options_twice = twice;
+                            options
+                        }
+                        "criteria" => {
+                            let criteria = map.next_value::<Once>()?;
+                            raw.criteria_twice = criteria.twice;
+                            criteria.value
+                        }
                         _ => map.next_value()?,
                     };
                     if raw.parts.insert(name, value).is_some() {

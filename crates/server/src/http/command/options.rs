@@ -100,6 +100,13 @@ pub(super) fn check_built(command: Command, options: &Value) -> Result<(), ApiEr
             return Err(ApiError::not_built(format!("The option {name} is not in this version.")));
         }
     }
+    let fields = options.get("fields").and_then(Value::as_array).into_iter().flatten();
+    let leaves_out = fields.filter_map(Value::as_str).any(|path| path.starts_with('-'));
+    if leaves_out && READS.contains(&command) {
+        return Err(ApiError::not_built(
+            "Leaving fields out (\"-a\") is not in this version: 'fields' names those to keep.",
+        ));
+    }
     Ok(())
 }
 
@@ -148,6 +155,7 @@ mod tests {
             (Command::CrudPut, json!({"write_concern": 2})),
             (Command::CrudDelete, json!({"if_entry": "zdpu"})),
             (Command::CrudUpdate, json!({"upsert": true})),
+            (Command::CrudGet, json!({"fields": ["-a.b"]})),
         ] {
             let refused = check_built(command, &options).unwrap_err().into_response();
             assert_eq!(refused.status(), 501, "{options}");

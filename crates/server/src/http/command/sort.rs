@@ -4,7 +4,7 @@
 //! of its objects becomes objects of one key, in the order in which the keys stand. Everything else
 //! is taken as it is.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
@@ -19,16 +19,20 @@ pub(super) enum Options {
 }
 
 impl Options {
-    pub(super) fn into_value(self) -> Value {
+    /// The value, and an option that is there twice, or a field in an object of `sort`.
+    pub(super) fn into_value(self) -> (Value, Option<String>) {
         match self {
-            Options::Object(Entries(map)) => Value::Object(map),
-            Options::Other(value) => value,
+            Options::Object(Entries { options, twice }) => (Value::Object(options), twice),
+            Options::Other(value) => (value, None),
         }
     }
 }
 
 /// The options of an object.
-pub(super) struct Entries(Map<String, Value>);
+pub(super) struct Entries {
+    options: Map<String, Value>,
+    twice: Option<String>,
+}
 
 impl<'de> Deserialize<'de> for Entries {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -42,16 +46,21 @@ impl<'de> Deserialize<'de> for Entries {
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Entries, A::Error> {
-                let mut entries = Map::new();
+                let mut entries = Entries { options: Map::new(), twice: None };
                 while let Some(key) = map.next_key::<String>()? {
                     let value = if key.eq_ignore_ascii_case("sort") {
-                        map.next_value::<Sort>()?.into_value()
+                        let sort = map.next_value::<Sort>()?;
+                        entries.twice = entries.twice.or(sort.twice().map(str::to_owned));
+                        sort.into_value()
                     } else {
                         map.next_value()?
                     };
-                    entries.insert(key, value);
+                    if entries.options.contains_key(&key) {
+                        entries.twice = Some(key.clone());
+                    }
+                    entries.options.insert(key, value);
                 }
-                Ok(Entries(entries))
+                Ok(entries)
             }
         }
 
@@ -76,6 +85,18 @@ enum Item {
 }
 
 impl Sort {
+    /// A field that stands twice in an object.
+    fn twice(&self) -> Option<&str> {
+        match self {
+            Sort::Object(fields) => fields.twice.as_deref(),
+            Sort::List(items) => items.iter().find_map(|item| match item {
+                Item::Object(fields) => fields.twice.as_deref(),
+                Item::Other(_) => None,
+            }),
+            Sort::Other(_) => None,
+        }
+    }
+
     fn into_value(self) -> Value {
         match self {
             Sort::Object(fields) => Value::Array(fields.into_objects().collect()),
@@ -94,13 +115,15 @@ impl Sort {
     }
 }
 
-/// The fields of an object as they stand. Of one that stands twice, the last counts, where the first
-/// stood.
-struct InOrder(Vec<(String, Value)>);
+/// The fields of an object as they stand.
+struct InOrder {
+    fields: Vec<(String, Value)>,
+    twice: Option<String>,
+}
 
 impl InOrder {
     fn into_objects(self) -> impl Iterator<Item = Value> {
-        self.0.into_iter().map(|(field, direction)| json!({field: direction}))
+        self.fields.into_iter().map(|(field, direction)| json!({field: direction}))
     }
 }
 
@@ -116,18 +139,15 @@ impl<'de> Deserialize<'de> for InOrder {
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<InOrder, A::Error> {
-                let mut fields: Vec<(String, Value)> = Vec::new();
-                let mut places: HashMap<String, usize> = HashMap::new();
+                let mut order = InOrder { fields: Vec::new(), twice: None };
+                let mut known = HashSet::new();
                 while let Some((field, direction)) = map.next_entry::<String, Value>()? {
-                    match places.get(&field) {
-                        Some(place) => fields[*place].1 = direction,
-                        None => {
-                            places.insert(field.clone(), fields.len());
-                            fields.push((field, direction));
-                        }
+                    if !known.insert(field.clone()) {
+                        order.twice = Some(field.clone());
                     }
+                    order.fields.push((field, direction));
                 }
-                Ok(InOrder(fields))
+                Ok(order)
             }
         }
 
@@ -150,10 +170,21 @@ mod tests {
                 r#"{"sort": [{"b": 1, "a": "desc"}, {"_id": -1}]}"#,
                 json!({"sort": [{"b": 1}, {"a": "desc"}, {"_id": -1}]}),
             ),
-            (r#"{"sort": {"b": 1, "a": 1, "b": -1}}"#, json!({"sort": [{"b": -1}, {"a": 1}]})),
         ] {
             let options: Options = serde_json::from_str(sent).unwrap();
-            assert_eq!(options.into_value(), taken, "{sent}");
+            assert_eq!(options.into_value(), (taken, None), "{sent}");
+        }
+    }
+
+    #[test]
+    fn what_is_there_twice_is_named() {
+        for (sent, key) in [
+            (r#"{"limit": 0, "limit": 9}"#, "limit"),
+            (r#"{"sort": {"b": 1, "a": 1, "b": -1}}"#, "b"),
+            (r#"{"sort": [{"c": 1}, {"a": 1, "a": 1}], "limit": 1}"#, "a"),
+        ] {
+            let options: Options = serde_json::from_str(sent).unwrap();
+            assert_eq!(options.into_value().1.as_deref(), Some(key), "{sent}");
         }
     }
 
@@ -169,7 +200,7 @@ mod tests {
             json!({"sort": [["a", 1], 5, null]}),
         ] {
             let options: Options = serde_json::from_str(&sent.to_string()).unwrap();
-            assert_eq!(options.into_value(), sent);
+            assert_eq!(options.into_value(), (sent, None));
         }
     }
 }

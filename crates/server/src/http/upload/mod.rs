@@ -15,7 +15,7 @@ use axum::response::Response;
 use optimusdb_db::ToscaUpload;
 
 use super::error::ApiError;
-use super::keys::Keys;
+use super::keys::{Keys, no_query};
 use super::limits::PARSE_INLINE_BYTES_MAX;
 use super::{Api, answer};
 
@@ -32,6 +32,7 @@ pub(super) async fn upload(
     request: Request,
 ) -> Result<Response, ApiError> {
     let (parts, body) = request.into_parts();
+    no_query(&parts.uri)?;
     let received = api.bodies.read(&parts.headers, body).await?;
     // The file is as large as the body: its room is held to the end.
     let (bytes, _room) = (received.bytes, received.room);
