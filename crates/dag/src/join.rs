@@ -223,12 +223,15 @@ impl Join {
         self.access = access.into();
         self.refused.retain(|refusal| refusal.why != Error::AccessDenied);
         let mut run = Run::new(replica);
+        let mut allowed = Vec::new();
         for proven in self.deferred.take_all() {
-            let entry = proven.entry();
-            if self.standing(&entry.cid(), proven.identity(), false).is_err() {
-                self.deferred.insert(proven);
-                continue;
+            match self.standing(&proven.entry().cid(), proven.identity(), false) {
+                Ok(()) => allowed.push(proven),
+                Err(_) => self.deferred.insert(proven),
             }
+        }
+        // When all that stays put off is back: an allowed entry may name it, and need not ask for it.
+        for proven in allowed {
             self.take_proven(&mut run, proven);
             self.work(&mut run);
         }
