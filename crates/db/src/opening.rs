@@ -1,8 +1,7 @@
 //! From a directory to a database with its stores: what happens before a node is ready.
 
-use crate::builtin::BUILTIN_STORES;
 use crate::error::Error;
-use crate::new_store::{NewAccess, new_store};
+use crate::stores::{BUILTIN_STORES, NewAccess, new_store};
 use optimusdb_dag::IdentityKeys;
 use optimusdb_storage::{Database, Scope};
 use std::fmt;

@@ -4,7 +4,7 @@ use super::Node;
 use crate::access::{AccessInfo, Control};
 use crate::error::Error;
 use crate::limits::READ_MS_MAX;
-use crate::new_store::check_identity;
+use crate::stores::check_identity;
 use crate::writer::{AccessChange, Work};
 use std::sync::Arc;
 use std::time::Duration;

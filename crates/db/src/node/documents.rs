@@ -1,7 +1,6 @@
 //! Documents of a node: put, found, updated, deleted, uploaded.
 
 use super::Node;
-use crate::builtin::DEFAULT_STORE;
 use crate::document;
 use crate::documents::Documents;
 use crate::dollar;
@@ -9,6 +8,7 @@ use crate::error::Error;
 use crate::limits::{POINT_IDS_MAX, READ_MS_MAX, UPLOAD_FILES_MAX, WRITE_DOCUMENTS_MAX};
 use crate::query::Query;
 use crate::reading;
+use crate::stores::DEFAULT_STORE;
 use crate::upload::{self, ToscaReceipt, ToscaUpload};
 use crate::writer::Work;
 use optimusdb_dag::StoreKind;

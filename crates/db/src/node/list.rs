@@ -1,12 +1,9 @@
 //! A node and the swarm's list of stores.
 
 use super::Node;
-use crate::adopt::{Fetch, Source};
-use crate::builtin::STORE_LIST;
 use crate::error::Error;
 use crate::limits::LIST_URGENT_MS;
-use crate::new_store::NewStore;
-use crate::storelist;
+use crate::stores::{self, Fetch, NewStore, STORE_LIST, Source};
 use crate::writer::Work;
 use optimusdb_dag::Address;
 use optimusdb_storage::StoreRow;
@@ -37,7 +34,7 @@ impl Node {
     /// Follows the swarm's list of stores until the node closes: takes over what the list offers
     /// and is not here, and gives the stores the names that it says.
     pub async fn follow_store_list(self) {
-        storelist::follow(self).await;
+        stores::follow(self).await;
     }
 
     /// Entries have arrived in the swarm's list of stores.
@@ -84,7 +81,7 @@ impl Node {
 
     /// The list, as a store.
     pub(crate) fn store_list(&self) -> Option<StoreRow> {
-        self.store(STORE_LIST).ok().filter(storelist::is_list)
+        self.store(STORE_LIST).ok().filter(stores::is_list)
     }
 
     /// The stores as they are on the disk.

@@ -16,7 +16,6 @@ pub use info::{NodeConfig, NodeId, Readiness, StoreInfo};
 pub use network::{NetworkConfig, PeerInfo};
 
 use crate::access::AccessCache;
-use crate::adopt::Source;
 use crate::commits::Commits;
 use crate::documents::Scans;
 use crate::error::Error;
@@ -24,6 +23,7 @@ use crate::limits::{POINT_READERS_MAX, READ_MS_MAX, WRITE_MS_MAX};
 use crate::logs::LogKeeper;
 use crate::metrics::WriterFigures;
 use crate::replication::Replication;
+use crate::stores::Source;
 use crate::writer::{Done, Health, Lane, Work, Writer};
 use crate::{keys, opening};
 use list::ListNews;

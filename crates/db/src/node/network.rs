@@ -1,12 +1,11 @@
 //! A node among its peers: joining the swarm, and what it says of the others.
 
 use super::Node;
-use crate::adopt::{BoxFuture, Fetch};
-use crate::builtin::STORE_LIST;
 use crate::commits::Committed;
 use crate::error::Error;
 use crate::limits::PEER_READERS_MAX;
 use crate::replication::{Replication, Sources};
+use crate::stores::{BoxFuture, Fetch, STORE_LIST};
 use crate::writer::now_ms;
 use optimusdb_dag::LogCid;
 use optimusdb_storage::{Readers, StoreRow};

@@ -1,11 +1,9 @@
 //! The stores of a node.
 
 use super::{Node, StoreInfo};
-use crate::adopt;
-use crate::builtin;
 use crate::error::Error;
 use crate::limits::STORE_NAME_BYTES_MAX;
-use crate::new_store::{NewAccess, NewStore, new_store, scope_of};
+use crate::stores::{self, NewAccess, NewStore, new_store, scope_of};
 use crate::writer::{Done, Work};
 use optimusdb_dag::{Address, StoreKind};
 use optimusdb_storage::{Scope, StoreRow};
@@ -16,7 +14,7 @@ impl Node {
     pub async fn stores(&self) -> Result<Vec<StoreInfo>, Error> {
         self.read(|view| {
             let mut stores = view.stores()?;
-            stores.sort_by_cached_key(|store| (builtin::place_of(&store.name), store.name.clone()));
+            stores.sort_by_cached_key(|store| (stores::place_of(&store.name), store.name.clone()));
             stores
                 .into_iter()
                 .map(|store| {
@@ -85,7 +83,7 @@ impl Node {
         if let Some(existing) = self.here(name, &address).await? {
             return same_kind(name, existing.kind, kind).map(|()| existing.into());
         }
-        let mut new = adopt::gather(self, self.source(), name, address).await?;
+        let mut new = stores::gather(self, self.source(), name, address).await?;
         same_kind(name, new.kind, kind)?;
         new.listed = self.inner.coordinator;
         Ok(self.make_store(new).await?.into())

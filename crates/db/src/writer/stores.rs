@@ -4,10 +4,8 @@ use super::access::AccessChange;
 use super::batch::Batch;
 use super::work::{Failure, planning};
 use crate::access;
-use crate::builtin::STORE_LIST;
 use crate::error::Error;
-use crate::new_store::{NewStore, access_name};
-use crate::storelist;
+use crate::stores::{self, NewStore, STORE_LIST, access_name};
 use optimusdb_dag::Address;
 use optimusdb_storage::limits::STORES_MAX;
 use optimusdb_storage::{StoreRow, View, beside};
@@ -55,7 +53,7 @@ impl Batch<'_> {
     pub(crate) fn offer(&mut self, stores: &[StoreRow]) -> Result<usize, Failure> {
         let list = self.list().map_err(planning)?;
         for store in stores {
-            let offer = storelist::offer(&store.name, store.kind, &store.address);
+            let offer = stores::offer(&store.name, store.kind, &store.address);
             let payload = offer.into_payload(Some(super::now_ms()));
             self.append(&list, payload).map_err(Failure::Batch)?;
         }
@@ -64,7 +62,7 @@ impl Batch<'_> {
 
     /// The swarm's list, to be written to.
     fn list(&self) -> Result<StoreRow, Error> {
-        let list = self.tx.view().store(STORE_LIST)?.filter(storelist::is_list);
+        let list = self.tx.view().store(STORE_LIST)?.filter(stores::is_list);
         let list = list.ok_or_else(|| {
             Error::Conflict(format!("this node's store {STORE_LIST} is no list of stores"))
         })?;
@@ -147,7 +145,7 @@ fn renames(
 ) -> Result<Vec<(StoreRow, String)>, Error> {
     let stores = view.stores()?;
     let named = |store: &StoreRow| {
-        names.get(&store.address).filter(|_| storelist::may_be_named(store)).cloned()
+        names.get(&store.address).filter(|_| stores::may_be_named(store)).cloned()
     };
     let mut taken: BTreeSet<String> = stores.iter().filter_map(named).collect();
     let claimed = taken.clone();

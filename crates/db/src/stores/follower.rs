@@ -4,20 +4,16 @@
 //! What the list says is in `listing.rs`; here is the task that acts on it. It owns nothing but what
 //! it has read: whatever it changes goes through the writer, in one transaction a store.
 
-mod listing;
-
-pub(crate) use listing::offer;
-
-use crate::adopt;
-use crate::builtin::STORE_LIST;
+use super::adopting;
+use super::builtin::{BUILTIN_STORES, STORE_LIST};
+use super::listing::Listing;
+use super::new_store::NewStore;
 use crate::error::{Error, Kind};
 use crate::limits::{
     LIST_FETCHES_MAX, LIST_GATHER_MS, LIST_LOG_MS, LIST_PASS_ENTRIES_MAX, LIST_RETRY_MS,
     LIST_RETRY_MS_MAX,
 };
-use crate::new_store::NewStore;
 use crate::node::Node;
-use listing::Listing;
 use optimusdb_dag::{Address, OrderKey, StoreKind};
 use optimusdb_storage::limits::STORES_MAX;
 use optimusdb_storage::{Scope, StoreRow};
@@ -185,7 +181,7 @@ impl Follower {
             {
                 let node = self.node.clone();
                 gathering.spawn(async move {
-                    let gathered = adopt::gather(&node, node.source(), &name, address).await;
+                    let gathered = adopting::gather(&node, node.source(), &name, address).await;
                     (address, gathered)
                 });
             }
@@ -252,7 +248,7 @@ impl Follower {
 /// write to another.
 pub(crate) fn may_be_named(store: &StoreRow) -> bool {
     matches!(store.scope, Scope::Resource | Scope::Plain)
-        && crate::builtin::BUILTIN_STORES.iter().all(|builtin| builtin.name != store.name)
+        && BUILTIN_STORES.iter().all(|builtin| builtin.name != store.name)
 }
 
 /// Whether this is the list.

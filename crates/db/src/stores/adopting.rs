@@ -1,9 +1,9 @@
 //! Taking over a store that was made elsewhere, by its address: the blocks that define it are had
 //! from here or from peers, checked, and handed to the writer.
 
+use super::new_store::{NewStore, access_name, scope_of};
 use crate::error::Error;
 use crate::limits::ADOPT_MS_MAX;
-use crate::new_store::{NewStore, access_name, scope_of};
 use crate::node::Node;
 use optimusdb_dag::{AccessController, Address, LogCid, Manifest, StoreKind};
 use optimusdb_storage::Scope;

@@ -8,7 +8,7 @@
 //! Anyone whom the list lets write can write anything into it: what is no offer is skipped, and how
 //! much is kept is bounded.
 
-use crate::builtin::BUILTIN_STORES;
+use super::builtin::BUILTIN_STORES;
 use crate::limits::LISTED_STORES_MAX;
 use crate::node::check_store_name;
 use optimusdb_dag::{Address, Ipld, Operation, OrderKey, StoreKind};
