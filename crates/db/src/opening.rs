@@ -1,9 +1,7 @@
 //! From a directory to a database with its stores: what happens before a node is ready.
 
 use crate::error::Error;
-use crate::stores::{BUILTIN_STORES, NewAccess, new_store};
-use optimusdb_dag::IdentityKeys;
-use optimusdb_storage::{Database, Scope};
+use optimusdb_storage::Database;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -74,32 +72,6 @@ pub(crate) fn bind_swarm(database: &mut Database, swarm: &str) -> Result<(), Err
     }
 }
 
-/// Makes the built-in stores that are missing, all in one transaction.
-pub(crate) fn builtin_stores(
-    database: &mut Database,
-    swarm: &str,
-    keys: &IdentityKeys,
-) -> Result<(), Error> {
-    let present = database.view().stores()?;
-    let missing = BUILTIN_STORES
-        .iter()
-        .filter(|builtin| present.iter().all(|store| store.name != builtin.name));
-    let mut tx = database.begin()?;
-    for builtin in missing {
-        // What all members share is writable by all of them, what is this node's own by itself.
-        let access = match builtin.scope {
-            Scope::Local => NewAccess::Fixed { write: Vec::new() },
-            _ => NewAccess::Anyone,
-        };
-        let new = new_store(builtin.name, builtin.kind, builtin.scope, access, swarm, keys)?;
-        for (cid, block) in &new.blocks {
-            tx.put_block(cid, block)?;
-        }
-        tx.create_store(&new.name, new.kind, &new.address, new.scope)?;
-    }
-    Ok(tx.commit()?)
-}
-
 /// Makes everything derived from the logs again, store by store.
 pub(crate) fn reindex(database: &mut Database, opening: &Opening) -> Result<(), Error> {
     let stores = database.view().stores()?;
@@ -114,40 +86,35 @@ pub(crate) fn reindex(database: &mut Database, opening: &Opening) -> Result<(), 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::node::NodeConfig;
-    use crate::{Node, log_channel};
+    use crate::stores::make_builtin;
+    use optimusdb_dag::{IdentityKeys, Ipld, LogTip, Operation};
+    use optimusdb_storage::{Durability, Place};
 
-    #[tokio::test]
-    async fn the_index_is_made_again_entry_by_entry() {
-        let dir = tempfile::tempdir().unwrap();
+    const ENTRIES: u64 = 7;
+
+    #[test]
+    fn the_index_is_made_again_entry_by_entry() {
+        let keys = IdentityKeys::from_bytes(&[1; 32], &[2; 32]).unwrap();
+        let mut database = Database::open(&Place::memory(), Durability::Relaxed).unwrap();
+        make_builtin(&mut database, "test", &keys).unwrap();
+        let mut tx = database.begin().unwrap();
+        let store = tx.view().store("dsswres").unwrap().unwrap();
+        let mut tip = LogTip::new(store.address, Vec::new());
+        for n in 0..ENTRIES {
+            let key = n.to_string();
+            let value = Ipld::Map([("_id".to_owned(), Ipld::String(key.clone()))].into());
+            let payload = Operation::Put { key, value }.into_payload(None);
+            let entry = tip.append(&keys, payload, &mut |_| None).unwrap();
+            tx.put_entry(&store, &entry).unwrap();
+        }
+        tx.set_heads(&store, tip.heads().iter().map(|head| &head.cid)).unwrap();
+        tx.commit().unwrap();
+
         let opening = Opening::default();
         assert_eq!(opening.step().to_string(), "opening the data directory");
-        let node = Node::open(NodeConfig {
-            repo: dir.path().to_owned(),
-            swarm: "test".into(),
-            region: None,
-            coordinator: true,
-            durable: false,
-            reindex: false,
-            version: "0".into(),
-            logs: Some(log_channel().1),
-            log_retention: std::time::Duration::ZERO,
-            opening: opening.clone(),
-        })
-        .unwrap();
-        let documents = (0..7).map(|n| serde_json::json!({"_id": n.to_string()})).collect();
-        node.put("dsswres", documents).await.unwrap();
-        node.close().await;
-        let place = optimusdb_storage::Place::File(dir.path().join("optimusdb.sqlite"));
-        let mut database = Database::open(&place, optimusdb_storage::Durability::Relaxed).unwrap();
-        let entries = database.view().stores().unwrap().iter().map(|store| store.entries).sum();
         reindex(&mut database, &opening).unwrap();
         let step = opening.step();
-        assert_eq!(step.entries, Some((entries, entries)));
-        assert_eq!(
-            step.to_string(),
-            format!("making the index again, {entries} of {entries} entries")
-        );
-        assert!(entries >= 7);
+        assert_eq!(step.entries, Some((ENTRIES, ENTRIES)));
+        assert_eq!(step.to_string(), "making the index again, 7 of 7 entries");
     }
 }

@@ -10,8 +10,6 @@ mod log;
 mod network;
 mod stores;
 
-pub(crate) use stores::check_store_name;
-
 pub use info::{NodeConfig, NodeId, Readiness, StoreInfo};
 pub use network::{NetworkConfig, PeerInfo};
 
@@ -19,22 +17,20 @@ use crate::access::AccessCache;
 use crate::commits::Commits;
 use crate::documents::Scans;
 use crate::error::Error;
-use crate::limits::{POINT_READERS_MAX, READ_MS_MAX, WRITE_MS_MAX};
+use crate::limits::WRITE_MS_MAX;
 use crate::logs::LogKeeper;
 use crate::metrics::WriterFigures;
+use crate::points::Points;
 use crate::replication::Replication;
-use crate::stores::Source;
+use crate::stores::{BlockSource, ListNews, StoreNames, make_builtin};
 use crate::writer::{Done, Health, Lane, Work, Writer};
 use crate::{keys, opening};
-use list::ListNews;
 use optimusdb_dag::IdentityKeys;
-use optimusdb_storage::{Database, Durability, Fingerprints, Place, Readers, Repo, StoreRow};
+use optimusdb_storage::{Database, Durability, Fingerprints, Place, Repo};
 use optimusdb_swarm::HostKey;
 use prometheus_client::registry::Registry;
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
-use tokio::sync::watch;
 
 /// A running node. Clones are the same node.
 #[derive(Debug, Clone)]
@@ -47,16 +43,12 @@ struct Inner {
     id: NodeId,
     coordinator: bool,
     keys: IdentityKeys,
-    stores: RwLock<BTreeMap<String, StoreRow>>,
-    /// Held while the names of the stores are read again, so that no older reading comes last.
-    knowing_stores: tokio::sync::Mutex<()>,
-    points: Arc<Readers>,
+    names: StoreNames,
+    points: Points,
     scans: Scans,
     /// Where blocks come from that are not here.
-    source: Source,
-    list: ListNews,
-    /// Changes with the stores that there are and their names.
-    stores_changed: watch::Sender<()>,
+    source: Arc<BlockSource>,
+    list_news: Arc<ListNews>,
     writer: Arc<Writer>,
     accesses: Arc<AccessCache>,
     figures: WriterFigures,
@@ -81,7 +73,7 @@ impl Node {
         let durability = if config.durable { Durability::Full } else { Durability::Relaxed };
         let mut database = Database::open(&place, durability)?;
         opening::bind_swarm(&mut database, &config.swarm)?;
-        opening::builtin_stores(&mut database, &config.swarm, &identity)?;
+        make_builtin(&mut database, &config.swarm, &identity)?;
         if config.reindex {
             opening::reindex(&mut database, &config.opening)?;
         }
@@ -91,6 +83,7 @@ impl Node {
         let fingerprints = database.fingerprints();
         let commits = Commits::default();
         let accesses = Arc::new(AccessCache::new());
+        let points = Points::new(place.clone());
         let log_place = Place::File(repo.log_database_path());
         let logs = config
             .logs
@@ -105,9 +98,8 @@ impl Node {
                     version: config.version,
                     region: config.region,
                 },
-                source: Source::default(),
-                list: ListNews::default(),
-                stores_changed: watch::Sender::new(()),
+                source: Arc::new(BlockSource::new(points.clone())),
+                list_news: Arc::default(),
                 coordinator: config.coordinator,
                 writer: Arc::new(Writer::start(
                     database,
@@ -121,9 +113,8 @@ impl Node {
                 host,
                 replication: OnceLock::new(),
                 keys: identity,
-                stores: RwLock::new(stores.into_iter().map(|s| (s.name.clone(), s)).collect()),
-                knowing_stores: tokio::sync::Mutex::new(()),
-                points: Arc::new(Readers::new(place.clone(), POINT_READERS_MAX)),
+                names: StoreNames::new(stores),
+                points,
                 scans: Scans::new(place.clone()),
                 place,
                 fingerprints,
@@ -181,9 +172,8 @@ impl Node {
         let (closed, closing) = tokio::sync::oneshot::channel();
         std::thread::spawn(move || {
             inner.writer.close();
-            // Whoever follows the list sees that nothing more is written, and ends.
-            inner.list.news.notify_one();
-            inner.source.set(None);
+            // The follower of the list sees that nothing more is written, and ends.
+            inner.list_news.changed();
             let keeper = inner.logs.lock().unwrap_or_else(PoisonError::into_inner).take();
             if let Some(mut keeper) = keeper {
                 keeper.close();
@@ -195,18 +185,13 @@ impl Node {
         let _ = closing.await;
     }
 
-    pub(crate) async fn read<T: Send + 'static>(
+    async fn read<T: Send + 'static>(
         &self,
         read: impl FnOnce(optimusdb_storage::View<'_>) -> Result<T, optimusdb_storage::Error>
         + Send
         + 'static,
     ) -> Result<T, Error> {
-        let points = Arc::clone(&self.inner.points);
-        tokio::task::spawn_blocking(move || {
-            points.read(Duration::from_millis(READ_MS_MAX), read).map_err(Error::from)
-        })
-        .await
-        .map_err(|e| Error::Internal(format!("reading: {e}")))?
+        self.inner.points.read(read).await
     }
 
     async fn write(&self, work: Work) -> Result<Done, Error> {

@@ -5,15 +5,14 @@ use crate::commits::Committed;
 use crate::error::Error;
 use crate::limits::PEER_READERS_MAX;
 use crate::replication::{Replication, Sources};
-use crate::stores::{BoxFuture, Fetch, STORE_LIST};
+use crate::stores::STORE_LIST;
 use crate::writer::now_ms;
-use optimusdb_dag::LogCid;
-use optimusdb_storage::{Readers, StoreRow};
-use optimusdb_swarm::{self as swarm, Swarm, SwarmConfig, SwarmKey};
+use optimusdb_storage::Readers;
+use optimusdb_swarm::{self as swarm, SwarmConfig, SwarmKey};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 /// How a node takes part in its swarm.
 #[derive(Debug, Clone, Default)]
@@ -100,10 +99,10 @@ impl Node {
             accesses: Arc::clone(&inner.accesses),
             own_key: inner.keys.identity().public_key.clone(),
         };
-        let node = self.clone();
-        let on_peer = Box::new(move || node.retry_store_list());
+        let news = Arc::clone(&inner.list_news);
+        let on_peer = Box::new(move || news.peer_came());
         let replication = Replication::start(swarm_config, sources, on_peer).await?;
-        self.set_fetch(Arc::new(FromPeers(replication.swarm().clone())));
+        inner.source.ask_peers(replication.swarm().clone());
         // Only the listener of the commits comes here, and there is one.
         let _ = inner.replication.set(replication);
         self.share_stores().await?;
@@ -112,11 +111,11 @@ impl Node {
         Ok(())
     }
 
-    /// Tells of a commit: whoever follows the store list, and the swarm. On the writer's thread.
+    /// Tells the follower of the store list and the swarm of a commit. On the writer's thread.
     fn committed(&self, committed: Committed) {
         let Some(replication) = self.inner.replication.get() else { return };
         if committed.store.name == STORE_LIST {
-            self.store_list_changed();
+            self.inner.list_news.changed();
         }
         replication.announce(committed);
     }
@@ -124,19 +123,15 @@ impl Node {
     /// Shares the stores that there are and are not shared yet.
     async fn share_stores(&self) -> Result<(), Error> {
         let Some(replication) = self.inner.replication.get() else { return Ok(()) };
-        let stores: Vec<StoreRow> = {
-            let stores = self.inner.stores.read().unwrap_or_else(PoisonError::into_inner);
-            stores.values().cloned().collect()
-        };
-        for store in &stores {
-            replication.share(store).await?;
+        for store in self.inner.names.all() {
+            replication.share(&store).await?;
         }
         Ok(())
     }
 
     /// Shares stores as they are made, until the node stops.
     async fn keep_sharing(self) {
-        let mut changed = self.stores_changed();
+        let mut changed = self.inner.names.changes();
         while changed.changed().await.is_ok() {
             if let Err(error) = self.share_stores().await {
                 tracing::warn!("a store is not shared: {error}");
@@ -172,18 +167,6 @@ impl Node {
             Error::Unavailable("this node does not take part in its swarm".into())
         })?;
         Ok(replication.swarm().connect(address).await?.to_string())
-    }
-}
-
-/// Blocks that define stores, from whoever has them.
-struct FromPeers(Swarm);
-
-impl Fetch for FromPeers {
-    fn fetch(&self, cid: LogCid) -> BoxFuture<'_, Result<Vec<u8>, Error>> {
-        Box::pin(async move {
-            let block = self.0.fetch(cid, Vec::new()).await;
-            block.map_err(|e| Error::Unavailable(format!("block {cid}: {e}")))
-        })
     }
 }
 

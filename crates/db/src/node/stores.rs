@@ -2,12 +2,10 @@
 
 use super::{Node, StoreInfo};
 use crate::error::Error;
-use crate::limits::STORE_NAME_BYTES_MAX;
-use crate::stores::{self, NewAccess, NewStore, new_store, scope_of};
+use crate::stores::{self, NewAccess, NewStore, check_store_name, new_store, scope_of};
 use crate::writer::{Done, Work};
 use optimusdb_dag::{Address, StoreKind};
 use optimusdb_storage::{Scope, StoreRow};
-use std::sync::PoisonError;
 
 impl Node {
     /// Every store with its figures: those that every node has, then the others by name.
@@ -83,7 +81,7 @@ impl Node {
         if let Some(existing) = self.here(name, &address).await? {
             return same_kind(name, existing.kind, kind).map(|()| existing.into());
         }
-        let mut new = stores::gather(self, self.source(), name, address).await?;
+        let mut new = stores::gather(&self.inner.source, name, address).await?;
         same_kind(name, new.kind, kind)?;
         new.listed = self.inner.coordinator;
         Ok(self.make_store(new).await?.into())
@@ -91,7 +89,7 @@ impl Node {
 
     /// The store of that name and address. Refuses a name or an address of two different ones.
     async fn here(&self, name: &str, address: &Address) -> Result<Option<StoreRow>, Error> {
-        let stores = self.committed_stores().await?;
+        let stores = self.read(|view| view.stores()).await?;
         match stores.into_iter().find(|store| store.name == name || store.address == *address) {
             Some(store) if store.address != *address => Err(Error::Conflict(format!(
                 "the name {name} is taken here by the store {}, which is not {address}",
@@ -113,38 +111,15 @@ impl Node {
             let Done::Store(store) = node.write(Work::CreateStore(Box::new(new))).await? else {
                 return Err(Error::Internal("the writer answered something else".into()));
             };
-            node.know_stores().await?;
-            node.store_list_changed();
+            node.inner.names.read_again(&node.inner.points).await?;
+            node.inner.list_news.changed();
             Ok(store)
         });
         making.await.map_err(|e| Error::Internal(format!("making a store: {e}")))?
     }
 
-    /// Reads the names of the stores again.
-    pub(super) async fn know_stores(&self) -> Result<(), Error> {
-        let _alone = self.inner.knowing_stores.lock().await;
-        let committed = self.read(|view| view.stores()).await?;
-        let mut stores = self.inner.stores.write().unwrap_or_else(PoisonError::into_inner);
-        *stores = committed.into_iter().map(|s| (s.name.clone(), s)).collect();
-        drop(stores);
-        self.inner.stores_changed.send_replace(());
-        Ok(())
-    }
-
-    pub(crate) fn store(&self, name: &str) -> Result<StoreRow, Error> {
-        let stores = self.inner.stores.read().unwrap_or_else(PoisonError::into_inner);
-        stores.get(name).cloned().ok_or_else(|| {
-            let known: Vec<&str> = stores.keys().map(String::as_str).collect();
-            Error::NotFound(format!("no store {name:?}; the stores are {}", known.join(", ")))
-        })
-    }
-
-    pub(super) fn event_log(&self, name: &str) -> Result<StoreRow, Error> {
-        let store = self.store(name)?;
-        if store.kind != StoreKind::Events {
-            return Err(Error::Invalid(format!("store {name} is no event log")));
-        }
-        Ok(store)
+    pub(super) fn store(&self, name: &str) -> Result<StoreRow, Error> {
+        self.inner.names.get(name)
     }
 
     pub(super) fn changeable_store(&self, name: &str) -> Result<StoreRow, Error> {
@@ -180,19 +155,4 @@ fn same_kind(name: &str, found: StoreKind, asked: Option<StoreKind>) -> Result<(
         }
         _ => Ok(()),
     }
-}
-
-pub(crate) fn check_store_name(name: &str) -> Result<(), Error> {
-    let valid = (2..=STORE_NAME_BYTES_MAX).contains(&name.len())
-        && name.starts_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit())
-        && name
-            .bytes()
-            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'_' | b'-'));
-    if valid {
-        return Ok(());
-    }
-    Err(Error::Invalid(format!(
-        "store name {name:?} must have 2 to {STORE_NAME_BYTES_MAX} of a-z, 0-9, _ and -, and start \
-         with a letter or digit"
-    )))
 }

@@ -1,48 +1,14 @@
 //! Taking over a store that was made elsewhere, by its address: the blocks that define it are had
 //! from here or from peers, checked, and handed to the writer.
 
-use super::new_store::{NewStore, access_name, scope_of};
+use super::block_source::BlockSource;
+use super::names::access_name;
+use super::new_store::{NewStore, scope_of};
 use crate::error::Error;
 use crate::limits::ADOPT_MS_MAX;
-use crate::node::Node;
 use optimusdb_dag::{AccessController, Address, LogCid, Manifest, StoreKind};
 use optimusdb_storage::Scope;
-use std::pin::Pin;
-use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
-
-/// A future that somebody else awaits.
-pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
-
-/// Where blocks come from that are not here: the peers.
-pub trait Fetch: Send + Sync + 'static {
-    /// The bytes of a block. They need not be checked against its address, and the wait has to
-    /// end by itself or not at all: whoever asks gives up in time.
-    ///
-    /// # Errors
-    /// Why no peer gave it.
-    fn fetch(&self, cid: LogCid) -> BoxFuture<'_, Result<Vec<u8>, Error>>;
-}
-
-/// The place for the source of blocks, empty while a node keeps to itself.
-#[derive(Default)]
-pub(crate) struct Source(RwLock<Option<Arc<dyn Fetch>>>);
-
-impl Source {
-    pub(crate) fn set(&self, fetch: Option<Arc<dyn Fetch>>) {
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = fetch;
-    }
-
-    fn get(&self) -> Option<Arc<dyn Fetch>> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-}
-
-impl std::fmt::Debug for Source {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(if self.get().is_some() { "Source(set)" } else { "Source(none)" })
-    }
-}
 
 /// Gathers what defines the store at `address`, to be kept here under `name`.
 ///
@@ -50,12 +16,11 @@ impl std::fmt::Debug for Source {
 /// [`Error::Unavailable`] with the block that could not be had in time, [`Error::Invalid`] for a
 /// store that this version cannot keep.
 pub(crate) async fn gather(
-    node: &Node,
-    source: &Source,
+    source: &BlockSource,
     name: &str,
     address: Address,
 ) -> Result<NewStore, Error> {
-    let gathering = Gathering { node, fetch: source.get(), address };
+    let gathering = Gathering { source, address };
     let limit = Duration::from_millis(ADOPT_MS_MAX);
     let gathered = tokio::time::timeout(limit, gathering.store(name)).await;
     gathered.unwrap_or_else(|_| {
@@ -65,9 +30,8 @@ pub(crate) async fn gather(
     })
 }
 
-struct Gathering<'n> {
-    node: &'n Node,
-    fetch: Option<Arc<dyn Fetch>>,
+struct Gathering<'s> {
+    source: &'s BlockSource,
     /// The store that is asked for.
     address: Address,
 }
@@ -139,19 +103,13 @@ impl Gathering<'_> {
     }
 
     async fn block(&self, what: &str, cid: LogCid) -> Result<Vec<u8>, Error> {
-        if let Some(block) = self.node.block(cid).await? {
-            return Ok(block);
-        }
-        let not_had = |why: &str| {
-            Error::Unavailable(format!(
-                "block {cid}, the {what} of the store {}, could not be had from any peer{why}",
+        self.source.block(cid).await.map_err(|error| match error {
+            Error::Unavailable(why) => Error::Unavailable(format!(
+                "block {cid}, the {what} of the store {}, could not be had from any peer: {why}",
                 self.address
-            ))
-        };
-        match &self.fetch {
-            None => Err(not_had(": this node has none")),
-            Some(fetch) => fetch.fetch(cid).await.map_err(|e| not_had(&format!(": {e}"))),
-        }
+            )),
+            other => other,
+        })
     }
 
     fn unusable(&self, what: &str, cid: LogCid, error: &optimusdb_dag::Error) -> Error {

@@ -1,57 +1,56 @@
-//! The swarm's list of stores: a store itself, `swarm_stores`, in which coordinators offer what they
-//! make, and which every node follows by taking over what it does not have.
+//! Following the swarm's list of stores: a store itself, `swarm_stores`, in which coordinators offer
+//! what they make. Every node takes over the offered stores that it does not have.
 //!
-//! What the list says is in `listing.rs`; here is the task that acts on it. It owns nothing but what
-//! it has read: whatever it changes goes through the writer, in one transaction a store.
+//! What the list says is in `listing.rs`; here is the task that acts on it. It owns only what it has
+//! read of the list. It reads committed state, and what it changes goes through the writer, in one
+//! transaction a store.
 
 use super::adopting;
-use super::builtin::{BUILTIN_STORES, STORE_LIST};
-use super::listing::Listing;
+use super::block_source::BlockSource;
+use super::builtin::STORE_LIST;
+use super::listing::{Listing, is_list, may_be_named};
 use super::new_store::NewStore;
+use super::news::ListNews;
 use crate::error::{Error, Kind};
 use crate::limits::{
     LIST_FETCHES_MAX, LIST_GATHER_MS, LIST_LOG_MS, LIST_PASS_ENTRIES_MAX, LIST_RETRY_MS,
     LIST_RETRY_MS_MAX,
 };
-use crate::node::Node;
-use optimusdb_dag::{Address, OrderKey, StoreKind};
+use crate::points::Points;
+use optimusdb_dag::{Address, OrderKey};
+use optimusdb_storage::StoreRow;
 use optimusdb_storage::limits::STORES_MAX;
-use optimusdb_storage::{Scope, StoreRow};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout_at};
 
-/// Follows the list until it is dropped: now, whenever the list has changed, and again after a while
-/// for what could not be had.
-pub(crate) async fn follow(node: Node) {
-    let mut follower = Follower::new(node.clone());
-    loop {
-        if let Err(error) = follower.pass().await {
-            follower.grumble(&format!("the swarm's list of stores could not be followed: {error}"));
-            if error.kind() == Kind::Unavailable {
-                let later = Instant::now() + Duration::from_millis(LIST_RETRY_MS);
-                follower.again = Some(follower.again.map_or(later, |at| at.min(later)));
-            }
-        }
-        let news = node.list_news();
-        match follower.again.take() {
-            None => news.notified().await,
-            Some(at) => {
-                let _waited = timeout_at(at, news.notified()).await;
-            }
-        }
-        if !node.ready().ready {
-            return;
-        }
-        // Many entries come at once, and one look is enough for all of them.
-        sleep(Duration::from_millis(LIST_GATHER_MS)).await;
-    }
+/// What the follower changes, it changes through the node's writer.
+pub(crate) trait ListWriter: Send + Sync + 'static {
+    /// Takes over a store, if one is given, and gives the stores at these addresses these names.
+    fn reconcile(
+        &self,
+        new: Option<NewStore>,
+        names: BTreeMap<Address, String>,
+    ) -> impl Future<Output = Result<(), Error>> + Send;
+
+    /// Offers stores in the list.
+    fn offer(&self, stores: Vec<StoreRow>) -> impl Future<Output = Result<(), Error>> + Send;
+
+    /// Whether nothing is written any more.
+    fn has_ended(&self) -> bool;
 }
 
-struct Follower {
-    node: Node,
+/// The task that follows the list.
+pub(crate) struct Follower<W> {
+    points: Points,
+    source: Arc<BlockSource>,
+    news: Arc<ListNews>,
+    /// Whether this node offers stores.
+    coordinator: bool,
+    writer: W,
     listing: Listing,
     /// The newest row of the list's log that was read.
     read: i64,
@@ -68,10 +67,21 @@ struct Missing {
     due: Instant,
 }
 
-impl Follower {
-    fn new(node: Node) -> Follower {
+impl<W: ListWriter> Follower<W> {
+    /// A follower that has read nothing yet.
+    pub(crate) fn new(
+        points: Points,
+        source: Arc<BlockSource>,
+        news: Arc<ListNews>,
+        coordinator: bool,
+        writer: W,
+    ) -> Follower<W> {
         Follower {
-            node,
+            points,
+            source,
+            news,
+            coordinator,
+            writer,
             listing: Listing::default(),
             read: 0,
             missing: BTreeMap::new(),
@@ -81,20 +91,48 @@ impl Follower {
         }
     }
 
+    /// Follows the list until nothing is written any more: now, whenever the list has changed, and
+    /// again after a while for what could not be had.
+    pub(crate) async fn follow(mut self) {
+        loop {
+            if let Err(error) = self.pass().await {
+                self.grumble(&format!("the swarm's list of stores could not be followed: {error}"));
+                if error.kind() == Kind::Unavailable {
+                    let later = Instant::now() + Duration::from_millis(LIST_RETRY_MS);
+                    self.again = Some(self.again.map_or(later, |at| at.min(later)));
+                }
+            }
+            match self.again.take() {
+                None => self.news.told().await,
+                Some(at) => {
+                    let _waited = timeout_at(at, self.news.told()).await;
+                }
+            }
+            if self.writer.has_ended() {
+                return;
+            }
+            // Many entries come at once, and one look is enough for all of them.
+            sleep(Duration::from_millis(LIST_GATHER_MS)).await;
+        }
+    }
+
     /// Reads what is new, and makes the stores here what the list says.
     async fn pass(&mut self) -> Result<(), Error> {
         self.again = None;
-        let Some(list) = self.node.store_list() else {
+        let stores = self.committed_stores().await?;
+        let Some(list) = stores.iter().find(|store| is_list(store)) else {
             return Err(Error::Conflict(format!(
                 "the name {STORE_LIST} is taken by another store here"
             )));
         };
-        self.read_news(&list).await?;
-        self.list_own(&list).await?;
-        let mut stores = self.node.committed_stores().await?;
+        self.read_news(list).await?;
+        if self.coordinator {
+            self.offer_unlisted(&stores).await?;
+        }
+        let mut stores = self.committed_stores().await?;
         if self.renames(&stores, None) {
-            self.node.reconcile(None, self.names(&stores, None)).await?;
-            stores = self.node.committed_stores().await?;
+            self.writer.reconcile(None, self.names(&stores, None)).await?;
+            stores = self.committed_stores().await?;
         }
         self.adopt_missing(&stores).await
     }
@@ -104,7 +142,7 @@ impl Follower {
         loop {
             let (list, after) = (list.clone(), self.read);
             let news: Vec<(i64, OrderKey, optimusdb_dag::Ipld)> = self
-                .node
+                .points
                 .read(move |view| {
                     let mut news = Vec::new();
                     view.log_after(&list, after, |seq, entry| {
@@ -131,18 +169,19 @@ impl Follower {
         }
     }
 
-    /// As a coordinator, offers what was made here before there was a list.
-    async fn list_own(&self, list: &StoreRow) -> Result<(), Error> {
-        if !self.node.is_coordinator() {
-            return Ok(());
-        }
-        let stores = self.node.committed_stores().await?;
+    async fn committed_stores(&self) -> Result<Vec<StoreRow>, Error> {
+        self.points.read(|view| view.stores()).await
+    }
+
+    /// Offers what was made here before there was a list.
+    async fn offer_unlisted(&self, stores: &[StoreRow]) -> Result<(), Error> {
         let unlisted: Vec<StoreRow> = stores
-            .into_iter()
-            .filter(|store| may_be_named(store) && store.name != list.name)
+            .iter()
+            .filter(|store| may_be_named(store))
             .filter(|store| !self.listing.has(&store.address) && !store.name.contains('~'))
+            .cloned()
             .collect();
-        if unlisted.is_empty() { Ok(()) } else { self.node.offer(unlisted).await }
+        if unlisted.is_empty() { Ok(()) } else { self.writer.offer(unlisted).await }
     }
 
     /// Takes over the stores that are offered and not here.
@@ -151,7 +190,7 @@ impl Follower {
         let offered = self.listing.offered();
         self.missing.retain(|address, _| offered.contains_key(address) && !here.contains(address));
         let now = Instant::now();
-        if self.node.list_is_urgent() {
+        if self.news.take_urgent() {
             self.missing.values_mut().for_each(|missing| missing.due = now);
         }
         for address in offered.keys().filter(|address| !here.contains(address)) {
@@ -179,9 +218,9 @@ impl Follower {
             while gathering.len() < LIST_FETCHES_MAX
                 && let Some((_, address, name)) = due.next()
             {
-                let node = self.node.clone();
+                let source = Arc::clone(&self.source);
                 gathering.spawn(async move {
-                    let gathered = adopting::gather(&node, node.source(), &name, address).await;
+                    let gathered = adopting::gather(&source, &name, address).await;
                     (address, gathered)
                 });
             }
@@ -202,9 +241,9 @@ impl Follower {
     }
 
     async fn adopt(&self, new: NewStore) -> Result<(), Error> {
-        let stores = self.node.committed_stores().await?;
+        let stores = self.committed_stores().await?;
         let names = self.names(&stores, Some(new.address));
-        self.node.reconcile(Some(new), names).await
+        self.writer.reconcile(Some(new), names).await
     }
 
     /// The names that the list gives to the stores that are here, with one that is about to be.
@@ -242,16 +281,4 @@ impl Follower {
             more => tracing::warn!("{text} (and {more} more like it)"),
         }
     }
-}
-
-/// Whether the list may give this store a name: not the built-in ones, and none that says who may
-/// write to another.
-pub(crate) fn may_be_named(store: &StoreRow) -> bool {
-    matches!(store.scope, Scope::Resource | Scope::Plain)
-        && BUILTIN_STORES.iter().all(|builtin| builtin.name != store.name)
-}
-
-/// Whether this is the list.
-pub(crate) fn is_list(store: &StoreRow) -> bool {
-    store.name == STORE_LIST && store.kind == StoreKind::KeyValue
 }

@@ -8,11 +8,11 @@
 //! Anyone whom the list lets write can write anything into it: what is no offer is skipped, and how
 //! much is kept is bounded.
 
-use super::builtin::BUILTIN_STORES;
+use super::builtin::{BUILTIN_STORES, STORE_LIST};
+use super::names::check_store_name;
 use crate::limits::LISTED_STORES_MAX;
-use crate::node::check_store_name;
 use optimusdb_dag::{Address, Ipld, Operation, OrderKey, StoreKind};
-use optimusdb_storage::beside;
+use optimusdb_storage::{Scope, StoreRow, beside};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The offers of a list.
@@ -165,6 +165,18 @@ pub(crate) fn offer(name: &str, kind: StoreKind, address: &Address) -> Operation
         ("type".to_owned(), Ipld::String(kind.to_string())),
     ];
     Operation::Put { key: name.to_owned(), value: Ipld::Map(fields.into()) }
+}
+
+/// Whether the list may give this store a name: not the built-in ones, and none that says who may
+/// write to another.
+pub(crate) fn may_be_named(store: &StoreRow) -> bool {
+    matches!(store.scope, Scope::Resource | Scope::Plain)
+        && BUILTIN_STORES.iter().all(|builtin| builtin.name != store.name)
+}
+
+/// Whether this is the list.
+pub(crate) fn is_list(store: &StoreRow) -> bool {
+    store.name == STORE_LIST && store.kind == StoreKind::KeyValue
 }
 
 #[cfg(test)]

@@ -5,16 +5,21 @@
 //! transaction a store. What is in a store is none of this folder's business.
 
 mod adopting;
+mod block_source;
 mod builtin;
 mod follower;
 mod listing;
+mod names;
 mod new_store;
+mod news;
 
-pub use adopting::{BoxFuture, Fetch};
-pub(crate) use adopting::{Source, gather};
-pub(crate) use builtin::{BUILTIN_STORES, place_of};
+pub(crate) use adopting::gather;
+pub(crate) use block_source::BlockSource;
 pub use builtin::{DEFAULT_STORE, STORE_LIST};
-pub(crate) use follower::{follow, is_list, may_be_named};
-pub(crate) use listing::offer;
+pub(crate) use builtin::{make_builtin, place_of};
+pub(crate) use follower::{Follower, ListWriter};
+pub(crate) use listing::{is_list, may_be_named, offer};
+pub(crate) use names::{StoreNames, access_name, check_store_name};
 pub use new_store::NewAccess;
-pub(crate) use new_store::{NewStore, access_name, check_identity, new_store, scope_of};
+pub(crate) use new_store::{NewStore, check_identity, new_store, scope_of};
+pub(crate) use news::ListNews;

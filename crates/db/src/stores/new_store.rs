@@ -1,5 +1,6 @@
 //! A store to be made: from what was asked for to the blocks that define it.
 
+use super::names::access_name;
 use crate::error::Error;
 use optimusdb_dag::limits::ACCESS_WRITERS_MAX;
 use optimusdb_dag::{AccessController, Address, IdentityKeys, Ipld, LogCid, Manifest, StoreKind};
@@ -53,11 +54,6 @@ pub(crate) fn scope_of(kind: StoreKind) -> Scope {
         StoreKind::Documents => Scope::Resource,
         StoreKind::Events | StoreKind::KeyValue => Scope::Plain,
     }
-}
-
-/// The local name of the store that says who may write to the store `name`.
-pub(crate) fn access_name(name: &str) -> String {
-    format!("{name}/access")
 }
 
 /// The blocks and the address of a store of this node's swarm.

@@ -7,10 +7,12 @@
     reason = "each test takes what it needs"
 )]
 
-use optimusdb_db::{Blocks, Cid, Documents, Error, LogCid, Node, NodeConfig, Opening, Query};
+use optimusdb_db::{Documents, NetworkConfig, Node, NodeConfig, Opening, Query};
 use serde_json::{Value, json};
+use std::net::Ipv4Addr;
 use std::path::Path;
 use std::time::Duration;
+use tempfile::TempDir;
 
 pub fn config(repo: &Path) -> NodeConfig {
     NodeConfig {
@@ -41,36 +43,73 @@ pub async fn collect(mut documents: Documents) -> Vec<Value> {
     serde_json::from_str(&text).unwrap()
 }
 
-/// Blocks read straight from another node.
-pub struct Live(Node, tokio::runtime::Handle);
-
-impl Blocks for Live {
-    type Error = Error;
-
-    fn get(&self, cid: &Cid) -> Result<Option<Vec<u8>>, Error> {
-        match LogCid::try_from(cid) {
-            Ok(cid) => self.1.block_on(self.0.block(cid)),
-            Err(_) => Ok(None),
-        }
-    }
-
-    fn has(&self, cid: &Cid) -> Result<bool, Error> {
-        Ok(self.get(cid)?.is_some())
-    }
-}
-
-pub fn live(node: &Node) -> Live {
-    Live(node.clone(), tokio::runtime::Handle::current())
-}
-
-pub async fn heads(node: &Node, store: &str) -> Vec<LogCid> {
+pub async fn heads(node: &Node, store: &str) -> Vec<String> {
     let stores = node.stores().await.unwrap();
-    let store = stores.into_iter().find(|s| s.name == store).unwrap();
-    store.heads.iter().map(|head| head.parse().unwrap()).collect()
+    stores.into_iter().find(|s| s.name == store).unwrap().heads
 }
 
-pub async fn join(into: &Node, from: &Node, store: &str) -> optimusdb_db::Joined {
-    let joined = into.join(store, heads(from, store).await, live(from)).await.unwrap();
-    assert_eq!(joined.refused, []);
-    joined
+/// Waits until `probe` holds; what never holds ends the test.
+pub async fn until(what: &str, probe: impl AsyncFn() -> bool) {
+    for _ in 0..1_500 {
+        if probe().await {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    panic!("{what}: never");
+}
+
+/// A node with a directory of its own, in a swarm that only its test knows.
+pub struct Member {
+    node: Node,
+    pub dir: TempDir,
+    swarm: &'static str,
+}
+
+impl Member {
+    /// One without a network.
+    pub fn alone(swarm: &'static str, coordinator: bool) -> Member {
+        Member::opened(tempfile::tempdir().unwrap(), swarm, coordinator)
+    }
+
+    /// One that takes part in its swarm and knows nobody yet.
+    pub async fn online(swarm: &'static str, coordinator: bool) -> Member {
+        let member = Member::alone(swarm, coordinator);
+        member.join().await;
+        member
+    }
+
+    fn opened(dir: TempDir, swarm: &'static str, coordinator: bool) -> Member {
+        let config = NodeConfig { swarm: swarm.into(), coordinator, ..config(dir.path()) };
+        Member { node: Node::open(config).unwrap(), dir, swarm }
+    }
+
+    /// Takes part in the swarm from now on: on loopback, and without looking for others.
+    pub async fn join(&self) {
+        let listen = vec![Ipv4Addr::LOCALHOST.into()];
+        self.join_swarm(NetworkConfig { listen, ..NetworkConfig::default() }).await.unwrap();
+    }
+
+    /// Connects with another one, which takes part, too.
+    pub async fn meet(&self, other: &Member) {
+        let addrs = other.addrs();
+        let tcp = addrs.iter().find(|addr| addr.contains("/tcp/")).unwrap();
+        assert_eq!(self.connect(tcp).await.unwrap(), other.id().peer_id);
+    }
+
+    /// The same node, stopped and opened again without a network.
+    pub async fn reopened(self, coordinator: bool) -> Member {
+        let Member { node, dir, swarm } = self;
+        node.close().await;
+        drop(node);
+        Member::opened(dir, swarm, coordinator)
+    }
+}
+
+impl std::ops::Deref for Member {
+    type Target = Node;
+
+    fn deref(&self) -> &Node {
+        &self.node
+    }
 }

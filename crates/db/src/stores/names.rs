@@ -1,0 +1,82 @@
+//! The names of the stores: which ones there are here, and what a name may look like.
+
+use crate::error::Error;
+use crate::limits::STORE_NAME_BYTES_MAX;
+use crate::points::Points;
+use optimusdb_storage::StoreRow;
+use std::collections::BTreeMap;
+use std::sync::{PoisonError, RwLock};
+use tokio::sync::{Mutex, watch};
+
+/// The stores of this node by name, as they were committed when they last changed.
+#[derive(Debug)]
+pub(crate) struct StoreNames {
+    known: RwLock<BTreeMap<String, StoreRow>>,
+    /// Held while they are read again, so that no older reading comes last.
+    reading: Mutex<()>,
+    changes: watch::Sender<()>,
+}
+
+impl StoreNames {
+    pub(crate) fn new(stores: Vec<StoreRow>) -> StoreNames {
+        let (reading, changes) = (Mutex::new(()), watch::Sender::new(()));
+        StoreNames { known: RwLock::new(by_name(stores)), reading, changes }
+    }
+
+    /// The store of a name.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] with the names that there are.
+    pub(crate) fn get(&self, name: &str) -> Result<StoreRow, Error> {
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        known.get(name).cloned().ok_or_else(|| {
+            let names: Vec<&str> = known.keys().map(String::as_str).collect();
+            Error::NotFound(format!("no store {name:?}; the stores are {}", names.join(", ")))
+        })
+    }
+
+    /// All of them.
+    pub(crate) fn all(&self) -> Vec<StoreRow> {
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        known.values().cloned().collect()
+    }
+
+    /// Reads them again, after a commit that made or renamed a store.
+    pub(crate) async fn read_again(&self, points: &Points) -> Result<(), Error> {
+        let _alone = self.reading.lock().await;
+        let committed = points.read(|view| view.stores()).await?;
+        *self.known.write().unwrap_or_else(PoisonError::into_inner) = by_name(committed);
+        self.changes.send_replace(());
+        Ok(())
+    }
+
+    /// Changes whenever a store is made, taken over or renamed.
+    pub(crate) fn changes(&self) -> watch::Receiver<()> {
+        self.changes.subscribe()
+    }
+}
+
+fn by_name(stores: Vec<StoreRow>) -> BTreeMap<String, StoreRow> {
+    stores.into_iter().map(|store| (store.name.clone(), store)).collect()
+}
+
+/// The local name of the store that says who may write to the store `name`.
+pub(crate) fn access_name(name: &str) -> String {
+    format!("{name}/access")
+}
+
+/// Refuses what cannot be the name of a store that is made or taken over.
+pub(crate) fn check_store_name(name: &str) -> Result<(), Error> {
+    let valid = (2..=STORE_NAME_BYTES_MAX).contains(&name.len())
+        && name.starts_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit())
+        && name
+            .bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'_' | b'-'));
+    if valid {
+        return Ok(());
+    }
+    Err(Error::Invalid(format!(
+        "store name {name:?} must have 2 to {STORE_NAME_BYTES_MAX} of a-z, 0-9, _ and -, and start \
+         with a letter or digit"
+    )))
+}
