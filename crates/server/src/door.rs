@@ -15,7 +15,7 @@ use tokio::task::JoinHandle;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
-use crate::http::{Front, HttpConfig};
+use crate::http::{self, Front, HttpConfig};
 use crate::limits::{OPENING_SILENT_MS_MAX, OPENING_TOLD_INTERVAL_MS};
 use crate::port;
 use crate::settings::Api;
@@ -78,7 +78,7 @@ impl Door {
 
     fn serve(&mut self) {
         if let Some(listener) = self.listener.take() {
-            let serving = Arc::clone(&self.front).serve(listener, self.stopping.clone());
+            let serving = http::serve(listener, Arc::clone(&self.front), self.stopping.clone());
             self.serving = Some(tokio::spawn(serving));
         }
     }

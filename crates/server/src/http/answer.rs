@@ -1,13 +1,12 @@
-//! Answers in JSON: `{"status":200,"data":…}`, written once, straight into the body.
-//!
-//! Every answer ends with a newline, since terminals show them.
+//! Answers to requests that were carried out: `{"status":200,"data":…}`, written once, straight into
+//! the body.
 
-use axum::body::Body;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
 use super::error::ApiError;
+use super::json;
 
 /// What a successful answer starts with; the data and a closing brace follow.
 pub(super) const DATA_PREFIX: &str = r#"{"status":200,"data":"#;
@@ -40,26 +39,10 @@ pub(super) fn not_ready<T: Serialize + ?Sized>(reason: &str, data: &T) -> Respon
 
 /// An answer whose body is `value` itself, for the endpoints whose clients expect a bare array.
 pub(super) fn bare<T: Serialize + ?Sized>(value: &T) -> Response {
-    match line(value) {
-        Ok(body) => json(body),
+    match json::line(value) {
+        Ok(body) => json::answer(body),
         Err(error) => {
             ApiError::internal(format!("the answer could not be written: {error}")).into_response()
         }
     }
-}
-
-/// A value as one line of JSON.
-pub(super) fn line<T: Serialize + ?Sized>(value: &T) -> serde_json::Result<Vec<u8>> {
-    let mut line = serde_json::to_vec(value)?;
-    line.push(b'\n');
-    Ok(line)
-}
-
-/// An answer whose body is JSON already, its newline included.
-pub(super) fn json(body: impl Into<Body>) -> Response {
-    let mut response = Response::new(body.into());
-    response
-        .headers_mut()
-        .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    response
 }

@@ -11,7 +11,7 @@ use axum::response::{IntoResponse, Response};
 use optimusdb_db::Kind;
 use serde::Serialize;
 
-use super::answer;
+use super::json;
 use super::limits::MESSAGE_BYTES_MAX;
 
 /// A refusal with its status code.
@@ -121,7 +121,7 @@ impl IntoResponse for ApiError {
         }
         let message = bounded(one_line(&self.message));
         let refusal = Refusal { status: self.status.as_u16(), message: &message };
-        let mut response = answer::json(answer::line(&refusal).unwrap_or_default());
+        let mut response = json::answer(json::line(&refusal).unwrap_or_default());
         *response.status_mut() = self.status;
         if let Some((name, value)) = self.header {
             response.headers_mut().insert(name, value);
@@ -130,7 +130,6 @@ impl IntoResponse for ApiError {
     }
 }
 
-/// The interface promises one line; what a client sent may be quoted in it with its line breaks.
 /// What a message may quote of a request is cut off, however long it is.
 fn bounded(text: Cow<'_, str>) -> Cow<'_, str> {
     if text.len() <= MESSAGE_BYTES_MAX {
@@ -140,6 +139,7 @@ fn bounded(text: Cow<'_, str>) -> Cow<'_, str> {
     Cow::Owned(format!("{}…", &text[..end]))
 }
 
+/// The interface promises one line; what a client sent may be quoted in it with its line breaks.
 fn one_line(text: &str) -> Cow<'_, str> {
     if text.contains(['\n', '\r']) {
         let lines: Vec<&str> =

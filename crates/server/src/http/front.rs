@@ -15,12 +15,10 @@ use hyper::body::Incoming;
 use hyper::service::Service;
 use hyper_util::service::TowerToHyperService;
 use optimusdb_db::{Node, Opening};
-use tokio::net::TcpListener;
-use tokio_util::sync::CancellationToken;
 
 use super::auth::Token;
 use super::edge::allow_every_origin;
-use super::{Api, HttpConfig, body, listen, metrics, opening, routes, target, unread};
+use super::{Api, HttpConfig, body, metrics, opening, routes, target, unread};
 
 /// The API, before and after its node is open.
 pub(crate) struct Front {
@@ -54,12 +52,6 @@ impl Front {
         let router = routes::router(&self.prefix, Arc::new(api));
         // Only the first node answers; there is no second.
         let _ = self.router.set(TowerToHyperService::new(router));
-    }
-
-    /// Serves the API on `listener` until `shutdown` is cancelled and the requests in flight have
-    /// ended.
-    pub(crate) async fn serve(self: Arc<Self>, listener: TcpListener, shutdown: CancellationToken) {
-        listen::serve(listener, self, shutdown).await;
     }
 
     /// Answers a request, and sees to it that nothing of it is left on its connection.

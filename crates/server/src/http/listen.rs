@@ -31,7 +31,7 @@ use crate::open_files;
 
 /// Serves `front` until `shutdown`, then lets the requests in flight end. Returns when the last
 /// connection is closed; dropped before, it cuts those that are open.
-pub(super) async fn serve(listener: TcpListener, front: Arc<Front>, shutdown: CancellationToken) {
+pub(crate) async fn serve(listener: TcpListener, front: Arc<Front>, shutdown: CancellationToken) {
     let connections_max = connections_max();
     let free = Arc::new(Semaphore::new(connections_max));
     let cut = CancellationToken::new();

@@ -13,6 +13,7 @@ mod command;
 mod edge;
 mod error;
 mod front;
+mod json;
 mod keys;
 mod limits;
 mod listen;
@@ -35,6 +36,7 @@ mod welcome;
 use optimusdb_db::Node;
 
 pub(crate) use front::Front;
+pub(crate) use listen::serve;
 
 /// What the API needs to know beside the node.
 #[derive(Debug, Clone)]

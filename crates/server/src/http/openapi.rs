@@ -6,13 +6,13 @@
 use axum::response::Response;
 use serde_json::Value;
 
-use super::answer;
+use super::json;
 
 const DESCRIPTION: &str = include_str!("openapi.json");
 
 /// Answers with the description. Its server is relative, so it holds behind any proxy.
 pub(super) async fn openapi() -> Response {
-    answer::json(DESCRIPTION)
+    json::answer(DESCRIPTION)
 }
 
 /// The description as a value.

@@ -13,8 +13,9 @@ use futures_util::stream;
 use optimusdb_db::{Documents, Error};
 use tokio::time::timeout;
 
-use super::answer::{self, DATA_PREFIX};
+use super::answer::DATA_PREFIX;
 use super::error::ApiError;
+use super::json;
 use super::limits::REQUEST_TIMEOUT;
 
 /// Where documents come from; the node's, but for tests.
@@ -35,11 +36,11 @@ pub(super) async fn array(mut documents: impl Chunks) -> Result<Option<Response>
         return Ok(None);
     };
     let Some(second) = documents.next().await.transpose()? else {
-        return Ok(Some(answer::json(format!("{DATA_PREFIX}[{first}]}}\n"))));
+        return Ok(Some(json::answer(format!("{DATA_PREFIX}[{first}]}}\n"))));
     };
     let head = format!("{DATA_PREFIX}[{first}{second}");
     let parts = stream::try_unfold(Part::Head(head, documents), part);
-    Ok(Some(answer::json(Body::from_stream(parts))))
+    Ok(Some(json::answer(Body::from_stream(parts))))
 }
 
 /// What comes next in a streamed answer.
