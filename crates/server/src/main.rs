@@ -9,6 +9,7 @@ use std::time::Instant;
 
 mod allocator;
 mod cli;
+mod command_line;
 mod door;
 mod http;
 mod limits;
@@ -21,23 +22,25 @@ mod suggest;
 mod telemetry;
 mod version;
 
+use command_line::Request;
+
 const FAILURE: u8 = 1;
 const USAGE: u8 = 2;
 
 fn main() -> ExitCode {
     let started = Instant::now();
     allocator::set_up();
-    let settings = match settings::read(std::env::args_os().skip(1), &|name| std::env::var_os(name))
-    {
-        Ok(settings::Request::Help) => return answer(&settings::help()),
-        Ok(settings::Request::Version) => return answer(&format!("{}\n", version::line())),
-        Ok(settings::Request::Ask(command, api)) => {
+    let arguments = std::env::args_os().skip(1);
+    let settings = match command_line::read(arguments, &|name| std::env::var_os(name)) {
+        Ok(Request::Help) => return answer(&command_line::help()),
+        Ok(Request::Version) => return answer(&format!("{}\n", version::line())),
+        Ok(Request::Ask(command, api)) => {
             return match cli::run(&command, &api) {
                 Ok(text) => answer(&text),
                 Err(why) => refuse(FAILURE, &why),
             };
         }
-        Ok(settings::Request::Run(settings)) => *settings,
+        Ok(Request::Run(settings)) => *settings,
         Err(error) => return refuse(USAGE, &format!("{error} (optimusdb -help lists the flags)")),
     };
     let logs = telemetry::start(&settings.log_filter, settings.log_readable);

@@ -4,10 +4,7 @@
 //! environment over file over default), `checked.rs` gives the result its types and checks it.
 //! Nothing here opens a port or a repo, and nothing ends the process: that is up to `main`.
 
-use std::ffi::OsString;
 use std::fmt;
-
-use crate::cli::{self, Command};
 
 mod argv;
 mod checked;
@@ -22,17 +19,15 @@ pub(crate) use checked::{Api, Network, Settings};
 pub(crate) use help::help;
 pub(crate) use values::Environment;
 
-/// What the user asks of the program.
+/// What flags ask for: the texts that every program has, or what they say.
 #[derive(Debug)]
-pub(crate) enum Request {
+pub(crate) enum Asked<T> {
     /// Print every flag.
     Help,
     /// Print version and commit.
     Version,
-    /// Run a node.
-    Run(Box<Settings>),
-    /// Ask the node that runs with this API.
-    Ask(Command, Api),
+    /// What they say.
+    Given(T),
 }
 
 /// Why the settings make no sense: one line for the user.
@@ -55,42 +50,44 @@ impl fmt::Display for UsageError {
     }
 }
 
-/// Reads the arguments (without the program's name) and the environment.
+/// Reads the flags of a node from its arguments, and what the environment adds to them.
 ///
 /// # Errors
 ///
 /// Anything that a user got wrong, from an unknown flag to an unreadable configuration file.
 pub(crate) fn read(
-    arguments: impl IntoIterator<Item = OsString>,
+    arguments: Vec<String>,
     environment: Environment<'_>,
-) -> Result<Request, UsageError> {
-    let arguments: Vec<String> = arguments
-        .into_iter()
-        .map(|argument| {
-            let shown = argument.to_string_lossy().into_owned();
-            argument
-                .into_string()
-                .map_err(|_| UsageError(format!("the argument {shown:?} is not UTF-8")))
-        })
-        .collect::<Result<_, _>>()?;
-    if let Some(subcommand) = arguments.first().and_then(|first| cli::named(first)) {
-        let (line, others) = argv::read_command(arguments.into_iter().skip(1))?;
-        return match line {
-            argv::CommandLine::Help => Ok(Request::Help),
-            argv::CommandLine::Version => Ok(Request::Version),
-            argv::CommandLine::Run(given) => {
-                let command = (subcommand.read)(others)?;
-                let values = values::Values::merge(given, environment)?;
-                Ok(Request::Ask(command, checked::api(&values, environment)?))
-            }
-        };
-    }
+) -> Result<Asked<Box<Settings>>, UsageError> {
     match argv::read(arguments)? {
-        argv::CommandLine::Help => Ok(Request::Help),
-        argv::CommandLine::Version => Ok(Request::Version),
+        argv::CommandLine::Help => Ok(Asked::Help),
+        argv::CommandLine::Version => Ok(Asked::Version),
         argv::CommandLine::Run(given) => {
             let values = values::Values::merge(given, environment)?;
-            Ok(Request::Run(Box::new(Settings::from_values(&values, environment)?)))
+            Ok(Asked::Given(Box::new(Settings::from_values(&values, environment)?)))
+        }
+    }
+}
+
+/// Reads the flags that say where a running node has its API; `command` reads the arguments that are
+/// no flags.
+///
+/// # Errors
+///
+/// Those of [`read`], and those of `command`.
+pub(crate) fn read_api<C>(
+    arguments: Vec<String>,
+    environment: Environment<'_>,
+    command: impl FnOnce(Vec<String>) -> Result<C, UsageError>,
+) -> Result<Asked<(C, Api)>, UsageError> {
+    let (line, others) = argv::read_command(arguments)?;
+    match line {
+        argv::CommandLine::Help => Ok(Asked::Help),
+        argv::CommandLine::Version => Ok(Asked::Version),
+        argv::CommandLine::Run(given) => {
+            let command = command(others)?;
+            let values = values::Values::merge(given, environment)?;
+            Ok(Asked::Given((command, checked::api(&values, environment)?)))
         }
     }
 }

@@ -5,14 +5,14 @@ use std::ffi::OsString;
 use std::path::Path;
 
 use super::*;
-use crate::settings::{Request, read};
+use crate::settings::{Asked, read};
 
 fn settings(arguments: &[&str], variables: &[(&str, &str)]) -> Result<Settings, String> {
     let mut environment: BTreeMap<&str, OsString> = [("HOME", OsString::from("/home/u"))].into();
     environment.extend(variables.iter().map(|&(name, text)| (name, OsString::from(text))));
     let lookup = |name: &str| environment.get(name).cloned();
-    match read(arguments.iter().map(OsString::from), &lookup) {
-        Ok(Request::Run(settings)) => Ok(*settings),
+    match read(arguments.iter().map(|&argument| argument.to_owned()).collect(), &lookup) {
+        Ok(Asked::Given(settings)) => Ok(*settings),
         Ok(other) => panic!("{arguments:?} gave {other:?}"),
         Err(error) => Err(error.to_string()),
     }
