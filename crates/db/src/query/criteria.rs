@@ -6,8 +6,9 @@ use serde_json::Value;
 
 use super::matches;
 use super::operators::{Expr, Test};
-use super::parse::{Parser, wrong};
+use super::parse::Parser;
 use super::prefilter;
+use super::refusals::wrong;
 use crate::Error;
 use optimusdb_storage::Filter;
 

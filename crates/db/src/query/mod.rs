@@ -20,6 +20,7 @@ mod path;
 mod pattern;
 mod prefilter;
 mod project;
+mod refusals;
 mod sort;
 #[cfg(test)]
 mod tests;

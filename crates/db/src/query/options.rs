@@ -3,8 +3,8 @@
 use serde_json::{Map, Value};
 
 use super::criteria::Criteria;
-use super::parse::wrong;
 use super::project::Fields;
+use super::refusals::wrong;
 use super::sort;
 use crate::Error;
 use crate::limits::SORT_FIELDS_MAX;

@@ -14,6 +14,7 @@ use super::compare::whole;
 use super::operators::{Bound, Element, Expr, KNOWN, Range, Test, Type, Values};
 use super::path::Path;
 use super::pattern;
+use super::refusals::{invalid, wrong};
 use crate::Error;
 use crate::limits::{CRITERIA_DEPTH_MAX, CRITERIA_NODES_MAX, CRITERIA_REGEXES_MAX};
 
@@ -317,10 +318,6 @@ fn modulo(operand: &Value) -> Result<Test, Error> {
     }
 }
 
-pub(super) fn invalid(text: impl Into<String>) -> Error {
-    Error::Invalid(text.into())
-}
-
 /// A key that looks like an operator where a value stands.
 fn misplaced(key: &str) -> Error {
     let key = key.escape_debug();
@@ -335,18 +332,4 @@ fn unknown(name: &str) -> Error {
         return Error::NotBuilt("operator '$text' is not in this version".into());
     }
     invalid(format!("unknown operator '{}'; known operators: {KNOWN}", name.escape_debug()))
-}
-
-/// "x takes y, not z": the one form of every complaint about a shape.
-pub(super) fn wrong(what: &str, expected: &str, found: &Value) -> Error {
-    let found = match found {
-        Value::Null => "null".to_owned(),
-        Value::Bool(value) => value.to_string(),
-        Value::Number(value) => value.to_string(),
-        Value::String(value) if value.len() <= 40 => format!("{value:?}"),
-        Value::String(_) => "a string".to_owned(),
-        Value::Array(items) => format!("an array of {}", items.len()),
-        Value::Object(_) => "an object".to_owned(),
-    };
-    invalid(format!("{what} takes {expected}, not {found}"))
 }

@@ -3,7 +3,7 @@
 use regex::{Regex, RegexBuilder};
 use serde_json::Value;
 
-use super::parse::{invalid, wrong};
+use super::refusals::{invalid, wrong};
 use crate::Error;
 use crate::limits::{REGEX_BYTES_MAX, REGEX_COMPILED_BYTES_MAX};
 
