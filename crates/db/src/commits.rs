@@ -15,6 +15,19 @@ pub(crate) struct Committed {
     pub(crate) made: VecDeque<Arc<[u8]>>,
 }
 
+/// What a transaction has changed.
+#[derive(Debug, Default)]
+pub(crate) struct Changed {
+    /// The stores with new entries, and by how many documents and entries each has grown.
+    pub(crate) grown: Vec<(Committed, (i64, i64))>,
+    /// The stores that were made.
+    pub(crate) made: Vec<StoreRow>,
+    /// The names that stores had before they got others.
+    pub(crate) renamed: Vec<String>,
+    /// New entries, local and remote ones.
+    pub(crate) entries: [u64; 2],
+}
+
 /// Who listens. Called on the writer's thread, so it never waits.
 pub(crate) type Listener = Box<dyn Fn(Committed) + Send + Sync>;
 

@@ -4,6 +4,7 @@
 //! libp2p in its interface.
 
 mod access;
+mod clock;
 mod commits;
 mod document;
 mod documents;

@@ -3,6 +3,7 @@
 //! Whoever logs never waits: records go into a bounded queue, and what does not fit is dropped and
 //! counted. A thread stores them in batches and drops what is older than the retention.
 
+use crate::clock::{self, timestamp};
 use crate::error::Error;
 use crate::limits::{LOG_BATCH_RECORDS_MAX, LOG_FLUSH_MS, LOG_QUEUE_RECORDS_MAX, LOG_RETAIN_MS};
 use jiff::civil;
@@ -30,11 +31,6 @@ pub struct LogRecord {
 
 fn rfc3339<S: Serializer>(ms: &i64, out: S) -> Result<S::Ok, S::Error> {
     out.serialize_str(&timestamp(*ms))
-}
-
-/// A time in milliseconds since 1970 as RFC 3339 in UTC, to the millisecond.
-pub(crate) fn timestamp(ms: i64) -> String {
-    jiff::Timestamp::from_millisecond(ms).map(|at| format!("{at:.3}")).unwrap_or_default()
 }
 
 /// Where records go in. Clones share the queue.
@@ -175,5 +171,5 @@ fn shown(record: optimusdb_storage::LogRecord) -> LogRecord {
 }
 
 fn now_ms() -> i64 {
-    i64::try_from(crate::writer::now_ms()).unwrap_or(i64::MAX)
+    i64::try_from(clock::now_ms()).unwrap_or(i64::MAX)
 }

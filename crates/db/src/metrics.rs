@@ -1,6 +1,6 @@
 //! The node's figures, for `/metrics`.
 
-use crate::writer::Changed;
+use crate::commits::Changed;
 use optimusdb_storage::StoreRow;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;

@@ -1,10 +1,9 @@
 //! A TOSCA file on its way in: read, made a document, put in place of earlier ones of its name.
 
+use crate::clock::{now_ms, timestamp};
 use crate::document::{self, Checked};
 use crate::error::Error;
-use crate::logs::timestamp;
 use crate::tosca::{self, Template};
-use crate::writer::now_ms;
 use serde::Serialize;
 use serde_json::Value;
 use std::collections::BTreeSet;

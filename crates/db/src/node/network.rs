@@ -1,12 +1,12 @@
 //! A node among its peers: joining the swarm, and what it says of the others.
 
 use super::Node;
+use crate::clock::now_ms;
 use crate::commits::Committed;
 use crate::error::Error;
 use crate::limits::PEER_READERS_MAX;
 use crate::replication::{Replication, Sources};
 use crate::stores::STORE_LIST;
-use crate::writer::now_ms;
 use optimusdb_storage::Readers;
 use optimusdb_swarm::{self as swarm, SwarmConfig, SwarmKey};
 use serde::Serialize;

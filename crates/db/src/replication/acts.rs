@@ -2,7 +2,7 @@
 //! back to the keeper.
 
 use super::Sources;
-use super::keeper::Input;
+use super::input::Input;
 use super::lines::Lines;
 use super::shared::heads_of;
 use crate::limits::{FETCHES_MAX, READ_MS_MAX, WRITE_MS_MAX};

@@ -6,37 +6,21 @@
 
 use super::acts::Acts;
 use super::host::{Identities, Snapshot};
+use super::input::Input;
 use super::peers::Peers;
 use super::progress::{Line, Progress};
 use super::status::{Status, StoreStatus};
 use super::{OnPeer, Sources};
 use crate::limits::{KEEPER_SLEEP_MS_MAX, READ_MS_MAX};
 use crate::writer::Received;
-use optimusdb_dag::replicator::{Act, Offence, Peer, Replicator, Token, Verdict};
-use optimusdb_dag::{Address, LogCid};
+use optimusdb_dag::Address;
+use optimusdb_dag::replicator::{Act, Offence, Replicator, Token, Verdict};
 use optimusdb_storage::StoreRow;
 use optimusdb_swarm::{Announcement, Event, Events, Swarm};
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc::{Receiver, Sender};
-
-/// What comes to the keeper from this node.
-#[derive(Debug)]
-pub(super) enum Input {
-    /// A store is shared from now on.
-    StoreAdded(StoreRow),
-    /// The answer to [`Act::Fetch`].
-    Fetched { log: Address, cid: LogCid, block: Option<Vec<u8>> },
-    /// The answer to [`Act::Ask`]; none when the peer did not answer.
-    Replied { log: Address, peer: Peer, number: u64, reply: Option<Vec<u8>> },
-    /// The answer to [`Act::SendHeads`].
-    Heads { log: Address, peer: Peer, blocks: Vec<Vec<u8>> },
-    /// The answer to [`Act::Store`]: how many entries were new, if they were stored.
-    Stored { log: Address, stored: Option<usize> },
-    /// The node stops.
-    Stop,
-}
 
 /// A store and its replicator.
 struct Kept {

@@ -8,6 +8,7 @@
 mod acts;
 mod figures;
 mod host;
+mod input;
 mod keeper;
 mod lines;
 mod peers;
@@ -23,7 +24,8 @@ use crate::error::Error;
 use crate::limits::{KEEPER_INPUTS_MAX, SWARM_STOP_MS_MAX};
 use crate::writer::Writer;
 use figures::Figures;
-use keeper::{Input, Keeper};
+use input::Input;
+use keeper::Keeper;
 use optimusdb_storage::{Readers, StoreRow};
 use optimusdb_swarm::{Swarm, SwarmConfig};
 use prometheus_client::registry::Registry;

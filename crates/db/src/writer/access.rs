@@ -1,21 +1,13 @@
 //! What a transaction does about access: whether this node may write, and who else may.
 
 use super::batch::Batch;
-use super::work::{Failure, planning};
+use super::work::{AccessChange, Failure, planning};
 use crate::access::{Control, Rule};
+use crate::clock::now_ms;
 use crate::error::Error;
 use optimusdb_dag::limits::ACCESS_WRITERS_MAX;
 use optimusdb_dag::{Capabilities, Capability, LogCid, Verdict};
 use optimusdb_storage::StoreRow;
-
-/// A change of who may write to a store.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct AccessChange {
-    /// The identities that may from now on.
-    pub(crate) grant: Vec<String>,
-    /// Those that may no more.
-    pub(crate) revoke: Vec<String>,
-}
 
 impl Batch<'_> {
     /// Refuses a store that this node's identity may not write to.
@@ -46,7 +38,7 @@ impl Batch<'_> {
             if !holds(&capabilities, Capability::Write, id) {
                 let operation = capabilities.grant(Capability::Write, id);
                 let operation = operation.map_err(|e| Failure::Batch(internal(&e)))?;
-                let payload = operation.into_payload(Some(super::now_ms()));
+                let payload = operation.into_payload(Some(now_ms()));
                 let entry = self.append(&ruler, payload).map_err(Failure::Batch)?;
                 capabilities.add(&entry.order(), entry.payload());
                 entries += 1;
@@ -55,7 +47,7 @@ impl Batch<'_> {
         for id in &change.revoke {
             for capability in [Capability::Write, Capability::Admin] {
                 if holds(&capabilities, capability, id) {
-                    let now = Some(super::now_ms());
+                    let now = Some(now_ms());
                     let payload = capabilities.revoke(capability, id, &before, now);
                     let entry = self.append(&ruler, payload).map_err(Failure::Batch)?;
                     capabilities.add(&entry.order(), entry.payload());

@@ -3,7 +3,8 @@
 use super::check;
 use super::work::Received;
 use crate::access::AccessCache;
-use crate::commits::Committed;
+use crate::clock::now_ms;
+use crate::commits::{Changed, Committed};
 use crate::document::{Checked, check_value};
 use crate::error::Error;
 use crate::limits::{ANNOUNCED_ENTRIES_MAX, MATCH_MS_MAX, UPDATE_BYTES_MAX, WRITE_DOCUMENTS_MAX};
@@ -13,7 +14,7 @@ use crate::stores::NewStore;
 use optimusdb_dag::{Entry, IdentityKeys, Ipld, LogTip, Operation, StoreKind};
 use optimusdb_storage::{Scope, StoreId, StoreRow, Tx};
 use std::collections::{BTreeMap, HashMap, VecDeque};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 /// Where an entry comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,19 +46,6 @@ pub(crate) struct Batch<'a> {
     made: Vec<StoreRow>,
     pub(super) renamed: Vec<String>,
     entries: [u64; 2],
-}
-
-/// What a transaction has changed.
-#[derive(Debug, Default)]
-pub(crate) struct Changed {
-    /// The stores with new entries, and by how many documents and entries each has grown.
-    pub(crate) grown: Vec<(Committed, (i64, i64))>,
-    /// The stores that were made.
-    pub(crate) made: Vec<StoreRow>,
-    /// The names that stores had before they got others.
-    pub(crate) renamed: Vec<String>,
-    /// New entries, local and remote ones.
-    pub(crate) entries: [u64; 2],
 }
 
 impl<'a> Batch<'a> {
@@ -303,11 +291,4 @@ fn derived(store: &StoreRow, key: &str) -> Error {
         "document {key:?} of {} is derived from the resource document of that _id; change it there",
         store.name
     ))
-}
-
-/// The wall clock, in milliseconds since 1970. Informative only: order comes from the log's clock.
-pub(crate) fn now_ms() -> u64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |d| u64::try_from(d.as_millis()).unwrap_or(0))
 }

@@ -10,21 +10,19 @@ mod access;
 mod batch;
 mod check;
 mod lanes;
+mod plan;
 mod stores;
 mod work;
 
-pub(crate) use access::AccessChange;
-pub(crate) use batch::now_ms;
 pub(crate) use lanes::Lane;
 use work::Failure;
-pub(crate) use work::{Done, Received, Work};
+pub(crate) use work::{AccessChange, Done, Received, Work};
 
 use crate::access::AccessCache;
 use crate::commits::Commits;
 use crate::error::{Error, Kind};
 use crate::limits::{BATCH_KIB_MAX, BATCH_WRITES_MAX, IDLE_MS, IDLE_MS_MAX, UNSYNCED_MS_MAX};
 use crate::metrics::WriterFigures;
-pub(crate) use batch::Changed;
 use batch::{Batch, Tips};
 use lanes::{Lanes, Taken};
 use optimusdb_dag::IdentityKeys;
@@ -316,5 +314,5 @@ fn do_one(
             "the write waited longer than its time; nothing was written".into(),
         )));
     }
-    work.run(batch, deadline)
+    plan::carry_out(work, batch, deadline)
 }

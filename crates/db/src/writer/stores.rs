@@ -1,9 +1,9 @@
 //! What a transaction does about the stores themselves.
 
-use super::access::AccessChange;
 use super::batch::Batch;
-use super::work::{Failure, planning};
+use super::work::{AccessChange, Failure, planning};
 use crate::access;
+use crate::clock::now_ms;
 use crate::error::Error;
 use crate::stores::{self, NewStore, STORE_LIST, access_name};
 use optimusdb_dag::Address;
@@ -54,7 +54,7 @@ impl Batch<'_> {
         let list = self.list().map_err(planning)?;
         for store in stores {
             let offer = stores::offer(&store.name, store.kind, &store.address);
-            let payload = offer.into_payload(Some(super::now_ms()));
+            let payload = offer.into_payload(Some(now_ms()));
             self.append(&list, payload).map_err(Failure::Batch)?;
         }
         Ok(stores.len())

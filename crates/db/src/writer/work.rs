@@ -1,7 +1,5 @@
-//! What can be written. Each kind of work first plans, then applies.
+//! What can be written, and what comes of it.
 
-use super::access::AccessChange;
-use super::batch::Batch;
 use crate::document::Checked;
 use crate::error::{Error, Kind};
 use crate::query::Query;
@@ -9,9 +7,8 @@ use crate::stores::NewStore;
 use optimusdb_dag::join::Passed;
 use optimusdb_dag::{Address, Entry, Identity, Ipld, LogCid};
 use optimusdb_storage::StoreRow;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Instant;
 
 /// One write, checked as far as it can be without the database.
 #[derive(Debug)]
@@ -34,6 +31,15 @@ pub(crate) enum Work {
     Offer { stores: Vec<StoreRow> },
     /// Change who may write to a store.
     Access { store: StoreRow, change: AccessChange },
+}
+
+/// A change of who may write to a store.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct AccessChange {
+    /// The identities that may from now on.
+    pub(crate) grant: Vec<String>,
+    /// Those that may no more.
+    pub(crate) revoke: Vec<String>,
 }
 
 /// What a join found to be stored, all of it or nothing.
@@ -108,7 +114,7 @@ impl Work {
     }
 
     /// The store that a client writes to with it, which takes that this node may.
-    fn written(&self) -> Option<&StoreRow> {
+    pub(super) fn written(&self) -> Option<&StoreRow> {
         match self {
             Work::Put { store, .. }
             | Work::Update { store, .. }
@@ -120,49 +126,5 @@ impl Work {
             | Work::Offer { .. }
             | Work::Access { .. } => None,
         }
-    }
-
-    pub(crate) fn run(self, batch: &mut Batch<'_>, deadline: Instant) -> Result<Done, Failure> {
-        if let Some(store) = self.written() {
-            batch.may_write(store).map_err(planning)?;
-        }
-        let done = match self {
-            Work::Put { store, documents } => batch.put(&store, documents),
-            Work::Update { store, query, fields } => {
-                let documents = batch
-                    .matching(&store, &query, deadline)
-                    .and_then(|keys| batch.updated(&store, keys, &fields))
-                    .map_err(planning)?;
-                batch.put(&store, documents)
-            }
-            Work::Delete { store, query } => {
-                let keys = batch.matching(&store, &query, deadline).map_err(planning)?;
-                batch.own_only(&store, &keys).map_err(planning)?;
-                batch.delete(&store, keys)
-            }
-            Work::Upload { store, files } => {
-                let mut earlier = BTreeSet::new();
-                for (filename, _) in &files {
-                    let keys = batch.tx.view().tosca_keys(&store, filename);
-                    earlier.extend(keys.map_err(|e| planning(e.into()))?);
-                }
-                let documents: Vec<Checked> = files.into_iter().map(|(_, d)| d).collect();
-                for document in &documents {
-                    earlier.remove(&document.id);
-                }
-                let earlier = earlier.into_iter().collect();
-                batch.delete(&store, earlier).and_then(|_| batch.put(&store, documents))
-            }
-            Work::Join { store, received } => batch.join(&store, &received),
-            Work::CreateStore(new) => return batch.create_store(*new).map(Done::Store),
-            Work::Reconcile { new, names } => {
-                return batch.reconcile(new.map(|new| *new), &names).map(Done::Count);
-            }
-            Work::Offer { stores } => return batch.offer(&stores).map(Done::Count),
-            Work::Access { store, change } => {
-                return batch.change_access(&store, change).map(Done::Count);
-            }
-        };
-        done.map(Done::Count).map_err(Failure::Batch)
     }
 }
