@@ -6,11 +6,12 @@
 
 use crate::error::Error;
 use crate::limits::READ_MS_MAX;
+use crate::stores::name_of;
 use optimusdb_dag::{
     Access, AccessController, Address, Capabilities, Capability, Identity, Manifest, StoreKind,
     Verdict,
 };
-use optimusdb_storage::{Readers, StoreId, StoreRow, View};
+use optimusdb_storage::{Readers, StoreId, StoreRef, StoreRow, View};
 use serde::Serialize;
 use std::collections::{BTreeSet, HashMap};
 use std::ops::ControlFlow;
@@ -47,17 +48,18 @@ pub(crate) enum Rule {
     /// A list that never changes.
     Fixed(AccessController),
     /// The log of an access store.
-    Mutable(Capabilities, StoreRow),
+    Mutable(Capabilities, StoreRef),
 }
 
 impl Control {
     /// Reads what decides about `store`.
-    pub(crate) fn of(view: View<'_>, store: &StoreRow) -> Result<Control, Error> {
+    pub(crate) fn of(view: View<'_>, store: &StoreRef) -> Result<Control, Error> {
         let address = manifest_of(view, store)?.access;
         let rule = match address.parse::<Address>() {
             Err(_) => Rule::Fixed(controller(view, store, &address)?),
             Ok(ruler) => {
-                let ruler = view.store_at(&ruler)?.ok_or_else(|| missing(store, "access store"))?;
+                let ruler = view.store_at(&ruler)?;
+                let ruler = ruler.ok_or_else(|| missing(view, store, "access store"))?.store;
                 let owners = manifest_of(view, &ruler)?.access;
                 let mut capabilities = Capabilities::new(controller(view, &ruler, &owners)?);
                 view.log(&ruler, |entry| {
@@ -105,7 +107,7 @@ impl Control {
 }
 
 /// The store that decides who may write to `store`, if one does and is here.
-pub(crate) fn ruler_of(view: View<'_>, store: &StoreRow) -> Result<Option<StoreRow>, Error> {
+pub(crate) fn ruler_of(view: View<'_>, store: &StoreRef) -> Result<Option<StoreRow>, Error> {
     match manifest_of(view, store)?.access.parse() {
         Ok(ruler) => Ok(view.store_at(&ruler)?),
         Err(_) => Ok(None),
@@ -117,24 +119,24 @@ fn each_once(ids: impl Iterator<Item = String>) -> Vec<String> {
     ids.filter(|id| seen.insert(id.clone())).collect()
 }
 
-fn manifest_of(view: View<'_>, store: &StoreRow) -> Result<Manifest, Error> {
+fn manifest_of(view: View<'_>, store: &StoreRef) -> Result<Manifest, Error> {
     let cid = store.address.manifest();
-    let block = view.block(&cid)?.ok_or_else(|| missing(store, "manifest"))?;
-    Manifest::decode(cid, &block).map_err(|e| unusable(store, &e))
+    let block = view.block(&cid)?.ok_or_else(|| missing(view, store, "manifest"))?;
+    Manifest::decode(cid, &block).map_err(|e| unusable(view, store, &e))
 }
 
-fn controller(view: View<'_>, store: &StoreRow, address: &str) -> Result<AccessController, Error> {
-    let cid = AccessController::block_of(address).map_err(|e| unusable(store, &e))?;
-    let block = view.block(&cid)?.ok_or_else(|| missing(store, "access controller"))?;
-    AccessController::decode(cid, &block).map_err(|e| unusable(store, &e))
+fn controller(view: View<'_>, store: &StoreRef, address: &str) -> Result<AccessController, Error> {
+    let cid = AccessController::block_of(address).map_err(|e| unusable(view, store, &e))?;
+    let block = view.block(&cid)?.ok_or_else(|| missing(view, store, "access controller"))?;
+    AccessController::decode(cid, &block).map_err(|e| unusable(view, store, &e))
 }
 
-fn missing(store: &StoreRow, what: &str) -> Error {
-    Error::Corrupt(format!("store {} has no {what}", store.name))
+fn missing(view: View<'_>, store: &StoreRef, what: &str) -> Error {
+    Error::Corrupt(format!("store {} has no {what}", name_of(view, store)))
 }
 
-fn unusable(store: &StoreRow, error: &optimusdb_dag::Error) -> Error {
-    Error::Corrupt(format!("store {}: {error}", store.name))
+fn unusable(view: View<'_>, store: &StoreRef, error: &optimusdb_dag::Error) -> Error {
+    Error::Corrupt(format!("store {}: {error}", name_of(view, store)))
 }
 
 /// What is known of who may write where.
@@ -159,7 +161,7 @@ impl AccessCache {
     }
 
     /// Who may write to `store`, on a connection for reading. Blocks.
-    pub(crate) fn read(&self, readers: &Readers, store: &StoreRow) -> Result<Access, Error> {
+    pub(crate) fn read(&self, readers: &Readers, store: &StoreRef) -> Result<Access, Error> {
         let generation = {
             let known = self.lock();
             if let Some((access, _)) = known.of.get(&store.address) {
@@ -184,7 +186,7 @@ impl AccessCache {
     pub(crate) fn within(
         &self,
         view: View<'_>,
-        store: &StoreRow,
+        store: &StoreRef,
         touched: impl Fn(StoreId) -> bool,
     ) -> Result<Access, Error> {
         if let Some((access, ruler)) = self.lock().of.get(&store.address)
@@ -202,7 +204,7 @@ impl AccessCache {
     }
 
     /// Entries of these stores were committed.
-    pub(crate) fn committed<'s>(&self, stores: impl Iterator<Item = &'s StoreRow>) {
+    pub(crate) fn committed<'s>(&self, stores: impl Iterator<Item = &'s StoreRef>) {
         let mut known = self.lock();
         let mut changed = false;
         for store in stores.filter(|store| store.kind == StoreKind::KeyValue) {

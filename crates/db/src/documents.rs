@@ -8,7 +8,7 @@ use crate::error::Error;
 use crate::limits::{CHUNK_BYTES, CHUNKS_MAX, SCAN_READERS_MAX, STREAM_STALL_MS_MAX};
 use crate::query::Query;
 use crate::reading;
-use optimusdb_storage::{Place, Readers, StoreRow};
+use optimusdb_storage::{Place, Readers, StoreRef};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -54,7 +54,7 @@ impl Documents {
     /// Starts a scan and waits for its first chunk.
     pub(crate) async fn scan(
         scans: &Scans,
-        store: StoreRow,
+        store: StoreRef,
         query: Query,
         deadline: Instant,
     ) -> Result<Documents, Error> {

@@ -5,7 +5,7 @@ use crate::error::Error;
 use crate::limits::{FEW_BYTES_MAX, FEW_DOCUMENTS_MAX};
 use crate::query::{Criteria, Query};
 use optimusdb_dag::StoreKind;
-use optimusdb_storage::{Filter, Order, Scope, Select, StoreRow, View};
+use optimusdb_storage::{Filter, Order, Scope, Select, StoreRef, View};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -15,7 +15,7 @@ use std::time::Instant;
 /// breaks.
 pub(crate) fn documents(
     view: View<'_>,
-    store: &StoreRow,
+    store: &StoreRef,
     query: &Query,
     deadline: Instant,
     mut each: impl FnMut(&str) -> ControlFlow<()>,
@@ -34,7 +34,7 @@ pub(crate) fn documents(
 /// The keys of the documents that the query asks for: at most one more than `keys_max`.
 pub(crate) fn keys(
     view: View<'_>,
-    store: &StoreRow,
+    store: &StoreRef,
     query: &Query,
     keys_max: usize,
     deadline: Instant,
@@ -56,7 +56,7 @@ type Few = BTreeMap<String, (String, Value)>;
 /// Which documents of a store are read, and how.
 struct Read<'a> {
     view: View<'a>,
-    store: &'a StoreRow,
+    store: &'a StoreRef,
     criteria: &'a Criteria,
     order: Order,
     deadline: Instant,

@@ -7,7 +7,7 @@ use crate::entries;
 use crate::error::Error;
 use crate::index;
 use crate::json::json_text;
-use crate::stores::{StoreId, StoreRow, rows_of};
+use crate::stores::{StoreId, StoreRef, rows_of};
 use crate::uploads;
 use optimusdb_dag::{Entry, StoreKind};
 use rusqlite::{Connection, OptionalExtension};
@@ -54,7 +54,7 @@ pub(crate) fn counts(db: &Connection, store: StoreId) -> Result<(), Error> {
 /// operation on it.
 pub(crate) fn entry(
     db: &Connection,
-    store: &StoreRow,
+    store: &StoreRef,
     seq: i64,
     entry: &Entry,
 ) -> Result<(), Error> {

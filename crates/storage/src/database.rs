@@ -9,7 +9,7 @@ use crate::fingerprints::Fingerprints;
 use crate::index;
 use crate::passed;
 use crate::schema;
-use crate::stores::{self, Scope, StoreId, StoreRow};
+use crate::stores::{self, Scope, StoreId, StoreRef, StoreRow};
 use crate::view::View;
 use optimusdb_dag::sync::Span;
 use optimusdb_dag::{Address, Entry, LogCid, StoreKind};
@@ -82,7 +82,7 @@ impl Database {
 
     /// Drops every derived row of `store` and makes them again from its log; `indexed` is called
     /// after each entry of it.
-    pub fn reindex(&mut self, store: &StoreRow, mut indexed: impl FnMut()) -> Result<(), Error> {
+    pub fn reindex(&mut self, store: &StoreRef, mut indexed: impl FnMut()) -> Result<(), Error> {
         let tx = self.begin()?;
         index::derive(&tx.database.link.db, store, &mut indexed)?;
         tx.commit()
@@ -157,12 +157,12 @@ impl Tx<'_> {
     }
 
     /// Gives a store another name, which no other may have.
-    pub fn rename_store(&mut self, store: &StoreRow, name: &str) -> Result<(), Error> {
+    pub fn rename_store(&mut self, store: &StoreRef, name: &str) -> Result<(), Error> {
         self.write(|database| stores::rename(&database.link.db, store.id, name))
     }
 
     /// By how many documents and entries this transaction has made the store grow so far.
-    pub fn grown(&self, store: &StoreRow) -> (i64, i64) {
+    pub fn grown(&self, store: &StoreRef) -> (i64, i64) {
         self.grown.get(&store.id).map_or((0, 0), |grown| (grown.documents, grown.entries))
     }
 
@@ -200,7 +200,7 @@ impl Tx<'_> {
     ///
     /// The caller has verified it and knows that it is not stored yet, and adds parents before
     /// children.
-    pub fn put_entry(&mut self, store: &StoreRow, entry: &Entry) -> Result<(), Error> {
+    pub fn put_entry(&mut self, store: &StoreRef, entry: &Entry) -> Result<(), Error> {
         let documents = self.write(|database| {
             let seq = database.next_seq;
             let db = &database.link.db;
@@ -233,7 +233,7 @@ impl Tx<'_> {
     /// from here.
     pub fn put_passed(
         &mut self,
-        store: &StoreRow,
+        store: &StoreRef,
         cid: &LogCid,
         time: u64,
         block: &[u8],
@@ -250,7 +250,7 @@ impl Tx<'_> {
     /// Replaces the heads of a store's log.
     pub fn set_heads<'h>(
         &mut self,
-        store: &StoreRow,
+        store: &StoreRef,
         heads: impl Iterator<Item = &'h LogCid>,
     ) -> Result<(), Error> {
         self.write(|database| {

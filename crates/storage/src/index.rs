@@ -9,7 +9,7 @@ use crate::catalog;
 use crate::entries;
 use crate::error::Error;
 use crate::json::json_text;
-use crate::stores::{Scope, StoreId, StoreRow, rows_of};
+use crate::stores::{Scope, StoreId, StoreRef, rows_of};
 use crate::uploads::{self, Upload};
 use optimusdb_dag::{Entry, Ipld, Operation, StoreKind};
 use rusqlite::{Connection, OptionalExtension};
@@ -18,7 +18,7 @@ use rusqlite::{Connection, OptionalExtension};
 /// many the number of documents changed.
 pub(crate) fn apply(
     db: &Connection,
-    store: &StoreRow,
+    store: &StoreRef,
     seq: i64,
     entry: &Entry,
 ) -> Result<i64, Error> {
@@ -98,7 +98,7 @@ struct Existing {
 
 fn write_row(
     db: &Connection,
-    store: &StoreRow,
+    store: &StoreRef,
     seq: i64,
     entry: &Entry,
     key: &str,
@@ -147,7 +147,7 @@ fn write_row(
 /// entry of it.
 pub(crate) fn derive(
     db: &Connection,
-    store: &StoreRow,
+    store: &StoreRef,
     indexed: &mut dyn FnMut(),
 ) -> Result<(), Error> {
     clear(db, store.id)?;

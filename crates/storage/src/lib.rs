@@ -41,7 +41,7 @@ pub use order::{Order, SortField, SortKey, SortValue};
 pub use readers::Readers;
 pub use repo::Repo;
 pub use select::Select;
-pub use stores::{Scope, StoreId, StoreRow, beside};
+pub use stores::{Scope, StoreId, StoreRef, StoreRow, beside};
 pub use tree::StoreTree;
 pub use uploads::upload_digits;
 pub use view::View;

@@ -5,7 +5,7 @@
 
 use crate::filter::{Condition, Filter};
 use crate::order::{Order, order_by};
-use crate::stores::{Scope, StoreRow, rows_of};
+use crate::stores::{Scope, StoreRef, rows_of};
 use optimusdb_dag::StoreKind;
 use rusqlite::types::Value;
 use std::time::Instant;
@@ -37,7 +37,7 @@ const EVENTS: &str =
    WHERE v.store = ?) WHERE TRUE";
 
 /// The statement, and what it binds.
-pub(crate) fn select_sql(store: &StoreRow, select: &Select) -> (String, Vec<Value>) {
+pub(crate) fn select_sql(store: &StoreRef, select: &Select) -> (String, Vec<Value>) {
     let asks_of_key = select.filter.as_ref().is_some_and(Filter::asks_of_key);
     let [first, end] = rows_of(store.id);
     let mut order = match &select.order {

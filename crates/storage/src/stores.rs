@@ -4,6 +4,7 @@ use crate::error::Error;
 use crate::limits::STORES_MAX;
 use optimusdb_dag::{Address, LogCid, StoreKind};
 use rusqlite::{Connection, OptionalExtension, Row};
+use std::ops::Deref;
 
 /// The number of a store on this node; never leaves it.
 pub type StoreId = i64;
@@ -49,23 +50,39 @@ impl Scope {
     }
 }
 
-/// One store of this node.
-#[derive(Debug, Clone)]
-pub struct StoreRow {
+/// One store of this node: what of it never changes while it is here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StoreRef {
     /// Its number here.
     pub id: StoreId,
-    /// Its name.
-    pub name: String,
     /// What its operations mean.
     pub kind: StoreKind,
     /// Its address, which names its manifest.
     pub address: Address,
     /// Its part in the catalog.
     pub scope: Scope,
+}
+
+/// What is known of a store in one state of the database. It can be given wherever the store alone is
+/// asked for.
+#[derive(Debug, Clone)]
+pub struct StoreRow {
+    /// The store.
+    pub store: StoreRef,
+    /// Its name, which may change.
+    pub name: String,
     /// Documents that are there now, tombstones not counted.
     pub documents: u64,
     /// Entries of its log that are stored.
     pub entries: u64,
+}
+
+impl Deref for StoreRow {
+    type Target = StoreRef;
+
+    fn deref(&self) -> &StoreRef {
+        &self.store
+    }
 }
 
 const COLUMNS: &str = "id, name, kind, manifest, scope, documents, entries";
@@ -97,12 +114,15 @@ fn read(row: &Row<'_>) -> Result<StoreRow, Error> {
     let damaged = |what: &str| Error::Corrupt(format!("a store has no valid {what}"));
     let kind: String = row.get(2)?;
     let scope: String = row.get(4)?;
-    Ok(StoreRow {
+    let store = StoreRef {
         id: row.get(0)?,
-        name: row.get(1)?,
         kind: kind.parse().map_err(|_| damaged("kind"))?,
         address: Address::of_manifest(LogCid::from_digest(row.get(3)?)),
         scope: Scope::parse(&scope).ok_or_else(|| damaged("scope"))?,
+    };
+    Ok(StoreRow {
+        store,
+        name: row.get(1)?,
         documents: row.get::<_, i64>(5)?.cast_unsigned(),
         entries: row.get::<_, i64>(6)?.cast_unsigned(),
     })

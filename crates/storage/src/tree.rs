@@ -9,7 +9,7 @@ use crate::error::Error;
 use crate::fingerprints::Fingerprints;
 use crate::limits::{FINGERPRINT_BATCH_CELLS_MAX, FINGERPRINT_LEAF_ENTRIES_MIN};
 use crate::passed;
-use crate::stores::{StoreId, StoreRow};
+use crate::stores::{StoreId, StoreRef};
 use optimusdb_dag::sync::{Cell, Holding, Id, Span, Summary, Summing, Tree, Unreadable};
 use optimusdb_dag::{Address, LogCid};
 use rusqlite::{Connection, OptionalExtension};
@@ -29,7 +29,7 @@ impl<'c> StoreTree<'c> {
     pub(crate) fn new(
         db: &'c Connection,
         fingerprints: Option<&'c Fingerprints>,
-        store: &StoreRow,
+        store: &StoreRef,
     ) -> Result<StoreTree<'c>, Error> {
         let entries = db
             .prepare_cached("SELECT entries FROM stores WHERE id = ?1")?

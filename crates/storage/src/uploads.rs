@@ -10,7 +10,7 @@
 
 use crate::entries;
 use crate::error::Error;
-use crate::stores::{StoreId, StoreRow};
+use crate::stores::{StoreId, StoreRef};
 use optimusdb_dag::{Entry, Ipld};
 use rusqlite::{Connection, OptionalExtension};
 use sha2::{Digest, Sha256};
@@ -39,7 +39,7 @@ impl Upload {
 /// Notes the PUT of a document, stored in row `seq`, and takes away what it replaces.
 pub(crate) fn note(
     db: &Connection,
-    store: &StoreRow,
+    store: &StoreRef,
     seq: i64,
     entry: &Entry,
     key: &str,
@@ -70,7 +70,7 @@ pub(crate) fn note(
 /// Whether a document that its key's greatest PUT makes is replaced by another of its file name.
 pub(crate) fn is_replaced(
     db: &Connection,
-    store: &StoreRow,
+    store: &StoreRef,
     key: &str,
     document: &Ipld,
 ) -> Result<bool, Error> {

@@ -8,7 +8,7 @@ use crate::json::json_text;
 use crate::order::Order;
 use crate::passed;
 use crate::select::{Select, select_sql};
-use crate::stores::{self, Scope, StoreRow};
+use crate::stores::{self, Scope, StoreRef, StoreRow};
 use crate::tree::StoreTree;
 use optimusdb_dag::sync::{Holding, Source, Unreadable};
 use optimusdb_dag::{Address, Entry, Ipld, LogCid, Operation};
@@ -51,7 +51,7 @@ impl<'c> View<'c> {
     }
 
     /// The document of that key, as JSON text.
-    pub fn document(&self, store: &StoreRow, key: &str) -> Result<Option<String>, Error> {
+    pub fn document(&self, store: &StoreRef, key: &str) -> Result<Option<String>, Error> {
         let json = |row: &Row<'_>| row.get(0);
         if store.scope == Scope::Catalog {
             let mut statement =
@@ -69,7 +69,7 @@ impl<'c> View<'c> {
     /// key, or the hash of the event's entry.
     pub fn documents(
         &self,
-        store: &StoreRow,
+        store: &StoreRef,
         select: &Select,
         mut each: impl FnMut(&str, &str) -> ControlFlow<()>,
     ) -> Result<(), Error> {
@@ -83,7 +83,7 @@ impl<'c> View<'c> {
         while let Some(row) = rows.next()? {
             let text = |column: usize| {
                 row.get_ref(column)?.as_str().map_err(|_| {
-                    Error::Corrupt(format!("a document of {} is not text", store.name))
+                    Error::Corrupt(format!("a document of {} is not text", store.address))
                 })
             };
             if each(text(0)?, text(1)?).is_break() {
@@ -98,7 +98,7 @@ impl<'c> View<'c> {
     }
 
     /// The keys in `store` of the TOSCA documents with that `_filename`.
-    pub fn tosca_keys(&self, store: &StoreRow, filename: &str) -> Result<Vec<String>, Error> {
+    pub fn tosca_keys(&self, store: &StoreRef, filename: &str) -> Result<Vec<String>, Error> {
         let mut statement = self.db.prepare_cached(
             "SELECT key FROM documents WHERE doc ->> '$._original_yaml' IS NOT NULL
                AND doc ->> '$._filename' = ?1 AND store = ?2",
@@ -109,7 +109,7 @@ impl<'c> View<'c> {
 
     /// What the log holds under a key, with the kinds that JSON lacks: a document, or the value in
     /// a key-value store.
-    pub fn value(&self, store: &StoreRow, key: &str) -> Result<Option<Ipld>, Error> {
+    pub fn value(&self, store: &StoreRef, key: &str) -> Result<Option<Ipld>, Error> {
         let mut statement = self.db.prepare_cached(
             "SELECT entry FROM documents WHERE key = ?1 AND store = ?2 AND doc IS NOT NULL",
         )?;
@@ -128,7 +128,7 @@ impl<'c> View<'c> {
     /// each and its value as JSON text.
     pub fn events(
         &self,
-        store: &StoreRow,
+        store: &StoreRef,
         limit: u64,
         skip: u64,
     ) -> Result<Vec<(LogCid, String)>, Error> {
@@ -153,7 +153,7 @@ impl<'c> View<'c> {
     }
 
     /// The heads of a store's log, least first.
-    pub fn heads(&self, store: &StoreRow) -> Result<Vec<Entry>, Error> {
+    pub fn heads(&self, store: &StoreRef) -> Result<Vec<Entry>, Error> {
         let mut statement =
             self.db.prepare_cached("SELECT seq FROM heads WHERE store = ?1 ORDER BY seq")?;
         let rows: Vec<i64> =
@@ -168,7 +168,7 @@ impl<'c> View<'c> {
     /// children, until it breaks.
     pub fn log(
         &self,
-        store: &StoreRow,
+        store: &StoreRef,
         mut each: impl FnMut(Entry) -> ControlFlow<()>,
     ) -> Result<(), Error> {
         let mut statement = self.db.prepare_cached(
@@ -187,7 +187,7 @@ impl<'c> View<'c> {
     /// one was read is in rows after its own.
     pub fn log_after(
         &self,
-        store: &StoreRow,
+        store: &StoreRef,
         after: i64,
         mut each: impl FnMut(i64, Entry) -> ControlFlow<()>,
     ) -> Result<(), Error> {
@@ -224,7 +224,7 @@ impl<'c> View<'c> {
     /// be judged again when the access to the store has changed.
     pub fn passed(
         &self,
-        store: &StoreRow,
+        store: &StoreRef,
         after: Option<&LogCid>,
         limit: usize,
     ) -> Result<Vec<LogCid>, Error> {
@@ -242,7 +242,7 @@ impl<'c> View<'c> {
     }
 
     /// The entries of a store as fast sync sees them, at the moment of this view.
-    pub fn tree(&self, store: &StoreRow) -> Result<StoreTree<'c>, Error> {
+    pub fn tree(&self, store: &StoreRef) -> Result<StoreTree<'c>, Error> {
         StoreTree::new(self.db, self.fingerprints, store)
     }
 

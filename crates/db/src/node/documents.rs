@@ -69,7 +69,8 @@ impl Node {
         query: impl Into<Query>,
         mut fields: Map<String, Value>,
     ) -> Result<usize, Error> {
-        let (store, query) = (self.changeable_store(store)?, Box::new(query.into()));
+        let (name, query) = (store, Box::new(query.into()));
+        let store = self.changeable_store(name)?;
         named_on_purpose(&query)?;
         if let Some(id) = fields.remove("_id")
             && query.criteria.by_id().is_none_or(|ids| ids.iter().any(|known| id != **known))
@@ -80,11 +81,10 @@ impl Node {
             return Err(Error::Invalid("UpdateData names no field to set".into()));
         }
         dollar::check_fields(&fields)?;
-        let other = fields.keys().find(|name| *name != "value");
-        if let (StoreKind::KeyValue, Some(name)) = (store.kind, other) {
+        let other = fields.keys().find(|field| *field != "value");
+        if let (StoreKind::KeyValue, Some(field)) = (store.kind, other) {
             return Err(Error::Invalid(format!(
-                "store {} is a key-value store: an update sets \"value\", and not {name:?}",
-                store.name
+                "store {name} is a key-value store: an update sets \"value\", and not {field:?}"
             )));
         }
         let fields = document::to_ipld_map(fields);
@@ -103,11 +103,11 @@ impl Node {
     /// a receipt for each, in their order.
     pub async fn upload(&self, upload: ToscaUpload) -> Result<Vec<ToscaReceipt>, Error> {
         let target = upload.target_store.as_deref().filter(|name| !name.is_empty());
-        let store = self.writable_store(target.unwrap_or(DEFAULT_STORE))?;
+        let name = target.unwrap_or(DEFAULT_STORE).to_owned();
+        let store = self.writable_store(&name)?;
         if store.kind != StoreKind::Documents || store.scope != Scope::Resource {
             return Err(Error::Invalid(format!(
-                "store {} takes no TOSCA files, for its documents have no entry in the catalog",
-                store.name
+                "store {name} takes no TOSCA files, for its documents have no entry in the catalog"
             )));
         }
         if upload.files.len() > UPLOAD_FILES_MAX {
@@ -120,7 +120,6 @@ impl Node {
         let read = tokio::task::spawn_blocking(move || upload::read(&upload))
             .await
             .map_err(|e| Error::Internal(format!("reading the file: {e}")))??;
-        let name = store.name.clone();
         let (mut files, mut receipts) = (Vec::new(), Vec::new());
         for (template, document, size) in read {
             files.push((template.filename.clone(), document));

@@ -80,13 +80,13 @@ pub struct StoreInfo {
 }
 
 impl From<StoreRow> for StoreInfo {
-    fn from(store: StoreRow) -> StoreInfo {
+    fn from(row: StoreRow) -> StoreInfo {
         StoreInfo {
-            name: store.name,
-            kind: store.kind.to_string(),
-            address: store.address.to_string(),
-            documents: store.documents,
-            entries: store.entries,
+            kind: row.kind.to_string(),
+            address: row.address.to_string(),
+            name: row.name,
+            documents: row.documents,
+            entries: row.entries,
             heads: Vec::new(),
         }
     }

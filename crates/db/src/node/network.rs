@@ -123,8 +123,8 @@ impl Node {
     /// Shares the stores that there are and are not shared yet.
     async fn share_stores(&self) -> Result<(), Error> {
         let Some(replication) = self.inner.replication.get() else { return Ok(()) };
-        for store in self.inner.names.all() {
-            replication.share(&store).await?;
+        for (name, store) in self.inner.names.all() {
+            replication.share(name, store).await?;
         }
         Ok(())
     }

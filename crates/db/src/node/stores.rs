@@ -5,7 +5,7 @@ use crate::error::Error;
 use crate::stores::{self, NewAccess, NewStore, check_store_name, new_store, scope_of};
 use crate::writer::{Done, Work};
 use optimusdb_dag::{Address, StoreKind};
-use optimusdb_storage::{Scope, StoreRow};
+use optimusdb_storage::{Scope, StoreRef, StoreRow};
 
 impl Node {
     /// Every store with its figures: those that every node has, then the others by name.
@@ -54,7 +54,9 @@ impl Node {
                     existing.address, new.address
                 )));
             }
-            return Ok(existing.into());
+            let row = self.read(move |view| view.store_at(&existing.address)).await?;
+            let gone = || Error::Corrupt(format!("store {name} is not in the database"));
+            return row.map(StoreInfo::from).ok_or_else(gone);
         }
         if !self.inner.coordinator {
             return Err(Error::Denied(
@@ -118,11 +120,11 @@ impl Node {
         making.await.map_err(|e| Error::Internal(format!("making a store: {e}")))?
     }
 
-    pub(super) fn store(&self, name: &str) -> Result<StoreRow, Error> {
+    pub(super) fn store(&self, name: &str) -> Result<StoreRef, Error> {
         self.inner.names.get(name)
     }
 
-    pub(super) fn changeable_store(&self, name: &str) -> Result<StoreRow, Error> {
+    pub(super) fn changeable_store(&self, name: &str) -> Result<StoreRef, Error> {
         let store = self.writable_store(name)?;
         if store.kind == StoreKind::Events {
             return Err(Error::Invalid(format!(
@@ -133,7 +135,7 @@ impl Node {
         Ok(store)
     }
 
-    pub(super) fn writable_store(&self, name: &str) -> Result<StoreRow, Error> {
+    pub(super) fn writable_store(&self, name: &str) -> Result<StoreRef, Error> {
         let store = self.store(name)?;
         match store.scope {
             Scope::Local => {

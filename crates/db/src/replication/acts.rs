@@ -9,7 +9,7 @@ use crate::limits::{FETCHES_MAX, READ_MS_MAX, WRITE_MS_MAX};
 use crate::writer::{Done, Lane, Received, Work};
 use optimusdb_dag::replicator::Peer;
 use optimusdb_dag::{Address, LogCid};
-use optimusdb_storage::StoreRow;
+use optimusdb_storage::StoreRef;
 use optimusdb_swarm::{PeerId, Swarm};
 use std::future::Future;
 use std::sync::Arc;
@@ -83,7 +83,7 @@ impl Acts {
     }
 
     /// Exchanges heads with a peer in OrbitDB's protocol.
-    pub(super) fn exchange_heads(&self, store: StoreRow, peer: Peer, id: PeerId) {
+    pub(super) fn exchange_heads(&self, store: StoreRef, peer: Peer, id: PeerId) {
         let (swarm, readers) = (self.swarm.clone(), Arc::clone(&self.sources.readers));
         self.spawn(async move {
             let log = store.address;
@@ -103,7 +103,7 @@ impl Acts {
     }
 
     /// Hands entries to the writer, all or none. Peers that asked for one too early get it then.
-    pub(super) fn store(&self, store: StoreRow, received: Received) {
+    pub(super) fn store(&self, store: StoreRef, received: Received) {
         let (swarm, writer) = (self.swarm.clone(), Arc::clone(&self.sources.writer));
         self.begin(async move {
             let cids = received.cids();

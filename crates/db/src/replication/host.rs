@@ -5,7 +5,7 @@ use optimusdb_dag::join::{Proven, Replica};
 use optimusdb_dag::replicator::Host;
 use optimusdb_dag::sync::{Cell, Id, Span, Summary, Tree, Unreadable};
 use optimusdb_dag::{Address, Entry, Error, Identity, LogCid};
-use optimusdb_storage::{StoreRow, StoreTree, View};
+use optimusdb_storage::{StoreRef, StoreTree, View};
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -19,16 +19,16 @@ pub(super) struct Snapshot<'v> {
     view: View<'v>,
     tree: StoreTree<'v>,
     identities: &'v Identities,
-    store: StoreRow,
+    store: StoreRef,
 }
 
 impl<'v> Snapshot<'v> {
     pub(super) fn new(
         view: View<'v>,
-        store: &StoreRow,
+        store: &StoreRef,
         identities: &'v Identities,
     ) -> Result<Self, optimusdb_storage::Error> {
-        Ok(Snapshot { view, tree: view.tree(store)?, identities, store: store.clone() })
+        Ok(Snapshot { view, tree: view.tree(store)?, identities, store: *store })
     }
 
     /// What was passed over in this store, to be judged again.

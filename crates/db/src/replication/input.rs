@@ -3,13 +3,13 @@
 
 use optimusdb_dag::replicator::Peer;
 use optimusdb_dag::{Address, LogCid};
-use optimusdb_storage::StoreRow;
+use optimusdb_storage::StoreRef;
 
 /// What comes to the keeper from this node.
 #[derive(Debug)]
 pub(super) enum Input {
     /// A store is shared from now on.
-    StoreAdded(StoreRow),
+    StoreAdded { name: String, store: StoreRef },
     /// The block of a fetch; none when no peer gave it.
     Fetched { log: Address, cid: LogCid, block: Option<Vec<u8>> },
     /// The reply to a request of fast sync; none when the peer did not answer.

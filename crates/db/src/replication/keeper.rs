@@ -15,7 +15,7 @@ use crate::limits::{KEEPER_SLEEP_MS_MAX, READ_MS_MAX};
 use crate::writer::Received;
 use optimusdb_dag::Address;
 use optimusdb_dag::replicator::{Act, Offence, Replicator, Token, Verdict};
-use optimusdb_storage::StoreRow;
+use optimusdb_storage::StoreRef;
 use optimusdb_swarm::{Announcement, Event, Events, Swarm};
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -24,7 +24,8 @@ use tokio::sync::mpsc::{Receiver, Sender};
 
 /// A store and its replicator.
 struct Kept {
-    store: StoreRow,
+    name: String,
+    store: StoreRef,
     replicator: Replicator,
     progress: Progress,
 }
@@ -130,7 +131,7 @@ impl Keeper {
 
     fn input(&mut self, input: Input) {
         match input {
-            Input::StoreAdded(store) => self.add(store),
+            Input::StoreAdded { name, store } => self.add(name, store),
             Input::Fetched { log, cid, block } => self.with(&log, |now, replicator, host| {
                 replicator.on_fetched(now, host, cid, block.as_deref())
             }),
@@ -209,15 +210,15 @@ impl Keeper {
         }
     }
 
-    fn add(&mut self, store: StoreRow) {
+    fn add(&mut self, name: String, store: StoreRef) {
         let log = store.address;
         let access = match self.sources.accesses.read(&self.sources.readers, &store) {
             Ok(access) => access,
-            Err(error) => return tracing::error!("{} is not replicated: {error}", store.name),
+            Err(error) => return tracing::error!("{name} is not replicated: {error}"),
         };
         let seed = u64::from(std::process::id()) ^ (store.id.cast_unsigned() << 32);
         let replicator = Replicator::new(self.now_ms(), log, access, seed);
-        self.stores.insert(log, Kept { store, replicator, progress: Progress::default() });
+        self.stores.insert(log, Kept { name, store, replicator, progress: Progress::default() });
         for (peer, native) in self.peers.with(&log) {
             self.with(&log, |now, replicator, host| replicator.on_peer(now, host, peer, native));
         }
@@ -225,8 +226,8 @@ impl Keeper {
 
     /// Tells the replicators who may write by now, where that can change.
     fn judge_anew(&mut self) {
-        let stores: Vec<StoreRow> = self.stores.values().map(|kept| kept.store.clone()).collect();
-        for store in stores {
+        let stores = self.stores.values().map(|kept| (kept.name.clone(), kept.store));
+        for (name, store) in stores.collect::<Vec<_>>() {
             match self.sources.accesses.read(&self.sources.readers, &store) {
                 Ok(access) if access.is_mutable() => {
                     self.with(&store.address, |now, replicator, host| {
@@ -234,7 +235,7 @@ impl Keeper {
                     });
                 }
                 Ok(_) => {}
-                Err(error) => tracing::error!("who may write to {}: {error}", store.name),
+                Err(error) => tracing::error!("who may write to {name}: {error}"),
             }
         }
     }
@@ -248,7 +249,7 @@ impl Keeper {
         let now = self.now_ms();
         let Some(kept) = self.stores.get_mut(log) else { return };
         let wait = Duration::from_millis(READ_MS_MAX);
-        let (store, identities) = (kept.store.clone(), &self.identities);
+        let (store, identities) = (kept.store, &self.identities);
         let acts = self.sources.readers.read(wait, |view| {
             let host = Snapshot::new(view, &store, identities)?;
             Ok(ask(now, &mut kept.replicator, &host))
@@ -257,10 +258,10 @@ impl Keeper {
             Ok(acts) => {
                 let behind = kept.replicator.behind();
                 if let Some(line) = kept.progress.look(now, behind.unwrap_or(0)) {
-                    tell_progress(&store.name, &line);
+                    tell_progress(&kept.name, &line);
                 }
                 self.status.set(StoreStatus {
-                    store: store.name.clone(),
+                    store: kept.name.clone(),
                     behind,
                     peers: kept.replicator.load().peers,
                 });
@@ -268,14 +269,15 @@ impl Keeper {
             }
             Err(error) => {
                 // What it was to be told is lost to it; a new one asks the peers again.
-                tracing::error!("the replication of {} begins anew: {error}", store.name);
-                self.stores.remove(log);
-                self.add(store);
+                tracing::error!("the replication of {} begins anew: {error}", kept.name);
+                if let Some(Kept { name, store, .. }) = self.stores.remove(log) {
+                    self.add(name, store);
+                }
             }
         }
     }
 
-    fn act(&mut self, store: &StoreRow, act: Act) {
+    fn act(&mut self, store: &StoreRef, act: Act) {
         let log = store.address;
         match act {
             Act::Fetch { cid, from } => {
@@ -284,17 +286,17 @@ impl Keeper {
             }
             Act::Store { entries, identities, passed, restored } => {
                 if entries.iter().any(|entry| entry.key() == self.sources.own_key) {
-                    self.own_entries_from_elsewhere(store);
+                    self.own_entries_from_elsewhere(&log);
                 }
                 let received = Received { entries, identities, passed, restored };
-                self.acts.store(store.clone(), received);
+                self.acts.store(*store, received);
             }
             Act::Ask { peer, number, request } => {
                 self.acts.ask(log, (peer, self.peers.id(peer)), number, request);
             }
             Act::SendHeads { peer } => {
                 if let Some(id) = self.peers.id(peer) {
-                    self.acts.exchange_heads(store.clone(), peer, id);
+                    self.acts.exchange_heads(*store, peer, id);
                 }
             }
             Act::Reconsider => self.with(&log, |now, replicator, host| {
@@ -325,15 +327,15 @@ impl Keeper {
 
     /// Entries signed here that this node does not have: another node has its keys, or it runs on
     /// an older copy of its own directory. Either way they belong to the log.
-    fn own_entries_from_elsewhere(&mut self, store: &StoreRow) {
+    fn own_entries_from_elsewhere(&mut self, log: &Address) {
         if std::mem::replace(&mut self.copy_reported, true) {
             return;
         }
+        let name = self.stores.get(log).map_or("", |kept| &kept.name);
         tracing::error!(
-            "peers have entries of {} that were signed with this node's key and that it does not \
+            "peers have entries of {name} that were signed with this node's key and that it does not \
              have: its data directory was copied and both run, or it was restored from a backup. \
-             Nothing is lost; never run two nodes with one directory's keys",
-            store.name
+             Nothing is lost; never run two nodes with one directory's keys"
         );
     }
 }

@@ -26,7 +26,7 @@ use crate::writer::Writer;
 use figures::Figures;
 use input::Input;
 use keeper::Keeper;
-use optimusdb_storage::{Readers, StoreRow};
+use optimusdb_storage::{Readers, StoreRef};
 use optimusdb_swarm::{Swarm, SwarmConfig};
 use prometheus_client::registry::Registry;
 use shared::{Handout, SharedStores};
@@ -93,10 +93,10 @@ impl Replication {
     }
 
     /// Shares a store from now on, unless it is this node's own.
-    pub(crate) async fn share(&self, store: &StoreRow) -> Result<(), Error> {
-        if self.shared.add(store) {
+    pub(crate) async fn share(&self, name: String, store: StoreRef) -> Result<(), Error> {
+        if self.shared.add(&store) {
             let ended = |_| Error::Unavailable("this node is stopping".into());
-            self.inputs.send(Input::StoreAdded(store.clone())).await.map_err(ended)?;
+            self.inputs.send(Input::StoreAdded { name, store }).await.map_err(ended)?;
             self.swarm.open_store(store.address).await?;
         }
         Ok(())

@@ -5,7 +5,7 @@
 use crate::limits::{HANDED_OUT_READS_MAX, HEADS_SENT_MAX, READ_MS_MAX};
 use optimusdb_dag::sync;
 use optimusdb_dag::{Address, Cid, LogCid};
-use optimusdb_storage::{Readers, Scope, StoreRow, View};
+use optimusdb_storage::{Readers, Scope, StoreRef, View};
 use optimusdb_swarm::{BoxFuture, Local, PeerId};
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -14,16 +14,16 @@ use tokio::sync::Semaphore;
 
 /// The stores of this node that are replicated, by address. Clones are the same list.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct SharedStores(Arc<RwLock<HashMap<Address, StoreRow>>>);
+pub(crate) struct SharedStores(Arc<RwLock<HashMap<Address, StoreRef>>>);
 
 impl SharedStores {
     /// Adds a store; false if it is this node's own or there already.
-    pub(crate) fn add(&self, store: &StoreRow) -> bool {
+    pub(crate) fn add(&self, store: &StoreRef) -> bool {
         if store.scope == Scope::Local {
             return false;
         }
         let mut stores = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        stores.insert(store.address, store.clone()).is_none()
+        stores.insert(store.address, *store).is_none()
     }
 
     /// Whether a store is shared.
@@ -31,8 +31,8 @@ impl SharedStores {
         self.0.read().unwrap_or_else(PoisonError::into_inner).contains_key(log)
     }
 
-    fn get(&self, log: &Address) -> Option<StoreRow> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).get(log).cloned()
+    fn get(&self, log: &Address) -> Option<StoreRef> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).get(log).copied()
     }
 }
 
@@ -124,7 +124,7 @@ impl Local for Handout {
 /// The blocks of the newest heads of a store, newest first.
 pub(crate) fn heads_of(
     view: View<'_>,
-    store: &StoreRow,
+    store: &StoreRef,
 ) -> Result<Vec<Vec<u8>>, optimusdb_storage::Error> {
     let heads = view.heads(store)?;
     Ok(heads.iter().rev().take(HEADS_SENT_MAX).map(|head| head.block().to_vec()).collect())

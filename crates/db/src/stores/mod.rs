@@ -19,7 +19,7 @@ pub use builtin::{DEFAULT_STORE, STORE_LIST};
 pub(crate) use builtin::{make_builtin, place_of};
 pub(crate) use follower::{Follower, ListWriter};
 pub(crate) use listing::{is_list, may_be_named, offer};
-pub(crate) use names::{StoreNames, access_name, check_store_name};
+pub(crate) use names::{StoreNames, access_name, check_store_name, name_of};
 pub use new_store::NewAccess;
 pub(crate) use new_store::{NewStore, check_identity, new_store, scope_of};
 pub(crate) use news::ListNews;

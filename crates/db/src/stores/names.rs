@@ -3,7 +3,7 @@
 use crate::error::Error;
 use crate::limits::STORE_NAME_BYTES_MAX;
 use crate::points::Points;
-use optimusdb_storage::StoreRow;
+use optimusdb_storage::{StoreRef, StoreRow, View};
 use std::collections::BTreeMap;
 use std::sync::{PoisonError, RwLock};
 use tokio::sync::{Mutex, watch};
@@ -11,7 +11,7 @@ use tokio::sync::{Mutex, watch};
 /// The stores of this node by name, as they were committed when they last changed.
 #[derive(Debug)]
 pub(crate) struct StoreNames {
-    known: RwLock<BTreeMap<String, StoreRow>>,
+    known: RwLock<BTreeMap<String, StoreRef>>,
     /// Held while they are read again, so that no older reading comes last.
     reading: Mutex<()>,
     changes: watch::Sender<()>,
@@ -27,18 +27,18 @@ impl StoreNames {
     ///
     /// # Errors
     /// [`Error::NotFound`] with the names that there are.
-    pub(crate) fn get(&self, name: &str) -> Result<StoreRow, Error> {
+    pub(crate) fn get(&self, name: &str) -> Result<StoreRef, Error> {
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
-        known.get(name).cloned().ok_or_else(|| {
+        known.get(name).copied().ok_or_else(|| {
             let names: Vec<&str> = known.keys().map(String::as_str).collect();
             Error::NotFound(format!("no store {name:?}; the stores are {}", names.join(", ")))
         })
     }
 
-    /// All of them.
-    pub(crate) fn all(&self) -> Vec<StoreRow> {
+    /// All of them, with their names.
+    pub(crate) fn all(&self) -> Vec<(String, StoreRef)> {
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
-        known.values().cloned().collect()
+        known.iter().map(|(name, store)| (name.clone(), *store)).collect()
     }
 
     /// Reads them again, after a commit that made or renamed a store.
@@ -56,8 +56,16 @@ impl StoreNames {
     }
 }
 
-fn by_name(stores: Vec<StoreRow>) -> BTreeMap<String, StoreRow> {
-    stores.into_iter().map(|store| (store.name.clone(), store)).collect()
+fn by_name(stores: Vec<StoreRow>) -> BTreeMap<String, StoreRef> {
+    stores.into_iter().map(|row| (row.name, row.store)).collect()
+}
+
+/// The name of a store, for messages: its address where the name cannot be read.
+pub(crate) fn name_of(view: View<'_>, store: &StoreRef) -> String {
+    match view.store_at(&store.address) {
+        Ok(Some(row)) => row.name,
+        _ => store.address.to_string(),
+    }
 }
 
 /// The local name of the store that says who may write to the store `name`.

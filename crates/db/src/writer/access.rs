@@ -5,13 +5,14 @@ use super::work::{AccessChange, Failure, planning};
 use crate::access::{Control, Rule};
 use crate::clock::now_ms;
 use crate::error::Error;
+use crate::stores::name_of;
 use optimusdb_dag::limits::ACCESS_WRITERS_MAX;
 use optimusdb_dag::{Capabilities, Capability, LogCid, Verdict};
-use optimusdb_storage::StoreRow;
+use optimusdb_storage::StoreRef;
 
 impl Batch<'_> {
     /// Refuses a store that this node's identity may not write to.
-    pub(crate) fn may_write(&self, store: &StoreRow) -> Result<(), Error> {
+    pub(crate) fn may_write(&self, store: &StoreRef) -> Result<(), Error> {
         let access = self.accesses.within(self.tx.view(), store, |id| self.has_touched(id))?;
         let me = self.keys.identity();
         if access.judge(me) == Verdict::Allowed {
@@ -19,19 +20,21 @@ impl Batch<'_> {
         }
         Err(Error::Denied(format!(
             "this node's identity {} may not write to store {}",
-            me.id, store.name
+            me.id,
+            name_of(self.tx.view(), store)
         )))
     }
 
     /// Grants and revokes what is not so already. Answers how many entries that took.
     pub(crate) fn change_access(
         &mut self,
-        store: &StoreRow,
+        store: &StoreRef,
         change: AccessChange,
     ) -> Result<usize, Failure> {
         let control = Control::of(self.tx.view(), store).map_err(planning)?;
         let (mut capabilities, ruler) = self.changeable(store, control).map_err(Failure::Own)?;
-        check(&capabilities, store, &change).map_err(Failure::Own)?;
+        let name = name_of(self.tx.view(), store);
+        check(&capabilities, &name, &change).map_err(Failure::Own)?;
         let before = self.heads(store).map_err(Failure::Batch)?;
         let mut entries = 0;
         for id in &change.grant {
@@ -61,10 +64,10 @@ impl Batch<'_> {
     /// What decides about `store`, if this node may change it.
     fn changeable(
         &self,
-        store: &StoreRow,
+        store: &StoreRef,
         control: Control,
-    ) -> Result<(Capabilities, StoreRow), Error> {
-        let (name, me) = (&store.name, self.keys.identity());
+    ) -> Result<(Capabilities, StoreRef), Error> {
+        let (name, me) = (name_of(self.tx.view(), store), self.keys.identity());
         match control.rule {
             Rule::Fixed(_) => Err(Error::Conflict(format!(
                 "the access of store {name} is of the kind ipfs, which never changes; make another \
@@ -81,29 +84,23 @@ impl Batch<'_> {
     }
 
     /// The heads of a log, what this transaction added included.
-    fn heads(&mut self, store: &StoreRow) -> Result<Vec<LogCid>, Error> {
+    fn heads(&mut self, store: &StoreRef) -> Result<Vec<LogCid>, Error> {
         Ok(self.tip(store)?.heads().iter().map(|head| head.cid).collect())
     }
 }
 
-fn check(
-    capabilities: &Capabilities,
-    store: &StoreRow,
-    change: &AccessChange,
-) -> Result<(), Error> {
+fn check(capabilities: &Capabilities, store: &str, change: &AccessChange) -> Result<(), Error> {
     let admins = &capabilities.owners().write;
     if let Some(id) = change.revoke.iter().find(|id| admins.contains(id)) {
         return Err(Error::Conflict(format!(
-            "{id} is an admin of store {}, and who is that was settled when the store was made",
-            store.name
+            "{id} is an admin of store {store}, and who is that was settled when the store was made"
         )));
     }
     let held = capabilities.holders(Capability::Write);
     let new = change.grant.iter().filter(|id| !held.contains(id)).count();
     if held.len() + new > ACCESS_WRITERS_MAX {
         return Err(Error::TooLarge(format!(
-            "store {} would have {} writers; {ACCESS_WRITERS_MAX} are allowed",
-            store.name,
+            "store {store} would have {} writers; {ACCESS_WRITERS_MAX} are allowed",
             held.len() + new
         )));
     }

@@ -10,9 +10,9 @@ use crate::error::Error;
 use crate::limits::{ANNOUNCED_ENTRIES_MAX, MATCH_MS_MAX, UPDATE_BYTES_MAX, WRITE_DOCUMENTS_MAX};
 use crate::query::Query;
 use crate::reading;
-use crate::stores::NewStore;
+use crate::stores::{NewStore, name_of};
 use optimusdb_dag::{Entry, IdentityKeys, Ipld, LogTip, Operation, StoreKind};
-use optimusdb_storage::{Scope, StoreId, StoreRow, Tx};
+use optimusdb_storage::{Scope, StoreId, StoreRef, StoreRow, Tx};
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
@@ -101,14 +101,14 @@ impl<'a> Batch<'a> {
     }
 
     /// The newest part of a log, with what this transaction has added.
-    pub(super) fn tip(&mut self, store: &StoreRow) -> Result<&LogTip, Error> {
+    pub(super) fn tip(&mut self, store: &StoreRef) -> Result<&LogTip, Error> {
         Ok(tip_of(self.tips, &self.tx, store)?)
     }
 
     /// Puts documents or values, or adds events, that were checked.
     pub(crate) fn put(
         &mut self,
-        store: &StoreRow,
+        store: &StoreRef,
         documents: Vec<Checked>,
     ) -> Result<usize, Error> {
         let count = documents.len();
@@ -123,7 +123,7 @@ impl<'a> Batch<'a> {
     }
 
     /// Deletes the documents of those keys.
-    pub(crate) fn delete(&mut self, store: &StoreRow, keys: Vec<String>) -> Result<usize, Error> {
+    pub(crate) fn delete(&mut self, store: &StoreRef, keys: Vec<String>) -> Result<usize, Error> {
         let count = keys.len();
         for key in keys {
             self.append(store, Operation::Del { key }.into_payload(Some(now_ms())))?;
@@ -134,7 +134,7 @@ impl<'a> Batch<'a> {
     /// The keys of the documents that the query asks for, as this transaction sees them.
     pub(crate) fn matching(
         &self,
-        store: &StoreRow,
+        store: &StoreRef,
         query: &Query,
         deadline: Instant,
     ) -> Result<Vec<String>, Error> {
@@ -153,7 +153,7 @@ impl<'a> Batch<'a> {
     /// The matching documents with `fields` set, checked like new ones.
     pub(crate) fn updated(
         &self,
-        store: &StoreRow,
+        store: &StoreRef,
         keys: Vec<String>,
         fields: &BTreeMap<String, Ipld>,
     ) -> Result<Vec<Checked>, Error> {
@@ -180,12 +180,12 @@ impl<'a> Batch<'a> {
 
     fn with_fields(
         &self,
-        store: &StoreRow,
+        store: &StoreRef,
         key: &str,
         fields: &BTreeMap<String, Ipld>,
     ) -> Result<Ipld, Error> {
         let Some(Ipld::Map(mut value)) = self.tx.view().value(store, key)? else {
-            return Err(derived(store, key));
+            return Err(self.derived(store, key));
         };
         value.extend(fields.iter().map(|(name, v)| (name.clone(), v.clone())));
         // The id is the key, and stays.
@@ -194,20 +194,28 @@ impl<'a> Batch<'a> {
     }
 
     /// Refuses keys whose documents this store only shows.
-    pub(crate) fn own_only(&self, store: &StoreRow, keys: &[String]) -> Result<(), Error> {
+    pub(crate) fn own_only(&self, store: &StoreRef, keys: &[String]) -> Result<(), Error> {
         if store.scope != Scope::Catalog {
             return Ok(());
         }
         for key in keys {
             if self.tx.view().value(store, key)?.is_none() {
-                return Err(derived(store, key));
+                return Err(self.derived(store, key));
             }
         }
         Ok(())
     }
 
+    fn derived(&self, store: &StoreRef, key: &str) -> Error {
+        Error::Conflict(format!(
+            "document {key:?} of {} is derived from the resource document of that _id; change it \
+             there",
+            name_of(self.tx.view(), store)
+        ))
+    }
+
     /// Makes the next entry of the store's log out of an operation's payload.
-    pub(crate) fn append(&mut self, store: &StoreRow, payload: Ipld) -> Result<Entry, Error> {
+    pub(crate) fn append(&mut self, store: &StoreRef, payload: Ipld) -> Result<Entry, Error> {
         let view = self.tx.view();
         let tip = tip_of(self.tips, &self.tx, store)?;
         let entry = tip
@@ -220,7 +228,7 @@ impl<'a> Batch<'a> {
     }
 
     /// Adds what was received: parents before children. Known entries change nothing.
-    pub(crate) fn join(&mut self, store: &StoreRow, received: &Received) -> Result<usize, Error> {
+    pub(crate) fn join(&mut self, store: &StoreRef, received: &Received) -> Result<usize, Error> {
         for identity in &received.identities {
             self.tx.put_block(&identity.cid, &identity.block)?;
         }
@@ -253,12 +261,13 @@ impl<'a> Batch<'a> {
     }
 
     /// The one door: every entry that is stored, made here or received, passes through this line.
-    fn apply(&mut self, store: &StoreRow, entry: &Entry, origin: Origin) -> Result<(), Error> {
+    fn apply(&mut self, store: &StoreRef, entry: &Entry, origin: Origin) -> Result<(), Error> {
         self.tx.put_entry(store, entry)?;
         if !self.touched.contains_key(&store.id) {
-            // It may have got another name while this waited.
-            let now = self.tx.view().store_at(&store.address)?;
-            let store = now.unwrap_or_else(|| store.clone());
+            let row = self.tx.view().store_at(&store.address)?;
+            let store = row.ok_or_else(|| {
+                Error::Corrupt(format!("the store {} is not in the database", store.address))
+            })?;
             self.touched.insert(store.id, Committed { store, made: VecDeque::new() });
         }
         if let Some(touched) = self.touched.get_mut(&store.id)
@@ -274,7 +283,7 @@ impl<'a> Batch<'a> {
     }
 }
 
-fn tip_of<'t>(tips: &'t mut Tips, tx: &Tx<'_>, store: &StoreRow) -> Result<&'t mut LogTip, Error> {
+fn tip_of<'t>(tips: &'t mut Tips, tx: &Tx<'_>, store: &StoreRef) -> Result<&'t mut LogTip, Error> {
     use std::collections::hash_map::Entry as Slot;
     match tips.0.entry(store.id) {
         Slot::Occupied(tip) => Ok(tip.into_mut()),
@@ -284,11 +293,4 @@ fn tip_of<'t>(tips: &'t mut Tips, tx: &Tx<'_>, store: &StoreRow) -> Result<&'t m
             Ok(slot.insert(LogTip::new(store.address, links)))
         }
     }
-}
-
-fn derived(store: &StoreRow, key: &str) -> Error {
-    Error::Conflict(format!(
-        "document {key:?} of {} is derived from the resource document of that _id; change it there",
-        store.name
-    ))
 }

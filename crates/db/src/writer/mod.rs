@@ -257,7 +257,7 @@ impl Run {
             return Err(error);
         }
         let changed = batch.commit()?;
-        self.accesses.committed(changed.grown.iter().map(|(committed, _)| &committed.store));
+        self.accesses.committed(changed.grown.iter().map(|(committed, _)| &*committed.store));
         self.figures.committed(&changed);
         if !changed.renamed.is_empty() {
             self.figures.renamed(&changed.renamed, &self.database.view().stores()?);

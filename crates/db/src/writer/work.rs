@@ -6,7 +6,7 @@ use crate::query::Query;
 use crate::stores::NewStore;
 use optimusdb_dag::join::Passed;
 use optimusdb_dag::{Address, Entry, Identity, Ipld, LogCid};
-use optimusdb_storage::StoreRow;
+use optimusdb_storage::{StoreRef, StoreRow};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -14,15 +14,15 @@ use std::sync::Arc;
 #[derive(Debug)]
 pub(crate) enum Work {
     /// Insert or replace documents or values, or add events.
-    Put { store: StoreRow, documents: Vec<Checked> },
+    Put { store: StoreRef, documents: Vec<Checked> },
     /// Set fields in what the query asks for.
-    Update { store: StoreRow, query: Box<Query>, fields: BTreeMap<String, Ipld> },
+    Update { store: StoreRef, query: Box<Query>, fields: BTreeMap<String, Ipld> },
     /// Delete what the query asks for.
-    Delete { store: StoreRow, query: Box<Query> },
+    Delete { store: StoreRef, query: Box<Query> },
     /// Put the documents of TOSCA files, each in place of earlier ones of its file name.
-    Upload { store: StoreRow, files: Vec<(String, Checked)> },
+    Upload { store: StoreRef, files: Vec<(String, Checked)> },
     /// Add entries received from elsewhere.
-    Join { store: StoreRow, received: Received },
+    Join { store: StoreRef, received: Received },
     /// Make a store, with the one that says who may write to it.
     CreateStore(Box<NewStore>),
     /// Take over a store, and give the stores of the swarm's list the names that it says.
@@ -30,7 +30,7 @@ pub(crate) enum Work {
     /// Offer stores in the swarm's list.
     Offer { stores: Vec<StoreRow> },
     /// Change who may write to a store.
-    Access { store: StoreRow, change: AccessChange },
+    Access { store: StoreRef, change: AccessChange },
 }
 
 /// A change of who may write to a store.
@@ -114,7 +114,7 @@ impl Work {
     }
 
     /// The store that a client writes to with it, which takes that this node may.
-    pub(super) fn written(&self) -> Option<&StoreRow> {
+    pub(super) fn written(&self) -> Option<&StoreRef> {
         match self {
             Work::Put { store, .. }
             | Work::Update { store, .. }
