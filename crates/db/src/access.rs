@@ -38,25 +38,25 @@ pub struct AccessInfo {
 
 /// What decides who may write to a store.
 #[derive(Debug)]
-pub(crate) struct Control {
+pub(crate) struct AccessControl {
     address: String,
-    pub(crate) rule: Rule,
+    pub(crate) rule: ControlRule,
 }
 
 #[derive(Debug)]
-pub(crate) enum Rule {
+pub(crate) enum ControlRule {
     /// A list that never changes.
     Fixed(AccessController),
     /// The log of an access store.
     Mutable(Capabilities, StoreRef),
 }
 
-impl Control {
+impl AccessControl {
     /// Reads what decides about `store`.
-    pub(crate) fn of(view: View<'_>, store: &StoreRef) -> Result<Control, Error> {
+    pub(crate) fn of(view: View<'_>, store: &StoreRef) -> Result<AccessControl, Error> {
         let address = manifest_of(view, store)?.access;
         let rule = match address.parse::<Address>() {
-            Err(_) => Rule::Fixed(controller(view, store, &address)?),
+            Err(_) => ControlRule::Fixed(controller(view, store, &address)?),
             Ok(ruler) => {
                 let ruler = view.store_at(&ruler)?;
                 let ruler = ruler.ok_or_else(|| missing(view, store, "access store"))?.store;
@@ -66,34 +66,34 @@ impl Control {
                     capabilities.add(&entry.order(), entry.payload());
                     ControlFlow::Continue(())
                 })?;
-                Rule::Mutable(capabilities, ruler)
+                ControlRule::Mutable(capabilities, ruler)
             }
         };
-        Ok(Control { address, rule })
+        Ok(AccessControl { address, rule })
     }
 
     /// The store whose log decides.
     pub(crate) fn ruler(&self) -> Option<StoreId> {
         match &self.rule {
-            Rule::Fixed(_) => None,
-            Rule::Mutable(_, ruler) => Some(ruler.id),
+            ControlRule::Fixed(_) => None,
+            ControlRule::Mutable(_, ruler) => Some(ruler.id),
         }
     }
 
     /// As the join asks it.
     pub(crate) fn into_access(self) -> Access {
         match self.rule {
-            Rule::Fixed(list) => Access::fixed(list),
-            Rule::Mutable(capabilities, _) => Access::mutable(capabilities),
+            ControlRule::Fixed(list) => Access::fixed(list),
+            ControlRule::Mutable(capabilities, _) => Access::mutable(capabilities),
         }
     }
 
     /// As it is shown to people.
     pub(crate) fn into_info(self, me: &Identity) -> AccessInfo {
         let (kind, write, admin) = match &self.rule {
-            Rule::Fixed(list) => ("ipfs", list.write.clone(), Vec::new()),
+            ControlRule::Fixed(list) => ("ipfs", list.write.clone(), Vec::new()),
             // What others granted as `admin` lets its holder write, and grant nothing.
-            Rule::Mutable(capabilities, _) => {
+            ControlRule::Mutable(capabilities, _) => {
                 let held = [Capability::Write, Capability::Admin]
                     .into_iter()
                     .flat_map(|capability| capabilities.holders(capability).iter().cloned());
@@ -142,12 +142,12 @@ fn unusable(view: View<'_>, store: &StoreRef, error: &optimusdb_dag::Error) -> E
 /// What is known of who may write where.
 #[derive(Debug)]
 pub(crate) struct AccessCache {
-    known: Mutex<Known>,
+    known: Mutex<CachedAccesses>,
     changes: watch::Sender<u64>,
 }
 
 #[derive(Debug, Default)]
-struct Known {
+struct CachedAccesses {
     /// Grows with every commit that may have changed an access.
     generation: u64,
     of: HashMap<Address, (Access, Option<StoreId>)>,
@@ -170,7 +170,7 @@ impl AccessCache {
             known.generation
         };
         let wait = Duration::from_millis(READ_MS_MAX);
-        let control = readers.read(wait, |view| Ok(Control::of(view, store)))??;
+        let control = readers.read(wait, |view| Ok(AccessControl::of(view, store)))??;
         let ruler = control.ruler();
         let access = control.into_access();
         let mut known = self.lock();
@@ -194,7 +194,7 @@ impl AccessCache {
         {
             return Ok(access.clone());
         }
-        let control = Control::of(view, store)?;
+        let control = AccessControl::of(view, store)?;
         let ruler = control.ruler();
         let access = control.into_access();
         if !ruler.is_some_and(touched) {
@@ -224,13 +224,13 @@ impl AccessCache {
         self.changes.subscribe()
     }
 
-    fn lock(&self) -> MutexGuard<'_, Known> {
+    fn lock(&self) -> MutexGuard<'_, CachedAccesses> {
         // A panic ends the process, so a poisoned lock is never seen with a torn map.
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Known {
+impl CachedAccesses {
     fn keep(&mut self, store: Address, access: Access, ruler: Option<StoreId>) {
         self.rulers.extend(ruler);
         self.of.insert(store, (access, ruler));

@@ -106,13 +106,13 @@ pub const FETCHES_MAX: usize = 512;
 pub const SYNC_REQUESTS_PER_PEER_MAX: usize = 3;
 /// Streams of fast sync that are kept open between requests, of all peers.
 pub const SYNC_STREAMS_KEPT_MAX: usize = 64;
-/// Answers that wait for the keeper of the replicators; who brings more waits.
-pub const KEEPER_INPUTS_MAX: usize = 1_024;
-/// How long the keeper sleeps when nothing is due, in milliseconds.
-pub const KEEPER_SLEEP_MS_MAX: u64 = 1_000;
+/// Answers that wait for the driver of the replicators; a task that brings more waits.
+pub const DRIVER_INPUTS_MAX: usize = 1_024;
+/// How long the driver sleeps when nothing is due, in milliseconds.
+pub const DRIVER_SLEEP_MS_MAX: u64 = 1_000;
 /// How long leaving the swarm may take, in milliseconds.
 pub const SWARM_STOP_MS_MAX: u64 = 2_000;
-/// Verified identities that the keeper has at hand.
+/// Verified identities that the driver has at hand.
 pub const IDENTITIES_KEPT_MAX: usize = 1_024;
 /// Entries up to which one thread verifies them all: starting others costs as much.
 pub const PROVE_ALONE_ENTRIES_MAX: usize = 8;

@@ -1,7 +1,7 @@
 //! Who may write to the stores of a node.
 
 use super::Node;
-use crate::access::{AccessInfo, Control};
+use crate::access::{AccessControl, AccessInfo};
 use crate::error::Error;
 use crate::stores::check_identity;
 use crate::writer::{AccessChange, Work};
@@ -10,7 +10,7 @@ impl Node {
     /// Who may write to a store.
     pub async fn access(&self, store: &str) -> Result<AccessInfo, Error> {
         let store = self.store(store)?;
-        let control = self.read(move |view| Ok(Control::of(view, &store))).await??;
+        let control = self.read(move |view| Ok(AccessControl::of(view, &store))).await??;
         Ok(control.into_info(self.inner.keys.identity()))
     }
 

@@ -1,11 +1,11 @@
-//! What comes to the keeper from this node: its requests, and the outcome of what a replicator asked
+//! What comes to the driver from this node: its requests, and the outcome of what a replicator asked
 //! for. None of it is ever lost.
 
 use optimusdb_dag::replicator::Peer;
 use optimusdb_dag::{Address, LogCid};
 use optimusdb_storage::StoreRef;
 
-/// What comes to the keeper from this node.
+/// What comes to the driver from this node.
 #[derive(Debug)]
 pub(super) enum Input {
     /// A store is shared from now on.

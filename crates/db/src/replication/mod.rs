@@ -1,31 +1,31 @@
 //! Replication: what keeps the stores of this node level with those of its peers.
 //!
 //! The swarm brings announcements, heads, blocks and answers; a replicator per store, a machine
-//! without IO, decides what to do with them; the keeper's thread owns all replicators and carries
+//! without IO, decides what to do with them; the driver's thread owns all replicators and carries
 //! out what they decide. What is ready goes through the writer like any other write. What peers ask
-//! of this node is answered from the committed state, without the keeper.
+//! of this node is answered from the committed state, without the driver.
 
-mod acts;
+mod catch_up;
+mod connected_peers;
+mod driver;
+mod effects;
 mod figures;
 mod host;
 mod input;
-mod keeper;
-mod lines;
-mod peers;
-mod progress;
 mod shared;
 mod status;
+mod sync_streams;
 
 pub(crate) use status::StoreStatus;
 
 use crate::access::AccessCache;
 use crate::commits::Committed;
 use crate::error::Error;
-use crate::limits::{KEEPER_INPUTS_MAX, SWARM_STOP_MS_MAX};
+use crate::limits::{DRIVER_INPUTS_MAX, SWARM_STOP_MS_MAX};
 use crate::writer::Writer;
+use driver::Driver;
 use figures::Figures;
 use input::Input;
-use keeper::Keeper;
 use optimusdb_storage::{Readers, StoreRef};
 use optimusdb_swarm::{Swarm, SwarmConfig};
 use prometheus_client::registry::Registry;
@@ -61,7 +61,7 @@ pub(crate) struct Replication {
 }
 
 impl Replication {
-    /// Starts the libp2p host and the keeper, who shares nothing yet.
+    /// Starts the libp2p host and the driver, who shares nothing yet.
     pub(crate) async fn start(
         config: SwarmConfig,
         sources: Sources,
@@ -70,9 +70,9 @@ impl Replication {
         let shared = SharedStores::default();
         let handout = Handout::new(Arc::clone(&sources.readers), shared.clone());
         let (swarm, events) = Swarm::start(config, Arc::new(handout)).await?;
-        let (inputs, received) = channel(KEEPER_INPUTS_MAX);
+        let (inputs, received) = channel(DRIVER_INPUTS_MAX);
         let status = Status::default();
-        let keeper = Keeper::new(
+        let driver = Driver::new(
             swarm.clone(),
             sources,
             status.clone(),
@@ -82,7 +82,7 @@ impl Replication {
         );
         let thread = std::thread::Builder::new()
             .name("replication".into())
-            .spawn(move || keeper.run(received, events))
+            .spawn(move || driver.run(received, events))
             .map_err(|e| Error::Internal(format!("the replication thread did not start: {e}")))?;
         Ok(Replication { swarm, shared, status, inputs, thread: Mutex::new(Some(thread)) })
     }

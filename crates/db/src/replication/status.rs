@@ -14,7 +14,7 @@ pub(crate) struct StoreStatus {
     pub(crate) peers: usize,
 }
 
-/// The list, written by the keeper. Clones are the same list.
+/// The list, written by the driver. Clones are the same list.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Status(Arc<Mutex<BTreeMap<String, StoreStatus>>>);
 

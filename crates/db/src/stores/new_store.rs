@@ -70,10 +70,10 @@ pub(crate) fn new_store(
     let me = &keys.identity().id;
     match access {
         NewAccess::Anyone => {
-            build(name, kind, scope, Rule::List(vec![ANYONE.to_owned()]), swarm, keys)
+            build(name, kind, scope, AllowedWriters::List(vec![ANYONE.to_owned()]), swarm, keys)
         }
         NewAccess::Fixed { write } => {
-            build(name, kind, scope, Rule::List(with(me, write)?), swarm, keys)
+            build(name, kind, scope, AllowedWriters::List(with(me, write)?), swarm, keys)
         }
         NewAccess::Mutable { write, admin } => {
             let grants = with(me, write)?;
@@ -83,10 +83,11 @@ pub(crate) fn new_store(
                     grants.len()
                 )));
             }
-            let admins = Rule::List(with(me, admin)?);
+            let admins = AllowedWriters::List(with(me, admin)?);
             let mut ruler = build(name, StoreKind::KeyValue, Scope::Access, admins, swarm, keys)?;
             ruler.name = access_name(name);
-            let mut store = build(name, kind, scope, Rule::Store(ruler.address), swarm, keys)?;
+            let mut store =
+                build(name, kind, scope, AllowedWriters::Store(ruler.address), swarm, keys)?;
             // Whoever makes it is an admin already.
             store.grants = grants.into_iter().filter(|id| id != me).collect();
             store.access = Some(Box::new(ruler));
@@ -95,7 +96,7 @@ pub(crate) fn new_store(
     }
 }
 
-enum Rule {
+enum AllowedWriters {
     List(Vec<String>),
     Store(Address),
 }
@@ -104,7 +105,7 @@ fn build(
     name: &str,
     kind: StoreKind,
     scope: Scope,
-    rule: Rule,
+    rule: AllowedWriters,
     swarm: &str,
     keys: &IdentityKeys,
 ) -> Result<NewStore, Error> {
@@ -112,8 +113,8 @@ fn build(
     let identity = keys.identity();
     let mut blocks = vec![(identity.cid, identity.block.clone())];
     let access = match rule {
-        Rule::Store(address) => address.to_string(),
-        Rule::List(write) => {
+        AllowedWriters::Store(address) => address.to_string(),
+        AllowedWriters::List(write) => {
             let list = AccessController::ipfs(write);
             let (cid, block) = list.encode();
             AccessController::decode(cid, &block)

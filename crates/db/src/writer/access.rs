@@ -2,7 +2,7 @@
 
 use super::batch::Batch;
 use super::work::{AccessChange, Failure, planning};
-use crate::access::{Control, Rule};
+use crate::access::{AccessControl, ControlRule};
 use crate::clock::now_ms;
 use crate::error::Error;
 use crate::stores::name_of;
@@ -31,7 +31,7 @@ impl Batch<'_> {
         store: &StoreRef,
         change: AccessChange,
     ) -> Result<usize, Failure> {
-        let control = Control::of(self.tx.view(), store).map_err(planning)?;
+        let control = AccessControl::of(self.tx.view(), store).map_err(planning)?;
         let (mut capabilities, ruler) = self.changeable(store, control).map_err(Failure::Own)?;
         let name = name_of(self.tx.view(), store);
         check(&capabilities, &name, &change).map_err(Failure::Own)?;
@@ -65,21 +65,21 @@ impl Batch<'_> {
     fn changeable(
         &self,
         store: &StoreRef,
-        control: Control,
+        control: AccessControl,
     ) -> Result<(Capabilities, StoreRef), Error> {
         let (name, me) = (name_of(self.tx.view(), store), self.keys.identity());
         match control.rule {
-            Rule::Fixed(_) => Err(Error::Conflict(format!(
+            ControlRule::Fixed(_) => Err(Error::Conflict(format!(
                 "the access of store {name} is of the kind ipfs, which never changes; make another \
                  store with {{\"access\":{{\"kind\":\"orbitdb\"}}}} and put its documents there"
             ))),
-            Rule::Mutable(capabilities, _) if !capabilities.owners().allows(me) => {
+            ControlRule::Mutable(capabilities, _) if !capabilities.owners().allows(me) => {
                 Err(Error::Denied(format!(
                     "this node's identity {} is no admin of store {name}",
                     me.id
                 )))
             }
-            Rule::Mutable(capabilities, ruler) => Ok((capabilities, ruler)),
+            ControlRule::Mutable(capabilities, ruler) => Ok((capabilities, ruler)),
         }
     }
 

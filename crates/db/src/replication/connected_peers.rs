@@ -7,21 +7,21 @@ use std::collections::{BTreeSet, HashMap};
 
 /// The connected peers.
 #[derive(Debug, Default)]
-pub(super) struct Peers {
-    known: HashMap<PeerId, Known>,
+pub(super) struct ConnectedPeers {
+    known: HashMap<PeerId, ConnectedPeer>,
     ids: HashMap<Peer, PeerId>,
     last: u64,
 }
 
 #[derive(Debug)]
-struct Known {
+struct ConnectedPeer {
     number: Peer,
     /// Whether it speaks fast sync; none until it said what it speaks.
     native: Option<bool>,
     logs: BTreeSet<Address>,
 }
 
-impl Peers {
+impl ConnectedPeers {
     /// The number of a peer.
     pub(super) fn number(&mut self, peer: PeerId) -> Peer {
         self.known(peer).number
@@ -66,12 +66,12 @@ impl Peers {
         having.filter_map(|known| Some((known.number, known.native?))).collect()
     }
 
-    fn known(&mut self, peer: PeerId) -> &mut Known {
+    fn known(&mut self, peer: PeerId) -> &mut ConnectedPeer {
         self.known.entry(peer).or_insert_with(|| {
             self.last += 1;
             let number = Peer(self.last);
             self.ids.insert(number, peer);
-            Known { number, native: None, logs: BTreeSet::new() }
+            ConnectedPeer { number, native: None, logs: BTreeSet::new() }
         })
     }
 }

@@ -1,17 +1,17 @@
-//! The keeper: one thread that owns the replicators of all shared stores.
+//! The driver: one thread that owns the replicators of all shared stores.
 //!
 //! It only decides and hands out; whatever waits for a peer or for the disk's commit is a task that
 //! sends what came of it back as an [`Input`]. Announcements may be lost on their way here, the
 //! answers to what a replicator asked for never are.
 
-use super::acts::Acts;
+use super::catch_up::{CatchUp, CatchUpReport};
+use super::connected_peers::ConnectedPeers;
+use super::effects::Effects;
 use super::host::{Identities, Snapshot};
 use super::input::Input;
-use super::peers::Peers;
-use super::progress::{Line, Progress};
 use super::status::{Status, StoreStatus};
 use super::{OnPeer, Sources};
-use crate::limits::{KEEPER_SLEEP_MS_MAX, READ_MS_MAX};
+use crate::limits::{DRIVER_SLEEP_MS_MAX, READ_MS_MAX};
 use crate::writer::Received;
 use optimusdb_dag::Address;
 use optimusdb_dag::replicator::{Act, Offence, Replicator, Token, Verdict};
@@ -23,31 +23,31 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc::{Receiver, Sender};
 
 /// A store and its replicator.
-struct Kept {
+struct Driven {
     name: String,
     store: StoreRef,
     replicator: Replicator,
-    progress: Progress,
+    catch_up: CatchUp,
 }
 
 /// What the thread owns.
-pub(super) struct Keeper {
+pub(super) struct Driver {
     swarm: Swarm,
     sources: Sources,
     status: Status,
-    acts: Acts,
+    effects: Effects,
     runtime: Handle,
     on_peer: OnPeer,
     started: Instant,
-    stores: HashMap<Address, Kept>,
-    peers: Peers,
+    stores: HashMap<Address, Driven>,
+    peers: ConnectedPeers,
     identities: Identities,
     tokens: HashMap<Token, Announcement>,
     last_token: u64,
     copy_reported: bool,
 }
 
-/// What woke the keeper up.
+/// What woke the driver up.
 enum Woken {
     Input(Input),
     Event(Event),
@@ -57,7 +57,7 @@ enum Woken {
     End,
 }
 
-impl Keeper {
+impl Driver {
     pub(super) fn new(
         swarm: Swarm,
         sources: Sources,
@@ -65,9 +65,9 @@ impl Keeper {
         inputs: Sender<Input>,
         runtime: Handle,
         on_peer: OnPeer,
-    ) -> Keeper {
-        Keeper {
-            acts: Acts::new(swarm.clone(), sources.clone(), inputs, runtime.clone()),
+    ) -> Driver {
+        Driver {
+            effects: Effects::new(swarm.clone(), sources.clone(), inputs, runtime.clone()),
             swarm,
             sources,
             status,
@@ -75,7 +75,7 @@ impl Keeper {
             on_peer,
             started: Instant::now(),
             stores: HashMap::new(),
-            peers: Peers::default(),
+            peers: ConnectedPeers::default(),
             identities: Identities::default(),
             tokens: HashMap::new(),
             last_token: 0,
@@ -116,7 +116,7 @@ impl Keeper {
     fn sleep(&self) -> Duration {
         let due_ms = self.stores.values().map(|kept| kept.replicator.due_ms()).min();
         let left_ms = due_ms.map_or(u64::MAX, |due_ms| due_ms.saturating_sub(self.now_ms()));
-        Duration::from_millis(left_ms.min(KEEPER_SLEEP_MS_MAX))
+        Duration::from_millis(left_ms.min(DRIVER_SLEEP_MS_MAX))
     }
 
     /// Lets every replicator do what is due.
@@ -144,7 +144,7 @@ impl Keeper {
                 .with(&log, |now, replicator, host| replicator.on_heads(now, host, peer, &blocks)),
             Input::Stored { log, stored } => {
                 if let (Some(kept), Some(entries)) = (self.stores.get_mut(&log), stored) {
-                    kept.progress.stored(entries);
+                    kept.catch_up.stored(entries);
                 }
                 self.with(&log, |now, replicator, host| {
                     replicator.on_stored(now, host, stored.is_some())
@@ -166,7 +166,7 @@ impl Keeper {
                 }
             }
             Event::PeerDown { peer } => {
-                self.acts.forget(peer);
+                self.effects.forget(peer);
                 let Some((number, logs)) = self.peers.down(peer) else { return };
                 for log in logs {
                     self.with(&log, |now, replicator, host| {
@@ -218,7 +218,7 @@ impl Keeper {
         };
         let seed = u64::from(std::process::id()) ^ (store.id.cast_unsigned() << 32);
         let replicator = Replicator::new(self.now_ms(), log, access, seed);
-        self.stores.insert(log, Kept { name, store, replicator, progress: Progress::default() });
+        self.stores.insert(log, Driven { name, store, replicator, catch_up: CatchUp::default() });
         for (peer, native) in self.peers.with(&log) {
             self.with(&log, |now, replicator, host| replicator.on_peer(now, host, peer, native));
         }
@@ -250,27 +250,27 @@ impl Keeper {
         let Some(kept) = self.stores.get_mut(log) else { return };
         let wait = Duration::from_millis(READ_MS_MAX);
         let (store, identities) = (kept.store, &self.identities);
-        let acts = self.sources.readers.read(wait, |view| {
+        let effects = self.sources.readers.read(wait, |view| {
             let host = Snapshot::new(view, &store, identities)?;
             Ok(ask(now, &mut kept.replicator, &host))
         });
-        match acts {
-            Ok(acts) => {
+        match effects {
+            Ok(effects) => {
                 let behind = kept.replicator.behind();
-                if let Some(line) = kept.progress.look(now, behind.unwrap_or(0)) {
-                    tell_progress(&kept.name, &line);
+                if let Some(report) = kept.catch_up.look(now, behind.unwrap_or(0)) {
+                    tell_catch_up(&kept.name, &report);
                 }
                 self.status.set(StoreStatus {
                     store: kept.name.clone(),
                     behind,
                     peers: kept.replicator.load().peers,
                 });
-                acts.into_iter().for_each(|act| self.act(&store, act));
+                effects.into_iter().for_each(|act| self.act(&store, act));
             }
             Err(error) => {
                 // What it was to be told is lost to it; a new one asks the peers again.
                 tracing::error!("the replication of {} begins anew: {error}", kept.name);
-                if let Some(Kept { name, store, .. }) = self.stores.remove(log) {
+                if let Some(Driven { name, store, .. }) = self.stores.remove(log) {
                     self.add(name, store);
                 }
             }
@@ -282,21 +282,21 @@ impl Keeper {
         match act {
             Act::Fetch { cid, from } => {
                 let from = from.into_iter().filter_map(|peer| self.peers.id(peer)).collect();
-                self.acts.fetch(log, cid, from);
+                self.effects.fetch(log, cid, from);
             }
             Act::Store { entries, identities, passed, restored } => {
                 if entries.iter().any(|entry| entry.key() == self.sources.own_key) {
                     self.own_entries_from_elsewhere(&log);
                 }
                 let received = Received { entries, identities, passed, restored };
-                self.acts.store(*store, received);
+                self.effects.store(*store, received);
             }
             Act::Ask { peer, number, request } => {
-                self.acts.ask(log, (peer, self.peers.id(peer)), number, request);
+                self.effects.ask(log, (peer, self.peers.id(peer)), number, request);
             }
             Act::SendHeads { peer } => {
                 if let Some(id) = self.peers.id(peer) {
-                    self.acts.exchange_heads(*store, peer, id);
+                    self.effects.exchange_heads(*store, peer, id);
                 }
             }
             Act::Reconsider => self.with(&log, |now, replicator, host| {
@@ -317,7 +317,7 @@ impl Keeper {
     }
 }
 
-impl Keeper {
+impl Driver {
     /// Hands something to the swarm, whose task takes it as soon as it has a moment.
     fn hand(&self, telling: impl Future<Output = Result<(), optimusdb_swarm::Error>>) {
         if let Err(error) = self.runtime.block_on(telling) {
@@ -340,12 +340,12 @@ impl Keeper {
     }
 }
 
-fn tell_progress(store: &str, line: &Line) {
-    match line {
-        Line::Behind { stored, seconds, missing } => tracing::info!(
+fn tell_catch_up(store: &str, report: &CatchUpReport) {
+    match report {
+        CatchUpReport::Behind { stored, seconds, missing } => tracing::info!(
             "{store} is catching up: {stored} entries in {seconds} s, at least {missing} are missing"
         ),
-        Line::Level { stored, seconds } => {
+        CatchUpReport::Level { stored, seconds } => {
             tracing::info!("{store} is level with its peers: {stored} entries in {seconds} s");
         }
     }

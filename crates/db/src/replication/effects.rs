@@ -1,10 +1,10 @@
-//! Carrying out what the replicators decide: each act is a task of its own, and what came of it goes
-//! back to the keeper.
+//! Carrying out what the replicators decide: each effect is a task of its own, and what came of it goes
+//! back to the driver.
 
 use super::Sources;
 use super::input::Input;
-use super::lines::Lines;
 use super::shared::heads_of;
+use super::sync_streams::SyncStreams;
 use crate::limits::{FETCHES_MAX, READ_MS_MAX, WRITE_MS_MAX};
 use crate::writer::{Done, Lane, Received, Work};
 use optimusdb_dag::replicator::Peer;
@@ -21,25 +21,25 @@ use tokio::sync::mpsc::Sender;
 
 /// Whatever waits for a peer or for the disk. Clones are the same.
 #[derive(Clone)]
-pub(super) struct Acts {
+pub(super) struct Effects {
     swarm: Swarm,
     sources: Sources,
     inputs: Sender<Input>,
     runtime: Handle,
     fetches: Arc<Semaphore>,
-    lines: Lines,
+    streams: SyncStreams,
 }
 
-impl Acts {
+impl Effects {
     pub(super) fn new(
         swarm: Swarm,
         sources: Sources,
         inputs: Sender<Input>,
         runtime: Handle,
-    ) -> Acts {
+    ) -> Effects {
         let fetches = Arc::new(Semaphore::new(FETCHES_MAX));
-        let lines = Lines::new(swarm.clone());
-        Acts { swarm, sources, inputs, runtime, fetches, lines }
+        let streams = SyncStreams::new(swarm.clone());
+        Effects { swarm, sources, inputs, runtime, fetches, streams }
     }
 
     /// Fetches a block, from these peers first.
@@ -66,10 +66,10 @@ impl Acts {
         number: u64,
         request: Vec<u8>,
     ) {
-        let lines = self.lines.clone();
+        let streams = self.streams.clone();
         self.spawn(async move {
             let reply = match id {
-                Some(id) => lines.request(id, request).await,
+                Some(id) => streams.request(id, request).await,
                 // It left meanwhile.
                 None => None,
             };
@@ -79,7 +79,7 @@ impl Acts {
 
     /// Lets go of what is kept of a peer that left.
     pub(super) fn forget(&self, id: PeerId) {
-        self.lines.forget(id);
+        self.streams.forget(id);
     }
 
     /// Exchanges heads with a peer in OrbitDB's protocol.
@@ -125,23 +125,23 @@ impl Acts {
         });
     }
 
-    /// Does an act here until it waits for the first time, and the rest of it in a task. So the
+    /// Begins an effect here until it waits for the first time, and the rest of it in a task. So the
     /// writer has what it is handed without a third thread that must wake up for it first.
-    fn begin(&self, act: impl Future<Output = Input> + Send + 'static) {
+    fn begin(&self, effect: impl Future<Output = Input> + Send + 'static) {
         let _context = self.runtime.enter();
-        let mut act = Box::pin(act);
+        let mut effect = Box::pin(effect);
         // The task asks again, so nobody need be woken for this.
-        match act.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+        match effect.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(outcome) => self.spawn(std::future::ready(outcome)),
-            Poll::Pending => self.spawn(act),
+            Poll::Pending => self.spawn(effect),
         }
     }
 
-    fn spawn(&self, act: impl Future<Output = Input> + Send + 'static) {
+    fn spawn(&self, effect: impl Future<Output = Input> + Send + 'static) {
         let inputs = self.inputs.clone();
         self.runtime.spawn(async move {
-            let outcome = act.await;
-            // Fails when the keeper has ended.
+            let outcome = effect.await;
+            // Fails when the driver has ended.
             let _ = inputs.send(outcome).await;
         });
     }

@@ -12,33 +12,36 @@ use tokio::sync::Semaphore;
 
 /// The streams to all peers. Clones are the same.
 #[derive(Clone)]
-pub(super) struct Lines {
+pub(super) struct SyncStreams {
     swarm: Swarm,
-    lines: Arc<Mutex<HashMap<PeerId, Line>>>,
+    peers: Arc<Mutex<HashMap<PeerId, PeerStreams>>>,
 }
 
 /// The streams to one peer.
-struct Line {
+struct PeerStreams {
     turns: Arc<Semaphore>,
     kept: Vec<SyncStream>,
 }
 
-impl Default for Line {
-    fn default() -> Line {
-        Line { turns: Arc::new(Semaphore::new(SYNC_REQUESTS_PER_PEER_MAX)), kept: Vec::new() }
+impl Default for PeerStreams {
+    fn default() -> PeerStreams {
+        PeerStreams {
+            turns: Arc::new(Semaphore::new(SYNC_REQUESTS_PER_PEER_MAX)),
+            kept: Vec::new(),
+        }
     }
 }
 
-impl Lines {
-    pub(super) fn new(swarm: Swarm) -> Lines {
-        Lines { swarm, lines: Arc::default() }
+impl SyncStreams {
+    pub(super) fn new(swarm: Swarm) -> SyncStreams {
+        SyncStreams { swarm, peers: Arc::default() }
     }
 
     /// Asks a peer when it is this request's turn; none if there is no answer.
     pub(super) async fn request(&self, peer: PeerId, request: Vec<u8>) -> Option<Vec<u8>> {
         let turns = Arc::clone(&self.lock().entry(peer).or_default().turns);
         let _turn = turns.acquire().await.ok()?;
-        let kept = self.lock().get_mut(&peer).and_then(|line| line.kept.pop());
+        let kept = self.lock().get_mut(&peer).and_then(|streams| streams.kept.pop());
         if let Some(stream) = kept
             && let Some(reply) = self.request_on(stream, peer, request.clone()).await
         {
@@ -57,9 +60,9 @@ impl Lines {
 
     /// Forgets a peer of which nobody but the caller wants anything: it may have left before.
     fn forget_unused(&self, peer: PeerId) {
-        let mut lines = self.lock();
-        if lines.get(&peer).is_some_and(|line| Arc::strong_count(&line.turns) <= 2) {
-            lines.remove(&peer);
+        let mut peers = self.lock();
+        if peers.get(&peer).is_some_and(|streams| Arc::strong_count(&streams.turns) <= 2) {
+            peers.remove(&peer);
         }
     }
 
@@ -83,12 +86,12 @@ impl Lines {
 
     /// Keeps a stream, unless its peer has left or there are enough.
     fn keep(&self, peer: PeerId, stream: SyncStream) {
-        let mut lines = self.lock();
-        let kept: usize = lines.values().map(|line| line.kept.len()).sum();
+        let mut peers = self.lock();
+        let kept: usize = peers.values().map(|streams| streams.kept.len()).sum();
         if kept < SYNC_STREAMS_KEPT_MAX
-            && let Some(line) = lines.get_mut(&peer)
+            && let Some(streams) = peers.get_mut(&peer)
         {
-            line.kept.push(stream);
+            streams.kept.push(stream);
         }
     }
 
@@ -97,7 +100,7 @@ impl Lines {
         self.lock().remove(&peer);
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<PeerId, Line>> {
-        self.lines.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, HashMap<PeerId, PeerStreams>> {
+        self.peers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -5,7 +5,7 @@ use crate::limits::PROGRESS_MS;
 
 /// The catching up of one store.
 #[derive(Debug, Default)]
-pub(super) struct Progress {
+pub(super) struct CatchUp {
     under_way: Option<UnderWay>,
 }
 
@@ -18,14 +18,14 @@ struct UnderWay {
 
 /// A line for the log.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Line {
+pub(super) enum CatchUpReport {
     /// So many entries came in so many seconds, and so many are known to be missing.
     Behind { stored: u64, seconds: u64, missing: u64 },
     /// So many entries came in so many seconds, and nothing is missing.
     Level { stored: u64, seconds: u64 },
 }
 
-impl Progress {
+impl CatchUp {
     /// Entries of peers were stored.
     pub(super) fn stored(&mut self, entries: usize) {
         if let Some(under_way) = &mut self.under_way {
@@ -34,11 +34,11 @@ impl Progress {
     }
 
     /// Looks at how many entries are missing now, and gives what there is to say.
-    pub(super) fn look(&mut self, now_ms: u64, missing: u64) -> Option<Line> {
+    pub(super) fn look(&mut self, now_ms: u64, missing: u64) -> Option<CatchUpReport> {
         if missing == 0 {
             let over = self.under_way.take()?;
             let was_long = over.said_ms > over.since_ms;
-            return was_long.then(|| Line::Level {
+            return was_long.then(|| CatchUpReport::Level {
                 stored: over.stored,
                 seconds: seconds(over.since_ms, now_ms),
             });
@@ -50,7 +50,7 @@ impl Progress {
         }
         under_way.said_ms = now_ms;
         let seconds = seconds(under_way.since_ms, now_ms);
-        Some(Line::Behind { stored: under_way.stored, seconds, missing })
+        Some(CatchUpReport::Behind { stored: under_way.stored, seconds, missing })
     }
 }
 
@@ -64,7 +64,7 @@ mod tests {
 
     #[test]
     fn a_moment_is_not_worth_a_line() {
-        let mut progress = Progress::default();
+        let mut progress = CatchUp::default();
         assert_eq!(progress.look(0, 0), None);
         assert_eq!(progress.look(10, 500), None);
         progress.stored(500);
@@ -73,17 +73,17 @@ mod tests {
 
     #[test]
     fn a_long_time_is_told_of_now_and_then_and_at_its_end() {
-        let mut progress = Progress::default();
+        let mut progress = CatchUp::default();
         assert_eq!(progress.look(1_000, 90_000), None);
         progress.stored(20_000);
         assert_eq!(progress.look(999 + PROGRESS_MS, 70_000), None);
         let seconds = PROGRESS_MS / 1_000;
-        let line = Line::Behind { stored: 20_000, seconds, missing: 70_000 };
-        assert_eq!(progress.look(1_000 + PROGRESS_MS, 70_000), Some(line));
+        let report = CatchUpReport::Behind { stored: 20_000, seconds, missing: 70_000 };
+        assert_eq!(progress.look(1_000 + PROGRESS_MS, 70_000), Some(report));
         assert_eq!(progress.look(1_001 + PROGRESS_MS, 70_000), None);
         progress.stored(70_000);
-        let line = Line::Level { stored: 90_000, seconds: seconds + 1 };
-        assert_eq!(progress.look(2_000 + PROGRESS_MS, 0), Some(line));
+        let report = CatchUpReport::Level { stored: 90_000, seconds: seconds + 1 };
+        assert_eq!(progress.look(2_000 + PROGRESS_MS, 0), Some(report));
         // And from the beginning.
         assert_eq!(progress.look(3_000 + PROGRESS_MS, 1), None);
     }
