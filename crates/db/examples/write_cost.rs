@@ -25,8 +25,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
         durable: true,
         reindex: false,
         version: String::new(),
-        logs: None,
-        log_retention: Duration::ZERO,
+        journal: None,
+        journal_retention: Duration::ZERO,
         opening: Opening::default(),
     })?;
     let batches: Vec<Vec<Value>> = (0..documents)

@@ -10,6 +10,6 @@ pub(crate) fn now_ms() -> u64 {
 }
 
 /// A time in milliseconds since 1970 as RFC 3339 in UTC, to the millisecond.
-pub(crate) fn timestamp(ms: i64) -> String {
+pub fn timestamp(ms: i64) -> String {
     jiff::Timestamp::from_millisecond(ms).map(|at| format!("{at:.3}")).unwrap_or_default()
 }

@@ -73,14 +73,14 @@ pub const POINT_IDS_MAX: usize = 16;
 pub const SCAN_READERS_MAX: usize = 4;
 /// Longest store name, in bytes.
 pub const STORE_NAME_BYTES_MAX: usize = 63;
-/// Log records that wait to be stored; more are dropped and counted.
-pub const LOG_QUEUE_RECORDS_MAX: usize = 4_096;
-/// Log records stored in one transaction.
-pub const LOG_BATCH_RECORDS_MAX: usize = 1_024;
-/// How often log records are stored, in milliseconds.
-pub const LOG_FLUSH_MS: u64 = 500;
-/// How often old log records are dropped, in milliseconds.
-pub const LOG_RETAIN_MS: u64 = 10 * 60 * 1000;
+/// Records of the journal that wait to be stored; more are dropped and counted.
+pub const JOURNAL_QUEUE_RECORDS_MAX: usize = 4_096;
+/// Records of the journal stored in one transaction.
+pub const JOURNAL_BATCH_RECORDS_MAX: usize = 1_024;
+/// How often records of the journal are stored, in milliseconds.
+pub const JOURNAL_FLUSH_MS: u64 = 500;
+/// How often old records of the journal are dropped, in milliseconds.
+pub const JOURNAL_RETAIN_MS: u64 = 10 * 60 * 1000;
 /// Longest name of a TOSCA file, in bytes of UTF-8.
 pub const TOSCA_FILENAME_BYTES_MAX: usize = 1024;
 /// Deepest nesting of a TOSCA file, aliases followed.

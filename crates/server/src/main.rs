@@ -43,13 +43,13 @@ fn main() -> ExitCode {
         Ok(Request::Run(settings)) => *settings,
         Err(error) => return refuse(USAGE, &format!("{error} (optimusdb -help lists the flags)")),
     };
-    let logs = telemetry::start(&settings.log_filter, settings.log_readable);
+    let journal = telemetry::start(&settings.log_filter, settings.log_readable);
     let text = |text: std::ffi::OsString| text.to_string_lossy().into_owned();
     let variables = std::env::vars_os().map(|(name, value)| (text(name), text(value)));
     if let Some(strangers) = settings::strangers::named(variables) {
         tracing::warn!("{strangers}");
     }
-    match run::run(settings, logs, started) {
+    match run::run(settings, journal, started) {
         run::Ending::Stopped => ExitCode::SUCCESS,
         run::Ending::NotStarted(why) => refuse(FAILURE, &why),
         run::Ending::Failed => ExitCode::from(FAILURE),

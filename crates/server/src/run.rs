@@ -8,7 +8,7 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use optimusdb_db::{LogReceiver, NetworkConfig, Node, NodeConfig, Opening};
+use optimusdb_db::{JournalReceiver, NetworkConfig, Node, NodeConfig, Opening};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
@@ -34,7 +34,7 @@ pub(crate) enum Ending {
 }
 
 /// Runs a node on a runtime of its own until it ends.
-pub(crate) fn run(settings: Settings, logs: LogReceiver, started: Instant) -> Ending {
+pub(crate) fn run(settings: Settings, journal: JournalReceiver, started: Instant) -> Ending {
     open_files::raise_limit();
     let processors = std::thread::available_parallelism().map_or(WORKERS_MIN, usize::from);
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -48,12 +48,12 @@ pub(crate) fn run(settings: Settings, logs: LogReceiver, started: Instant) -> En
         Ok(runtime) => runtime,
         Err(error) => return Ending::NotStarted(format!("cannot start threads: {error}")),
     };
-    let ending = runtime.block_on(live(settings, logs, started));
+    let ending = runtime.block_on(live(settings, journal, started));
     runtime.shutdown_timeout(Duration::from_millis(RUNTIME_STOP_MS_MAX));
     ending
 }
 
-async fn live(settings: Settings, logs: LogReceiver, started: Instant) -> Ending {
+async fn live(settings: Settings, journal: JournalReceiver, started: Instant) -> Ending {
     let mut signals = match Signals::catch() {
         Ok(signals) => signals,
         Err(error) => return Ending::NotStarted(format!("cannot catch signals: {error}")),
@@ -69,7 +69,7 @@ async fn live(settings: Settings, logs: LogReceiver, started: Instant) -> Ending
         },
     };
     let opened = tokio::select! {
-        opened = start(&settings, logs, opening.clone()) => opened,
+        opened = start(&settings, journal, opening.clone()) => opened,
         never = door::answer_for(&mut door, &opening) => match never {},
         // Nothing was acknowledged yet, and a node that opens is safe to interrupt.
         name = signals.next() => {
@@ -105,9 +105,13 @@ async fn live(settings: Settings, logs: LogReceiver, started: Instant) -> Ending
 }
 
 /// Opens the node and lets it meet its peers.
-async fn start(settings: &Settings, logs: LogReceiver, opening: Opening) -> Result<Node, String> {
+async fn start(
+    settings: &Settings,
+    journal: JournalReceiver,
+    opening: Opening,
+) -> Result<Node, String> {
     let network = network_config(&settings.network)?;
-    let node = open(settings, logs, opening).await?;
+    let node = open(settings, journal, opening).await?;
     match node.join_swarm(network).await {
         Ok(()) => Ok(node),
         Err(error) => {
@@ -137,7 +141,11 @@ fn network_config(network: &Network) -> Result<NetworkConfig, String> {
 }
 
 /// Opens the node off the runtime's workers: it waits for the disk, after a crash for long.
-async fn open(settings: &Settings, logs: LogReceiver, opening: Opening) -> Result<Node, String> {
+async fn open(
+    settings: &Settings,
+    journal: JournalReceiver,
+    opening: Opening,
+) -> Result<Node, String> {
     let config = NodeConfig {
         repo: settings.repo.clone(),
         swarm: settings.swarm.clone(),
@@ -146,8 +154,8 @@ async fn open(settings: &Settings, logs: LogReceiver, opening: Opening) -> Resul
         durable: settings.durable,
         reindex: settings.reindex,
         version: VERSION.to_owned(),
-        logs: Some(logs),
-        log_retention: settings.log_retention,
+        journal: Some(journal),
+        journal_retention: settings.log_retention,
         opening,
     };
     let why = match tokio::task::spawn_blocking(move || Node::open(config)).await {

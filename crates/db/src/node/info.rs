@@ -1,6 +1,6 @@
 //! What a node is told at its start and what it tells of itself.
 
-use crate::logs::LogReceiver;
+use crate::journal::JournalReceiver;
 use crate::opening::Opening;
 use optimusdb_storage::StoreRow;
 use serde::Serialize;
@@ -25,10 +25,10 @@ pub struct NodeConfig {
     pub reindex: bool,
     /// The version of the program.
     pub version: String,
-    /// The log records to be kept.
-    pub logs: Option<LogReceiver>,
+    /// Where the records of its journal come from.
+    pub journal: Option<JournalReceiver>,
     /// How long they are kept.
-    pub log_retention: Duration,
+    pub journal_retention: Duration,
     /// Where it is told how far the opening is.
     pub opening: Opening,
 }

@@ -1,12 +1,12 @@
 //! The node: one struct, built bottom-up, that everything else is asked through.
 //!
-//! Here is its life; what it does with stores, documents and logs is in the files beside.
+//! Here is its life; what it does with stores and documents is in the files beside.
 
 mod access;
 mod documents;
 mod info;
+mod journal;
 mod list;
-mod log;
 mod network;
 mod stores;
 
@@ -17,8 +17,8 @@ use crate::access::AccessCache;
 use crate::commits::Commits;
 use crate::documents::Scans;
 use crate::error::Error;
+use crate::journal::JournalThread;
 use crate::limits::WRITE_MS_MAX;
-use crate::logs::LogKeeper;
 use crate::metrics::WriterFigures;
 use crate::points::Points;
 use crate::replication::Replication;
@@ -55,10 +55,10 @@ struct Inner {
     commits: Commits,
     host: HostKey,
     replication: OnceLock<Replication>,
-    logs: Mutex<Option<LogKeeper>>,
+    journal: Mutex<Option<JournalThread>>,
     place: Place,
     fingerprints: Arc<Fingerprints>,
-    log_place: Place,
+    journal_place: Place,
     // Last, so that the directory is let go after everything in it.
     repo: Mutex<Option<Repo>>,
 }
@@ -84,10 +84,12 @@ impl Node {
         let commits = Commits::default();
         let accesses = Arc::new(AccessCache::new());
         let points = Points::new(place.clone());
-        let log_place = Place::File(repo.log_database_path());
-        let logs = config
-            .logs
-            .map(|receiver| LogKeeper::start(receiver, &log_place, config.log_retention))
+        let journal_place = Place::File(repo.log_database_path());
+        let journal = config
+            .journal
+            .map(|receiver| {
+                JournalThread::start(receiver, &journal_place, config.journal_retention)
+            })
             .transpose()?;
         Ok(Node {
             inner: Arc::new(Inner {
@@ -119,8 +121,8 @@ impl Node {
                 place,
                 fingerprints,
                 figures,
-                logs: Mutex::new(logs),
-                log_place,
+                journal: Mutex::new(journal),
+                journal_place,
                 repo: Mutex::new(Some(repo)),
             }),
         })
@@ -174,9 +176,9 @@ impl Node {
             inner.writer.close();
             // The follower of the list sees that nothing more is written, and ends.
             inner.list_news.changed();
-            let keeper = inner.logs.lock().unwrap_or_else(PoisonError::into_inner).take();
-            if let Some(mut keeper) = keeper {
-                keeper.close();
+            let journal = inner.journal.lock().unwrap_or_else(PoisonError::into_inner).take();
+            if let Some(mut journal) = journal {
+                journal.close();
             }
             drop(inner.repo.lock().unwrap_or_else(PoisonError::into_inner).take());
             let _ = closed.send(());

@@ -23,8 +23,8 @@ pub fn config(repo: &Path) -> NodeConfig {
         durable: true,
         reindex: false,
         version: "0".into(),
-        logs: None,
-        log_retention: Duration::from_secs(3600),
+        journal: None,
+        journal_retention: Duration::from_secs(3600),
         opening: Opening::default(),
     }
 }

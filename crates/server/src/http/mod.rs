@@ -1,4 +1,4 @@
-//! The HTTP API: commands, uploads, stores, logs and the node's state, as JSON under one context.
+//! The HTTP API: commands, uploads, stores, the journal and the node's state, as JSON under one context.
 //!
 //! In reading order: `listen` accepts connections, `front` is what every request meets first, `routes` says
 //! which paths there are, `edge` does what all of them need (CORS, token, deadline, figures), `command` and
@@ -13,11 +13,11 @@ mod command;
 mod edge;
 mod error;
 mod front;
+mod journal;
 mod json;
 mod keys;
 mod limits;
 mod listen;
-mod log;
 mod metrics;
 mod once;
 mod openapi;

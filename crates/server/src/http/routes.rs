@@ -13,7 +13,7 @@ use axum::routing::{MethodRouter, any, get, post, put};
 
 use super::edge::{self, Edge};
 use super::error::ApiError;
-use super::{Api, command, log, metrics, openapi, state, stores, upload, welcome};
+use super::{Api, command, journal, metrics, openapi, state, stores, upload, welcome};
 
 /// One path of the API.
 pub(super) struct Endpoint {
@@ -60,7 +60,7 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
         endpoint("/id", "id", get(state::id)),
         endpoint("/peers", "peers", get(state::peers)),
         endpoint("/ems", "ems", get(state::peers)),
-        endpoint("/log", "log", get(log::log).post(log::log)),
+        endpoint("/log", "log", get(journal::journal).post(journal::journal)),
         endpoint("/benchmarks", "benchmarks", get(state::benchmarks)),
         probe("/healthz", "healthz", get(state::healthz)),
         probe("/readyz", "readyz", get(state::readyz)),

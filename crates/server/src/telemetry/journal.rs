@@ -1,11 +1,11 @@
-//! Hands log records to the node, which keeps them for `/log`.
+//! Hands records to the node, which keeps them in its journal for `/log`.
 //!
 //! Logging never waits: a record that finds the node's queue full is dropped, and the node counts it
 //! and puts the count on record.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use optimusdb_db::{LogRecord, LogSender};
+use optimusdb_db::{JournalRecord, JournalSender};
 use tracing::{Event, Level, Metadata, Subscriber};
 use tracing_subscriber::Layer;
 use tracing_subscriber::filter::{FilterFn, LevelFilter, filter_fn};
@@ -14,13 +14,13 @@ use tracing_subscriber::layer::Context;
 use super::line;
 
 /// The layer that hands records over.
-pub(crate) struct Keep(pub(crate) LogSender);
+pub(crate) struct Keep(pub(crate) JournalSender);
 
 impl<S: Subscriber> Layer<S> for Keep {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
         let metadata = event.metadata();
         let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let _counted_when_dropped = self.0.try_send(LogRecord {
+        let _counted_when_dropped = self.0.try_send(JournalRecord {
             timestamp_ms: i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX),
             level: metadata.level().to_string(),
             message: line::render(event),

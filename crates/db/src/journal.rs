@@ -1,63 +1,47 @@
-//! The node's own log records on their way into the log store.
+//! The journal: what the node says of its own work, on its way into a database of its own.
 //!
-//! Whoever logs never waits: records go into a bounded queue, and what does not fit is dropped and
-//! counted. A thread stores them in batches and drops what is older than the retention.
+//! Saying something never waits: records go into a bounded queue, and what does not fit is dropped
+//! and counted. A thread stores them in batches and drops what is older than the retention.
 
-use crate::clock::{self, timestamp};
+use crate::clock;
 use crate::error::Error;
-use crate::limits::{LOG_BATCH_RECORDS_MAX, LOG_FLUSH_MS, LOG_QUEUE_RECORDS_MAX, LOG_RETAIN_MS};
+use crate::limits::{
+    JOURNAL_BATCH_RECORDS_MAX, JOURNAL_FLUSH_MS, JOURNAL_QUEUE_RECORDS_MAX, JOURNAL_RETAIN_MS,
+};
 use jiff::civil;
-use optimusdb_storage::{LogStore, Place};
-use serde::{Serialize, Serializer};
+pub use optimusdb_storage::LogRecord as JournalRecord;
+use optimusdb_storage::{LogStore, Place, log_records};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-/// One thing that the node said.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct LogRecord {
-    /// When, in milliseconds since 1970 UTC; in JSON as RFC 3339.
-    #[serde(rename = "timestamp", serialize_with = "rfc3339")]
-    pub timestamp_ms: i64,
-    /// `ERROR`, `WARN`, `INFO`, `DEBUG` or `TRACE`.
-    pub level: String,
-    /// What.
-    pub message: String,
-    /// Which part of the node.
-    pub source: String,
-}
-
-fn rfc3339<S: Serializer>(ms: &i64, out: S) -> Result<S::Ok, S::Error> {
-    out.serialize_str(&timestamp(*ms))
-}
-
 /// Where records go in. Clones share the queue.
 #[derive(Debug, Clone)]
-pub struct LogSender {
-    queue: SyncSender<LogRecord>,
+pub struct JournalSender {
+    queue: SyncSender<JournalRecord>,
     dropped: Arc<AtomicU64>,
 }
 
 /// Where the node takes them out.
 #[derive(Debug)]
-pub struct LogReceiver {
-    queue: Receiver<LogRecord>,
+pub struct JournalReceiver {
+    queue: Receiver<JournalRecord>,
     dropped: Arc<AtomicU64>,
 }
 
-/// A queue for log records, open before the node is.
-pub fn log_channel() -> (LogSender, LogReceiver) {
-    let (sender, receiver) = sync_channel(LOG_QUEUE_RECORDS_MAX);
+/// A queue for the journal, open before the node is.
+pub fn journal_channel() -> (JournalSender, JournalReceiver) {
+    let (sender, receiver) = sync_channel(JOURNAL_QUEUE_RECORDS_MAX);
     let dropped = Arc::new(AtomicU64::new(0));
-    let sender = LogSender { queue: sender, dropped: Arc::clone(&dropped) };
-    (sender, LogReceiver { queue: receiver, dropped })
+    let sender = JournalSender { queue: sender, dropped: Arc::clone(&dropped) };
+    (sender, JournalReceiver { queue: receiver, dropped })
 }
 
-impl LogSender {
+impl JournalSender {
     /// Hands a record in. Answers whether there was room; if not, it is dropped and counted.
-    pub fn try_send(&self, record: LogRecord) -> bool {
+    pub fn try_send(&self, record: JournalRecord) -> bool {
         let sent = self.queue.try_send(record).is_ok();
         if !sent {
             self.dropped.fetch_add(1, Ordering::Relaxed);
@@ -66,26 +50,26 @@ impl LogSender {
     }
 }
 
-/// The thread that stores log records.
+/// The thread that stores the journal.
 #[derive(Debug)]
-pub(crate) struct LogKeeper {
+pub(crate) struct JournalThread {
     stop: SyncSender<()>,
     thread: Option<JoinHandle<()>>,
 }
 
-impl LogKeeper {
+impl JournalThread {
     pub(crate) fn start(
-        receiver: LogReceiver,
+        receiver: JournalReceiver,
         place: &Place,
         retention: Duration,
-    ) -> Result<LogKeeper, Error> {
+    ) -> Result<JournalThread, Error> {
         let store = LogStore::open(place)?;
         let (stop, stopped) = sync_channel(1);
         let thread = std::thread::Builder::new()
-            .name("log-keeper".into())
+            .name("journal".into())
             .spawn(move || keep(store, &receiver, &stopped, retention))
-            .map_err(|e| Error::Internal(format!("the log thread did not start: {e}")))?;
-        Ok(LogKeeper { stop, thread: Some(thread) })
+            .map_err(|e| Error::Internal(format!("the journal's thread did not start: {e}")))?;
+        Ok(JournalThread { stop, thread: Some(thread) })
     }
 
     /// Stores what is queued and ends the thread. Blocks.
@@ -97,33 +81,38 @@ impl LogKeeper {
     }
 }
 
-fn keep(mut store: LogStore, receiver: &LogReceiver, stopped: &Receiver<()>, retention: Duration) {
+fn keep(
+    mut store: LogStore,
+    receiver: &JournalReceiver,
+    stopped: &Receiver<()>,
+    retention: Duration,
+) {
     let mut retained: Option<Instant> = None;
     loop {
         let ending = !matches!(
-            stopped.recv_timeout(Duration::from_millis(LOG_FLUSH_MS)),
+            stopped.recv_timeout(Duration::from_millis(JOURNAL_FLUSH_MS)),
             Err(RecvTimeoutError::Timeout)
         );
         loop {
-            let mut batch: Vec<LogRecord> =
-                receiver.queue.try_iter().take(LOG_BATCH_RECORDS_MAX).collect();
+            let mut batch: Vec<JournalRecord> =
+                receiver.queue.try_iter().take(JOURNAL_BATCH_RECORDS_MAX).collect();
             let dropped = receiver.dropped.swap(0, Ordering::Relaxed);
             if dropped > 0 {
-                batch.push(LogRecord {
+                batch.push(JournalRecord {
                     timestamp_ms: now_ms(),
                     level: "WARN".into(),
                     message: format!("{dropped} log records were dropped: too many at once"),
                     source: "log".into(),
                 });
             }
-            let last = batch.len() < LOG_BATCH_RECORDS_MAX;
+            let last = batch.len() < JOURNAL_BATCH_RECORDS_MAX;
             // On a full disk the records are lost; stderr has them. Logging that would loop.
-            let _ = store.append(&batch.into_iter().map(stored).collect::<Vec<_>>());
+            let _ = store.append(&batch);
             if last {
                 break;
             }
         }
-        if retained.is_none_or(|at| at.elapsed() > Duration::from_millis(LOG_RETAIN_MS)) {
+        if retained.is_none_or(|at| at.elapsed() > Duration::from_millis(JOURNAL_RETAIN_MS)) {
             retained = Some(Instant::now());
             let age = i64::try_from(retention.as_millis()).unwrap_or(i64::MAX);
             let _ = store.retain(now_ms().saturating_sub(age));
@@ -134,17 +123,12 @@ fn keep(mut store: LogStore, receiver: &LogReceiver, stopped: &Receiver<()>, ret
     }
 }
 
-fn stored(record: LogRecord) -> optimusdb_storage::LogRecord {
-    let LogRecord { timestamp_ms, level, message, source } = record;
-    optimusdb_storage::LogRecord { timestamp_ms, level, message, source }
-}
-
 /// The records of one hour (UTC), newest first.
 pub(crate) fn records_of_hour(
     place: &Place,
     date: &str,
     hour: u8,
-) -> Result<Vec<LogRecord>, Error> {
+) -> Result<Vec<JournalRecord>, Error> {
     let wrong =
         || Error::Invalid(format!("date {date:?} is not a day as YYYY-MM-DD, such as 2026-01-31"));
     if date.len() != 10 {
@@ -161,13 +145,7 @@ pub(crate) fn records_of_hour(
         .map_err(|_| wrong())?
         .timestamp()
         .as_millisecond();
-    let records = optimusdb_storage::log_records(place, from, from + 3_600_000)?;
-    Ok(records.into_iter().map(shown).collect())
-}
-
-fn shown(record: optimusdb_storage::LogRecord) -> LogRecord {
-    let optimusdb_storage::LogRecord { timestamp_ms, level, message, source } = record;
-    LogRecord { timestamp_ms, level, message, source }
+    Ok(log_records(place, from, from + 3_600_000)?)
 }
 
 fn now_ms() -> i64 {

@@ -1,10 +1,12 @@
-//! `/log`: what the node wrote to its log within one hour.
+//! `/log`: what the node said of its work within one hour, from its journal.
 
 use std::sync::Arc;
 
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use axum::response::Response;
+use optimusdb_db::{JournalRecord, timestamp};
+use serde::Serialize;
 
 use super::error::ApiError;
 use super::keys::{Keys, Opened};
@@ -14,14 +16,31 @@ const KEYS: Keys =
     Keys { of: "the query string", known: &["date", "hour"], instead: &[("day", "date")] };
 
 /// `GET|POST /log?date=YYYY-MM-DD&hour=HH` (UTC): a bare array, newest first.
-pub(super) async fn log(
+pub(super) async fn journal(
     State(api): State<Arc<Api>>,
     parameters: Result<Query<Vec<(String, String)>>, QueryRejection>,
 ) -> Result<Response, ApiError> {
     let Query(parameters) = parameters.map_err(|error| ApiError::bad_request(error.body_text()))?;
     let parameters = KEYS.open(parameters)?;
     let (date, hour) = date_and_hour(&parameters)?;
-    Ok(answer::bare(&api.node.log_records(date, hour).await?))
+    let records = api.node.journal(date, hour).await?;
+    Ok(answer::bare(&records.iter().map(Shown::from).collect::<Vec<_>>()))
+}
+
+/// A record as clients see it.
+#[derive(Serialize)]
+struct Shown<'r> {
+    timestamp: String,
+    level: &'r str,
+    message: &'r str,
+    source: &'r str,
+}
+
+impl<'r> From<&'r JournalRecord> for Shown<'r> {
+    fn from(record: &'r JournalRecord) -> Shown<'r> {
+        let JournalRecord { timestamp_ms, level, message, source } = record;
+        Shown { timestamp: timestamp(*timestamp_ms), level, message, source }
+    }
 }
 
 /// Both parameters; whether there is such a day is for the node to know.
