@@ -55,6 +55,11 @@ pub const CHUNKS_MAX: usize = 2;
 pub const WRITE_MS_MAX: u64 = 30_000;
 /// How long an update or delete may look for what matches, in milliseconds: other writers wait.
 pub const MATCH_MS_MAX: u64 = 5_000;
+/// Transactions that go before upkeep that waits.
+pub const UPKEEP_BATCHES_MAX: u32 = 64;
+/// How long commits stay in the write-ahead log while there is always something to be written, in
+/// milliseconds.
+pub const UNMOVED_MS_MAX: u64 = 60_000;
 /// How long nothing is written before the writer turns to upkeep, in milliseconds.
 pub const IDLE_MS: u64 = 1_000;
 /// How often the log tells how far a store has come that is catching up with its peers, in

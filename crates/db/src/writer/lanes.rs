@@ -1,36 +1,43 @@
-//! What waits to be written: one lane for clients and one for what is received, each bounded in
-//! bytes, local writes first. Upkeep has no lane: the writer does it when nothing waits.
+//! What waits to be written, in three lanes: writes of clients, what is received, and upkeep.
+//!
+//! Writes of clients go first, but what is received always gets a part of a transaction. Upkeep comes
+//! when no write waits, one bounded step at a time, and at the latest after a few transactions: no
+//! lane is starved. Each is bounded in bytes.
 
 use crate::error::Error;
-use crate::limits::{LANE_KIB_MAX, LANE_WAIT_MS, WRITE_KIB_MIN};
+use crate::limits::{LANE_KIB_MAX, LANE_WAIT_MS, UPKEEP_BATCHES_MAX, WRITE_KIB_MIN};
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// Who is waiting.
+/// Where work waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Lane {
-    /// A client of this node.
+    /// Writes of clients of this node.
     Local,
     /// Entries of other writers.
     Remote,
+    /// Work that nobody is in a hurry for, in steps that are short.
+    Upkeep,
 }
 
 /// Something that waits, with the room it takes in its lane.
 #[derive(Debug)]
-pub(crate) struct Waiting<T> {
-    pub(crate) work: T,
-    pub(crate) kib: u32,
+struct Queued<T> {
+    work: T,
+    kib: u32,
     // Held while it waits, and freed when the writer takes it.
     _room: OwnedSemaphorePermit,
 }
 
 /// What [`Lanes::take`] found.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Taken<T> {
-    /// Work, in the order in which it is to be done.
-    Work(Vec<T>),
+pub(crate) enum NextWork<T> {
+    /// Writes for one transaction, in the order in which they are to be done.
+    Writes(Vec<T>),
+    /// One step of upkeep.
+    Upkeep(T),
     /// Nothing came for a while.
     Idle,
     /// Nothing will come any more.
@@ -42,22 +49,78 @@ pub(crate) enum Taken<T> {
 pub(crate) struct Lanes<T> {
     queues: Mutex<Queues<T>>,
     arrived: Condvar,
-    room: [Arc<Semaphore>; 2],
+    room: [Arc<Semaphore>; 3],
 }
 
 #[derive(Debug)]
 struct Queues<T> {
-    lanes: [VecDeque<Waiting<T>>; 2],
+    writes: [VecDeque<Queued<T>>; 2],
+    upkeep: VecDeque<Queued<T>>,
+    /// Transactions that were taken while upkeep waited.
+    before_upkeep: u32,
     closed: bool,
+}
+
+impl<T> Queues<T> {
+    fn is_empty(&self) -> bool {
+        self.upkeep.is_empty() && self.writes.iter().all(VecDeque::is_empty)
+    }
+
+    fn push(&mut self, lane: Lane, queued: Queued<T>) {
+        match lane {
+            Lane::Local | Lane::Remote => self.writes[lane as usize].push_back(queued),
+            Lane::Upkeep => self.upkeep.push_back(queued),
+        }
+    }
+
+    /// The next step of upkeep, if it is its turn.
+    fn next_upkeep(&mut self) -> Option<T> {
+        let writes_wait = !self.writes.iter().all(VecDeque::is_empty);
+        if writes_wait && self.before_upkeep < UPKEEP_BATCHES_MAX {
+            self.before_upkeep += u32::from(!self.upkeep.is_empty());
+            return None;
+        }
+        self.before_upkeep = 0;
+        self.upkeep.pop_front().map(|queued| queued.work)
+    }
+
+    /// The writes of a transaction: local first, but remote ones always get a quarter of the places.
+    fn next_writes(&mut self, writes_max: usize, kib_max: u32) -> Vec<T> {
+        let [local, remote] = &mut self.writes;
+        let (writes_of_local, kib_of_local) = if remote.is_empty() {
+            (writes_max, kib_max)
+        } else {
+            (writes_max - writes_max / 4, kib_max - kib_max / 4)
+        };
+        let mut taken = Vec::new();
+        let mut kib = 0;
+        for (lane, writes, room) in
+            [(local, writes_of_local, kib_of_local), (remote, writes_max, kib_max)]
+        {
+            while taken.len() < writes
+                && kib < room
+                && let Some(queued) = lane.pop_front()
+            {
+                kib += queued.kib;
+                taken.push(queued.work);
+            }
+        }
+        taken
+    }
 }
 
 impl<T> Lanes<T> {
     pub(crate) fn new() -> Lanes<T> {
         let room = || Arc::new(Semaphore::new(LANE_KIB_MAX as usize));
         Lanes {
-            queues: Mutex::new(Queues { lanes: [VecDeque::new(), VecDeque::new()], closed: false }),
+            queues: Mutex::new(Queues {
+                writes: [VecDeque::new(), VecDeque::new()],
+                upkeep: VecDeque::new(),
+                before_upkeep: 0,
+                closed: false,
+            }),
             arrived: Condvar::new(),
-            room: [room(), room()],
+            room: [room(), room(), room()],
         }
     }
 
@@ -70,49 +133,49 @@ impl<T> Lanes<T> {
             .await
             .map_err(|_| Error::Unavailable("too many writes are waiting; try again".into()))?
             .map_err(|_| closed())?;
+        self.put(lane, Queued { work, kib, _room: room })
+    }
+
+    /// Puts a step of upkeep into its lane if there is room now. Answers whether there was.
+    pub(crate) fn try_upkeep(&self, work: T) -> bool {
+        let room = Arc::clone(&self.room[Lane::Upkeep as usize]);
+        match room.try_acquire_many_owned(WRITE_KIB_MIN) {
+            Ok(room) => {
+                self.put(Lane::Upkeep, Queued { work, kib: WRITE_KIB_MIN, _room: room }).is_ok()
+            }
+            Err(_) => false,
+        }
+    }
+
+    fn put(&self, lane: Lane, queued: Queued<T>) -> Result<(), Error> {
         let mut queues = self.lock();
         if queues.closed {
             return Err(closed());
         }
-        queues.lanes[lane as usize].push_back(Waiting { work, kib, _room: room });
+        queues.push(lane, queued);
         drop(queues);
         self.arrived.notify_one();
         Ok(())
     }
 
-    /// Takes what waits: local first, but the other lanes always get a quarter of the places.
-    ///
-    /// Blocks until there is something, or for as long as `patience`.
-    pub(crate) fn take(&self, writes_max: usize, kib_max: u32, patience: Duration) -> Taken<T> {
+    /// Takes what is to be done next. Blocks until there is something, or for as long as `patience`.
+    pub(crate) fn take(&self, writes_max: usize, kib_max: u32, patience: Duration) -> NextWork<T> {
         let mut queues = self.lock();
-        while queues.lanes.iter().all(VecDeque::is_empty) {
+        while queues.is_empty() {
             if queues.closed {
-                return Taken::Closed;
+                return NextWork::Closed;
             }
             let (guard, waited) =
                 self.arrived.wait_timeout(queues, patience).unwrap_or_else(PoisonError::into_inner);
             queues = guard;
-            if waited.timed_out() && queues.lanes.iter().all(VecDeque::is_empty) {
-                return Taken::Idle;
+            if waited.timed_out() && queues.is_empty() {
+                return NextWork::Idle;
             }
         }
-        let mut taken = Vec::new();
-        let mut kib = 0;
-        let others_wait = queues.lanes[1..].iter().any(|lane| !lane.is_empty());
-        for (i, lane) in queues.lanes.iter_mut().enumerate() {
-            let (writes, room) = match (i, others_wait) {
-                (0, true) => (writes_max - writes_max / 4, kib_max - kib_max / 4),
-                _ => (writes_max, kib_max),
-            };
-            while taken.len() < writes && kib < room {
-                let Some(waiting) = lane.pop_front() else {
-                    break;
-                };
-                kib += waiting.kib;
-                taken.push(waiting.work);
-            }
+        match queues.next_upkeep() {
+            Some(step) => NextWork::Upkeep(step),
+            None => NextWork::Writes(queues.next_writes(writes_max, kib_max)),
         }
-        Taken::Work(taken)
     }
 
     /// Lets nothing in any more; what waits is still taken.
@@ -148,8 +211,26 @@ mod tests {
             lanes.send(Lane::Local, 1, n).await.unwrap();
         }
         let taken = lanes.take(8, u32::MAX, LONG);
-        assert_eq!(taken, Taken::Work(vec![0, 1, 2, 3, 4, 5, 100, 101]));
-        assert_eq!(lanes.take(1, u32::MAX, LONG), Taken::Work(vec![6]));
+        assert_eq!(taken, NextWork::Writes(vec![0, 1, 2, 3, 4, 5, 100, 101]));
+        assert_eq!(lanes.take(1, u32::MAX, LONG), NextWork::Writes(vec![6]));
+    }
+
+    #[tokio::test]
+    async fn upkeep_comes_after_writes_and_is_not_starved() {
+        let lanes = Lanes::new();
+        lanes.send(Lane::Upkeep, 1, 200).await.unwrap();
+        assert!(lanes.try_upkeep(201));
+        lanes.send(Lane::Remote, 1, 100).await.unwrap();
+        assert_eq!(lanes.take(8, u32::MAX, LONG), NextWork::Writes(vec![100]));
+        assert_eq!(lanes.take(8, u32::MAX, LONG), NextWork::Upkeep(200));
+        // Writes that never end hold it up for so many transactions and no more.
+        for n in 0..UPKEEP_BATCHES_MAX {
+            lanes.send(Lane::Local, 1, n).await.unwrap();
+            lanes.send(Lane::Local, 1, n).await.unwrap();
+            assert_eq!(lanes.take(1, u32::MAX, LONG), NextWork::Writes(vec![n / 2]));
+        }
+        assert_eq!(lanes.take(1, u32::MAX, LONG), NextWork::Upkeep(201));
+        assert_eq!(lanes.take(1, u32::MAX, LONG), NextWork::Writes(vec![UPKEEP_BATCHES_MAX / 2]));
     }
 
     #[tokio::test(start_paused = true)]
@@ -161,8 +242,8 @@ mod tests {
         let full = lanes.send(Lane::Local, 1, 3).await.unwrap_err();
         assert!(matches!(full, Error::Unavailable(_)));
         lanes.send(Lane::Remote, 1, 4).await.unwrap();
-        assert_eq!(lanes.take(9, u32::MAX, LONG), Taken::Work(vec![1, 2, 4]));
-        assert_eq!(lanes.take(9, u32::MAX, Duration::ZERO), Taken::Idle);
+        assert_eq!(lanes.take(9, u32::MAX, LONG), NextWork::Writes(vec![1, 2, 4]));
+        assert_eq!(lanes.take(9, u32::MAX, Duration::ZERO), NextWork::Idle);
         lanes.send(Lane::Local, 1, 5).await.unwrap();
     }
 
@@ -172,7 +253,7 @@ mod tests {
         lanes.send(Lane::Local, 1, 1).await.unwrap();
         lanes.close();
         assert!(lanes.send(Lane::Local, 1, 2).await.is_err());
-        assert_eq!(lanes.take(9, u32::MAX, LONG), Taken::Work(vec![1]));
-        assert_eq!(lanes.take(9, u32::MAX, LONG), Taken::Closed);
+        assert_eq!(lanes.take(9, u32::MAX, LONG), NextWork::Writes(vec![1]));
+        assert_eq!(lanes.take(9, u32::MAX, LONG), NextWork::Closed);
     }
 }

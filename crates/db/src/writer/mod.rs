@@ -1,7 +1,7 @@
 //! The writer: one thread that owns the read-write connection and all heads.
 //!
 //! It takes what waits, does it in one transaction, commits once, and only then answers: group
-//! commit. Each write is planned (read and checked) before it changes anything, so a refused one
+//! commit. Upkeep waits behind the writes, and is done in steps between transactions. Each write is planned (read and checked) before it changes anything, so a refused one
 //! leaves nothing behind and its neighbours in the batch go through. When SQLite cannot store the
 //! batch, none of it is kept and every writer in it is told; a full disk is survived, anything else
 //! ends the thread and with it the node, for what is on the disk is then not known.
@@ -21,10 +21,13 @@ pub(crate) use work::{AccessChange, Done, Received, Work};
 use crate::access::AccessCache;
 use crate::commits::Commits;
 use crate::error::{Error, Kind};
-use crate::limits::{BATCH_KIB_MAX, BATCH_WRITES_MAX, IDLE_MS, IDLE_MS_MAX, UNSYNCED_MS_MAX};
+use crate::limits::{
+    BATCH_KIB_MAX, BATCH_WRITES_MAX, IDLE_MS, IDLE_MS_MAX, UNMOVED_MS_MAX, UNSYNCED_MS_MAX,
+    WRITE_MS_MAX,
+};
 use crate::metrics::WriterFigures;
 use batch::{Batch, Tips};
-use lanes::{Lanes, Taken};
+use lanes::{Lanes, NextWork};
 use optimusdb_dag::IdentityKeys;
 use optimusdb_storage::{Checkpoint, Database, Durability};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -32,12 +35,26 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use tokio::sync::{oneshot, watch};
 
-/// A write on its way, with the place for its answer.
+/// A write or a step of upkeep on its way, with the place for its answer.
 #[derive(Debug)]
 struct Job {
     work: Work,
     deadline: Instant,
-    reply: oneshot::Sender<Result<Done, Error>>,
+    /// None for upkeep that the writer does of its own accord.
+    reply: Option<oneshot::Sender<Result<Done, Error>>>,
+}
+
+impl Job {
+    fn answer(self, answer: Result<Done, Error>) {
+        reply_to(self.reply, answer);
+    }
+}
+
+fn reply_to(reply: Option<oneshot::Sender<Result<Done, Error>>>, answer: Result<Done, Error>) {
+    if let Some(reply) = reply {
+        // Who no longer waits has hung up; what was done stands all the same.
+        let _ = reply.send(answer);
+    }
 }
 
 /// How the writer is doing.
@@ -79,7 +96,8 @@ impl Writer {
             figures,
             commits,
             tell,
-            unsettled: true,
+            // A crash may have left some.
+            unmoved_since: Some(Instant::now()),
             unsynced: None,
         };
         let thread = std::thread::Builder::new()
@@ -98,7 +116,7 @@ impl Writer {
     ) -> Result<Done, Error> {
         let (reply, answer) = oneshot::channel();
         let bytes = work.bytes();
-        let job = Job { work, deadline, reply };
+        let job = Job { work, deadline, reply: Some(reply) };
         self.lanes.send(lane, bytes, job).await?;
         answer.await.unwrap_or_else(|_| Err(Error::Unavailable("this node is stopping".into())))
     }
@@ -129,28 +147,36 @@ struct Run {
     figures: WriterFigures,
     commits: Commits,
     tell: watch::Sender<Health>,
-    /// Whether something was committed since the write-ahead log was last moved.
-    unsettled: bool,
+    /// Since when there are commits in the write-ahead log that a checkpoint is to move, while none
+    /// is in its lane.
+    unmoved_since: Option<Instant>,
     /// Since when there is a commit that did not wait for the disk.
     unsynced: Option<Instant>,
 }
 
-type Answer = (oneshot::Sender<Result<Done, Error>>, Result<Done, Error>);
+/// What a job is answered, once the transaction is committed.
+type Reply = (Option<oneshot::Sender<Result<Done, Error>>>, Result<Done, Error>);
 
 impl Run {
     fn until_closed(mut self) {
         let reason = loop {
-            let patience = if self.unsettled { IDLE_MS } else { IDLE_MS_MAX };
+            let patience = if self.unmoved_since.is_some() { IDLE_MS } else { IDLE_MS_MAX };
             let patience = Duration::from_millis(patience);
-            match self.lanes.take(BATCH_WRITES_MAX, BATCH_KIB_MAX, patience) {
-                Taken::Work(batch) => {
-                    self.unsettled = true;
-                    if let Err(error) = self.batch(batch) {
-                        break Some(error);
-                    }
+            let done = match self.lanes.take(BATCH_WRITES_MAX, BATCH_KIB_MAX, patience) {
+                NextWork::Writes(jobs) => self.batch(jobs),
+                NextWork::Upkeep(job) => self.upkeep(job),
+                NextWork::Idle => {
+                    self.ask_for_checkpoint();
+                    Ok(())
                 }
-                Taken::Idle => self.settle(),
-                Taken::Closed => break None,
+                NextWork::Closed => break None,
+            };
+            if let Err(error) = done {
+                break Some(error);
+            }
+            let unmoved = self.unmoved_since.map(|since| since.elapsed());
+            if unmoved.is_some_and(|ms| ms >= Duration::from_millis(UNMOVED_MS_MAX)) {
+                self.ask_for_checkpoint();
             }
         };
         self.lanes.close();
@@ -165,31 +191,45 @@ impl Run {
         tell.send_replace(Health::Ended(reason));
     }
 
-    /// Tells whoever still waits that nothing more is written.
+    /// Tells those who still wait that nothing more is written.
     fn refuse_waiting(&self) {
-        while let Taken::Work(jobs) =
-            self.lanes.take(BATCH_WRITES_MAX, BATCH_KIB_MAX, Duration::ZERO)
-        {
-            for job in jobs {
-                let _ = job.reply.send(Err(Error::Unavailable("this node is stopping".into())));
+        let stopping = || Err(Error::Unavailable("this node is stopping".into()));
+        loop {
+            match self.lanes.take(BATCH_WRITES_MAX, BATCH_KIB_MAX, Duration::ZERO) {
+                NextWork::Writes(jobs) => jobs.into_iter().for_each(|job| job.answer(stopping())),
+                NextWork::Upkeep(job) => job.answer(stopping()),
+                NextWork::Idle | NextWork::Closed => return,
             }
         }
     }
 
-    /// Moves the write-ahead log into the database file while nobody waits, so that the next start
-    /// has little to read and a later commit does not have to.
-    fn settle(&mut self) {
-        if !std::mem::take(&mut self.unsettled) {
-            return;
+    /// Does one step of upkeep and answers it. An error is the end.
+    fn upkeep(&mut self, job: Job) -> Result<(), Error> {
+        if !matches!(job.work, Work::Checkpoint) {
+            return self.batch(vec![job]);
         }
-        if let Err(error) = self.database.checkpoint(Checkpoint::Passive) {
+        let moved = self.database.checkpoint(Checkpoint::Passive);
+        if let Err(error) = &moved {
             tracing::debug!("the write-ahead log stays for now: {error}");
+        }
+        job.answer(moved.map(|()| Done::Count(0)).map_err(Error::from));
+        Ok(())
+    }
+
+    /// Asks for the write-ahead log to be moved into the database file, if there is anything to be
+    /// moved: so the next start has little to read, and a later commit does not have to move it.
+    fn ask_for_checkpoint(&mut self) {
+        if self.unmoved_since.take().is_some() {
+            let deadline = Instant::now() + Duration::from_millis(WRITE_MS_MAX);
+            // A full lane, or one that is closed, has what it needs.
+            self.lanes.try_upkeep(Job { work: Work::Checkpoint, deadline, reply: None });
         }
     }
 
     /// Does a batch in one transaction and answers every write in it. An error is the end.
     fn batch(&mut self, jobs: Vec<Job>) -> Result<(), Error> {
         let started = Instant::now();
+        self.unmoved_since.get_or_insert(started);
         let mut answers = Vec::with_capacity(jobs.len());
         let stored = self.store(jobs, &mut answers);
         let failure = match stored {
@@ -221,14 +261,13 @@ impl Run {
             !survivable
         });
         for (reply, answer) in answers {
-            // Who no longer waits has hung up; the write stands all the same.
-            let _ = reply.send(answer);
+            reply_to(reply, answer);
         }
         ending.map_or(Ok(()), Err)
     }
 
     /// Answers whether anything was committed.
-    fn store(&mut self, jobs: Vec<Job>, answers: &mut Vec<Answer>) -> Result<bool, Error> {
+    fn store(&mut self, jobs: Vec<Job>, answers: &mut Vec<Reply>) -> Result<bool, Error> {
         let durability = self.durability(&jobs);
         let tx = match self.database.begin_as(durability) {
             Ok(tx) => tx,
@@ -243,13 +282,15 @@ impl Run {
         for Job { work, deadline, reply } in jobs {
             let answer = match &failure {
                 Some(error) => Err(error.clone()),
-                None => do_one(&mut batch, work, deadline, &reply).map_err(|why| match why {
-                    Failure::Own(error) => error,
-                    Failure::Batch(error) => {
-                        failure = Some(error.clone());
-                        error
-                    }
-                }),
+                None => {
+                    do_one(&mut batch, work, deadline, reply.as_ref()).map_err(|why| match why {
+                        Failure::Own(error) => error,
+                        Failure::Batch(error) => {
+                            failure = Some(error.clone());
+                            error
+                        }
+                    })
+                }
             };
             answers.push((reply, answer));
         }
@@ -307,9 +348,9 @@ fn do_one(
     batch: &mut Batch<'_>,
     work: Work,
     deadline: Instant,
-    reply: &oneshot::Sender<Result<Done, Error>>,
+    reply: Option<&oneshot::Sender<Result<Done, Error>>>,
 ) -> Result<Done, Failure> {
-    if reply.is_closed() || Instant::now() >= deadline {
+    if reply.is_some_and(oneshot::Sender::is_closed) || Instant::now() >= deadline {
         return Err(Failure::Own(Error::TimedOut(
             "the write waited longer than its time; nothing was written".into(),
         )));

@@ -31,6 +31,8 @@ pub(crate) enum Work {
     Offer { stores: Vec<StoreRow> },
     /// Change who may write to a store.
     Access { store: StoreRef, change: AccessChange },
+    /// Move the write-ahead log into the database file. A step of upkeep, outside of transactions.
+    Checkpoint,
 }
 
 /// A change of who may write to a store.
@@ -109,7 +111,8 @@ impl Work {
             | Work::Delete { .. }
             | Work::CreateStore(_)
             | Work::Reconcile { .. }
-            | Work::Offer { .. } => 0,
+            | Work::Offer { .. }
+            | Work::Checkpoint => 0,
         }
     }
 
@@ -124,7 +127,8 @@ impl Work {
             | Work::CreateStore(_)
             | Work::Reconcile { .. }
             | Work::Offer { .. }
-            | Work::Access { .. } => None,
+            | Work::Access { .. }
+            | Work::Checkpoint => None,
         }
     }
 }
