@@ -8,7 +8,7 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use optimusdb_db::{JournalReceiver, NetworkConfig, Node, NodeConfig, Opening};
+use optimusdb_db::{JournalReceiver, NetworkConfig, Node, NodeConfig, Opening, SwarmKey};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
@@ -17,7 +17,7 @@ use crate::limits::{
     BLOCKING_THREADS_MAX, DRAIN_MS_MAX, RUNTIME_STOP_MS_MAX, STOP_MS_MAX, SWARM_KEY_FILE_BYTES_MAX,
     THREAD_STACK_BYTES, WORKERS_MAX, WORKERS_MIN,
 };
-use crate::settings::{Network, Settings, file};
+use crate::settings::{Settings, file};
 use crate::signals::Signals;
 use crate::version::VERSION;
 use crate::{open_files, port};
@@ -110,7 +110,7 @@ async fn start(
     journal: JournalReceiver,
     opening: Opening,
 ) -> Result<Node, String> {
-    let network = network_config(&settings.network)?;
+    let network = network(settings)?;
     let node = open(settings, journal, opening).await?;
     match node.join_swarm(network).await {
         Ok(()) => Ok(node),
@@ -121,23 +121,18 @@ async fn start(
     }
 }
 
-/// What the node is to be told of its network; reads the file of the swarm key.
-fn network_config(network: &Network) -> Result<NetworkConfig, String> {
-    let swarm_key = match &network.key_file {
-        None => None,
-        Some(path) => Some(file::read_bytes(path, SWARM_KEY_FILE_BYTES_MAX).map_err(|error| {
+/// What the node is told of its network, the key of a private swarm read from its file.
+fn network(settings: &Settings) -> Result<NetworkConfig, String> {
+    let mut network = settings.network.clone();
+    if let Some(path) = &settings.swarm_key_file {
+        let read = file::read_bytes(path, SWARM_KEY_FILE_BYTES_MAX);
+        let bytes = read.map_err(|error| {
             format!("cannot read the swarm key {} (-swarm-key): {error}", path.display())
-        })?),
-    };
-    Ok(NetworkConfig {
-        listen: network.host.into_iter().collect(),
-        port: network.port,
-        bootstrap: network.bootstrap.clone(),
-        seeds: network.seeds.clone(),
-        swarm_key,
-        mdns: network.mdns,
-        dht: network.dht,
-    })
+        })?;
+        let key = SwarmKey::from_file(&bytes).map_err(|error| format!("-swarm-key: {error}"))?;
+        network.swarm_key = Some(key);
+    }
+    Ok(network)
 }
 
 /// Opens the node off the runtime's workers: it waits for the disk, after a crash for long.

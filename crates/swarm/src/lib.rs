@@ -25,7 +25,7 @@ mod swarm;
 mod swarm_key;
 mod transport;
 
-pub use config::SwarmConfig;
+pub use config::{NetworkConfig, SwarmConfig};
 pub use error::{Error, Kind};
 pub use event::{Announcement, Event, Events, Verdict};
 pub use host::figures::{SwarmFigures, Traversed};

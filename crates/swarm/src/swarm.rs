@@ -87,7 +87,7 @@ impl Swarm {
         let syncing = control
             .accept(sync_stream::PROTOCOL)
             .map_err(|e| Error::setup("the sync protocol", e))?;
-        let (own, quic) = (config.key.id(), config.swarm_key.is_none());
+        let (own, quic) = (config.key.id(), config.network.swarm_key.is_none());
         let randomness = getrandom::u64().map_err(|e| Error::setup("randomness", e))?;
         let dialler = Dialler::new(targets, Instant::now(), quic, randomness);
         let parts = Parts {
@@ -317,9 +317,9 @@ fn set_up(config: &SwarmConfig, traffic: &Traffic) -> Result<Box<libp2p::Swarm<B
     let own = config.key.id();
     let (relay_transport, relay_client) = relay::client::new(own);
     let key = config.key.keypair();
-    let transport = transport::all(key, config.swarm_key, relay_transport, traffic)?;
+    let transport = transport::all(key, config.network.swarm_key, relay_transport, traffic)?;
     let behaviour = behaviour::build(config, relay_client)?;
-    if let Some(swarm_key) = &config.swarm_key {
+    if let Some(swarm_key) = &config.network.swarm_key {
         let key = swarm_key.fingerprint();
         tracing::info!(key, "a private swarm: TCP only, QUIC is off");
     }
@@ -330,7 +330,7 @@ fn set_up(config: &SwarmConfig, traffic: &Traffic) -> Result<Box<libp2p::Swarm<B
 /// Bootstrap and seed entries, each once.
 fn targets(config: &SwarmConfig) -> Result<Vec<(String, Target)>, Error> {
     let mut targets: Vec<(String, Target)> = Vec::new();
-    for text in config.bootstrap.iter().chain(&config.seeds) {
+    for text in config.network.bootstrap.iter().chain(&config.network.seeds) {
         let target = Target::parse(text)?;
         if !targets.iter().any(|(_, known)| *known == target) {
             targets.push((text.trim().to_owned(), target));

@@ -71,7 +71,9 @@ async fn whoever_comes_again_unnoticed_learns_which_stores_there_are() {
     a.swarm.shutdown().await;
     tokio::time::sleep(SUPERSEDED_AGE).await;
     assert!(b.peer(id).is_some(), "it was noticed");
-    let mut a = start(SwarmConfig { bootstrap: vec![b.tcp()], ..with_key() }).await;
+    let mut config = with_key();
+    config.network.bootstrap = vec![b.tcp()];
+    let mut a = start(config).await;
     a.swarm.open_store(store).await.unwrap();
     a.until_subscribed(b.id(), store).await;
     b.until_down(id).await;
@@ -92,7 +94,7 @@ async fn tcp_and_quic_are_on_one_port_and_both_work() {
 async fn a_port_that_is_taken_is_an_error() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let mut config = config();
-    config.port = taken.local_addr().unwrap().port();
+    config.network.port = taken.local_addr().unwrap().port();
     let kept = std::sync::Arc::new(support::Kept::default());
     let error = optimusdb_swarm::Swarm::start(config, kept).await.err().unwrap();
     assert!(matches!(error, Error::Taken { .. }), "{error}");
@@ -194,7 +196,7 @@ async fn another_swarm_and_another_version_are_refused() {
 async fn the_same_swarm_key_lets_in_and_another_does_not() {
     let with = |text: Option<String>| {
         let mut config = config();
-        config.swarm_key = text.map(|text| SwarmKey::parse(&text).unwrap());
+        config.network.swarm_key = text.map(|text| SwarmKey::parse(&text).unwrap());
         start(config)
     };
     let a = with(Some(KEY.into())).await;
@@ -221,7 +223,7 @@ async fn whoever_speaks_something_else_is_left_at_once() {
     let request = b"GET / HTTP/1.1\r\nHost: example.org\r\n\r\n";
     for key in [None, Some(SwarmKey::parse(KEY).unwrap())] {
         let mut config = config();
-        config.swarm_key = key;
+        config.network.swarm_key = key;
         let a = start(config).await;
         let port = a.tcp().split('/').nth(4).unwrap().parse().unwrap();
         let mut stream = tokio::net::TcpStream::connect(("127.0.0.1", port)).await.unwrap();
@@ -236,12 +238,12 @@ async fn whoever_speaks_something_else_is_left_at_once() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_bootstrap_entry_is_dialled_until_it_answers_and_again_when_it_comes_back() {
     let mut later = config();
-    later.port = free_port().await;
-    let address = format!("127.0.0.1:{}", later.port);
+    later.network.port = free_port().await;
+    let address = format!("127.0.0.1:{}", later.network.port);
 
     let mut early = config();
-    early.bootstrap = vec![address.clone(), address];
-    early.seeds = vec!["nowhere.invalid".into(), "localhost:1".into()];
+    early.network.bootstrap = vec![address.clone(), address];
+    early.network.seeds = vec!["nowhere.invalid".into(), "localhost:1".into()];
     let mut a = start(early).await;
     tokio::time::sleep(Duration::from_millis(700)).await;
     let b = start_again(later.clone()).await;
@@ -279,8 +281,8 @@ async fn a_node_in_its_own_bootstrap_list_is_passed_over() {
     let port = free_port().await;
     let other = node().await;
     let mut own = config();
-    own.port = port;
-    own.seeds = vec![format!("localhost:{port}"), other.tcp()];
+    own.network.port = port;
+    own.network.seeds = vec![format!("localhost:{port}"), other.tcp()];
     let mut a = start_again(own).await;
     a.until_up(other.id()).await;
     assert_eq!(a.swarm.peers().len(), 1);
@@ -290,13 +292,13 @@ async fn a_node_in_its_own_bootstrap_list_is_passed_over() {
 async fn three_hosts_find_each_other_through_one() {
     let with_dht = || {
         let mut config = config();
-        config.dht = true;
+        config.network.dht = true;
         config
     };
     let hub = start(with_dht()).await;
     let through = |hub: &support::Node| {
         let mut config = with_dht();
-        config.bootstrap = vec![hub.tcp()];
+        config.network.bootstrap = vec![hub.tcp()];
         start(config)
     };
     let a = through(&hub).await;

@@ -11,7 +11,7 @@ mod network;
 mod stores;
 
 pub use info::{NodeConfig, NodeId, Readiness, StoreInfo};
-pub use network::{NetworkConfig, PeerInfo};
+pub use network::PeerInfo;
 
 use crate::access::AccessCache;
 use crate::commits::Commits;

@@ -8,30 +8,10 @@ use crate::limits::PEER_READERS_MAX;
 use crate::replication::{Replication, Sources};
 use crate::stores::STORE_LIST;
 use optimusdb_storage::Readers;
-use optimusdb_swarm::{self as swarm, SwarmConfig, SwarmKey};
+use optimusdb_swarm::{self as swarm, NetworkConfig, SwarmConfig};
 use serde::Serialize;
 use std::collections::BTreeMap;
-use std::net::IpAddr;
 use std::sync::Arc;
-
-/// How a node takes part in its swarm.
-#[derive(Debug, Clone, Default)]
-pub struct NetworkConfig {
-    /// Addresses to listen on; every interface when empty.
-    pub listen: Vec<IpAddr>,
-    /// Port for TCP and for QUIC; 0 is any free one.
-    pub port: u16,
-    /// Peers to dial now and whenever they are lost: multiaddrs, hosts, or hosts with a port.
-    pub bootstrap: Vec<String>,
-    /// More of them; one may be this node itself.
-    pub seeds: Vec<String>,
-    /// The file of the swarm's pre-shared key; only its holders connect.
-    pub swarm_key: Option<Vec<u8>>,
-    /// Whether peers are looked for on the local network.
-    pub mdns: bool,
-    /// Whether peers are found through other peers.
-    pub dht: bool,
-}
 
 /// A connected peer as it is shown. The first two names are those that clients know.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -60,8 +40,8 @@ impl Node {
     /// Meets the other nodes of the swarm, and keeps the stores level with theirs from now on.
     ///
     /// # Errors
-    /// The key or an address that cannot be used, a port in use, or a node that joined before.
-    pub async fn join_swarm(&self, config: NetworkConfig) -> Result<(), Error> {
+    /// An address that cannot be used, a port in use, or a node that joined before.
+    pub async fn join_swarm(&self, network: NetworkConfig) -> Result<(), Error> {
         let inner = &self.inner;
         let node = Arc::downgrade(inner);
         let alone = inner.commits.listen(Box::new(move |committed| {
@@ -72,23 +52,10 @@ impl Node {
         if !alone {
             return Err(Error::Conflict("this node takes part in its swarm already".into()));
         }
-        let swarm_key = config
-            .swarm_key
-            .as_deref()
-            .map(|file| {
-                SwarmKey::from_file(file).map_err(|e| Error::Invalid(format!("-swarm-key: {e}")))
-            })
-            .transpose()?;
         let swarm_config = SwarmConfig {
             key: inner.host.clone(),
             swarm: inner.id.swarm.clone(),
-            port: config.port,
-            listen: config.listen,
-            bootstrap: config.bootstrap,
-            seeds: config.seeds,
-            swarm_key,
-            mdns: config.mdns,
-            dht: config.dht,
+            network,
             region: inner.id.region.clone(),
             version: inner.id.version.clone(),
         };

@@ -3,9 +3,10 @@
 //! It does not check what only the system knows: whether a port is free or a directory writable.
 
 use std::fmt;
-use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
+
+use optimusdb_db::NetworkConfig;
 
 use super::definition::{Flag, Kind};
 use super::values::{Environment, Source, Values, expand_home, lookup};
@@ -22,8 +23,10 @@ pub(crate) struct Settings {
     pub repo: PathBuf,
     /// Name of the swarm.
     pub swarm: String,
-    /// How the node takes part in it.
-    pub network: Network,
+    /// How the node meets its peers, but for the key that they must hold.
+    pub network: NetworkConfig,
+    /// File with that key.
+    pub swarm_key_file: Option<PathBuf>,
     /// Tag of where the node runs.
     pub region: Option<String>,
     /// Whether the node may create stores.
@@ -53,25 +56,6 @@ pub(crate) struct Api {
     pub context: String,
     /// What clients must present.
     pub token: Option<ApiToken>,
-}
-
-/// How the node meets its peers.
-#[derive(Debug)]
-pub(crate) struct Network {
-    /// Address to listen on; every interface when none.
-    pub host: Option<IpAddr>,
-    /// Port for TCP and QUIC; 0 is any free one.
-    pub port: u16,
-    /// Peers to dial at start and whenever they are lost.
-    pub bootstrap: Vec<String>,
-    /// Further such peers, an address of this node allowed.
-    pub seeds: Vec<String>,
-    /// File with the key that every peer must hold.
-    pub key_file: Option<PathBuf>,
-    /// Whether peers are looked for on the local network.
-    pub mdns: bool,
-    /// Whether peers are found through other peers.
-    pub dht: bool,
 }
 
 /// A secret; it does not show in debug output.
@@ -107,7 +91,8 @@ impl Settings {
             api: if values.switch(&table::HTTP) { Some(api(values, environment)?) } else { None },
             repo: repo(values, environment)?,
             swarm: required_name(values, &table::SWARM)?,
-            network: network(values, environment)?,
+            network: network(values)?,
+            swarm_key_file: swarm_key_file(values, environment)?,
             region: optional_name(values, &table::REGION)?,
             coordinator: values.switch(&table::COORDINATOR),
             durable: values.switch(&table::DURABLE),
@@ -135,7 +120,7 @@ pub(super) fn api(values: &Values, environment: Environment<'_>) -> Result<Api, 
     })
 }
 
-fn network(values: &Values, environment: Environment<'_>) -> Result<Network, UsageError> {
+fn network(values: &Values) -> Result<NetworkConfig, UsageError> {
     let host = optional_name(values, &table::IPFS_HOST)?;
     let host = host.map(|text| {
         let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']'));
@@ -144,17 +129,24 @@ fn network(values: &Values, environment: Environment<'_>) -> Result<Network, Usa
             UsageError::bad_value(&named(values, &table::IPFS_HOST), wanted, &text)
         })
     });
-    let key_file = values.text(&table::SWARM_KEY).filter(|path| !path.is_empty());
-    Ok(Network {
-        host: host.transpose()?,
+    Ok(NetworkConfig {
+        listen: host.transpose()?.into_iter().collect(),
         port: u16::try_from(values.number(&table::IPFS_PORT))
             .expect("invariant: the flag's bounds fit"),
         bootstrap: list(values, &table::BOOTSTRAP)?,
         seeds: list(values, &table::SEED_PEERS)?,
-        key_file: key_file.map(|path| expand_home(path, environment)).transpose()?,
+        swarm_key: None,
         mdns: values.switch(&table::MDNS),
         dht: values.switch(&table::DHT),
     })
+}
+
+fn swarm_key_file(
+    values: &Values,
+    environment: Environment<'_>,
+) -> Result<Option<PathBuf>, UsageError> {
+    let path = values.text(&table::SWARM_KEY).filter(|path| !path.is_empty());
+    path.map(|path| expand_home(path, environment)).transpose()
 }
 
 /// The texts between the commas, empty ones left out.

@@ -15,7 +15,7 @@ pub(crate) mod strangers;
 mod table;
 mod values;
 
-pub(crate) use checked::{Api, Network, Settings};
+pub(crate) use checked::{Api, Settings};
 pub(crate) use help::help;
 pub(crate) use values::Environment;
 

@@ -40,7 +40,7 @@ pub(crate) async fn start(
     swarm: &mut libp2p::Swarm<Behaviour>,
     config: &SwarmConfig,
 ) -> Result<Listening, Error> {
-    let quic = config.swarm_key.is_none();
+    let quic = config.network.swarm_key.is_none();
     let mut tries = 0;
     let (listeners, refused) = loop {
         let mut refused = Refused::default();
@@ -54,7 +54,7 @@ pub(crate) async fn start(
         }
         relisten(swarm, &mut listeners, &mut refused).await;
         // Somebody else took the free port in between.
-        if config.port == 0 && refused.for_taken() && tries < PORT_TRIES_MAX {
+        if config.network.port == 0 && refused.for_taken() && tries < PORT_TRIES_MAX {
             tracing::debug!(why = refused.text(), "another port is tried");
             tries += 1;
             for listener in listeners.keys() {
@@ -136,12 +136,15 @@ fn free_places(
     refused: &mut Refused,
 ) -> Result<Vec<Multiaddr>, Error> {
     let everywhere = [Ipv4Addr::UNSPECIFIED.into(), Ipv6Addr::UNSPECIFIED.into()];
-    let ips: &[IpAddr] = if config.listen.is_empty() { &everywhere } else { &config.listen };
+    let ips: &[IpAddr] =
+        if config.network.listen.is_empty() { &everywhere } else { &config.network.listen };
     let mut tries = 0;
     loop {
         *refused = Refused::default();
-        match try_port(ips, config.port, quic, refused) {
-            Err(Error::Taken { .. }) if config.port == 0 && tries < PORT_TRIES_MAX => tries += 1,
+        match try_port(ips, config.network.port, quic, refused) {
+            Err(Error::Taken { .. }) if config.network.port == 0 && tries < PORT_TRIES_MAX => {
+                tries += 1
+            }
             Ok(places) if places.is_empty() => return Err(refused.error()),
             result => return result,
         }

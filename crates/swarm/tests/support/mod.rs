@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use optimusdb_dag::{Address, Cid, LogCid};
 use optimusdb_swarm::{
-    BoxFuture, Event, Events, HostKey, Local, PeerId, PeerInfo, Swarm, SwarmConfig,
+    BoxFuture, Event, Events, HostKey, Local, NetworkConfig, PeerId, PeerInfo, Swarm, SwarmConfig,
 };
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
@@ -53,13 +53,10 @@ pub(crate) fn config() -> SwarmConfig {
     SwarmConfig {
         key: HostKey::generate(),
         swarm: "test".into(),
-        port: 0,
-        listen: vec![IpAddr::from(Ipv4Addr::LOCALHOST)],
-        bootstrap: vec![],
-        seeds: vec![],
-        swarm_key: None,
-        mdns: false,
-        dht: false,
+        network: NetworkConfig {
+            listen: vec![IpAddr::from(Ipv4Addr::LOCALHOST)],
+            ..NetworkConfig::default()
+        },
         region: None,
         version: "0.1.0".into(),
     }

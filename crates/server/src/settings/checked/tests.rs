@@ -123,17 +123,18 @@ fn the_token_comes_from_flag_variable_or_file_and_stays_secret() {
 
 #[test]
 fn how_the_node_meets_its_peers() {
-    let network = settings(&[], &[]).unwrap().network;
-    assert_eq!((network.port, network.host, network.key_file), (4001, None, None));
+    let Settings { network, swarm_key_file, .. } = settings(&[], &[]).unwrap();
+    assert_eq!((network.port, network.listen, swarm_key_file), (4001, vec![], None));
     assert!(network.mdns && network.dht && network.bootstrap.is_empty());
     let flags = ["-bootstrap=a, b:4002 ,", "-ipfs-host=[::1]", "-swarm-key=~/key", "-dht=false"];
-    let network = settings(&flags, &[("OPTIMUSDB_SEED_PEERS", "c:1")]).unwrap().network;
+    let seeds = [("OPTIMUSDB_SEED_PEERS", "c:1")];
+    let Settings { network, swarm_key_file, .. } = settings(&flags, &seeds).unwrap();
     assert_eq!(
         (network.bootstrap, network.seeds),
         (vec!["a".into(), "b:4002".into()], vec!["c:1".into()])
     );
-    assert_eq!(network.host.map(|host| host.to_string()).as_deref(), Some("::1"));
-    assert_eq!(network.key_file.as_deref(), Some(Path::new("/home/u/key")));
+    assert_eq!(network.listen, [std::net::IpAddr::from(std::net::Ipv6Addr::LOCALHOST)]);
+    assert_eq!(swarm_key_file.as_deref(), Some(Path::new("/home/u/key")));
     assert!(!network.dht);
     assert!(settings(&["-ipfs-host=here"], &[]).unwrap_err().contains("-ipfs-host wants"));
     let most = vec!["h"; PEERS_NAMED_MAX].join(",");
