@@ -1,16 +1,16 @@
-//! What a user asks of the program: from its arguments and environment to a [`Request`].
+//! What a user asks of the program: from its arguments and environment to an [`Invocation`].
 //!
 //! The first argument decides: the name of a command is followed by that command's arguments and the
 //! flags that say which node is asked; anything else are the flags of a node to be run.
 
 use std::ffi::OsString;
 
-use crate::cli::{self, Command};
-use crate::settings::{self, Api, Asked, Environment, Settings, UsageError};
+use crate::cli::{self, CliCommand};
+use crate::settings::{self, ApiSettings, Asked, Environment, Settings, UsageError};
 
 /// What the user asks of the program.
 #[derive(Debug)]
-pub(crate) enum Request {
+pub(crate) enum Invocation {
     /// Print every command and flag.
     Help,
     /// Print version and commit.
@@ -18,7 +18,7 @@ pub(crate) enum Request {
     /// Run a node.
     Run(Box<Settings>),
     /// Ask the node that runs with this API.
-    Ask(Command, Api),
+    Ask(CliCommand, ApiSettings),
 }
 
 /// Reads the arguments (without the program's name) and the environment.
@@ -29,20 +29,20 @@ pub(crate) enum Request {
 pub(crate) fn read(
     arguments: impl IntoIterator<Item = OsString>,
     environment: Environment<'_>,
-) -> Result<Request, UsageError> {
+) -> Result<Invocation, UsageError> {
     let mut arguments = arguments.into_iter().map(text).collect::<Result<Vec<_>, _>>()?;
     let Some(subcommand) = arguments.first().and_then(|first| cli::named(first)) else {
         return Ok(match settings::read(arguments, environment)? {
-            Asked::Help => Request::Help,
-            Asked::Version => Request::Version,
-            Asked::Given(settings) => Request::Run(settings),
+            Asked::Help => Invocation::Help,
+            Asked::Version => Invocation::Version,
+            Asked::Given(settings) => Invocation::Run(settings),
         });
     };
     let behind = arguments.split_off(1);
     Ok(match settings::read_api(behind, environment, subcommand.read)? {
-        Asked::Help => Request::Help,
-        Asked::Version => Request::Version,
-        Asked::Given((command, api)) => Request::Ask(command, api),
+        Asked::Help => Invocation::Help,
+        Asked::Version => Invocation::Version,
+        Asked::Given((command, api)) => Invocation::Ask(command, api),
     })
 }
 

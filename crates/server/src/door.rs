@@ -18,10 +18,10 @@ use tokio_util::sync::CancellationToken;
 use crate::http::{self, Front, HttpConfig};
 use crate::limits::{OPENING_SILENT_MS_MAX, OPENING_TOLD_INTERVAL_MS};
 use crate::port;
-use crate::settings::Api;
+use crate::settings::ApiSettings;
 
 /// The task that serves the API.
-pub(crate) type Serving = JoinHandle<()>;
+pub(crate) type ServingTask = JoinHandle<()>;
 
 /// The API of a node that is being opened.
 pub(crate) struct Door {
@@ -31,7 +31,7 @@ pub(crate) struct Door {
     url: String,
     /// Until it is served.
     listener: Option<TcpListener>,
-    serving: Option<Serving>,
+    serving: Option<ServingTask>,
     stopping: CancellationToken,
 }
 
@@ -41,7 +41,7 @@ impl Door {
     /// # Errors
     /// One line for the user.
     pub(crate) async fn new(
-        api: &Api,
+        api: &ApiSettings,
         opening: Opening,
         stopping: CancellationToken,
     ) -> Result<Door, String> {
@@ -70,7 +70,7 @@ impl Door {
     }
 
     /// From now on the node answers.
-    pub(crate) fn open(mut self, node: &Node) -> Option<Serving> {
+    pub(crate) fn open(mut self, node: &Node) -> Option<ServingTask> {
         self.front.opened(node.clone());
         self.serve();
         self.serving
@@ -118,7 +118,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_node_that_takes_its_time_lives_and_is_not_ready() {
-        let api = Api { host: "127.0.0.1".into(), port: 0, context: "c".into(), token: None };
+        let api =
+            ApiSettings { host: "127.0.0.1".into(), port: 0, context: "c".into(), token: None };
         let opening = Opening::default();
         let door = Door::new(&api, opening.clone(), CancellationToken::new()).await.unwrap();
         let (bound, mut door) = (door.bound(), Some(door));

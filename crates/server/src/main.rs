@@ -22,7 +22,7 @@ mod suggest;
 mod telemetry;
 mod version;
 
-use command_line::Request;
+use command_line::Invocation;
 
 const FAILURE: u8 = 1;
 const USAGE: u8 = 2;
@@ -32,15 +32,15 @@ fn main() -> ExitCode {
     allocator::set_up();
     let arguments = std::env::args_os().skip(1);
     let settings = match command_line::read(arguments, &|name| std::env::var_os(name)) {
-        Ok(Request::Help) => return answer(&command_line::help()),
-        Ok(Request::Version) => return answer(&format!("{}\n", version::line())),
-        Ok(Request::Ask(command, api)) => {
+        Ok(Invocation::Help) => return answer(&command_line::help()),
+        Ok(Invocation::Version) => return answer(&format!("{}\n", version::line())),
+        Ok(Invocation::Ask(command, api)) => {
             return match cli::run(&command, &api) {
                 Ok(text) => answer(&text),
                 Err(why) => refuse(FAILURE, &why),
             };
         }
-        Ok(Request::Run(settings)) => *settings,
+        Ok(Invocation::Run(settings)) => *settings,
         Err(error) => return refuse(USAGE, &format!("{error} (optimusdb -help lists the flags)")),
     };
     let journal = telemetry::start(&settings.log_filter, settings.log_readable);

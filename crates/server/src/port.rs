@@ -8,7 +8,7 @@ use rustix::io::Errno;
 use tokio::net::{TcpListener, TcpSocket, lookup_host};
 
 use crate::limits::LISTEN_BACKLOG_CONNECTIONS_MAX;
-use crate::settings::Api;
+use crate::settings::ApiSettings;
 
 /// Binds the first of the host's addresses that can be bound, IPv4 first, and listens. Connections
 /// made from now on wait until they are accepted.
@@ -16,8 +16,8 @@ use crate::settings::Api;
 /// # Errors
 ///
 /// One line for the user, with the flag that helps.
-pub(crate) async fn listen(api: &Api) -> Result<TcpListener, String> {
-    let Api { host, port, .. } = api;
+pub(crate) async fn listen(api: &ApiSettings) -> Result<TcpListener, String> {
+    let ApiSettings { host, port, .. } = api;
     let mut addresses: Vec<SocketAddr> = match lookup_host((host.as_str(), *port)).await {
         Ok(addresses) => addresses.collect(),
         Err(error) => return Err(format!("cannot resolve {host:?} (-http-host): {error}")),
@@ -102,17 +102,18 @@ mod tests {
 
     #[tokio::test]
     async fn a_taken_port_is_named_with_the_flag() {
-        let api = |port| Api { host: "localhost".into(), port, context: "c".into(), token: None };
+        let api =
+            |port| ApiSettings { host: "localhost".into(), port, context: "c".into(), token: None };
         let first = listen(&api(0)).await.unwrap();
         let address = first.local_addr().unwrap();
-        let taken = Api { host: address.ip().to_string(), ..api(address.port()) };
+        let taken = ApiSettings { host: address.ip().to_string(), ..api(address.port()) };
         let message = listen(&taken).await.unwrap_err();
         assert!(
             message.contains(&format!("port {} ", address.port()))
                 && message.contains("-http-port"),
             "{message}"
         );
-        let elsewhere = Api { host: "192.0.2.1".into(), ..api(0) };
+        let elsewhere = ApiSettings { host: "192.0.2.1".into(), ..api(0) };
         assert!(listen(&elsewhere).await.unwrap_err().contains("-http-host"));
         let lacking = explain("[::1]:80".parse().unwrap(), &Errno::AFNOSUPPORT.into());
         assert!(lacking.contains("without IPv6") && lacking.contains("-http-host"), "{lacking}");

@@ -12,7 +12,7 @@ use optimusdb_db::{JournalReceiver, NetworkConfig, Node, NodeConfig, Opening, Sw
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use crate::door::{self, Door, Serving};
+use crate::door::{self, Door, ServingTask};
 use crate::limits::{
     BLOCKING_THREADS_MAX, DRAIN_MS_MAX, RUNTIME_STOP_MS_MAX, STOP_MS_MAX, SWARM_KEY_FILE_BYTES_MAX,
     THREAD_STACK_BYTES, WORKERS_MAX, WORKERS_MIN,
@@ -196,7 +196,7 @@ async fn greet(settings: &Settings, node: &Node, bound: Option<SocketAddr>, star
 }
 
 /// Resolves when the API ends by itself, which it never should.
-async fn api_ended(serving: &mut Option<Serving>) -> String {
+async fn api_ended(serving: &mut Option<ServingTask>) -> String {
     match serving.as_mut() {
         None => std::future::pending().await,
         Some(running) => {
@@ -213,7 +213,7 @@ async fn api_ended(serving: &mut Option<Serving>) -> String {
 /// Drains the API and closes the node; true when the node closed in time.
 async fn stop(
     node: Node,
-    serving: Option<Serving>,
+    serving: Option<ServingTask>,
     stopping: CancellationToken,
     signals: &mut Signals,
 ) -> bool {
@@ -246,7 +246,7 @@ async fn stop(
     closed
 }
 
-async fn close(node: Node, serving: Option<Serving>, stopping: CancellationToken) {
+async fn close(node: Node, serving: Option<ServingTask>, stopping: CancellationToken) {
     stopping.cancel();
     if let Some(mut running) = serving {
         match timeout(Duration::from_millis(DRAIN_MS_MAX), &mut running).await {

@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::{Command, Subcommand, data, show};
-use crate::settings::{Api, UsageError};
+use super::{CliCommand, Subcommand, data, show};
+use crate::settings::{ApiSettings, UsageError};
 
 pub(super) const SUBCOMMAND: Subcommand = Subcommand {
     name: "access",
@@ -15,7 +15,7 @@ pub(super) const SUBCOMMAND: Subcommand = Subcommand {
 
 /// Who may write to a store.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Access {
+pub(crate) struct AccessCommand {
     store: String,
     /// What to change first, and for which identities.
     change: Option<(Verb, Vec<String>)>,
@@ -40,13 +40,13 @@ impl Verb {
     }
 }
 
-fn read(arguments: Vec<String>) -> Result<Command, UsageError> {
+fn read(arguments: Vec<String>) -> Result<CliCommand, UsageError> {
     let mut arguments = arguments.into_iter();
     let store = arguments
         .next()
         .ok_or_else(|| UsageError::new("access wants a store: optimusdb access STORE"))?;
     let verb = match arguments.next().as_deref() {
-        None => return Ok(Command::Access(Access { store, change: None })),
+        None => return Ok(CliCommand::Access(AccessCommand { store, change: None })),
         Some("grant") => Verb::Grant,
         Some("revoke") => Verb::Revoke,
         Some(other) => {
@@ -64,10 +64,13 @@ fn read(arguments: Vec<String>) -> Result<Command, UsageError> {
     if identities.is_empty() {
         return Err(form());
     }
-    Ok(Command::Access(Access { store, change: Some((verb, identities)) }))
+    Ok(CliCommand::Access(AccessCommand { store, change: Some((verb, identities)) }))
 }
 
-pub(super) fn run(Access { store, change }: &Access, api: &Api) -> Result<String, String> {
+pub(super) fn run(
+    AccessCommand { store, change }: &AccessCommand,
+    api: &ApiSettings,
+) -> Result<String, String> {
     let path = access_path(store);
     let answer = match change {
         None => data(api, "GET", &path, None)?,
@@ -139,7 +142,8 @@ mod tests {
     #[test]
     fn a_change_is_read() {
         let read = |line: &str| read(line.split(' ').map(str::to_owned).collect());
-        let access = |change| Ok(Command::Access(Access { store: "s".to_owned(), change }));
+        let access =
+            |change| Ok(CliCommand::Access(AccessCommand { store: "s".to_owned(), change }));
         assert_eq!(read("s"), access(None));
         let identities = vec!["a".to_owned(), "b".to_owned()];
         assert_eq!(read("s revoke write a b"), access(Some((Verb::Revoke, identities))));

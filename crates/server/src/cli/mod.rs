@@ -14,7 +14,7 @@ mod stores;
 
 use serde_json::Value;
 
-use crate::settings::{Api, UsageError};
+use crate::settings::{ApiSettings, UsageError};
 
 /// A command as it stands on the command line.
 pub(crate) struct Subcommand {
@@ -25,7 +25,7 @@ pub(crate) struct Subcommand {
     /// What it does, for `-help`.
     pub(crate) doc: &'static str,
     /// Reads what stands behind the name.
-    pub(crate) read: fn(Vec<String>) -> Result<Command, UsageError>,
+    pub(crate) read: fn(Vec<String>) -> Result<CliCommand, UsageError>,
 }
 
 /// All commands, in the order of `-help`.
@@ -34,13 +34,13 @@ pub(crate) const SUBCOMMANDS: [Subcommand; 3] =
 
 /// Something to be asked of a running node.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Command {
+pub(crate) enum CliCommand {
     /// Its stores.
     Stores,
     /// The peers that it is connected to.
     Peers,
     /// Who may write to a store.
-    Access(access::Access),
+    Access(access::AccessCommand),
 }
 
 /// The command of that name.
@@ -49,7 +49,11 @@ pub(crate) fn named(name: &str) -> Option<Subcommand> {
 }
 
 /// The command `name`, which takes no arguments.
-fn no_arguments(name: &str, given: &[String], command: Command) -> Result<Command, UsageError> {
+fn no_arguments(
+    name: &str,
+    given: &[String],
+    command: CliCommand,
+) -> Result<CliCommand, UsageError> {
     match given.first() {
         None => Ok(command),
         Some(more) => Err(UsageError::new(format!("{name} takes no argument such as {more:?}"))),
@@ -60,19 +64,19 @@ fn no_arguments(name: &str, given: &[String], command: Command) -> Result<Comman
 ///
 /// # Errors
 /// One line for the user.
-pub(crate) fn run(command: &Command, api: &Api) -> Result<String, String> {
+pub(crate) fn run(command: &CliCommand, api: &ApiSettings) -> Result<String, String> {
     if api.port == 0 {
         return Err("which port? give the node's with -http-port, it logs which one it took".into());
     }
     match command {
-        Command::Stores => stores::run(api),
-        Command::Peers => peers::run(api),
-        Command::Access(access) => access::run(access, api),
+        CliCommand::Stores => stores::run(api),
+        CliCommand::Peers => peers::run(api),
+        CliCommand::Access(access) => access::run(access, api),
     }
 }
 
 /// The `data` of an answer.
-fn data(api: &Api, method: &str, path: &str, body: Option<&str>) -> Result<Value, String> {
+fn data(api: &ApiSettings, method: &str, path: &str, body: Option<&str>) -> Result<Value, String> {
     let mut answer = ask(api, method, path, body)?;
     match answer.get_mut("data") {
         Some(data) => Ok(data.take()),
@@ -80,7 +84,7 @@ fn data(api: &Api, method: &str, path: &str, body: Option<&str>) -> Result<Value
     }
 }
 
-fn ask(api: &Api, method: &str, path: &str, body: Option<&str>) -> Result<Value, String> {
+fn ask(api: &ApiSettings, method: &str, path: &str, body: Option<&str>) -> Result<Value, String> {
     let answer = request::send(api, method, path, body)?;
     let parsed: Value = serde_json::from_slice(&answer.body)
         .map_err(|_| format!("the node answered {} and no JSON", answer.status))?;
@@ -95,7 +99,7 @@ fn ask(api: &Api, method: &str, path: &str, body: Option<&str>) -> Result<Value,
 mod tests {
     use super::*;
 
-    fn read(line: &str) -> Result<Command, String> {
+    fn read(line: &str) -> Result<CliCommand, String> {
         let mut words = line.split(' ').map(str::to_owned);
         let name = words.next().unwrap();
         (named(&name).unwrap().read)(words.collect()).map_err(|error| error.to_string())
@@ -103,8 +107,8 @@ mod tests {
 
     #[test]
     fn commands_are_found_and_say_what_is_wrong() {
-        assert_eq!(read("stores"), Ok(Command::Stores));
-        assert_eq!(read("peers"), Ok(Command::Peers));
+        assert_eq!(read("stores"), Ok(CliCommand::Stores));
+        assert_eq!(read("peers"), Ok(CliCommand::Peers));
         for (wrong, says) in [
             ("stores x", "takes no argument"),
             ("peers x", "takes no argument"),

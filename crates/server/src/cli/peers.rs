@@ -2,17 +2,17 @@
 
 use serde_json::Value;
 
-use super::{Command, Subcommand, ask, no_arguments, show};
-use crate::settings::Api;
+use super::{CliCommand, Subcommand, ask, no_arguments, show};
+use crate::settings::ApiSettings;
 
 pub(super) const SUBCOMMAND: Subcommand = Subcommand {
     name: "peers",
     arguments: "",
     doc: "the peers that the node is connected to",
-    read: |arguments| no_arguments("peers", &arguments, Command::Peers),
+    read: |arguments| no_arguments("peers", &arguments, CliCommand::Peers),
 };
 
-pub(super) fn run(api: &Api) -> Result<String, String> {
+pub(super) fn run(api: &ApiSettings) -> Result<String, String> {
     Ok(peers(&ask(api, "GET", "/peers", None)?))
 }
 

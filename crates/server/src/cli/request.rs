@@ -8,10 +8,10 @@ use std::net::{TcpStream, ToSocketAddrs};
 use std::time::Duration;
 
 use crate::limits::{ANSWER_BYTES_MAX, ANSWER_TIMEOUT_MS, CONNECT_TIMEOUT_MS};
-use crate::settings::Api;
+use crate::settings::ApiSettings;
 
 /// What came back.
-pub(super) struct Answer {
+pub(super) struct ApiAnswer {
     /// The code of the status line.
     pub(super) status: u16,
     /// The body.
@@ -23,11 +23,11 @@ pub(super) struct Answer {
 /// # Errors
 /// One line for the user, with the place where no node answered.
 pub(super) fn send(
-    api: &Api,
+    api: &ApiSettings,
     method: &str,
     path: &str,
     body: Option<&str>,
-) -> Result<Answer, String> {
+) -> Result<ApiAnswer, String> {
     let host = reachable(&api.host);
     let place = format!("{host}:{}", api.port);
     let mut stream = connect(host, api.port)
@@ -81,7 +81,7 @@ fn connect(host: &str, port: u16) -> std::io::Result<TcpStream> {
     Err(last)
 }
 
-fn parse(bytes: Vec<u8>) -> Option<Answer> {
+fn parse(bytes: Vec<u8>) -> Option<ApiAnswer> {
     let end = bytes.windows(4).position(|window| window == b"\r\n\r\n")?;
     let head = std::str::from_utf8(&bytes[..end]).ok()?;
     let mut lines = head.split("\r\n");
@@ -98,7 +98,7 @@ fn parse(bytes: Vec<u8>) -> Option<Answer> {
         None => {}
         Some(_) => return None,
     }
-    Some(Answer { status, body })
+    Some(ApiAnswer { status, body })
 }
 
 #[cfg(test)]

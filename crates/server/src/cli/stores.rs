@@ -2,17 +2,17 @@
 
 use serde_json::Value;
 
-use super::{Command, Subcommand, data, no_arguments, show};
-use crate::settings::Api;
+use super::{CliCommand, Subcommand, data, no_arguments, show};
+use crate::settings::ApiSettings;
 
 pub(super) const SUBCOMMAND: Subcommand = Subcommand {
     name: "stores",
     arguments: "",
     doc: "the stores with their figures",
-    read: |arguments| no_arguments("stores", &arguments, Command::Stores),
+    read: |arguments| no_arguments("stores", &arguments, CliCommand::Stores),
 };
 
-pub(super) fn run(api: &Api) -> Result<String, String> {
+pub(super) fn run(api: &ApiSettings) -> Result<String, String> {
     Ok(stores(&data(api, "GET", "/stores", None)?))
 }
 

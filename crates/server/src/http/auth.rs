@@ -6,15 +6,15 @@ use axum::http::{HeaderMap, header};
 
 /// The token that a request must bear.
 #[derive(Clone)]
-pub(super) struct Token(Box<[u8]>);
+pub(super) struct BearerToken(Box<[u8]>);
 
-impl Token {
+impl BearerToken {
     /// A token, as configured. Refused when no header could carry it.
     pub(super) fn new(token: &str) -> Result<Self, String> {
         if token.is_empty() || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err("the API token must be non-empty, printable ASCII without spaces".into());
         }
-        Ok(Token(token.as_bytes().into()))
+        Ok(BearerToken(token.as_bytes().into()))
     }
 
     /// Whether the request bears this token (`Authorization: Bearer …`, RFC 6750).
@@ -47,7 +47,7 @@ mod tests {
 
     #[test]
     fn only_the_exact_token_opens() {
-        let token = Token::new("s3cret").unwrap();
+        let token = BearerToken::new("s3cret").unwrap();
         for opens in ["Bearer s3cret", "bearer s3cret", "BEARER  s3cret"] {
             assert!(token.is_borne_by(&bearing(opens)), "{opens}");
         }
@@ -68,7 +68,7 @@ mod tests {
     #[test]
     fn tokens_that_no_header_carries_are_refused() {
         for token in ["", "two words", "tab\t", "grün"] {
-            assert!(Token::new(token).is_err(), "{token:?}");
+            assert!(BearerToken::new(token).is_err(), "{token:?}");
         }
     }
 }

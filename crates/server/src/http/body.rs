@@ -24,15 +24,15 @@ use super::limits::{
 use super::weight::parsed_bytes;
 
 /// A body that was read whole. Its share of the memory for bodies is held as long as it lives.
-pub(super) struct Received {
+pub(super) struct ReceivedBody {
     /// The bytes, without a content coding.
     pub(super) bytes: Bytes,
     /// The share of the memory, for large bodies.
-    pub(super) room: Room,
+    pub(super) room: BodyRoom,
 }
 
 /// A share of the memory for bodies; given back when dropped.
-pub(super) struct Room(
+pub(super) struct BodyRoom(
     #[allow(dead_code, reason = "held, never read")] Option<OwnedSemaphorePermit>,
 );
 
@@ -55,7 +55,11 @@ impl BodyReader {
     /// Reads a body to its end, without its content coding. 413 above the limit, 408 when it does not
     /// come in time, 400 when the client breaks it off, 415 for an unknown coding. What is left then
     /// is taken from the connection in `unread.rs`.
-    pub(super) async fn read(&self, headers: &HeaderMap, body: Body) -> Result<Received, ApiError> {
+    pub(super) async fn read(
+        &self,
+        headers: &HeaderMap,
+        body: Body,
+    ) -> Result<ReceivedBody, ApiError> {
         let (body, coded) = coding::decoded(headers, body)?;
         let declared = declared_length(headers).filter(|_| !coded);
         if declared.is_some_and(|length| length > BODY_BYTES_MAX as u64) {
@@ -71,9 +75,9 @@ impl BodyReader {
     }
 
     /// Room for the values of a JSON body, before they are made. 413 when they are too many.
-    pub(super) async fn room_to_parse(&self, json: &[u8]) -> Result<Room, ApiError> {
+    pub(super) async fn room_to_parse(&self, json: &[u8]) -> Result<BodyRoom, ApiError> {
         if json.len() < WEIGHED_BYTES_MIN {
-            return Ok(Room(None));
+            return Ok(BodyRoom(None));
         }
         let bytes = parsed_bytes(json);
         if bytes > PARSED_BYTES_MAX {
@@ -87,7 +91,7 @@ impl BodyReader {
         let kib = u32::try_from(bytes.div_ceil(1024)).unwrap_or(u32::MAX);
         let waiting = Arc::clone(&self.parsed_kib_free).acquire_many_owned(kib);
         match timeout(BODY_READ_TIMEOUT, waiting).await {
-            Ok(Ok(permit)) => Ok(Room(Some(permit))),
+            Ok(Ok(permit)) => Ok(BodyRoom(Some(permit))),
             Ok(Err(_)) | Err(_) => Err(Error::Unavailable(
                 "too many large requests are being carried out; try again".to_owned(),
             )
@@ -105,13 +109,13 @@ impl BodyReader {
         &self,
         declared: Option<u64>,
         mut stream: BodyDataStream,
-    ) -> Result<Received, ApiError> {
+    ) -> Result<ReceivedBody, ApiError> {
         let first = match stream.next().await {
             None => Bytes::new(),
             Some(chunk) => chunk.map_err(broken_off)?,
         };
         if declared == Some(first.len() as u64) {
-            return Ok(Received { bytes: first, room: Room(None) });
+            return Ok(ReceivedBody { bytes: first, room: BodyRoom(None) });
         }
         let mut room = None;
         let mut bytes = BytesMut::with_capacity(declared_capacity(declared));
@@ -127,7 +131,7 @@ impl BodyReader {
             }
             bytes.extend_from_slice(&chunk);
         }
-        Ok(Received { bytes: bytes.freeze(), room: Room(room) })
+        Ok(ReceivedBody { bytes: bytes.freeze(), room: BodyRoom(room) })
     }
 
     /// Room for the whole of a body: of its declared length, else of the longest possible.

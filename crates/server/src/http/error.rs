@@ -109,7 +109,7 @@ impl From<optimusdb_db::Error> for ApiError {
 }
 
 #[derive(Serialize)]
-struct Refusal<'a> {
+struct RefusalBody<'a> {
     status: u16,
     message: &'a str,
 }
@@ -120,7 +120,7 @@ impl IntoResponse for ApiError {
             tracing::error!(message = %self.message, "a request failed through no fault of its client");
         }
         let message = bounded(one_line(&self.message));
-        let refusal = Refusal { status: self.status.as_u16(), message: &message };
+        let refusal = RefusalBody { status: self.status.as_u16(), message: &message };
         let mut response = json::answer(json::line(&refusal).unwrap_or_default());
         *response.status_mut() = self.status;
         if let Some((name, value)) = self.header {

@@ -16,14 +16,14 @@ use hyper::service::Service;
 use hyper_util::service::TowerToHyperService;
 use optimusdb_db::{Node, Opening};
 
-use super::auth::Token;
+use super::auth::BearerToken;
 use super::edge::allow_every_origin;
 use super::{Api, HttpConfig, body, metrics, opening, routes, target, unread};
 
 /// The API, before and after its node is open.
 pub(crate) struct Front {
     prefix: String,
-    token: Option<Token>,
+    token: Option<BearerToken>,
     opening: Opening,
     router: OnceLock<TowerToHyperService<Router>>,
 }
@@ -36,7 +36,8 @@ impl Front {
     pub(crate) fn new(config: &HttpConfig, opening: Opening) -> io::Result<Front> {
         let invalid = |message: String| io::Error::new(io::ErrorKind::InvalidInput, message);
         let prefix = routes::prefix(&config.context).map_err(invalid)?;
-        let token = config.api_token.as_deref().map(Token::new).transpose().map_err(invalid)?;
+        let token =
+            config.api_token.as_deref().map(BearerToken::new).transpose().map_err(invalid)?;
         Ok(Front { prefix, token, opening, router: OnceLock::new() })
     }
 

@@ -54,5 +54,5 @@ struct Api {
     prefix: String,
     bodies: body::BodyReader,
     metrics: metrics::Metrics,
-    token: Option<auth::Token>,
+    token: Option<auth::BearerToken>,
 }

@@ -16,12 +16,12 @@ struct Unready<'a> {
     writable: bool,
     reason: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    progress: Option<Progress>,
+    progress: Option<EntriesDone>,
 }
 
 /// How much of the work that is being done is behind, where that can be counted.
 #[derive(Serialize)]
-struct Progress {
+struct EntriesDone {
     done: u64,
     of: u64,
 }
@@ -37,7 +37,7 @@ pub(super) fn answer(request: &Request<Body>, prefix: &str, opening: &Opening) -
         "/healthz" => answer::data("ok"),
         "/readyz" => {
             let step = opening.step();
-            let progress = step.entries.map(|(done, of)| Progress { done, of });
+            let progress = step.entries.map(|(done, of)| EntriesDone { done, of });
             let reason = step.to_string();
             let unready = Unready { ready: false, writable: false, reason: &reason, progress };
             answer::not_ready(&reason, &unready)

@@ -13,13 +13,13 @@ use super::{Api, answer};
 /// `GET /id`: the names of this node.
 pub(super) async fn id(State(api): State<Arc<Api>>) -> Response {
     #[derive(Serialize)]
-    struct Id {
+    struct IdAnswer {
         #[serde(flatten)]
         id: NodeId,
         /// Where peers can dial it.
         addrs: Vec<String>,
     }
-    answer::data(&Id { id: api.node.id(), addrs: api.node.addrs() })
+    answer::data(&IdAnswer { id: api.node.id(), addrs: api.node.addrs() })
 }
 
 /// `GET /peers` and `GET /ems`: the peers connected now.

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use optimusdb_db::{Address, NewAccess, StoreKind};
 use serde_json::{Map, Value};
 
-use super::body::{Received, Room};
+use super::body::{BodyRoom, ReceivedBody};
 use super::error::ApiError;
 use super::keys::{Keys, no_query};
 use super::{Api, answer};
@@ -53,7 +53,7 @@ pub(super) async fn create(
     request: Request,
 ) -> Result<Response, ApiError> {
     let name = name_of(name)?;
-    let wanted = Wanted::parse(&body(&api, request).await?.bytes)?;
+    let wanted = StoreRequest::parse(&body(&api, request).await?.bytes)?;
     if let Some(address) = wanted.address {
         return Ok(answer::data(&api.node.adopt_store(&name, address, wanted.kind).await?));
     }
@@ -95,29 +95,29 @@ fn name_of(name: Result<Path<String>, PathRejection>) -> Result<String, ApiError
 }
 
 /// The body, which says all, with room for what is parsed from it.
-async fn body(api: &Api, request: Request) -> Result<Body, ApiError> {
+async fn body(api: &Api, request: Request) -> Result<StoreBody, ApiError> {
     let (parts, body) = request.into_parts();
     no_query(&parts.uri)?;
-    let Received { bytes, room } = api.bodies.read(&parts.headers, body).await?;
+    let ReceivedBody { bytes, room } = api.bodies.read(&parts.headers, body).await?;
     let values = api.bodies.room_to_parse(&bytes).await?;
-    Ok(Body { bytes, _room: [room, values] })
+    Ok(StoreBody { bytes, _room: [room, values] })
 }
 
-struct Body {
+struct StoreBody {
     bytes: Bytes,
-    _room: [Room; 2],
+    _room: [BodyRoom; 2],
 }
 
 /// What the body of `PUT` asks for.
 #[derive(Debug, PartialEq, Eq)]
-struct Wanted {
+struct StoreRequest {
     kind: Option<StoreKind>,
     access: Option<NewAccess>,
     address: Option<Address>,
 }
 
-impl Wanted {
-    fn parse(body: &[u8]) -> Result<Wanted, ApiError> {
+impl StoreRequest {
+    fn parse(body: &[u8]) -> Result<StoreRequest, ApiError> {
         let mut body = STORE_KEYS.open_body(body, r#"{"type":"documents"}"#)?;
         if body.get("columns").is_some_and(|columns| !columns.is_null()) {
             return Err(ApiError::not_built("Columns of a store are not in this version."));
@@ -156,7 +156,7 @@ impl Wanted {
                 "'access' is for a new store; that of the store at 'address' is settled.",
             ));
         }
-        Ok(Wanted { kind, access, address })
+        Ok(StoreRequest { kind, access, address })
     }
 }
 
@@ -219,8 +219,8 @@ fn identities(list: Option<Value>, name: &str) -> Result<Vec<String>, ApiError> 
 mod tests {
     use super::*;
 
-    fn wanted(body: &str) -> Result<Wanted, String> {
-        Wanted::parse(body.as_bytes()).map_err(|refusal| refusal.message().to_owned())
+    fn wanted(body: &str) -> Result<StoreRequest, String> {
+        StoreRequest::parse(body.as_bytes()).map_err(|refusal| refusal.message().to_owned())
     }
 
     #[test]
@@ -228,7 +228,7 @@ mod tests {
         for body in ["", " \n", "{}", r#"{"type":null,"Access":null}"#] {
             assert_eq!(
                 wanted(body),
-                Ok(Wanted { kind: None, access: None, address: None }),
+                Ok(StoreRequest { kind: None, access: None, address: None }),
                 "{body}"
             );
         }

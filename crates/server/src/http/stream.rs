@@ -19,19 +19,19 @@ use super::json;
 use super::limits::REQUEST_TIMEOUT;
 
 /// Where documents come from; the node's, but for tests.
-pub(super) trait Chunks: Send + 'static {
+pub(super) trait ChunkSource: Send + 'static {
     /// The next chunk of comma-joined JSON documents; from the second on it begins with its comma.
     fn next(&mut self) -> impl Future<Output = Option<Result<String, Error>>> + Send;
 }
 
-impl Chunks for Documents {
+impl ChunkSource for Documents {
     fn next(&mut self) -> impl Future<Output = Option<Result<String, Error>>> + Send {
         Documents::next(self)
     }
 }
 
 /// An array of all `documents`, or None when there is none.
-pub(super) async fn array(mut documents: impl Chunks) -> Result<Option<Response>, ApiError> {
+pub(super) async fn array(mut documents: impl ChunkSource) -> Result<Option<Response>, ApiError> {
     let Some(first) = documents.next().await.transpose()? else {
         return Ok(None);
     };
@@ -39,27 +39,31 @@ pub(super) async fn array(mut documents: impl Chunks) -> Result<Option<Response>
         return Ok(Some(json::answer(format!("{DATA_PREFIX}[{first}]}}\n"))));
     };
     let head = format!("{DATA_PREFIX}[{first}{second}");
-    let parts = stream::try_unfold(Part::Head(head, documents), part);
+    let parts = stream::try_unfold(StreamPart::Head(head, documents), part);
     Ok(Some(json::answer(Body::from_stream(parts))))
 }
 
 /// What comes next in a streamed answer.
-enum Part<D> {
+enum StreamPart<D> {
     Head(String, D),
     Chunk(D),
     End,
 }
 
-async fn part<D: Chunks>(part: Part<D>) -> io::Result<Option<(Bytes, Part<D>)>> {
+async fn part<D: ChunkSource>(part: StreamPart<D>) -> io::Result<Option<(Bytes, StreamPart<D>)>> {
     match part {
-        Part::Head(head, documents) => Ok(Some((Bytes::from(head), Part::Chunk(documents)))),
-        Part::Chunk(mut documents) => match timeout(REQUEST_TIMEOUT, documents.next()).await {
-            Ok(Some(Ok(chunk))) => Ok(Some((Bytes::from(chunk), Part::Chunk(documents)))),
-            Ok(None) => Ok(Some((Bytes::from_static(b"]}\n"), Part::End))),
-            Ok(Some(Err(error))) => Err(broken_off(&error)),
-            Err(elapsed) => Err(broken_off(&elapsed)),
-        },
-        Part::End => Ok(None),
+        StreamPart::Head(head, documents) => {
+            Ok(Some((Bytes::from(head), StreamPart::Chunk(documents))))
+        }
+        StreamPart::Chunk(mut documents) => {
+            match timeout(REQUEST_TIMEOUT, documents.next()).await {
+                Ok(Some(Ok(chunk))) => Ok(Some((Bytes::from(chunk), StreamPart::Chunk(documents)))),
+                Ok(None) => Ok(Some((Bytes::from_static(b"]}\n"), StreamPart::End))),
+                Ok(Some(Err(error))) => Err(broken_off(&error)),
+                Err(elapsed) => Err(broken_off(&elapsed)),
+            }
+        }
+        StreamPart::End => Ok(None),
     }
 }
 
@@ -75,7 +79,7 @@ mod tests {
 
     struct Given(IntoIter<Result<String, Error>>);
 
-    impl Chunks for Given {
+    impl ChunkSource for Given {
         async fn next(&mut self) -> Option<Result<String, Error>> {
             self.0.next()
         }

@@ -39,7 +39,8 @@ where
     let expects = request.headers().get(header::EXPECT);
     let expects = expects.is_some_and(|what| what.as_bytes().eq_ignore_ascii_case(b"100-continue"));
     let left = Arc::new(Mutex::new(None));
-    let lend = |body| Body::new(Lent { body: Some(body), touched: false, left: Arc::clone(&left) });
+    let lend =
+        |body| Body::new(LentBody { body: Some(body), touched: false, left: Arc::clone(&left) });
     let mut response = handle(request.map(lend)).await;
     let unread = left.lock().unwrap_or_else(PoisonError::into_inner).take();
     let usable = match unread {
@@ -103,7 +104,7 @@ where
 }
 
 /// A body in the hands of whoever answers; what they leave of it goes into `left`.
-struct Lent {
+struct LentBody {
     body: Option<Incoming>,
     touched: bool,
     left: Arc<Mutex<Option<Left>>>,
@@ -116,7 +117,7 @@ struct Left {
     touched: bool,
 }
 
-impl HttpBody for Lent {
+impl HttpBody for LentBody {
     type Data = Bytes;
     type Error = hyper::Error;
 
@@ -140,7 +141,7 @@ impl HttpBody for Lent {
     }
 }
 
-impl Drop for Lent {
+impl Drop for LentBody {
     fn drop(&mut self) {
         if let Some(body) = self.body.take().filter(|body| !body.is_end_stream()) {
             let left = Left { body, touched: self.touched };

@@ -23,12 +23,12 @@ struct Welcome {
     context: String,
     /// A first request, to be copied.
     example: String,
-    links: Vec<Link>,
+    links: Vec<WelcomeLink>,
 }
 
 /// One method of one path.
 #[derive(Serialize)]
-struct Link {
+struct WelcomeLink {
     method: String,
     path: String,
     does: String,
@@ -62,7 +62,7 @@ fn base<'p>(path: &str, prefix: &'p str) -> &'p str {
     }
 }
 
-fn links(base: &str) -> Vec<Link> {
+fn links(base: &str) -> Vec<WelcomeLink> {
     let description = openapi::description();
     let paths = description["paths"].as_object().into_iter().flatten();
     paths
@@ -72,7 +72,7 @@ fn links(base: &str) -> Vec<Link> {
             let operations = operations.as_object().into_iter().flatten();
             operations.filter_map(move |(method, operation)| {
                 let does = operation.get("summary").and_then(Value::as_str)?.to_owned();
-                Some(Link { method: method.to_uppercase(), path: path.clone(), does })
+                Some(WelcomeLink { method: method.to_uppercase(), path: path.clone(), does })
             })
         })
         .collect()
@@ -101,7 +101,7 @@ fn page(welcome: &Welcome) -> String {
         context = welcome.context,
         example = text(&welcome.example),
     );
-    for Link { method, path, does } in &welcome.links {
+    for WelcomeLink { method, path, does } in &welcome.links {
         let name = if method == "GET" && !path.contains('{') {
             format!("<a href=\"{path}\">{method} {path}</a>")
         } else {

@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 
-use super::definition::{Flag, Kind, Value};
+use super::definition::{Flag, Value, ValueKind};
 use super::{UsageError, table};
 use crate::suggest;
 
@@ -74,7 +74,7 @@ fn read_with(
         let flag = find(name)?;
         let text = match (attached, flag.kind) {
             (Some(text), _) => text.to_owned(),
-            (None, Kind::Switch) => "true".to_owned(),
+            (None, ValueKind::Switch) => "true".to_owned(),
             (None, _) => arguments.next().ok_or_else(|| {
                 UsageError::new(format!(
                     "-{name} needs a value: -{name}={}",
@@ -87,7 +87,7 @@ fn read_with(
             .read(&text)
             .map_err(|wanted| UsageError::bad_value(&format!("-{name}"), &wanted, &text))?;
         values.insert(flag.name, value);
-        last_switch = (attached.is_none() && flag.kind == Kind::Switch).then_some(flag.name);
+        last_switch = (attached.is_none() && flag.kind == ValueKind::Switch).then_some(flag.name);
     }
     Ok(CommandLine::Run(values))
 }
@@ -135,7 +135,7 @@ fn find(name: &str) -> Result<&'static Flag, UsageError> {
 
 /// `-http false` is the usual slip: a switch does not take the next argument.
 fn stray_argument(argument: &str, last_switch: Option<&str>) -> UsageError {
-    match last_switch.filter(|_| Kind::Switch.read(argument).is_ok()) {
+    match last_switch.filter(|_| ValueKind::Switch.read(argument).is_ok()) {
         Some(name) => {
             UsageError::new(format!("unexpected argument {argument:?}: write -{name}={argument}"))
         }

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use optimusdb_db::NetworkConfig;
 
-use super::definition::{Flag, Kind};
-use super::values::{Environment, Source, Values, expand_home, lookup};
+use super::definition::{Flag, ValueKind};
+use super::values::{Environment, SettingValues, ValueSource, expand_home, lookup};
 use super::{UsageError, file, table};
 use crate::limits::{API_TOKEN_BYTES_MAX, NAME_BYTES_MAX, PEERS_NAMED_MAX, TOKEN_FILE_BYTES_MAX};
 use crate::telemetry::LogFilter;
@@ -18,7 +18,7 @@ use crate::telemetry::LogFilter;
 #[derive(Debug)]
 pub(crate) struct Settings {
     /// The HTTP API; none with `-http=false`.
-    pub api: Option<Api>,
+    pub api: Option<ApiSettings>,
     /// The data directory, absolute where the working directory is known.
     pub repo: PathBuf,
     /// Name of the swarm.
@@ -47,7 +47,7 @@ pub(crate) struct Settings {
 
 /// Where the HTTP API listens, and for whom.
 #[derive(Debug)]
-pub(crate) struct Api {
+pub(crate) struct ApiSettings {
     /// Host name or address to bind, without brackets.
     pub host: String,
     /// Port to bind; 0 is any free one.
@@ -83,7 +83,7 @@ impl Settings {
     /// A value that its flag's kind allows and its meaning does not; no home for the data; an
     /// unreadable token file.
     pub(crate) fn from_values(
-        values: &Values,
+        values: &SettingValues,
         environment: Environment<'_>,
     ) -> Result<Settings, UsageError> {
         let devlogs = values.switch(&table::DEVLOGS);
@@ -107,11 +107,14 @@ impl Settings {
     }
 }
 
-pub(super) fn api(values: &Values, environment: Environment<'_>) -> Result<Api, UsageError> {
+pub(super) fn api(
+    values: &SettingValues,
+    environment: Environment<'_>,
+) -> Result<ApiSettings, UsageError> {
     let host = required_name(values, &table::HTTP_HOST)?;
     let host =
         host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(&host).to_owned();
-    Ok(Api {
+    Ok(ApiSettings {
         host,
         port: u16::try_from(values.number(&table::HTTP_PORT))
             .expect("invariant: the flag's bounds fit"),
@@ -120,7 +123,7 @@ pub(super) fn api(values: &Values, environment: Environment<'_>) -> Result<Api, 
     })
 }
 
-fn network(values: &Values) -> Result<NetworkConfig, UsageError> {
+fn network(values: &SettingValues) -> Result<NetworkConfig, UsageError> {
     let host = optional_name(values, &table::IPFS_HOST)?;
     let host = host.map(|text| {
         let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']'));
@@ -142,7 +145,7 @@ fn network(values: &Values) -> Result<NetworkConfig, UsageError> {
 }
 
 fn swarm_key_file(
-    values: &Values,
+    values: &SettingValues,
     environment: Environment<'_>,
 ) -> Result<Option<PathBuf>, UsageError> {
     let path = values.text(&table::SWARM_KEY).filter(|path| !path.is_empty());
@@ -150,7 +153,7 @@ fn swarm_key_file(
 }
 
 /// The texts between the commas, empty ones left out.
-fn list(values: &Values, flag: &Flag) -> Result<Vec<String>, UsageError> {
+fn list(values: &SettingValues, flag: &Flag) -> Result<Vec<String>, UsageError> {
     let text = values.text(flag).unwrap_or_default();
     let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
     let items: Vec<String> = items.map(str::to_owned).collect();
@@ -162,7 +165,7 @@ fn list(values: &Values, flag: &Flag) -> Result<Vec<String>, UsageError> {
 }
 
 /// One segment of a path, of letters that no URL ever escapes (RFC 3986, "unreserved").
-fn context(values: &Values) -> Result<String, UsageError> {
+fn context(values: &SettingValues) -> Result<String, UsageError> {
     let context = required_name(values, &table::SWARMKB)?;
     let safe = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
     if !context.bytes().all(safe) || context == "." || context == ".." {
@@ -174,7 +177,10 @@ fn context(values: &Values) -> Result<String, UsageError> {
 
 /// The token from its strongest source. Nobody could guess which of two variables wins, so both at
 /// once are refused.
-fn token(values: &Values, environment: Environment<'_>) -> Result<Option<ApiToken>, UsageError> {
+fn token(
+    values: &SettingValues,
+    environment: Environment<'_>,
+) -> Result<Option<ApiToken>, UsageError> {
     let (text, path) = (values.text(&table::API_TOKEN), values.text(&table::API_TOKEN_FILE));
     let (text_source, path_source) =
         (values.source(&table::API_TOKEN), values.source(&table::API_TOKEN_FILE));
@@ -213,7 +219,7 @@ fn token(values: &Values, environment: Environment<'_>) -> Result<Option<ApiToke
 }
 
 /// A name stands for a directory inside the data root; with a separator it is a path.
-fn repo(values: &Values, environment: Environment<'_>) -> Result<PathBuf, UsageError> {
+fn repo(values: &SettingValues, environment: Environment<'_>) -> Result<PathBuf, UsageError> {
     let repo = values.text(&table::REPO).unwrap_or_default();
     let path = if repo.contains(std::path::is_separator) {
         expand_home(repo, environment)?
@@ -228,7 +234,7 @@ fn repo(values: &Values, environment: Environment<'_>) -> Result<PathBuf, UsageE
 }
 
 /// The user's data directory after the XDG base directory specification, unless set.
-fn data_root(values: &Values, environment: Environment<'_>) -> Result<PathBuf, UsageError> {
+fn data_root(values: &SettingValues, environment: Environment<'_>) -> Result<PathBuf, UsageError> {
     if let Some(root) = values.text(&table::DATA_ROOT) {
         return expand_home(root, environment);
     }
@@ -246,7 +252,7 @@ fn data_root(values: &Values, environment: Environment<'_>) -> Result<PathBuf, U
 }
 
 /// `-devlogs` raises a plain level to debug and leaves a filter as it is.
-fn log_filter(values: &Values, devlogs: bool) -> Result<LogFilter, UsageError> {
+fn log_filter(values: &SettingValues, devlogs: bool) -> Result<LogFilter, UsageError> {
     let text = values.text(&table::LOG_LEVEL).unwrap_or_default();
     let filter = LogFilter::parse(text).map_err(|wanted| {
         UsageError::bad_value(&named(values, &table::LOG_LEVEL), &wanted, text)
@@ -254,13 +260,13 @@ fn log_filter(values: &Values, devlogs: bool) -> Result<LogFilter, UsageError> {
     Ok(if devlogs { filter.at_least_debug() } else { filter })
 }
 
-fn required_name(values: &Values, flag: &Flag) -> Result<String, UsageError> {
+fn required_name(values: &SettingValues, flag: &Flag) -> Result<String, UsageError> {
     optional_name(values, flag)?
         .ok_or_else(|| UsageError::bad_value(&named(values, flag), "a name", ""))
 }
 
 /// A short text of one line; nothing when it is unset or empty.
-fn optional_name(values: &Values, flag: &Flag) -> Result<Option<String>, UsageError> {
+fn optional_name(values: &SettingValues, flag: &Flag) -> Result<Option<String>, UsageError> {
     let text = values.text(flag).unwrap_or_default().trim();
     if text.len() > NAME_BYTES_MAX || text.chars().any(char::is_control) {
         let wanted = format!("at most {NAME_BYTES_MAX} bytes in one line");
@@ -270,21 +276,22 @@ fn optional_name(values: &Values, flag: &Flag) -> Result<Option<String>, UsageEr
 }
 
 /// How the user knows the flag: by the name under which it was set.
-fn named(values: &Values, flag: &Flag) -> String {
+fn named(values: &SettingValues, flag: &Flag) -> String {
     match values.source(flag) {
-        Source::Variable => flag.variable.to_owned(),
-        Source::File => format!("key {:?} of the configuration file", flag.name),
-        Source::Flag | Source::Default => format!("-{}", flag.name),
+        ValueSource::Variable => flag.variable.to_owned(),
+        ValueSource::File => format!("key {:?} of the configuration file", flag.name),
+        ValueSource::Flag | ValueSource::Default => format!("-{}", flag.name),
     }
 }
 
 /// A switch set to false asks for nothing, so its absence needs no notice.
-fn without_effect(values: &Values) -> Vec<String> {
+fn without_effect(values: &SettingValues) -> Vec<String> {
     let asked = |flag: &&&'static Flag| match flag.kind {
-        Kind::Switch => values.switch(flag),
+        ValueKind::Switch => values.switch(flag),
         _ => true,
     };
-    let set = table::ALL.iter().filter(|flag| values.source(flag) != Source::Default).filter(asked);
+    let set =
+        table::ALL.iter().filter(|flag| values.source(flag) != ValueSource::Default).filter(asked);
     set.filter_map(|flag| {
         let (name, capability) = (named(values, flag), flag.later?);
         Some(format!(

@@ -14,7 +14,7 @@ pub(crate) struct Flag {
     /// Environment variable; empty counts as unset.
     pub variable: &'static str,
     /// Which values it takes.
-    pub kind: Kind,
+    pub kind: ValueKind,
     /// What holds when nobody sets it.
     pub default: Fallback,
     /// What it does, for `-help`.
@@ -25,7 +25,7 @@ pub(crate) struct Flag {
 
 /// Which values a flag takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum ValueKind {
     /// Go's booleans: 1, t, T, TRUE, true, True and their opposites. `-name` alone means true.
     Switch,
     /// A whole number in decimal, between the two bounds, both included.
@@ -44,7 +44,7 @@ pub(crate) enum Kind {
 }
 
 /// A port number, 0 meaning any free one.
-pub(crate) const PORT: Kind = Kind::Number { min: 0, max: 65_535 };
+pub(crate) const PORT: ValueKind = ValueKind::Number { min: 0, max: 65_535 };
 
 /// What holds when nobody sets a flag.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,18 +57,18 @@ pub(crate) enum Fallback {
     Nothing,
 }
 
-/// A value that passed its flag's [`Kind`].
+/// A value that passed its flag's [`ValueKind`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Value {
-    /// Of a [`Kind::Switch`].
+    /// Of a [`ValueKind::Switch`].
     Switch(bool),
-    /// Of a [`Kind::Number`].
+    /// Of a [`ValueKind::Number`].
     Number(u64),
-    /// Of a [`Kind::Text`], [`Kind::Path`] or [`Kind::List`].
+    /// Of a [`ValueKind::Text`], [`ValueKind::Path`] or [`ValueKind::List`].
     Text(String),
 }
 
-impl Kind {
+impl ValueKind {
     /// Reads a value as it is written on the command line and in a variable.
     ///
     /// # Errors
@@ -76,10 +76,10 @@ impl Kind {
     /// What the flag wants instead, to be put after `wants` in a sentence.
     pub(crate) fn read(self, text: &str) -> Result<Value, String> {
         match self {
-            Kind::Switch => {
+            ValueKind::Switch => {
                 switch(text).map(Value::Switch).ok_or_else(|| "true or false".to_owned())
             }
-            Kind::Number { min, max } => text
+            ValueKind::Number { min, max } => text
                 .parse::<u64>()
                 .ok()
                 .filter(|number| (min..=max).contains(number))
@@ -87,18 +87,18 @@ impl Kind {
                 .ok_or_else(|| {
                     format!("a whole number from {min} to {max}{}", service_link_hint(text))
                 }),
-            Kind::Text | Kind::Path | Kind::List => Ok(Value::Text(text.to_owned())),
+            ValueKind::Text | ValueKind::Path | ValueKind::List => Ok(Value::Text(text.to_owned())),
         }
     }
 
     /// Stands for the value in `-help`; empty for a switch.
     pub(crate) fn placeholder(self) -> &'static str {
         match self {
-            Kind::Switch => "",
-            Kind::Number { .. } => "NUMBER",
-            Kind::Text => "TEXT",
-            Kind::Path => "PATH",
-            Kind::List => "LIST",
+            ValueKind::Switch => "",
+            ValueKind::Number { .. } => "NUMBER",
+            ValueKind::Text => "TEXT",
+            ValueKind::Path => "PATH",
+            ValueKind::List => "LIST",
         }
     }
 }

@@ -10,7 +10,7 @@ use std::path::Path;
 
 use toml::{Table, Value as Toml};
 
-use super::definition::{Flag, Kind, Value};
+use super::definition::{Flag, Value, ValueKind};
 use super::{UsageError, table};
 use crate::limits::CONFIG_BYTES_MAX;
 use crate::suggest;
@@ -90,23 +90,23 @@ fn find(key: &str) -> Result<&'static Flag, String> {
 }
 
 /// TOML has types, so a value of another type is a mistake and not something to convert.
-fn convert(kind: Kind, toml: &Toml) -> Result<Value, String> {
+fn convert(kind: ValueKind, toml: &Toml) -> Result<Value, String> {
     match (kind, toml) {
-        (Kind::Switch, Toml::Boolean(switch)) => Ok(Value::Switch(*switch)),
-        (Kind::Switch, _) => Err("true or false, without quotes".to_owned()),
-        (Kind::Number { .. }, Toml::Integer(number)) => kind.read(&number.to_string()),
-        (Kind::Number { min, max }, _) => {
+        (ValueKind::Switch, Toml::Boolean(switch)) => Ok(Value::Switch(*switch)),
+        (ValueKind::Switch, _) => Err("true or false, without quotes".to_owned()),
+        (ValueKind::Number { .. }, Toml::Integer(number)) => kind.read(&number.to_string()),
+        (ValueKind::Number { min, max }, _) => {
             Err(format!("a whole number from {min} to {max}, without quotes"))
         }
         (_, Toml::String(text)) => kind.read(text),
-        (Kind::List, Toml::Array(items)) => {
+        (ValueKind::List, Toml::Array(items)) => {
             let texts: Option<Vec<&str>> = items.iter().map(Toml::as_str).collect();
             texts
                 .map(|texts| Value::Text(texts.join(",")))
                 .ok_or_else(|| "an array of texts".to_owned())
         }
-        (Kind::List, _) => Err("a text in quotes or an array of texts".to_owned()),
-        (Kind::Text | Kind::Path, _) => Err("a text in quotes".to_owned()),
+        (ValueKind::List, _) => Err("a text in quotes or an array of texts".to_owned()),
+        (ValueKind::Text | ValueKind::Path, _) => Err("a text in quotes".to_owned()),
     }
 }
 

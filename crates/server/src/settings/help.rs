@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::definition::{Fallback, Flag, Kind};
+use super::definition::{Fallback, Flag, ValueKind};
 use super::table;
 
 const HEAD: &str = "\
@@ -60,7 +60,7 @@ fn entry(text: &mut String, title: &str, flag: &Flag) {
         Fallback::Found(description) => format!("default {description}"),
         Fallback::Nothing => "no default".to_owned(),
     };
-    let form = if flag.kind == Kind::Switch { "switch, " } else { "" };
+    let form = if flag.kind == ValueKind::Switch { "switch, " } else { "" };
     let variable =
         if flag.on_command_line { format!("; variable {}", flag.variable) } else { String::new() };
     paragraph(text, &format!("({form}{default}{variable})"));

@@ -15,7 +15,7 @@ pub(crate) mod strangers;
 mod table;
 mod values;
 
-pub(crate) use checked::{Api, Settings};
+pub(crate) use checked::{ApiSettings, Settings};
 pub(crate) use help::help;
 pub(crate) use values::Environment;
 
@@ -63,7 +63,7 @@ pub(crate) fn read(
         argv::CommandLine::Help => Ok(Asked::Help),
         argv::CommandLine::Version => Ok(Asked::Version),
         argv::CommandLine::Run(given) => {
-            let values = values::Values::merge(given, environment)?;
+            let values = values::SettingValues::merge(given, environment)?;
             Ok(Asked::Given(Box::new(Settings::from_values(&values, environment)?)))
         }
     }
@@ -79,14 +79,14 @@ pub(crate) fn read_api<C>(
     arguments: Vec<String>,
     environment: Environment<'_>,
     command: impl FnOnce(Vec<String>) -> Result<C, UsageError>,
-) -> Result<Asked<(C, Api)>, UsageError> {
+) -> Result<Asked<(C, ApiSettings)>, UsageError> {
     let (line, others) = argv::read_command(arguments)?;
     match line {
         argv::CommandLine::Help => Ok(Asked::Help),
         argv::CommandLine::Version => Ok(Asked::Version),
         argv::CommandLine::Run(given) => {
             let command = command(others)?;
-            let values = values::Values::merge(given, environment)?;
+            let values = values::SettingValues::merge(given, environment)?;
             Ok(Asked::Given((command, checked::api(&values, environment)?)))
         }
     }

@@ -3,7 +3,7 @@
 //! Everything else about flags follows from this table: parsing, the configuration file, `-help`,
 //! and the notice about what this version accepts and does not do yet.
 
-use super::definition::{Fallback, Flag, Kind, PORT};
+use super::definition::{Fallback, Flag, PORT, ValueKind};
 
 const FILES: &str = "file sharing";
 
@@ -13,7 +13,7 @@ const ORDINARY: Flag = Flag {
     on_command_line: true,
     in_file: true,
     variable: "",
-    kind: Kind::Text,
+    kind: ValueKind::Text,
     default: Fallback::Nothing,
     doc: "",
     later: None,
@@ -23,7 +23,7 @@ pub(crate) static CONFIG: Flag = Flag {
     name: "config",
     in_file: false,
     variable: "OPTIMUSDB_CONFIG",
-    kind: Kind::Path,
+    kind: ValueKind::Path,
     doc: "TOML file whose keys are the names of these flags",
     ..ORDINARY
 };
@@ -31,7 +31,7 @@ pub(crate) static CONFIG: Flag = Flag {
 pub(crate) static HTTP: Flag = Flag {
     name: "http",
     variable: "OPTIMUSDB_HTTP",
-    kind: Kind::Switch,
+    kind: ValueKind::Switch,
     default: Fallback::Is("true"),
     doc: "serve the HTTP API",
     ..ORDINARY
@@ -66,7 +66,7 @@ pub(crate) static API_TOKEN_FILE: Flag = Flag {
     name: "api-token-file",
     on_command_line: false,
     variable: "OPTIMUSDB_API_TOKEN_FILE",
-    kind: Kind::Path,
+    kind: ValueKind::Path,
     doc: "file that holds the API token",
     ..ORDINARY
 };
@@ -82,7 +82,7 @@ pub(crate) static SWARMKB: Flag = Flag {
 pub(crate) static REPO: Flag = Flag {
     name: "repo",
     variable: "OPTIMUSDB_REPO",
-    kind: Kind::Path,
+    kind: ValueKind::Path,
     default: Fallback::Is("swarmkb"),
     doc: "data directory of this node: a name inside the data root, or a path when it holds a separator",
     ..ORDINARY
@@ -91,7 +91,7 @@ pub(crate) static REPO: Flag = Flag {
 pub(crate) static DATA_ROOT: Flag = Flag {
     name: "data-root",
     variable: "OPTIMUSDB_DATA_DIR",
-    kind: Kind::Path,
+    kind: ValueKind::Path,
     default: Fallback::Found("$XDG_DATA_HOME/optimusdb, else ~/.local/share/optimusdb"),
     doc: "where repos given by name live",
     ..ORDINARY
@@ -100,7 +100,7 @@ pub(crate) static DATA_ROOT: Flag = Flag {
 pub(crate) static DURABLE: Flag = Flag {
     name: "durable",
     variable: "OPTIMUSDB_DURABLE",
-    kind: Kind::Switch,
+    kind: ValueKind::Switch,
     default: Fallback::Is("true"),
     doc: "flush every write to the disk before its answer; false is faster, and a power failure may take the last \
           answered writes",
@@ -110,7 +110,7 @@ pub(crate) static DURABLE: Flag = Flag {
 pub(crate) static COORDINATOR: Flag = Flag {
     name: "coordinator",
     variable: "OPTIMUSDB_COORDINATOR",
-    kind: Kind::Switch,
+    kind: ValueKind::Switch,
     default: Fallback::Is("true"),
     doc: "may create stores and the swarm's store list; with false the node adopts what a coordinator made",
     ..ORDINARY
@@ -134,7 +134,7 @@ pub(crate) static REGION: Flag = Flag {
 pub(crate) static REINDEX: Flag = Flag {
     name: "reindex",
     variable: "OPTIMUSDB_REINDEX",
-    kind: Kind::Switch,
+    kind: ValueKind::Switch,
     default: Fallback::Is("false"),
     doc: "before the node starts, drop what is derived from the logs and make it again",
     ..ORDINARY
@@ -153,7 +153,7 @@ pub(crate) static AGENT_NAME: Flag = Flag {
 pub(crate) static DEVLOGS: Flag = Flag {
     name: "devlogs",
     variable: "OPTIMUSDB_DEVLOGS",
-    kind: Kind::Switch,
+    kind: ValueKind::Switch,
     default: Fallback::Is("false"),
     doc: "debug logs of the whole node, readable form",
     ..ORDINARY
@@ -171,7 +171,7 @@ pub(crate) static LOG_LEVEL: Flag = Flag {
 pub(crate) static LOG_RETENTION_DAYS: Flag = Flag {
     name: "log-retention-days",
     variable: "OPTIMUSDB_LOG_RETENTION_DAYS",
-    kind: Kind::Number { min: 1, max: 3650 },
+    kind: ValueKind::Number { min: 1, max: 3650 },
     default: Fallback::Is("7"),
     doc: "how long the node keeps the log records that /log and optimusLogger show",
     ..ORDINARY
@@ -197,7 +197,7 @@ pub(crate) static IPFS_HOST: Flag = Flag {
 pub(crate) static BOOTSTRAP: Flag = Flag {
     name: "bootstrap",
     variable: "OPTIMUSDB_BOOTSTRAP",
-    kind: Kind::List,
+    kind: ValueKind::List,
     doc: "peers to dial at start: comma-separated multiaddrs, or host, or host:port",
     ..ORDINARY
 };
@@ -206,7 +206,7 @@ pub(crate) static SEED_PEERS: Flag = Flag {
     name: "seed-peers",
     on_command_line: false,
     variable: "OPTIMUSDB_SEED_PEERS",
-    kind: Kind::List,
+    kind: ValueKind::List,
     doc: "comma-separated host:port to keep dialling; names resolve again on every retry",
     ..ORDINARY
 };
@@ -214,7 +214,7 @@ pub(crate) static SEED_PEERS: Flag = Flag {
 pub(crate) static SWARM_KEY: Flag = Flag {
     name: "swarm-key",
     variable: "OPTIMUSDB_SWARM_KEY",
-    kind: Kind::Path,
+    kind: ValueKind::Path,
     doc: "file with a pre-shared key (/key/swarm/psk/1.0.0/); only holders connect",
     ..ORDINARY
 };
@@ -222,7 +222,7 @@ pub(crate) static SWARM_KEY: Flag = Flag {
 pub(crate) static MDNS: Flag = Flag {
     name: "mdns",
     variable: "OPTIMUSDB_MDNS",
-    kind: Kind::Switch,
+    kind: ValueKind::Switch,
     default: Fallback::Is("true"),
     doc: "find peers on the local network",
     ..ORDINARY
@@ -231,7 +231,7 @@ pub(crate) static MDNS: Flag = Flag {
 pub(crate) static DHT: Flag = Flag {
     name: "dht",
     variable: "OPTIMUSDB_DHT",
-    kind: Kind::Switch,
+    kind: ValueKind::Switch,
     default: Fallback::Is("true"),
     doc: "Kademlia within the swarm",
     ..ORDINARY
@@ -250,7 +250,7 @@ pub(crate) static GATEWAY_PORT: Flag = Flag {
 pub(crate) static FULL_REPLICA: Flag = Flag {
     name: "full-replica",
     variable: "OPTIMUSDB_FULL_REPLICA",
-    kind: Kind::Switch,
+    kind: ValueKind::Switch,
     default: Fallback::Is("true"),
     doc: "fetch and pin every file that the swarm contributes",
     later: Some(FILES),
@@ -260,7 +260,7 @@ pub(crate) static FULL_REPLICA: Flag = Flag {
 pub(crate) static DOWNLOAD_DIR: Flag = Flag {
     name: "download-dir",
     variable: "OPTIMUSDB_DOWNLOAD_DIR",
-    kind: Kind::Path,
+    kind: ValueKind::Path,
     default: Fallback::Found("~/Downloads, else the repo"),
     doc: "where the command `get` saves",
     later: Some(FILES),
@@ -270,7 +270,7 @@ pub(crate) static DOWNLOAD_DIR: Flag = Flag {
 pub(crate) static BENCHMARK: Flag = Flag {
     name: "benchmark",
     variable: "OPTIMUSDB_BENCHMARK",
-    kind: Kind::Switch,
+    kind: ValueKind::Switch,
     default: Fallback::Is("false"),
     doc: "sample and serve benchmark data",
     later: Some("benchmarking"),
@@ -280,7 +280,7 @@ pub(crate) static BENCHMARK: Flag = Flag {
 pub(crate) static SHELL: Flag = Flag {
     name: "shell",
     variable: "OPTIMUSDB_SHELL",
-    kind: Kind::Switch,
+    kind: ValueKind::Switch,
     default: Fallback::Is("false"),
     doc: "interactive shell on the terminal",
     later: Some("the shell"),
@@ -290,7 +290,7 @@ pub(crate) static SHELL: Flag = Flag {
 pub(crate) static EXPERIMENTAL: Flag = Flag {
     name: "experimental",
     variable: "OPTIMUSDB_EXPERIMENTAL",
-    kind: Kind::Switch,
+    kind: ValueKind::Switch,
     default: Fallback::Is("false"),
     doc: "features marked experimental in the docs",
     later: Some("the first experimental feature"),

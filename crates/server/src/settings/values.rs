@@ -14,7 +14,7 @@ pub(crate) type Environment<'a> = &'a dyn Fn(&str) -> Option<OsString>;
 
 /// Who set a value, the stronger the greater.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Source {
+pub(crate) enum ValueSource {
     /// Nobody.
     Default,
     /// The configuration file.
@@ -27,9 +27,9 @@ pub(crate) enum Source {
 
 /// The value of every flag that has one, with its source.
 #[derive(Debug)]
-pub(crate) struct Values(BTreeMap<&'static str, (Value, Source)>);
+pub(crate) struct SettingValues(BTreeMap<&'static str, (Value, ValueSource)>);
 
-impl Values {
+impl SettingValues {
     /// Merges the sources, reading the configuration file when one is named.
     ///
     /// # Errors
@@ -38,7 +38,7 @@ impl Values {
     pub(crate) fn merge(
         given: BTreeMap<&'static str, Value>,
         environment: Environment<'_>,
-    ) -> Result<Values, UsageError> {
+    ) -> Result<SettingValues, UsageError> {
         let config = given.get(table::CONFIG.name).cloned();
         let config = match config {
             Some(value) => Some(value),
@@ -54,12 +54,12 @@ impl Values {
                 merged.insert(flag.name, found);
             }
         }
-        Ok(Values(merged))
+        Ok(SettingValues(merged))
     }
 
     /// Who set the flag.
-    pub(crate) fn source(&self, flag: &Flag) -> Source {
-        self.0.get(flag.name).map_or(Source::Default, |(_, source)| *source)
+    pub(crate) fn source(&self, flag: &Flag) -> ValueSource {
+        self.0.get(flag.name).map_or(ValueSource::Default, |(_, source)| *source)
     }
 
     /// The value of a switch.
@@ -97,20 +97,20 @@ fn pick(
     given: &BTreeMap<&'static str, Value>,
     environment: Environment<'_>,
     from_file: &BTreeMap<&'static str, Value>,
-) -> Result<Option<(Value, Source)>, UsageError> {
+) -> Result<Option<(Value, ValueSource)>, UsageError> {
     if let Some(value) = given.get(flag.name) {
-        return Ok(Some((value.clone(), Source::Flag)));
+        return Ok(Some((value.clone(), ValueSource::Flag)));
     }
     if let Some(value) = variable(flag, environment)? {
-        return Ok(Some((value, Source::Variable)));
+        return Ok(Some((value, ValueSource::Variable)));
     }
     if let Some(value) = from_file.get(flag.name) {
-        return Ok(Some((value.clone(), Source::File)));
+        return Ok(Some((value.clone(), ValueSource::File)));
     }
     match flag.default {
         Fallback::Is(text) => {
             let value = flag.kind.read(text).expect("invariant: a default passes its own kind");
-            Ok(Some((value, Source::Default)))
+            Ok(Some((value, ValueSource::Default)))
         }
         Fallback::Found(_) | Fallback::Nothing => Ok(None),
     }
@@ -160,16 +160,19 @@ pub(crate) fn expand_home(path: &str, environment: Environment<'_>) -> Result<Pa
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::settings::definition::Kind;
+    use crate::settings::definition::ValueKind;
 
-    fn merge(flags: &[(&'static str, &str)], variables: &[(&str, &str)]) -> Result<Values, String> {
+    fn merge(
+        flags: &[(&'static str, &str)],
+        variables: &[(&str, &str)],
+    ) -> Result<SettingValues, String> {
         let given = flags.iter().map(|&(name, text)| {
             let flag = table::ALL.iter().find(|flag| flag.name == name).unwrap();
             (name, flag.kind.read(text).unwrap())
         });
         let variables: BTreeMap<String, OsString> =
             variables.iter().map(|&(name, text)| (name.to_owned(), text.into())).collect();
-        Values::merge(given.collect(), &|name| variables.get(name).cloned())
+        SettingValues::merge(given.collect(), &|name| variables.get(name).cloned())
             .map_err(|error| error.to_string())
     }
 
@@ -178,9 +181,9 @@ mod tests {
     fn a_flag_beats_a_variable_beats_the_file_beats_the_default() {
         for &flag in table::ALL.iter().filter(|flag| flag.in_file) {
             let (texts, toml) = match flag.kind {
-                Kind::Switch => (["true", "false"], "false".to_owned()),
-                Kind::Number { .. } => (["11", "12"], "13".to_owned()),
-                Kind::Text | Kind::Path | Kind::List => {
+                ValueKind::Switch => (["true", "false"], "false".to_owned()),
+                ValueKind::Number { .. } => (["11", "12"], "13".to_owned()),
+                ValueKind::Text | ValueKind::Path | ValueKind::List => {
                     (["from-flag", "from-variable"], "\"from-file\"".to_owned())
                 }
             };
@@ -189,18 +192,23 @@ mod tests {
             std::fs::write(&path, format!("{} = {toml}\n", flag.name)).unwrap();
             let config = ("config", path.to_str().unwrap());
             let variable = (flag.variable, texts[1]);
-            let seen = |values: &Values| values.0.get(flag.name).cloned();
+            let seen = |values: &SettingValues| values.0.get(flag.name).cloned();
             let expected = |text: &str, source| Some((flag.kind.read(text).unwrap(), source));
 
             let all = merge(&[config, (flag.name, texts[0])], &[variable]).unwrap();
-            assert_eq!(seen(&all), expected(texts[0], Source::Flag), "{}", flag.name);
+            assert_eq!(seen(&all), expected(texts[0], ValueSource::Flag), "{}", flag.name);
             let without_flag = merge(&[config], &[variable]).unwrap();
-            assert_eq!(seen(&without_flag), expected(texts[1], Source::Variable), "{}", flag.name);
+            assert_eq!(
+                seen(&without_flag),
+                expected(texts[1], ValueSource::Variable),
+                "{}",
+                flag.name
+            );
             for unset in [&[][..], &[(flag.variable, "")]] {
                 let without_variable = merge(&[config], unset).unwrap();
                 assert_eq!(
                     seen(&without_variable),
-                    expected(toml.trim_matches('"'), Source::File),
+                    expected(toml.trim_matches('"'), ValueSource::File),
                     "{}",
                     flag.name
                 );
@@ -208,13 +216,13 @@ mod tests {
             let nobody = merge(&[], &[]).unwrap();
             match flag.default {
                 Fallback::Is(text) => {
-                    assert_eq!(seen(&nobody), expected(text, Source::Default), "{}", flag.name)
+                    assert_eq!(seen(&nobody), expected(text, ValueSource::Default), "{}", flag.name)
                 }
                 Fallback::Found(_) | Fallback::Nothing => {
                     assert_eq!(seen(&nobody), None, "{}", flag.name)
                 }
             }
-            assert_eq!(nobody.source(flag), Source::Default);
+            assert_eq!(nobody.source(flag), ValueSource::Default);
         }
     }
 
@@ -227,7 +235,7 @@ mod tests {
             path.to_str().unwrap().to_owned()
         };
         let (one, two) = (write("one.toml", 1), write("two.toml", 2));
-        let number = |values: Values| values.number(&table::HTTP_PORT);
+        let number = |values: SettingValues| values.number(&table::HTTP_PORT);
         assert_eq!(number(merge(&[], &[("OPTIMUSDB_CONFIG", &one)]).unwrap()), 1);
         assert_eq!(number(merge(&[("config", &two)], &[("OPTIMUSDB_CONFIG", &one)]).unwrap()), 2);
         let home = folder.path().to_str().unwrap();

@@ -14,9 +14,9 @@ use crate::limits::LOG_MESSAGE_BYTES_MAX;
 
 /// The message of an event, then its fields as ` name=value`.
 pub(crate) fn render(event: &Event<'_>) -> String {
-    let mut parts = Parts::default();
+    let mut parts = LineParts::default();
     event.record(&mut parts);
-    let Parts { message, fields } = parts;
+    let LineParts { message, fields } = parts;
     let mut text = message.0;
     text.push_str(if text.is_empty() { fields.0.trim_start() } else { &fields.0 });
     text
@@ -43,12 +43,12 @@ where
 }
 
 #[derive(Default)]
-struct Parts {
-    message: Bounded,
-    fields: Bounded,
+struct LineParts {
+    message: BoundedText,
+    fields: BoundedText,
 }
 
-impl Visit for Parts {
+impl Visit for LineParts {
     fn record_str(&mut self, field: &Field, value: &str) {
         if field.name() == "message" {
             self.record_debug(field, &format_args!("{value}"));
@@ -68,9 +68,9 @@ impl Visit for Parts {
 
 /// Text without control characters, cut at [`LOG_MESSAGE_BYTES_MAX`].
 #[derive(Default)]
-struct Bounded(String);
+struct BoundedText(String);
 
-impl Write for Bounded {
+impl Write for BoundedText {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         for letter in text.chars() {
             if self.0.len() >= LOG_MESSAGE_BYTES_MAX {
@@ -98,9 +98,9 @@ mod tests {
 
     use super::*;
 
-    struct Collect(Arc<Mutex<Vec<String>>>);
+    struct CollectLines(Arc<Mutex<Vec<String>>>);
 
-    impl<S: Subscriber> Layer<S> for Collect {
+    impl<S: Subscriber> Layer<S> for CollectLines {
         fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
             self.0.lock().unwrap().push(render(event));
         }
@@ -108,7 +108,10 @@ mod tests {
 
     fn rendered(log: impl FnOnce()) -> Vec<String> {
         let lines = Arc::new(Mutex::new(Vec::new()));
-        tracing::subscriber::with_default(Registry::default().with(Collect(lines.clone())), log);
+        tracing::subscriber::with_default(
+            Registry::default().with(CollectLines(lines.clone())),
+            log,
+        );
         Arc::try_unwrap(lines).unwrap().into_inner().unwrap()
     }
 

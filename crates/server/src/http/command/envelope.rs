@@ -11,7 +11,7 @@ use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::Value;
 
 use super::options;
-use super::sort::Options;
+use super::sort::SortedOptions;
 use crate::http::error::ApiError;
 use crate::http::keys::{Opened, quoted, twice, without_mark};
 use crate::http::once::Once;
@@ -48,7 +48,8 @@ impl Envelope {
                 "The request has no body. Send a JSON object such as {EXAMPLE}."
             )));
         }
-        let mut raw: Raw = serde_json::from_slice(body).map_err(|error| not_an_envelope(&error))?;
+        let mut raw: RawEnvelope =
+            serde_json::from_slice(body).map_err(|error| not_an_envelope(&error))?;
         if let Some(name) = raw.twice {
             return Err(twice(name, "the request"));
         }
@@ -173,7 +174,7 @@ const KEYS: [&str; 6] = ["method", "dstype", "criteria", "UpdateData", "options"
 
 /// The envelope before its shapes are checked.
 #[derive(Default)]
-struct Raw {
+struct RawEnvelope {
     parts: Opened<Value>,
     twice: Option<&'static str>,
     options_twice: Option<String>,
@@ -181,7 +182,7 @@ struct Raw {
     misplaced: Option<&'static str>,
 }
 
-impl Raw {
+impl RawEnvelope {
     /// A part; null when absent.
     fn take(&mut self, name: &str) -> Value {
         self.parts.remove(name).unwrap_or_default()
@@ -192,7 +193,7 @@ impl Raw {
 const NARROWING: [&str; 4] = ["limit", "skip", "sort", "if_entry"];
 
 /// A key of the envelope.
-enum Key {
+enum EnvelopeKey {
     /// One that means something, by its own name.
     Known(&'static str),
     /// The name of an option, which means nothing here.
@@ -201,23 +202,23 @@ enum Key {
     Other,
 }
 
-impl<'de> Deserialize<'de> for Key {
+impl<'de> Deserialize<'de> for EnvelopeKey {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct KeyVisitor;
 
         impl Visitor<'_> for KeyVisitor {
-            type Value = Key;
+            type Value = EnvelopeKey;
 
             fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
                 formatter.write_str("a key")
             }
 
-            fn visit_str<E>(self, key: &str) -> Result<Key, E> {
+            fn visit_str<E>(self, key: &str) -> Result<EnvelopeKey, E> {
                 let same = |name: &&'static str| name.eq_ignore_ascii_case(key);
                 Ok(match (KEYS.into_iter().find(same), NARROWING.into_iter().find(same)) {
-                    (Some(name), _) => Key::Known(name),
-                    (None, Some(name)) => Key::Option(name),
-                    (None, None) => Key::Other,
+                    (Some(name), _) => EnvelopeKey::Known(name),
+                    (None, Some(name)) => EnvelopeKey::Option(name),
+                    (None, None) => EnvelopeKey::Other,
                 })
             }
         }
@@ -226,24 +227,24 @@ impl<'de> Deserialize<'de> for Key {
     }
 }
 
-impl<'de> Deserialize<'de> for Raw {
+impl<'de> Deserialize<'de> for RawEnvelope {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct RawVisitor;
 
         impl<'de> Visitor<'de> for RawVisitor {
-            type Value = Raw;
+            type Value = RawEnvelope;
 
             fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
                 formatter.write_str("an object")
             }
 
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Raw, A::Error> {
-                let mut raw = Raw::default();
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<RawEnvelope, A::Error> {
+                let mut raw = RawEnvelope::default();
                 while let Some(key) = map.next_key()? {
                     let name = match key {
-                        Key::Known(name) => name,
+                        EnvelopeKey::Known(name) => name,
                         other => {
-                            if let Key::Option(name) = other {
+                            if let EnvelopeKey::Option(name) = other {
                                 raw.misplaced = Some(name);
                             }
                             map.next_value::<IgnoredAny>()?;
@@ -252,7 +253,7 @@ impl<'de> Deserialize<'de> for Raw {
                     };
                     let value = match name {
                         "options" => {
-                            let (options, twice) = map.next_value::<Options>()?.into_value();
+                            let (options, twice) = map.next_value::<SortedOptions>()?.into_value();
                             raw.options_twice = twice;
                             options
                         }

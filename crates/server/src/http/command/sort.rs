@@ -13,17 +13,17 @@ use serde_json::{Map, Value, json};
 /// The value of `options`, of any shape.
 #[derive(serde::Deserialize)]
 #[serde(untagged)]
-pub(super) enum Options {
+pub(super) enum SortedOptions {
     Object(Entries),
     Other(Value),
 }
 
-impl Options {
+impl SortedOptions {
     /// The value, and an option that is there twice, or a field in an object of `sort`.
     pub(super) fn into_value(self) -> (Value, Option<String>) {
         match self {
-            Options::Object(Entries { options, twice }) => (Value::Object(options), twice),
-            Options::Other(value) => (value, None),
+            SortedOptions::Object(Entries { options, twice }) => (Value::Object(options), twice),
+            SortedOptions::Other(value) => (value, None),
         }
     }
 }
@@ -171,7 +171,7 @@ mod tests {
                 json!({"sort": [{"b": 1}, {"a": "desc"}, {"_id": -1}]}),
             ),
         ] {
-            let options: Options = serde_json::from_str(sent).unwrap();
+            let options: SortedOptions = serde_json::from_str(sent).unwrap();
             assert_eq!(options.into_value(), (taken, None), "{sent}");
         }
     }
@@ -183,7 +183,7 @@ mod tests {
             (r#"{"sort": {"b": 1, "a": 1, "b": -1}}"#, "b"),
             (r#"{"sort": [{"c": 1}, {"a": 1, "a": 1}], "limit": 1}"#, "a"),
         ] {
-            let options: Options = serde_json::from_str(sent).unwrap();
+            let options: SortedOptions = serde_json::from_str(sent).unwrap();
             assert_eq!(options.into_value().1.as_deref(), Some(key), "{sent}");
         }
     }
@@ -199,7 +199,7 @@ mod tests {
             json!({"sort": null, "limit": u64::MAX, "skip": 1.5, "f": {"sort": {"b": 1, "a": 1}}}),
             json!({"sort": [["a", 1], 5, null]}),
         ] {
-            let options: Options = serde_json::from_str(&sent.to_string()).unwrap();
+            let options: SortedOptions = serde_json::from_str(&sent.to_string()).unwrap();
             assert_eq!(options.into_value(), (sent, None));
         }
     }
