@@ -73,12 +73,12 @@ fn scramble(number: u64) -> u64 {
 }
 
 /// A stream of pseudo-random numbers, for the order of questions and the moments of crashes.
-pub(crate) struct Random(u64);
+pub(crate) struct SeededRandom(u64);
 
-impl Random {
+impl SeededRandom {
     /// The same seed gives the same stream.
-    pub(crate) fn new(seed: u64) -> Random {
-        Random(seed)
+    pub(crate) fn new(seed: u64) -> SeededRandom {
+        SeededRandom(seed)
     }
 
     /// The next number, below `below`.

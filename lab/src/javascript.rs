@@ -98,7 +98,7 @@ struct Started {
 /// A command that was begun and is not finished yet.
 #[must_use = "a command is finished by taking its answer"]
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Pending(u64);
+pub(crate) struct PendingCommand(u64);
 
 /// A running node. Killed when dropped.
 pub(crate) struct JsNode {
@@ -108,7 +108,7 @@ pub(crate) struct JsNode {
     /// Answers to commands that nobody has finished yet.
     early: BTreeMap<u64, Value>,
     commands: u64,
-    starting: Option<Pending>,
+    starting: Option<PendingCommand>,
     started: Started,
     tail: Tail,
 }
@@ -158,20 +158,20 @@ impl JsNode {
     ///
     /// # Errors
     /// When the node is gone.
-    pub(crate) fn begin(&mut self, command: &str, arguments: Value) -> Result<Pending> {
+    pub(crate) fn begin(&mut self, command: &str, arguments: Value) -> Result<PendingCommand> {
         self.commands += 1;
         let mut line =
             json!({ "id": self.commands, "cmd": command, "args": arguments }).to_string();
         line.push('\n');
         self.stdin.write_all(line.as_bytes()).context("the JavaScript node is gone")?;
-        Ok(Pending(self.commands))
+        Ok(PendingCommand(self.commands))
     }
 
     /// Waits for the answer to a command.
     ///
     /// # Errors
     /// When the node refuses, fails or is gone, or says nothing for two minutes.
-    pub(crate) fn finish(&mut self, pending: Pending) -> Result<Value> {
+    pub(crate) fn finish(&mut self, pending: PendingCommand) -> Result<Value> {
         self.finish_within(pending, ANSWER_TIMEOUT)
     }
 
@@ -181,7 +181,7 @@ impl JsNode {
     /// As [`JsNode::finish`].
     pub(crate) fn finish_within(
         &mut self,
-        Pending(id): Pending,
+        PendingCommand(id): PendingCommand,
         timeout: Duration,
     ) -> Result<Value> {
         let mut answer = loop {

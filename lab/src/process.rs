@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 
-use crate::client::{Client, get_request};
+use crate::client::{HttpClient, get_request};
 
 /// Longest that a node may take to name its port and to become ready.
 const START_TIMEOUT: Duration = Duration::from_secs(120);
@@ -109,27 +109,27 @@ impl Tail {
 }
 
 /// A running node. Killed when dropped.
-pub(crate) struct Node {
+pub(crate) struct NodeProcess {
     child: Child,
     port: u16,
     ready_after: Duration,
     tail: Tail,
 }
 
-impl Node {
+impl NodeProcess {
     /// Starts `binary` on `repo` and a free port, and waits until it is ready.
     ///
     /// # Errors
     /// When it ends before it is ready, or is not ready in time.
-    pub(crate) fn start(binary: &Path, repo: &Path) -> Result<Node> {
-        Node::start_with(binary, repo, &[])
+    pub(crate) fn start(binary: &Path, repo: &Path) -> Result<NodeProcess> {
+        NodeProcess::start_with(binary, repo, &[])
     }
 
-    /// As [`Node::start`], with further `flags`. A node finds nobody by itself unless they say so.
+    /// As [`NodeProcess::start`], with further `flags`. A node finds nobody by itself unless they say so.
     ///
     /// # Errors
-    /// As [`Node::start`].
-    pub(crate) fn start_with(binary: &Path, repo: &Path, flags: &[&str]) -> Result<Node> {
+    /// As [`NodeProcess::start`].
+    pub(crate) fn start_with(binary: &Path, repo: &Path, flags: &[&str]) -> Result<NodeProcess> {
         let started = Instant::now();
         let mut child = Command::new(binary)
             .arg(format!("-repo={}", repo.display()))
@@ -142,7 +142,8 @@ impl Node {
             .with_context(|| format!("cannot start {}", binary.display()))?;
         let stderr = child.stderr.take().expect("invariant: stderr is piped");
         let tail = Tail::default();
-        let mut node = Node { child, port: 0, ready_after: Duration::ZERO, tail: tail.clone() };
+        let mut node =
+            NodeProcess { child, port: 0, ready_after: Duration::ZERO, tail: tail.clone() };
         node.port = port_from(stderr, tail)?;
         node.wait_until_ready(started)?;
         node.ready_after = started.elapsed();
@@ -226,7 +227,7 @@ impl Node {
 
     fn wait_until_ready(&mut self, started: Instant) -> Result<()> {
         let request = get_request("/readyz");
-        let mut client = Client::connect(self.port)?;
+        let mut client = HttpClient::connect(self.port)?;
         loop {
             if client.send(&request)?.status == 200 {
                 return Ok(());
@@ -243,7 +244,7 @@ impl Node {
     }
 }
 
-impl Drop for Node {
+impl Drop for NodeProcess {
     fn drop(&mut self) {
         // Both fail when the node has ended already, which is what is wanted.
         let _ = self.child.kill();

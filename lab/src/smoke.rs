@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 
-use crate::client::Api;
-use crate::process::{Node, Scratch, build_release};
+use crate::client::NodeApi;
+use crate::process::{NodeProcess, Scratch, build_release};
 
 /// The addresses that the README's examples use, in the order in which their nodes are started.
 const README_ADDRESSES: [&str; 3] =
@@ -78,12 +78,12 @@ pub(crate) fn run() -> Result<()> {
 }
 
 /// One node for each address of the README, the others told where the first is.
-fn nodes(binary: &Path, scratch: &Scratch) -> Result<Vec<Node>> {
-    let first = Node::start(binary, &scratch.path("first"))?;
-    let bootstrap = format!("-bootstrap={}", Api::new(first.port()).names()?.address);
+fn nodes(binary: &Path, scratch: &Scratch) -> Result<Vec<NodeProcess>> {
+    let first = NodeProcess::start(binary, &scratch.path("first"))?;
+    let bootstrap = format!("-bootstrap={}", NodeApi::new(first.port()).names()?.address);
     let mut nodes = vec![first];
     for name in ["second", "third"] {
-        nodes.push(Node::start_with(binary, &scratch.path(name), &[&bootstrap])?);
+        nodes.push(NodeProcess::start_with(binary, &scratch.path(name), &[&bootstrap])?);
     }
     Ok(nodes)
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 
-use crate::client::{Client, command_request};
+use crate::client::{HttpClient, command_request};
 use crate::documents::{document, put_body};
 
 /// Documents in one request of a bulk load.
@@ -38,8 +38,8 @@ pub(super) fn put_requests(numbers: Range<u64>, per_request: u64) -> Vec<Vec<u8>
 /// When one of them is not answered with 200.
 pub(super) fn requests_per_second(port: u16, clients: usize, requests: &[Vec<u8>]) -> Result<f64> {
     let next = AtomicUsize::new(0);
-    let connections: Vec<Client> =
-        (0..clients).map(|_| Client::connect(port)).collect::<Result<_>>()?;
+    let connections: Vec<HttpClient> =
+        (0..clients).map(|_| HttpClient::connect(port)).collect::<Result<_>>()?;
     let started = Instant::now();
     thread::scope(|scope| {
         let mut threads = Vec::with_capacity(clients);
@@ -66,7 +66,7 @@ pub(super) fn requests_per_second(port: u16, clients: usize, requests: &[Vec<u8>
 /// # Errors
 /// When one of them is not answered with 200.
 pub(super) fn fill(port: u16, numbers: Range<u64>) -> Result<()> {
-    let mut client = Client::connect(port)?;
+    let mut client = HttpClient::connect(port)?;
     let total = numbers.end - numbers.start;
     let started = Instant::now();
     for start in numbers.clone().step_by((BATCH_DOCUMENTS * PREPARED_BATCHES) as usize) {
@@ -97,7 +97,7 @@ impl Latencies {
     pub(super) fn of(port: u16, requests: &[Vec<u8>]) -> Result<Latencies> {
         /// Shorter than any answer that holds a document.
         const ANSWER_BYTES_MIN: usize = 100;
-        let mut client = Client::connect(port)?;
+        let mut client = HttpClient::connect(port)?;
         let mut taken = Vec::with_capacity(requests.len());
         for request in requests {
             let started = Instant::now();

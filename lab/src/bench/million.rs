@@ -7,7 +7,7 @@ use super::disk::occupied_bytes;
 use super::load::{Latencies, fill, median};
 use super::small::id_requests;
 use super::table::Table;
-use crate::process::Node;
+use crate::process::NodeProcess;
 
 const DOCUMENTS: u64 = 1_000_000;
 /// The store that a million is compared with.
@@ -30,7 +30,7 @@ const MB: f64 = 1_000_000.0;
 /// When the node does not start, answer or end as it should.
 pub(super) fn measure(bench: &Bench<'_>, table: &mut Table) -> Result<()> {
     let repo = bench.scratch.path("million");
-    let node = Node::start(bench.binary, &repo)?;
+    let node = NodeProcess::start(bench.binary, &repo)?;
     fill(node.port(), 0..DOCUMENTS)?;
     let reads = Latencies::of(node.port(), &id_requests(DOCUMENTS, ID_READS))?;
     table.plain("crudget by _id, 1,000,000 documents, p50", reads.quantile_ms(0.5), "ms");
@@ -41,7 +41,7 @@ pub(super) fn measure(bench: &Bench<'_>, table: &mut Table) -> Result<()> {
 
     let mut starts_ms = Vec::with_capacity(STARTS);
     for _ in 0..STARTS {
-        let node = Node::start(bench.binary, &repo)?;
+        let node = NodeProcess::start(bench.binary, &repo)?;
         starts_ms.push(node.ready_after().as_secs_f64() * 1_000.0);
         node.stop()?;
     }
@@ -53,8 +53,8 @@ pub(super) fn measure(bench: &Bench<'_>, table: &mut Table) -> Result<()> {
 
 /// The median read by `_id` from the full `node` over that from one with few documents. The two are
 /// asked in turns, so that whatever else the machine does meets both.
-fn growth(bench: &Bench<'_>, node: &Node) -> Result<f64> {
-    let few = Node::start(bench.binary, &bench.scratch.path("few"))?;
+fn growth(bench: &Bench<'_>, node: &NodeProcess) -> Result<f64> {
+    let few = NodeProcess::start(bench.binary, &bench.scratch.path("few"))?;
     fill(few.port(), 0..FEW_DOCUMENTS)?;
     let few_requests = id_requests(FEW_DOCUMENTS, COMPARED_READS);
     let many_requests = id_requests(DOCUMENTS, COMPARED_READS);

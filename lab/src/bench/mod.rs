@@ -26,9 +26,9 @@ struct Bench<'a> {
     scratch: &'a Scratch,
 }
 
-type Part = fn(&Bench<'_>, &mut Table) -> Result<()>;
+type BenchPart = fn(&Bench<'_>, &mut Table) -> Result<()>;
 
-const PARTS: &[(&str, Part)] = &[
+const PARTS: &[(&str, BenchPart)] = &[
     ("writes", writes::measure),
     ("small", small::measure),
     ("swarm", swarm::measure),
@@ -41,7 +41,7 @@ const PARTS: &[(&str, Part)] = &[
 /// When the arguments are wrong, or when a node does not build, start, answer or end as it should.
 /// What was measured until then is printed.
 pub(crate) fn run(arguments: &[String]) -> Result<()> {
-    let Choice { parts, binary } = choose(arguments)?;
+    let BenchChoice { parts, binary } = choose(arguments)?;
     let binary = binary.map_or_else(build_release, Ok)?;
     let scratch = Scratch::new("bench")?;
     let bench = Bench { binary: &binary, scratch: &scratch };
@@ -55,13 +55,13 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
     outcome
 }
 
-struct Choice {
-    parts: Vec<(&'static str, Part)>,
+struct BenchChoice {
+    parts: Vec<(&'static str, BenchPart)>,
     /// `None`: a release build of the workspace.
     binary: Option<PathBuf>,
 }
 
-fn choose(arguments: &[String]) -> Result<Choice> {
+fn choose(arguments: &[String]) -> Result<BenchChoice> {
     let (mut parts, mut binary) = (PARTS.to_vec(), None);
     let mut arguments = arguments.iter().map(String::as_str);
     while let Some(argument) = arguments.next() {
@@ -76,10 +76,10 @@ fn choose(arguments: &[String]) -> Result<Choice> {
             (other, None) => bail!("bench: unknown argument `{other}`"),
         }
     }
-    Ok(Choice { parts, binary })
+    Ok(BenchChoice { parts, binary })
 }
 
-fn keep(parts: &mut Vec<(&'static str, Part)>, wanted: &str) -> Result<()> {
+fn keep(parts: &mut Vec<(&'static str, BenchPart)>, wanted: &str) -> Result<()> {
     parts.retain(|(name, _)| *name == wanted);
     if parts.is_empty() {
         let known: Vec<&str> = PARTS.iter().map(|(name, _)| *name).collect();

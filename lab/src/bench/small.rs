@@ -10,8 +10,8 @@ use super::disk::occupied_bytes;
 use super::load::{Latencies, fill};
 use super::table::Table;
 use crate::client::command_request;
-use crate::documents::{Random, get_body, id, name};
-use crate::process::Node;
+use crate::documents::{SeededRandom, get_body, id, name};
+use crate::process::NodeProcess;
 
 /// Documents in the store.
 const DOCUMENTS: u64 = 10_000;
@@ -29,7 +29,7 @@ const MB: f64 = 1_000_000.0;
 /// When the node does not start, answer or end as it should.
 pub(super) fn measure(bench: &Bench<'_>, table: &mut Table) -> Result<()> {
     let repo = bench.scratch.path("small");
-    let node = Node::start(bench.binary, &repo)?;
+    let node = NodeProcess::start(bench.binary, &repo)?;
     sleep(SETTLE);
     table.at_most("memory, empty and idle", node.resident_bytes()? as f64 / MB, 25.0, "MB");
     fill(node.port(), 0..DOCUMENTS)?;
@@ -40,7 +40,7 @@ pub(super) fn measure(bench: &Bench<'_>, table: &mut Table) -> Result<()> {
     table.plain("crudget by _id, 10,000 documents, p50", by_id.quantile_ms(0.5), "ms");
     table.at_most("crudget by _id, 10,000 documents, p99", by_id.quantile_ms(0.99), 2.0, "ms");
 
-    let mut random = Random::new(2);
+    let mut random = SeededRandom::new(2);
     let requests: Vec<Vec<u8>> = (0..FIELD_READS)
         .map(|_| command_request(&get_body("resource_name", &name(random.below(DOCUMENTS)))))
         .collect();
@@ -61,6 +61,6 @@ pub(super) fn measure(bench: &Bench<'_>, table: &mut Table) -> Result<()> {
 
 /// Requests for `count` documents out of `documents`, by `_id`, in no order.
 pub(super) fn id_requests(documents: u64, count: usize) -> Vec<Vec<u8>> {
-    let mut random = Random::new(1);
+    let mut random = SeededRandom::new(1);
     (0..count).map(|_| command_request(&get_body("_id", &id(random.below(documents))))).collect()
 }

@@ -7,7 +7,7 @@ use anyhow::{Context, Result, ensure};
 use super::Bench;
 use super::load::{BATCH_DOCUMENTS, median, put_requests, requests_per_second};
 use super::table::Table;
-use crate::process::Node;
+use crate::process::NodeProcess;
 
 /// Rounds of each measure; the median counts.
 const ROUNDS: u64 = 3;
@@ -25,7 +25,7 @@ const BULK_DOCUMENTS: u64 = 20_000;
 /// # Errors
 /// When the node does not start, answer or end as it should.
 pub(super) fn measure(bench: &Bench<'_>, table: &mut Table) -> Result<()> {
-    let node = Node::start(bench.binary, &bench.scratch.path("writes"))?;
+    let node = NodeProcess::start(bench.binary, &bench.scratch.path("writes"))?;
     let mut numbers = Numbers(0);
 
     let mut rate = |documents, per_request, clients| -> Result<f64> {

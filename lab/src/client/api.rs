@@ -3,25 +3,25 @@
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
-use super::connection::{Client, get_request, json_request};
+use super::connection::{HttpClient, get_request, json_request};
 
 /// The API of one node. Every request has a connection of its own, since nodes close idle ones.
 #[derive(Debug, Clone)]
-pub(crate) struct Api {
+pub(crate) struct NodeApi {
     port: u16,
     /// The network namespace of its host, unless that is this machine.
     namespace: Option<String>,
 }
 
-impl Api {
+impl NodeApi {
     /// The API on `port` of this machine.
-    pub(crate) fn new(port: u16) -> Api {
-        Api { port, namespace: None }
+    pub(crate) fn new(port: u16) -> NodeApi {
+        NodeApi { port, namespace: None }
     }
 
     /// The API on `port` of the host that has this network namespace.
-    pub(crate) fn on_host(namespace: String, port: u16) -> Api {
-        Api { port, namespace: Some(namespace) }
+    pub(crate) fn on_host(namespace: String, port: u16) -> NodeApi {
+        NodeApi { port, namespace: Some(namespace) }
     }
 
     /// Sends a request, with a body unless it is a GET, and returns the code and the body of the
@@ -36,8 +36,8 @@ impl Api {
             _ => json_request(method, &full_path, &body.to_string()),
         };
         let mut client = match &self.namespace {
-            Some(namespace) => Client::connect_on_host(namespace, self.port)?,
-            None => Client::connect(self.port)?,
+            Some(namespace) => HttpClient::connect_on_host(namespace, self.port)?,
+            None => HttpClient::connect(self.port)?,
         };
         let response = client.send(&request)?;
         let body = serde_json::from_slice(response.body)
@@ -45,10 +45,10 @@ impl Api {
         Ok((response.status, body))
     }
 
-    /// As [`Api::ask`], for what must succeed; returns the `data` of the answer.
+    /// As [`NodeApi::ask`], for what must succeed; returns the `data` of the answer.
     ///
     /// # Errors
-    /// As [`Api::ask`], and with the node's message when it refuses.
+    /// As [`NodeApi::ask`], and with the node's message when it refuses.
     pub(crate) fn demand(&self, method: &str, path: &str, body: &Value) -> Result<Value> {
         let (status, mut answer) = self.ask(method, path, body)?;
         ensure!(status == 200, "{method} {path}: {status} {}", answer["message"]);
@@ -58,7 +58,7 @@ impl Api {
     /// Sends the command `cmd` with `arguments` beside it, and returns its `data`.
     ///
     /// # Errors
-    /// As [`Api::demand`].
+    /// As [`NodeApi::demand`].
     pub(crate) fn command(&self, cmd: &str, mut arguments: Value) -> Result<Value> {
         arguments["method"] = json!({ "cmd": cmd });
         self.demand("POST", "command", &arguments).with_context(|| cmd.to_owned())
@@ -67,7 +67,7 @@ impl Api {
     /// Makes the node dial another one.
     ///
     /// # Errors
-    /// As [`Api::demand`].
+    /// As [`NodeApi::demand`].
     pub(crate) fn connect(&self, address: &str) -> Result<()> {
         self.command("connect", json!({ "args": [address] }))?;
         Ok(())

@@ -48,7 +48,7 @@ pub(crate) struct Response<'a> {
 }
 
 /// One connection.
-pub(crate) struct Client {
+pub(crate) struct HttpClient {
     stream: TcpStream,
     /// What was read of the present answer.
     received: Vec<u8>,
@@ -56,33 +56,33 @@ pub(crate) struct Client {
     joined: Vec<u8>,
 }
 
-impl Client {
+impl HttpClient {
     /// Connects to the API on this machine.
     ///
     /// # Errors
     /// When nothing listens on `port`.
-    pub(crate) fn connect(port: u16) -> Result<Client> {
-        Client::over(dial(port)?)
+    pub(crate) fn connect(port: u16) -> Result<HttpClient> {
+        HttpClient::over(dial(port)?)
     }
 
     /// Connects to the API on a host with a network namespace of its own.
     ///
     /// # Errors
-    /// As [`Client::connect`], and when this process may not enter the namespace.
-    pub(crate) fn connect_on_host(namespace: &str, port: u16) -> Result<Client> {
+    /// As [`HttpClient::connect`], and when this process may not enter the namespace.
+    pub(crate) fn connect_on_host(namespace: &str, port: u16) -> Result<HttpClient> {
         // A thread enters, and what it connects stays connected there when it has ended.
         let dialling = || -> Result<TcpStream> {
             enter(namespace).with_context(|| format!("cannot enter {namespace}"))?;
             dial(port)
         };
         let stream = thread::scope(|scope| scope.spawn(dialling).join());
-        Client::over(stream.expect("invariant: dialling does not panic")?)
+        HttpClient::over(stream.expect("invariant: dialling does not panic")?)
     }
 
-    fn over(stream: TcpStream) -> Result<Client> {
+    fn over(stream: TcpStream) -> Result<HttpClient> {
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(READ_TIMEOUT))?;
-        Ok(Client { stream, received: Vec::with_capacity(READ_BYTES), joined: Vec::new() })
+        Ok(HttpClient { stream, received: Vec::with_capacity(READ_BYTES), joined: Vec::new() })
     }
 
     /// Sends one request and waits for its whole answer.
@@ -94,7 +94,7 @@ impl Client {
         self.finish()
     }
 
-    /// Sends one request; [`Client::finish`] waits for its answer.
+    /// Sends one request; [`HttpClient::finish`] waits for its answer.
     ///
     /// # Errors
     /// When the connection breaks.
@@ -105,19 +105,19 @@ impl Client {
     /// Waits for the whole answer to the request that was begun.
     ///
     /// # Errors
-    /// As [`Client::send`].
+    /// As [`HttpClient::send`].
     pub(crate) fn finish(&mut self) -> Result<Response<'_>> {
         self.received.clear();
         let head = self.read_head()?;
         match head.body {
-            Body::Sized(bytes) => {
+            AnswerBody::Sized(bytes) => {
                 let whole = head.bytes + bytes;
                 while self.received.len() < whole {
                     self.read_more()?;
                 }
                 Ok(Response { status: head.status, body: &self.received[head.bytes..whole] })
             }
-            Body::Chunked => {
+            AnswerBody::Chunked => {
                 self.read_chunks(head.bytes)?;
                 Ok(Response { status: head.status, body: &self.joined })
             }
@@ -127,7 +127,7 @@ impl Client {
     /// Sends one request that must be answered with 200, and returns the body.
     ///
     /// # Errors
-    /// As [`Client::send`], and when the status is another one.
+    /// As [`HttpClient::send`], and when the status is another one.
     pub(crate) fn send_ok(&mut self, request: &[u8]) -> Result<&[u8]> {
         let response = self.send(request)?;
         let Response { status, body } = response;
@@ -135,12 +135,12 @@ impl Client {
         Ok(body)
     }
 
-    fn read_head(&mut self) -> Result<Head> {
+    fn read_head(&mut self) -> Result<AnswerHead> {
         let mut searched = 0;
         loop {
             self.read_more()?;
             if let Some(at) = find(&self.received[searched..], b"\r\n\r\n") {
-                return Head::parse(&self.received[..searched + at + 4]);
+                return AnswerHead::parse(&self.received[..searched + at + 4]);
             }
             searched = self.received.len().saturating_sub(3);
         }
@@ -202,35 +202,35 @@ fn enter(_namespace: &str) -> Result<()> {
     bail!("there are no network namespaces here")
 }
 
-struct Head {
+struct AnswerHead {
     status: u16,
     bytes: usize,
-    body: Body,
+    body: AnswerBody,
 }
 
-enum Body {
+enum AnswerBody {
     Sized(usize),
     Chunked,
 }
 
-impl Head {
-    fn parse(head: &[u8]) -> Result<Head> {
+impl AnswerHead {
+    fn parse(head: &[u8]) -> Result<AnswerHead> {
         let text = std::str::from_utf8(head)?;
         let mut lines = text.split("\r\n");
         let status = lines.next().and_then(|line| line.split(' ').nth(1)).context("no status")?;
-        let mut body = Body::Sized(0);
+        let mut body = AnswerBody::Sized(0);
         for (name, value) in lines.filter_map(|line| line.split_once(':')) {
             let value = value.trim();
             if name.eq_ignore_ascii_case("content-length") {
-                body = Body::Sized(value.parse()?);
+                body = AnswerBody::Sized(value.parse()?);
             } else if name.eq_ignore_ascii_case("transfer-encoding") {
                 match value {
-                    "chunked" => body = Body::Chunked,
+                    "chunked" => body = AnswerBody::Chunked,
                     other => bail!("transfer encoding {other}"),
                 }
             }
         }
-        Ok(Head { status: status.parse()?, bytes: head.len(), body })
+        Ok(AnswerHead { status: status.parse()?, bytes: head.len(), body })
     }
 }
 
@@ -245,9 +245,9 @@ mod tests {
     use super::*;
 
     /// Answers one connection with `parts`, one write each, after its request arrived.
-    fn answer(parts: &'static [&'static str]) -> Client {
+    fn answer(parts: &'static [&'static str]) -> HttpClient {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        let client = Client::connect(listener.local_addr().unwrap().port()).unwrap();
+        let client = HttpClient::connect(listener.local_addr().unwrap().port()).unwrap();
         thread::spawn(move || {
             let (mut stream, _) = listener.accept().unwrap();
             stream.set_nodelay(true).unwrap();

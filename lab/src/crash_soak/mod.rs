@@ -16,10 +16,10 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 
-use crate::client::{Client, command_request};
-use crate::documents::{Random, document, put_body};
-use crate::process::{Node, Scratch, build_release};
-use ledger::{Ledger, Settled};
+use crate::client::{HttpClient, command_request};
+use crate::documents::{SeededRandom, document, put_body};
+use crate::process::{NodeProcess, Scratch, build_release};
+use ledger::{Resolved, WriteLedger};
 
 const WRITERS: u64 = 8;
 const ROUNDS: u64 = 20;
@@ -28,7 +28,7 @@ const ROUND_MS: std::ops::Range<u64> = 20..1_500;
 /// Numbers of documents that belong to one writer.
 const WRITER_NUMBERS: u64 = 10_000_000;
 
-struct Options {
+struct SoakOptions {
     rounds: u64,
     seed: u64,
 }
@@ -38,29 +38,29 @@ struct Options {
 /// # Errors
 /// When the arguments are wrong, when the node does not start, or when it lost or made up anything.
 pub(crate) fn run(arguments: &[String]) -> Result<()> {
-    let options = Options::parse(arguments)?;
+    let options = SoakOptions::parse(arguments)?;
     println!("crash-soak: {} rounds, seed {}", options.rounds, options.seed);
     let binary = build_release()?;
     let scratch = Scratch::new("crash-soak")?;
     let repo = scratch.path("repo");
-    let mut random = Random::new(options.seed);
-    let mut ledgers: Vec<Ledger> =
-        (0..WRITERS).map(|writer| Ledger::new(writer * WRITER_NUMBERS)).collect();
+    let mut random = SeededRandom::new(options.seed);
+    let mut ledgers: Vec<WriteLedger> =
+        (0..WRITERS).map(|writer| WriteLedger::new(writer * WRITER_NUMBERS)).collect();
 
     for round in 1..=options.rounds {
         let before = held(&ledgers);
-        let node = Node::start(&binary, &repo)?;
+        let node = NodeProcess::start(&binary, &repo)?;
         let lifetime =
             Duration::from_millis(ROUND_MS.start + random.below(ROUND_MS.end - ROUND_MS.start));
         let requests = write_until_killed(node, lifetime, &mut ledgers, &mut random)?;
-        let settled = verify(&binary, &repo, &mut ledgers)
+        let resolved = verify(&binary, &repo, &mut ledgers)
             .with_context(|| format!("round {round}, seed {}", options.seed))?;
         println!(
             "round {round}: killed after {} ms and {requests} acknowledged requests; \
              under way: {} kept, {} not; {} documents, {} of them new, all as acknowledged",
             lifetime.as_millis(),
-            settled.kept,
-            settled.dropped,
+            resolved.kept,
+            resolved.dropped,
             held(&ledgers),
             held(&ledgers) - before,
         );
@@ -69,10 +69,10 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
     Ok(())
 }
 
-impl Options {
-    fn parse(arguments: &[String]) -> Result<Options> {
+impl SoakOptions {
+    fn parse(arguments: &[String]) -> Result<SoakOptions> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
-        let mut options = Options { rounds: ROUNDS, seed: now };
+        let mut options = SoakOptions { rounds: ROUNDS, seed: now };
         for pair in arguments.chunks(2) {
             let number = || pair.get(1).context("crash-soak: an argument lacks its value");
             match pair[0].as_str() {
@@ -85,17 +85,17 @@ impl Options {
     }
 }
 
-fn held(ledgers: &[Ledger]) -> usize {
-    ledgers.iter().map(Ledger::len).sum()
+fn held(ledgers: &[WriteLedger]) -> usize {
+    ledgers.iter().map(WriteLedger::len).sum()
 }
 
 /// Lets one writer per ledger loose on `node`, kills it after `lifetime`, and returns how many
 /// requests it had acknowledged.
 fn write_until_killed(
-    node: Node,
+    node: NodeProcess,
     lifetime: Duration,
-    ledgers: &mut [Ledger],
-    random: &mut Random,
+    ledgers: &mut [WriteLedger],
+    random: &mut SeededRandom,
 ) -> Result<u64> {
     let killed = AtomicBool::new(false);
     let port = node.port();
@@ -103,7 +103,7 @@ fn write_until_killed(
         let writers: Vec<_> = ledgers
             .iter_mut()
             .map(|ledger| {
-                let random = Random::new(random.below(u64::MAX));
+                let random = SeededRandom::new(random.below(u64::MAX));
                 let killed = &killed;
                 scope.spawn(move || write(port, ledger, random, killed))
             })
@@ -122,8 +122,13 @@ fn write_until_killed(
 }
 
 /// Puts documents, one request after the other, until the node is gone.
-fn write(port: u16, ledger: &mut Ledger, mut random: Random, killed: &AtomicBool) -> Result<u64> {
-    let mut client = Client::connect(port)?;
+fn write(
+    port: u16,
+    ledger: &mut WriteLedger,
+    mut random: SeededRandom,
+    killed: &AtomicBool,
+) -> Result<u64> {
+    let mut client = HttpClient::connect(port)?;
     let mut acknowledged = 0;
     loop {
         let documents: Vec<String> = ledger
@@ -146,24 +151,24 @@ fn write(port: u16, ledger: &mut Ledger, mut random: Random, killed: &AtomicBool
 }
 
 /// Starts the node again, compares what it holds with the ledgers, and stops it.
-fn verify(binary: &Path, repo: &Path, ledgers: &mut [Ledger]) -> Result<Settled> {
-    let node = Node::start(binary, repo)?;
+fn verify(binary: &Path, repo: &Path, ledgers: &mut [WriteLedger]) -> Result<Resolved> {
+    let node = NodeProcess::start(binary, repo)?;
     let mut stored = stored(node.port())?;
-    let mut settled = Settled::default();
+    let mut resolved = Resolved::default();
     for ledger in ledgers {
-        settled += ledger.settle(&mut stored)?;
+        resolved += ledger.resolve(&mut stored)?;
     }
     if let Some(id) = stored.keys().next() {
         bail!("{} documents that nobody put, such as {id}", stored.len());
     }
     node.stop()?;
-    Ok(settled)
+    Ok(resolved)
 }
 
 /// Every document of the node, by its `_id`.
 fn stored(port: u16) -> Result<HashMap<String, Value>> {
     const ALL: &str = r#"{"method":{"cmd":"crudget"},"dstype":"dsswres","criteria":[{}]}"#;
-    let mut client = Client::connect(port)?;
+    let mut client = HttpClient::connect(port)?;
     let mut answer: Value = serde_json::from_slice(client.send_ok(&command_request(ALL))?)?;
     let Value::Array(documents) = answer["data"].take() else { bail!("crudget: no array") };
     let mut stored = HashMap::with_capacity(documents.len());

@@ -8,8 +8,8 @@ use std::rc::Rc;
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
-use super::peer::{Content, Kind, Peer, Store, WAIT_MAX};
-use crate::javascript::{JavaScript, JsNode, Pending, text};
+use super::peer::{Content, InteropPeer, InteropStore, TypeOfStore, WAIT_MAX};
+use crate::javascript::{JavaScript, JsNode, PendingCommand, text};
 use crate::process::Tail;
 
 /// How a database is opened.
@@ -31,7 +31,7 @@ pub(super) struct Foreign {
     node: Option<JsNode>,
     tail: Tail,
     /// What is open, by address: a restart opens it again.
-    open: BTreeMap<String, Store>,
+    open: BTreeMap<String, InteropStore>,
 }
 
 impl Foreign {
@@ -55,7 +55,7 @@ impl Foreign {
     }
 
     /// Opens `store`, which is not open, in the given mode.
-    pub(super) fn open(&mut self, store: &Store, mode: Mode) -> Result<()> {
+    pub(super) fn open(&mut self, store: &InteropStore, mode: Mode) -> Result<()> {
         self.node()?.call(
             "open",
             json!({
@@ -69,7 +69,7 @@ impl Foreign {
     }
 
     /// Closes `store`: peers hear that this one left it.
-    pub(super) fn close(&mut self, store: &Store) -> Result<()> {
+    pub(super) fn close(&mut self, store: &InteropStore) -> Result<()> {
         self.node()?.call("close", json!({ "db": store.address }))?;
         self.open.remove(&store.address);
         Ok(())
@@ -79,21 +79,21 @@ impl Foreign {
     pub(super) fn create_with(
         &mut self,
         name: &str,
-        kind: Kind,
+        kind: TypeOfStore,
         access: &str,
         write: Option<&[&str]>,
-    ) -> Result<Store> {
+    ) -> Result<InteropStore> {
         let arguments =
             json!({ "name": name, "type": kind.name(), "access": access, "write": write });
         let made = self.node()?.call("open", without_nulls(arguments))?;
         let address = text(&made["address"])?.to_owned();
-        let store = Store { name: name.to_owned(), address, kind };
+        let store = InteropStore { name: name.to_owned(), address, kind };
         self.open.insert(store.address.clone(), store.clone());
         Ok(store)
     }
 
     /// Waits until `count` peers follow `store` and heads were exchanged with as many.
-    pub(super) fn wait_peers(&mut self, store: &Store, count: usize) -> Result<()> {
+    pub(super) fn wait_peers(&mut self, store: &InteropStore, count: usize) -> Result<()> {
         self.node()?.call("waitPeers", json!({ "db": store.address, "n": count }))?;
         Ok(())
     }
@@ -101,10 +101,10 @@ impl Foreign {
     /// Begins to put generated documents, one after the other.
     pub(super) fn begin_put_many(
         &mut self,
-        store: &Store,
+        store: &InteropStore,
         prefix: &str,
         numbers: Range<u64>,
-    ) -> Result<Pending> {
+    ) -> Result<PendingCommand> {
         let arguments = json!({
             "db": store.address,
             "from": numbers.start,
@@ -115,19 +115,24 @@ impl Foreign {
     }
 
     /// Waits for a command that was begun.
-    pub(super) fn finish(&mut self, pending: Pending) -> Result<()> {
+    pub(super) fn finish(&mut self, pending: PendingCommand) -> Result<()> {
         self.node()?.finish(pending)?;
         Ok(())
     }
 
     /// Adds `count` heads to the log, written by as many identities of their own.
-    pub(super) fn branch(&mut self, store: &Store, count: usize) -> Result<()> {
+    pub(super) fn branch(&mut self, store: &InteropStore, count: usize) -> Result<()> {
         self.node()?.call("branch", json!({ "db": store.address, "n": count }))?;
         Ok(())
     }
 
     /// Gives `identity` the right to write to `store`, or takes it.
-    pub(super) fn allow(&mut self, store: &Store, identity: &str, allowed: bool) -> Result<()> {
+    pub(super) fn allow(
+        &mut self,
+        store: &InteropStore,
+        identity: &str,
+        allowed: bool,
+    ) -> Result<()> {
         let command = if allowed { "grant" } else { "revoke" };
         self.node()?.call(command, json!({ "db": store.address, "identity": identity }))?;
         Ok(())
@@ -136,7 +141,7 @@ impl Foreign {
     /// Waits until this peer knows of a right to write, or of its end.
     pub(super) fn wait_allowed(
         &mut self,
-        store: &Store,
+        store: &InteropStore,
         identity: &str,
         allowed: bool,
     ) -> Result<()> {
@@ -148,7 +153,7 @@ impl Foreign {
     }
 }
 
-impl Peer for Foreign {
+impl InteropPeer for Foreign {
     fn address(&self) -> String {
         self.node.as_ref().map(|node| node.address().to_owned()).unwrap_or_default()
     }
@@ -162,55 +167,55 @@ impl Peer for Foreign {
         Ok(())
     }
 
-    fn create(&mut self, name: &str, kind: Kind) -> Result<Store> {
+    fn create(&mut self, name: &str, kind: TypeOfStore) -> Result<InteropStore> {
         self.create_with(name, kind, "ipfs", Some(&["*"]))
     }
 
-    fn adopt(&mut self, store: &Store) -> Result<()> {
+    fn adopt(&mut self, store: &InteropStore) -> Result<()> {
         self.open(store, Mode::Synced)
     }
 
-    fn put(&mut self, store: &Store, key: &str, value: &Value) -> Result<()> {
+    fn put(&mut self, store: &InteropStore, key: &str, value: &Value) -> Result<()> {
         let arguments = json!({ "db": store.address, "key": key, "value": value });
-        let command = if store.kind == Kind::Events { "add" } else { "put" };
+        let command = if store.kind == TypeOfStore::Events { "add" } else { "put" };
         self.node()?.call(command, arguments)?;
         Ok(())
     }
 
-    fn put_many(&mut self, store: &Store, prefix: &str, numbers: Range<u64>) -> Result<()> {
+    fn put_many(&mut self, store: &InteropStore, prefix: &str, numbers: Range<u64>) -> Result<()> {
         let pending = self.begin_put_many(store, prefix, numbers)?;
         self.finish(pending)
     }
 
-    fn delete(&mut self, store: &Store, key: &str) -> Result<()> {
+    fn delete(&mut self, store: &InteropStore, key: &str) -> Result<()> {
         self.node()?.call("del", json!({ "db": store.address, "key": key }))?;
         Ok(())
     }
 
-    fn get(&mut self, store: &Store, key: &str) -> Result<Option<Value>> {
+    fn get(&mut self, store: &InteropStore, key: &str) -> Result<Option<Value>> {
         let mut answer = self.node()?.call("get", json!({ "db": store.address, "key": key }))?;
         Ok(Some(answer["value"].take()).filter(|value| !value.is_null()))
     }
 
-    fn all(&mut self, store: &Store) -> Result<Content> {
+    fn all(&mut self, store: &InteropStore) -> Result<Content> {
         let mut answer = self.node()?.call("all", json!({ "db": store.address }))?;
         let pairs: Vec<(String, Value)> = serde_json::from_value(answer["all"].take())?;
         Ok(pairs.into_iter().collect())
     }
 
-    fn heads(&mut self, store: &Store) -> Result<BTreeSet<String>> {
+    fn heads(&mut self, store: &InteropStore) -> Result<BTreeSet<String>> {
         let mut answer = self.node()?.call("heads", json!({ "db": store.address }))?;
         Ok(serde_json::from_value(answer["heads"].take())?)
     }
 
-    fn wait_count(&mut self, store: &Store, count: u64) -> Result<()> {
+    fn wait_count(&mut self, store: &InteropStore, count: u64) -> Result<()> {
         let timeout = WAIT_MAX.as_millis() as u64;
         self.node()?
             .call("waitCount", json!({ "db": store.address, "n": count, "timeoutMs": timeout }))?;
         Ok(())
     }
 
-    fn wait_value(&mut self, store: &Store, key: &str, value: Option<&Value>) -> Result<()> {
+    fn wait_value(&mut self, store: &InteropStore, key: &str, value: Option<&Value>) -> Result<()> {
         let timeout = WAIT_MAX.as_millis() as u64;
         self.node()?.call(
             "waitKey",
@@ -232,7 +237,7 @@ impl Peer for Foreign {
         node.up()?;
         self.tail = node.tail().clone();
         self.node = Some(node);
-        let stores: Vec<Store> = self.open.values().cloned().collect();
+        let stores: Vec<InteropStore> = self.open.values().cloned().collect();
         stores.iter().try_for_each(|store| self.open(store, Mode::Synced))
     }
 

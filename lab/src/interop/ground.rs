@@ -6,8 +6,8 @@ use std::rc::Rc;
 use anyhow::Result;
 
 use super::foreign::Foreign;
-use super::native::Native;
-use super::peer::Peer;
+use super::native::NativePeer;
+use super::peer::InteropPeer;
 use crate::javascript::JavaScript;
 use crate::process::Tail;
 
@@ -36,10 +36,10 @@ impl Ground {
     }
 
     /// Starts a peer of our side.
-    pub(super) fn ours(&mut self, name: &str) -> Result<Box<dyn Peer>> {
+    pub(super) fn ours(&mut self, name: &str) -> Result<Box<dyn InteropPeer>> {
         let repo = self.directory.join(name);
-        let peer: Box<dyn Peer> = match &self.side {
-            Side::Node(binary) => Box::new(Native::spawn(binary.clone(), repo)?),
+        let peer: Box<dyn InteropPeer> = match &self.side {
+            Side::Node(binary) => Box::new(NativePeer::spawn(binary.clone(), repo)?),
             Side::JavaScript => {
                 let mut peer = Foreign::spawn(&self.javascript, name, repo)?;
                 peer.up()?;
@@ -58,7 +58,7 @@ impl Ground {
     }
 
     /// Starts one peer of each side, not connected.
-    pub(super) fn pair(&mut self) -> Result<(Box<dyn Peer>, Foreign)> {
+    pub(super) fn pair(&mut self) -> Result<(Box<dyn InteropPeer>, Foreign)> {
         let mut foreign = self.spawn_foreign("js")?;
         let ours = self.ours("ours")?;
         foreign.up()?;

@@ -19,7 +19,7 @@ use anyhow::{Context, Result, bail, ensure};
 
 use crate::javascript::JavaScript;
 use crate::process::{Scratch, build_debug, build_release};
-use cases::{CASES, Case};
+use cases::{CASES, InteropCase};
 use ground::{Ground, Side};
 
 /// Lines of what each peer said that a report of a failed case shows.
@@ -31,7 +31,7 @@ const REPORT_LINES: usize = 25;
 /// When the arguments are wrong, when something cannot be started, or when a case fails; the others
 /// are run all the same.
 pub(crate) fn run(arguments: &[String]) -> Result<()> {
-    let Choice { side, release, mut cases } = choose(arguments)?;
+    let InteropChoice { side, release, mut cases } = choose(arguments)?;
     if matches!(side, Some(Side::JavaScript)) {
         cases.retain(|case| case.javascript);
     }
@@ -51,13 +51,13 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
 }
 
 /// Plays one case and prints how it went. Returns whether it passed.
-fn play(case: &Case, javascript: &Rc<JavaScript>, side: &Side, scratch: &Scratch) -> bool {
+fn play(case: &InteropCase, javascript: &Rc<JavaScript>, side: &Side, scratch: &Scratch) -> bool {
     let directory = scratch.path(case.name);
     let mut ground = Ground::new(javascript, side, directory.clone());
     let began = Instant::now();
     let outcome = (case.play)(&mut ground);
     let seconds = began.elapsed().as_secs_f64();
-    let Case { name, title, .. } = case;
+    let InteropCase { name, title, .. } = case;
     // Its peers are gone. What they leave is large, and of no use to the next case.
     if let Err(error) = fs::remove_dir_all(&directory) {
         eprintln!("cannot remove {}: {error}", directory.display());
@@ -81,16 +81,16 @@ fn separator(note: &str) -> &'static str {
     if note.is_empty() { "" } else { ": " }
 }
 
-struct Choice {
+struct InteropChoice {
     /// `None`: a build of the workspace.
     side: Option<Side>,
     /// Whether that is a release build.
     release: bool,
-    cases: Vec<&'static Case>,
+    cases: Vec<&'static InteropCase>,
 }
 
-fn choose(arguments: &[String]) -> Result<Choice> {
-    let mut choice = Choice { side: None, release: false, cases: CASES.iter().collect() };
+fn choose(arguments: &[String]) -> Result<InteropChoice> {
+    let mut choice = InteropChoice { side: None, release: false, cases: CASES.iter().collect() };
     let mut arguments = arguments.iter().map(String::as_str);
     while let Some(argument) = arguments.next() {
         let mut value = || arguments.next().with_context(|| format!("{argument} needs a value"));
@@ -108,7 +108,7 @@ fn choose(arguments: &[String]) -> Result<Choice> {
     Ok(choice)
 }
 
-fn find(name: &str) -> Result<&'static Case> {
+fn find(name: &str) -> Result<&'static InteropCase> {
     let known = || CASES.iter().map(|case| case.name).collect::<Vec<_>>().join(", ");
     let found = CASES.iter().find(|case| case.name == name);
     found.with_context(|| format!("interop: no case `{name}`; there are {}", known()))
@@ -118,7 +118,7 @@ fn find(name: &str) -> Result<&'static Case> {
 mod tests {
     use super::*;
 
-    fn chosen(arguments: &[&str]) -> Result<Choice> {
+    fn chosen(arguments: &[&str]) -> Result<InteropChoice> {
         choose(&arguments.iter().map(|a| (*a).to_owned()).collect::<Vec<_>>())
     }
 

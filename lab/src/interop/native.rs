@@ -7,36 +7,36 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Value, json};
 
-use super::peer::{Content, Kind, Peer, Store, until};
-use crate::client::{Api, Names};
+use super::peer::{Content, InteropPeer, InteropStore, TypeOfStore, until};
+use crate::client::{Names, NodeApi};
 use crate::documents::document;
 use crate::javascript::text;
-use crate::process::{Node, Tail};
+use crate::process::{NodeProcess, Tail};
 
 /// A node of ours.
-pub(super) struct Native {
+pub(super) struct NativePeer {
     binary: PathBuf,
     repo: PathBuf,
-    node: Option<Node>,
+    node: Option<NodeProcess>,
     names: Names,
     tail: Tail,
 }
 
-impl Native {
+impl NativePeer {
     /// Starts the node.
-    pub(super) fn spawn(binary: PathBuf, repo: PathBuf) -> Result<Native> {
+    pub(super) fn spawn(binary: PathBuf, repo: PathBuf) -> Result<NativePeer> {
         let (node, names) = begin(&binary, &repo)?;
         let tail = node.tail().clone();
-        Ok(Native { binary, repo, node: Some(node), names, tail })
+        Ok(NativePeer { binary, repo, node: Some(node), names, tail })
     }
 
-    fn api(&self) -> Result<Api> {
+    fn api(&self) -> Result<NodeApi> {
         let node = self.node.as_ref().context("the node was stopped")?;
-        Ok(Api::new(node.port()))
+        Ok(NodeApi::new(node.port()))
     }
 
     /// What is stored under `criteria`, as key and value.
-    fn read(&self, store: &Store, criteria: Value) -> Result<Content> {
+    fn read(&self, store: &InteropStore, criteria: Value) -> Result<Content> {
         let arguments = json!({ "dstype": store.name, "criteria": [criteria] });
         let found = self.api()?.command("crudget", arguments)?;
         let Value::Array(documents) = found else { bail!("crudget answered no array") };
@@ -44,7 +44,7 @@ impl Native {
     }
 }
 
-impl Peer for Native {
+impl InteropPeer for NativePeer {
     fn address(&self) -> String {
         self.names.address.clone()
     }
@@ -57,14 +57,14 @@ impl Peer for Native {
         self.api()?.connect(address)
     }
 
-    fn create(&mut self, name: &str, kind: Kind) -> Result<Store> {
+    fn create(&mut self, name: &str, kind: TypeOfStore) -> Result<InteropStore> {
         let path = format!("stores/{name}");
         let made = self.api()?.demand("PUT", &path, &json!({ "type": kind.name() }))?;
         let address = text(&made["address"])?.to_owned();
-        Ok(Store { name: name.to_owned(), address, kind })
+        Ok(InteropStore { name: name.to_owned(), address, kind })
     }
 
-    fn adopt(&mut self, store: &Store) -> Result<()> {
+    fn adopt(&mut self, store: &InteropStore) -> Result<()> {
         let path = format!("stores/{}", store.name);
         let made = self.api()?.demand("PUT", &path, &json!({ "address": store.address }))?;
         ensure!(made["address"] == store.address.as_str(), "adopted {made}");
@@ -72,18 +72,18 @@ impl Peer for Native {
         Ok(())
     }
 
-    fn put(&mut self, store: &Store, key: &str, value: &Value) -> Result<()> {
+    fn put(&mut self, store: &InteropStore, key: &str, value: &Value) -> Result<()> {
         let document = match store.kind {
-            Kind::Documents => value.clone(),
-            Kind::Keyvalue => json!({ "_id": key, "value": value }),
-            Kind::Events => json!({ "value": value }),
+            TypeOfStore::Documents => value.clone(),
+            TypeOfStore::Keyvalue => json!({ "_id": key, "value": value }),
+            TypeOfStore::Events => json!({ "value": value }),
         };
         let arguments = json!({ "dstype": store.name, "criteria": [document] });
         self.api()?.command("crudput", arguments)?;
         Ok(())
     }
 
-    fn put_many(&mut self, store: &Store, prefix: &str, numbers: Range<u64>) -> Result<()> {
+    fn put_many(&mut self, store: &InteropStore, prefix: &str, numbers: Range<u64>) -> Result<()> {
         for number in numbers {
             let mut value: Value = serde_json::from_str(&document(number, 0))?;
             let key = format!("{prefix}{number:08}");
@@ -93,26 +93,26 @@ impl Peer for Native {
         Ok(())
     }
 
-    fn delete(&mut self, store: &Store, key: &str) -> Result<()> {
+    fn delete(&mut self, store: &InteropStore, key: &str) -> Result<()> {
         let arguments = json!({ "dstype": store.name, "criteria": [{ "_id": key }] });
         self.api()?.command("cruddelete", arguments)?;
         Ok(())
     }
 
-    fn get(&mut self, store: &Store, key: &str) -> Result<Option<Value>> {
+    fn get(&mut self, store: &InteropStore, key: &str) -> Result<Option<Value>> {
         Ok(self.read(store, json!({ "_id": key }))?.remove(key))
     }
 
-    fn all(&mut self, store: &Store) -> Result<Content> {
+    fn all(&mut self, store: &InteropStore) -> Result<Content> {
         self.read(store, json!({}))
     }
 
-    fn heads(&mut self, store: &Store) -> Result<BTreeSet<String>> {
+    fn heads(&mut self, store: &InteropStore) -> Result<BTreeSet<String>> {
         let mut line = self.api()?.store("address", &store.address)?;
         Ok(serde_json::from_value(line["heads"].take())?)
     }
 
-    fn wait_count(&mut self, store: &Store, count: u64) -> Result<()> {
+    fn wait_count(&mut self, store: &InteropStore, count: u64) -> Result<()> {
         let mut last = 0;
         until(&format!("{count} values in {}", store.name), || {
             let line = self.api()?.store("address", &store.address)?;
@@ -126,7 +126,7 @@ impl Peer for Native {
         Ok(())
     }
 
-    fn wait_value(&mut self, store: &Store, key: &str, value: Option<&Value>) -> Result<()> {
+    fn wait_value(&mut self, store: &InteropStore, key: &str, value: Option<&Value>) -> Result<()> {
         until(&format!("the value of {key}"), || Ok(self.get(store, key)?.as_ref() == value))
     }
 
@@ -150,18 +150,18 @@ impl Peer for Native {
     }
 }
 
-fn begin(binary: &Path, repo: &Path) -> Result<(Node, Names)> {
-    let node = Node::start(binary, repo)?;
-    let names = Api::new(node.port()).names()?;
+fn begin(binary: &Path, repo: &Path) -> Result<(NodeProcess, Names)> {
+    let node = NodeProcess::start(binary, repo)?;
+    let names = NodeApi::new(node.port()).names()?;
     Ok((node, names))
 }
 
 /// A document as HTTP shows it, taken apart into what OrbitDB calls key and value.
-fn pair(kind: Kind, mut document: Value) -> Result<(String, Value)> {
+fn pair(kind: TypeOfStore, mut document: Value) -> Result<(String, Value)> {
     let key = text(&document["_id"])?.to_owned();
     let value = match kind {
-        Kind::Documents => document,
-        Kind::Keyvalue | Kind::Events => document["value"].take(),
+        TypeOfStore::Documents => document,
+        TypeOfStore::Keyvalue | TypeOfStore::Events => document["value"].take(),
     };
     Ok((key, value))
 }

@@ -18,38 +18,38 @@ pub(super) const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
 /// What a store holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum TypeOfStore {
     Documents,
     Events,
     Keyvalue,
 }
 
-impl Kind {
+impl TypeOfStore {
     /// The kind as manifests and interfaces name it.
     pub(super) fn name(self) -> &'static str {
         match self {
-            Kind::Documents => "documents",
-            Kind::Events => "events",
-            Kind::Keyvalue => "keyvalue",
+            TypeOfStore::Documents => "documents",
+            TypeOfStore::Events => "events",
+            TypeOfStore::Keyvalue => "keyvalue",
         }
     }
 }
 
 /// A store that both sides know.
 #[derive(Debug, Clone)]
-pub(super) struct Store {
+pub(super) struct InteropStore {
     /// What it is called on our side.
     pub(super) name: String,
     /// Its OrbitDB address.
     pub(super) address: String,
-    pub(super) kind: Kind,
+    pub(super) kind: TypeOfStore,
 }
 
 /// What a store holds: values by `_id` or key, or by the hash of their entry where it holds events.
 pub(super) type Content = BTreeMap<String, Value>;
 
 /// A peer that a case is played with.
-pub(super) trait Peer {
+pub(super) trait InteropPeer {
     /// Where it is dialled: a multiaddress with its peer id.
     fn address(&self) -> String;
     /// The id of its identity, as write lists name it.
@@ -57,23 +57,23 @@ pub(super) trait Peer {
     fn dial(&mut self, address: &str) -> Result<()>;
 
     /// Makes a store that everybody may write to.
-    fn create(&mut self, name: &str, kind: Kind) -> Result<Store>;
+    fn create(&mut self, name: &str, kind: TypeOfStore) -> Result<InteropStore>;
     /// Opens the store of another peer by its address.
-    fn adopt(&mut self, store: &Store) -> Result<()>;
+    fn adopt(&mut self, store: &InteropStore) -> Result<()>;
 
     /// Puts one value: a document under its `_id`, which is `key`; an event where the store is a log.
-    fn put(&mut self, store: &Store, key: &str, value: &Value) -> Result<()>;
+    fn put(&mut self, store: &InteropStore, key: &str, value: &Value) -> Result<()>;
     /// Puts generated documents, one write each, and returns their keys.
-    fn put_many(&mut self, store: &Store, prefix: &str, numbers: Range<u64>) -> Result<()>;
-    fn delete(&mut self, store: &Store, key: &str) -> Result<()>;
-    fn get(&mut self, store: &Store, key: &str) -> Result<Option<Value>>;
-    fn all(&mut self, store: &Store) -> Result<Content>;
-    fn heads(&mut self, store: &Store) -> Result<BTreeSet<String>>;
+    fn put_many(&mut self, store: &InteropStore, prefix: &str, numbers: Range<u64>) -> Result<()>;
+    fn delete(&mut self, store: &InteropStore, key: &str) -> Result<()>;
+    fn get(&mut self, store: &InteropStore, key: &str) -> Result<Option<Value>>;
+    fn all(&mut self, store: &InteropStore) -> Result<Content>;
+    fn heads(&mut self, store: &InteropStore) -> Result<BTreeSet<String>>;
 
     /// Until the store holds `count` values or more.
-    fn wait_count(&mut self, store: &Store, count: u64) -> Result<()>;
+    fn wait_count(&mut self, store: &InteropStore, count: u64) -> Result<()>;
     /// Until `key` has `value`, or is absent where that is `None`.
-    fn wait_value(&mut self, store: &Store, key: &str, value: Option<&Value>) -> Result<()>;
+    fn wait_value(&mut self, store: &InteropStore, key: &str, value: Option<&Value>) -> Result<()>;
 
     /// Ends the process; where `hard`, without a warning.
     fn stop(&mut self, hard: bool) -> Result<()>;
@@ -100,7 +100,11 @@ pub(super) fn until(what: &str, mut done: impl FnMut() -> Result<bool>) -> Resul
 ///
 /// # Errors
 /// When the heads stay different, or the content is.
-pub(super) fn settle(one: &mut dyn Peer, other: &mut dyn Peer, store: &Store) -> Result<Content> {
+pub(super) fn converge(
+    one: &mut dyn InteropPeer,
+    other: &mut dyn InteropPeer,
+    store: &InteropStore,
+) -> Result<Content> {
     let mut last = (BTreeSet::new(), BTreeSet::new());
     until("the same heads on both sides", || {
         last = (one.heads(store)?, other.heads(store)?);

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 
 use super::lab::Lab;
-use super::node::Node;
+use super::node::HostedNode;
 use super::{DISCOVERY_TIMEOUT, HEAL_TIMEOUT, eventually, nodes};
 use crate::process::Scratch;
 
@@ -20,7 +20,7 @@ const LEVEL_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Packets that are dropped without a word.
 pub(super) fn silent_cut(binary: &Path, scratch: &Scratch) -> Result<()> {
-    let pair = Pair::new(binary, scratch, 1)?;
+    let pair = SplitPair::new(binary, scratch, 1)?;
     pair.lab.silence(1, true)?;
     pair.write_apart(&[0, 1])?;
     pair.lab.silence(1, false)?;
@@ -29,7 +29,7 @@ pub(super) fn silent_cut(binary: &Path, scratch: &Scratch) -> Result<()> {
 
 /// The same, where many stores must find their turn.
 pub(super) fn silent_cut_of_many_stores(binary: &Path, scratch: &Scratch) -> Result<()> {
-    let pair = Pair::new(binary, scratch, 40)?;
+    let pair = SplitPair::new(binary, scratch, 40)?;
     pair.lab.silence(1, true)?;
     pair.write_apart(&[0, 1])?;
     pair.lab.silence(1, false)?;
@@ -38,7 +38,7 @@ pub(super) fn silent_cut_of_many_stores(binary: &Path, scratch: &Scratch) -> Res
 
 /// A host that gets another address, after a while without any.
 pub(super) fn other_address(binary: &Path, scratch: &Scratch) -> Result<()> {
-    let pair = Pair::new(binary, scratch, 1)?;
+    let pair = SplitPair::new(binary, scratch, 1)?;
     pair.lab.take_address(1)?;
     pair.write_apart(&[0, 1])?;
     pair.lab.give_other_address(1)?;
@@ -47,7 +47,7 @@ pub(super) fn other_address(binary: &Path, scratch: &Scratch) -> Result<()> {
 
 /// A process that stands still for a while.
 pub(super) fn frozen(binary: &Path, scratch: &Scratch) -> Result<()> {
-    let pair = Pair::new(binary, scratch, 1)?;
+    let pair = SplitPair::new(binary, scratch, 1)?;
     pair.nodes[1].freeze(true)?;
     pair.write_apart(&[0])?;
     pair.nodes[1].freeze(false)?;
@@ -55,16 +55,16 @@ pub(super) fn frozen(binary: &Path, scratch: &Scratch) -> Result<()> {
 }
 
 /// Two hosts with some stores.
-struct Pair {
+struct SplitPair {
     // Before the lab, which takes their network from them.
-    nodes: Vec<Node>,
+    nodes: Vec<HostedNode>,
     stores: Vec<String>,
     lab: Lab,
 }
 
-impl Pair {
+impl SplitPair {
     /// Both with the same documents.
-    fn new(binary: &Path, scratch: &Scratch, stores: usize) -> Result<Pair> {
+    fn new(binary: &Path, scratch: &Scratch, stores: usize) -> Result<SplitPair> {
         let mut lab = Lab::new()?;
         let nodes = nodes(&mut lab, binary, scratch, 2)?;
         let stores: Vec<String> = (0..stores).map(|n| format!("store-{n}")).collect();
@@ -72,7 +72,7 @@ impl Pair {
             nodes[0].make_store(store)?;
             nodes[0].put_into(store, "before", "both have it")?;
         }
-        let pair = Pair { nodes, stores, lab };
+        let pair = SplitPair { nodes, stores, lab };
         pair.level("before", HEAL_TIMEOUT)?;
         Ok(pair)
     }

@@ -14,8 +14,8 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 
-use super::node::Node;
-use crate::client::Api;
+use super::node::HostedNode;
+use crate::client::NodeApi;
 use crate::process::{API_LINE, port_in};
 
 /// Longest that a node may take to become ready.
@@ -218,7 +218,7 @@ impl Lab {
         binary: &Path,
         repo: PathBuf,
         flags: &[&str],
-    ) -> Result<Node> {
+    ) -> Result<HostedNode> {
         let namespace = self.hosts[host].clone();
         let mut child = Command::new("ip")
             .args(["netns", "exec", &namespace])
@@ -238,9 +238,9 @@ impl Lab {
                 drop(sender.try_send(line));
             }
         });
-        let mut node = Node { child, lines, api: Api::on_host(namespace.clone(), 0) };
+        let mut node = HostedNode { child, lines, api: NodeApi::on_host(namespace.clone(), 0) };
         let ready = node.line_with(API_LINE, START_TIMEOUT)?;
-        node.api = Api::on_host(namespace, port_in(&ready).context("no port")?);
+        node.api = NodeApi::on_host(namespace, port_in(&ready).context("no port")?);
         Ok(node)
     }
 

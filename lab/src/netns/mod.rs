@@ -18,7 +18,7 @@ use anyhow::{Result, bail, ensure};
 
 use crate::process::{Scratch, build_release};
 use lab::Lab;
-use node::Node;
+use node::HostedNode;
 
 /// Longest that nodes may take to find each other.
 const DISCOVERY_TIMEOUT: Duration = Duration::from_secs(30);
@@ -29,7 +29,7 @@ const HEAL_TIMEOUT: Duration = Duration::from_secs(120);
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
 /// What is played: the binary, and where its nodes may keep their data.
-type Case = fn(&Path, &Scratch) -> Result<()>;
+type NetnsCase = fn(&Path, &Scratch) -> Result<()>;
 
 /// Runs every case on fresh hosts.
 ///
@@ -49,7 +49,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
         return Ok(());
     }
     let binary = binary.map_or_else(build_release, Ok)?;
-    let cases: [(&str, Case); 12] = [
+    let cases: [(&str, NetnsCase); 12] = [
         ("two hosts find each other by multicast", found_by_multicast),
         ("a host cut off writes on both sides and heals", partition),
         ("a host that was away catches up", away),
@@ -146,7 +146,7 @@ fn slow_and_lossy(binary: &Path, scratch: &Scratch) -> Result<()> {
 }
 
 /// Nodes on hosts of their own that have all found each other.
-fn nodes(lab: &mut Lab, binary: &Path, scratch: &Scratch, count: usize) -> Result<Vec<Node>> {
+fn nodes(lab: &mut Lab, binary: &Path, scratch: &Scratch, count: usize) -> Result<Vec<HostedNode>> {
     let mut nodes = Vec::new();
     for n in 0..count {
         let host = lab.add_host()?;
@@ -164,7 +164,7 @@ fn nodes(lab: &mut Lab, binary: &Path, scratch: &Scratch, count: usize) -> Resul
 }
 
 /// Waits until all nodes have the same documents.
-fn equal(nodes: &[Node], patience: Duration) -> Result<()> {
+fn equal(nodes: &[HostedNode], patience: Duration) -> Result<()> {
     eventually(patience, "equal documents everywhere", || {
         let first = nodes[0].everything()?;
         for node in &nodes[1..] {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 
 use super::lab::{Lab, Ports};
-use super::node::Node;
+use super::node::HostedNode;
 use super::{HEAL_TIMEOUT, equal, eventually};
 use crate::process::Scratch;
 
@@ -71,7 +71,7 @@ pub(super) fn behind_two_random_nats(binary: &Path, scratch: &Scratch) -> Result
 }
 
 /// A public host, and two behind NATs that were told of it, each with something to tell.
-fn three(lab: &mut Lab, binary: &Path, scratch: &Scratch, ports: Ports) -> Result<[Node; 3]> {
+fn three(lab: &mut Lab, binary: &Path, scratch: &Scratch, ports: Ports) -> Result<[HostedNode; 3]> {
     let public = lab.add_host()?;
     let public = start(lab, binary, scratch, public, None)?;
     let mut hidden = || {
@@ -79,7 +79,7 @@ fn three(lab: &mut Lab, binary: &Path, scratch: &Scratch, ports: Ports) -> Resul
         let host = lab.add_host_behind(router)?;
         let node = start(lab, binary, scratch, host, Some(&public))?;
         node.put(&format!("from-{host}"), "from behind its NAT")?;
-        Ok::<Node, anyhow::Error>(node)
+        Ok::<HostedNode, anyhow::Error>(node)
     };
     let (one, two) = (hidden()?, hidden()?);
     Ok([public, one, two])
@@ -87,7 +87,7 @@ fn three(lab: &mut Lab, binary: &Path, scratch: &Scratch, ports: Ports) -> Resul
 
 /// Waits until `hidden` is relayed to, and it and `other` are connected directly; then they go on
 /// without the public host.
-fn met_without(public: Node, hidden: Node, other: Node) -> Result<()> {
+fn met_without(public: HostedNode, hidden: HostedNode, other: HostedNode) -> Result<()> {
     let started = Instant::now();
     let said = |what: &str| println!("  {what}: {:.1} s", started.elapsed().as_secs_f64());
     let nodes = [public, hidden, other];
@@ -131,8 +131,8 @@ fn start(
     binary: &Path,
     scratch: &Scratch,
     host: usize,
-    seed: Option<&Node>,
-) -> Result<Node> {
+    seed: Option<&HostedNode>,
+) -> Result<HostedNode> {
     let mut flags = vec!["-http-port=0".to_owned(), "-mdns=false".to_owned()];
     if let Some(seed) = seed {
         let addresses = seed.addresses()?;

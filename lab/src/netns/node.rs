@@ -9,19 +9,19 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Value, json};
 
-use crate::client::Api;
+use crate::client::NodeApi;
 
 /// Where documents go when no store is named.
 const DEFAULT_STORE: &str = "dsswres";
 
 /// A node on a host of the lab. Killed when dropped.
-pub(super) struct Node {
+pub(super) struct HostedNode {
     pub(super) child: Child,
     pub(super) lines: Receiver<String>,
-    pub(super) api: Api,
+    pub(super) api: NodeApi,
 }
 
-impl Node {
+impl HostedNode {
     /// Waits for a line of the node's log.
     ///
     /// # Errors
@@ -153,7 +153,7 @@ impl Node {
     }
 }
 
-impl Drop for Node {
+impl Drop for HostedNode {
     fn drop(&mut self) {
         // Both fail when it has ended already, which is what is wanted.
         let _ = self.child.kill();

@@ -57,7 +57,7 @@ impl Front {
 
     /// Answers a request, and sees to it that nothing of it is left on its connection.
     pub(super) async fn answer(&self, request: Request<Incoming>) -> Response {
-        unread::settle(request, |request| self.reply(request)).await
+        unread::answer_whole(request, |request| self.reply(request)).await
     }
 
     async fn reply(&self, request: Request<Body>) -> Response {

@@ -26,7 +26,7 @@ use super::limits::{
 };
 
 /// Answers a request with `handle`, and takes what it leaves of the body.
-pub(super) async fn settle<F>(
+pub(super) async fn answer_whole<F>(
     request: Request<Incoming>,
     handle: impl FnOnce(Request<Body>) -> F,
 ) -> Response

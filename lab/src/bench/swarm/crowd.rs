@@ -8,9 +8,9 @@ use anyhow::{Context, Result, ensure};
 use super::super::Bench;
 use super::super::load::{Latencies, fill};
 use super::super::table::Table;
-use super::Figures;
+use super::SwarmMeasures;
 use super::group::{Member, WAIT_MAX, holds, star, stop, swarm};
-use crate::client::{Client, command_request};
+use crate::client::{HttpClient, command_request};
 use crate::documents::{document, get_body, id, put_body};
 use crate::process::loopback_bytes;
 
@@ -36,13 +36,15 @@ const MB: f64 = 1_000_000.0;
 const KB: f64 = 1_000.0;
 
 /// How long it takes until a write is visible on every node of a swarm.
-pub(super) fn reach(bench: &Bench<'_>, _: &mut Figures, table: &mut Table) -> Result<()> {
+pub(super) fn reach(bench: &Bench<'_>, _: &mut SwarmMeasures, table: &mut Table) -> Result<()> {
     let members = swarm(bench, "reach", REACH_NODES)?;
     fill(members[0].node.port(), 0..1)?;
     members.iter().try_for_each(|member| member.wait_documents(1, PAUSE))?;
     sleep(SETTLE);
-    let mut clients: Vec<Client> =
-        members.iter().map(|member| Client::connect(member.node.port())).collect::<Result<_>>()?;
+    let mut clients: Vec<HttpClient> = members
+        .iter()
+        .map(|member| HttpClient::connect(member.node.port()))
+        .collect::<Result<_>>()?;
     let mut taken = Vec::new();
     for number in 1..=REACH_PUTS {
         let writer = number as usize % clients.len();
@@ -56,7 +58,7 @@ pub(super) fn reach(bench: &Bench<'_>, _: &mut Figures, table: &mut Table) -> Re
 }
 
 /// From the put of the document `number` until every node answers with it.
-fn reach_all(clients: &mut [Client], writer: usize, number: u64) -> Result<Duration> {
+fn reach_all(clients: &mut [HttpClient], writer: usize, number: u64) -> Result<Duration> {
     let put = command_request(&put_body([document(number, 0).as_str()]));
     let get = command_request(&get_body("_id", &id(number)));
     let mut missing: Vec<usize> = (0..clients.len()).filter(|node| *node != writer).collect();
@@ -78,7 +80,7 @@ fn reach_all(clients: &mut [Client], writer: usize, number: u64) -> Result<Durat
 }
 
 /// What a node with documents and peers holds in memory; its peers fetched the documents from it.
-pub(super) fn memory(bench: &Bench<'_>, _: &mut Figures, table: &mut Table) -> Result<()> {
+pub(super) fn memory(bench: &Bench<'_>, _: &mut SwarmMeasures, table: &mut Table) -> Result<()> {
     let members = star(bench, "memory", 1 + MEMORY_PEERS)?;
     fill(members[0].node.port(), 0..MEMORY_DOCUMENTS)?;
     members.iter().try_for_each(|member| member.wait_documents(MEMORY_DOCUMENTS, PAUSE))?;
@@ -95,7 +97,7 @@ pub(super) fn memory(bench: &Bench<'_>, _: &mut Figures, table: &mut Table) -> R
 }
 
 /// What a swarm costs in which nothing happens.
-pub(super) fn idle(bench: &Bench<'_>, _: &mut Figures, table: &mut Table) -> Result<()> {
+pub(super) fn idle(bench: &Bench<'_>, _: &mut SwarmMeasures, table: &mut Table) -> Result<()> {
     let members = swarm(bench, "idle", IDLE_NODES)?;
     fill(members[0].node.port(), 0..1)?;
     members.iter().try_for_each(|member| member.wait_documents(1, PAUSE))?;

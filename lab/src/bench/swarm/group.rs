@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 
 use super::super::Bench;
-use crate::client::{Api, Client, Names};
-use crate::process::Node;
+use crate::client::{HttpClient, Names, NodeApi};
+use crate::process::NodeProcess;
 
 /// The store that is measured: every node has it, under the same address.
 pub(super) const STORE: &str = "dsswres";
@@ -18,16 +18,16 @@ const ANSWER_BYTES_MIN: usize = 100;
 
 /// A node with its API.
 pub(super) struct Member {
-    pub(super) node: Node,
-    pub(super) api: Api,
+    pub(super) node: NodeProcess,
+    pub(super) api: NodeApi,
     pub(super) names: Names,
 }
 
 impl Member {
     /// Starts a node on a new directory called `name`.
     pub(super) fn start(bench: &Bench<'_>, name: &str, flags: &[&str]) -> Result<Member> {
-        let node = Node::start_with(bench.binary, &bench.scratch.path(name), flags)?;
-        let api = Api::new(node.port());
+        let node = NodeProcess::start_with(bench.binary, &bench.scratch.path(name), flags)?;
+        let api = NodeApi::new(node.port());
         let names = api.names()?;
         Ok(Member { node, api, names })
     }
@@ -80,6 +80,6 @@ pub(super) fn stop(members: Vec<Member>) -> Result<()> {
 }
 
 /// Whether the answer to `request`, which asks for one document, holds it.
-pub(super) fn holds(client: &mut Client, request: &[u8]) -> Result<bool> {
+pub(super) fn holds(client: &mut HttpClient, request: &[u8]) -> Result<bool> {
     Ok(client.send_ok(request)?.len() > ANSWER_BYTES_MIN)
 }

@@ -11,9 +11,9 @@ use serde_json::{Value, json};
 use super::super::Bench;
 use super::super::load::Latencies;
 use super::super::table::Table;
-use super::Figures;
+use super::SwarmMeasures;
 use super::pair::LIVE_DOCUMENTS;
-use crate::javascript::{JavaScript, JsNode, Pending, text};
+use crate::javascript::{JavaScript, JsNode, PendingCommand, text};
 
 /// Single puts that are followed.
 const SINGLE_PUTS: u64 = 200;
@@ -27,9 +27,13 @@ const COLD_DOCUMENTS: [u64; 2] = [1_000, 10_000];
 const WAIT_MAX_MS: u64 = 600_000;
 
 /// Adds what the JavaScript peers do, and how many times better ours were.
-pub(super) fn measure(bench: &Bench<'_>, figures: &mut Figures, table: &mut Table) -> Result<()> {
+pub(super) fn measure(
+    bench: &Bench<'_>,
+    figures: &mut SwarmMeasures,
+    table: &mut Table,
+) -> Result<()> {
     let javascript = JavaScript::install()?;
-    let mut pair = Pair::start(&javascript, bench, "js-live")?;
+    let mut pair = JsPair::start(&javascript, bench, "js-live")?;
     let address = pair.open()?;
     let taken = pair.latencies(&address)?;
     let half = taken.quantile_ms(0.5);
@@ -43,7 +47,7 @@ pub(super) fn measure(bench: &Bench<'_>, figures: &mut Figures, table: &mut Tabl
     pair.stop()?;
 
     for documents in COLD_DOCUMENTS {
-        let mut pair = Pair::start(&javascript, bench, &format!("js-cold-{documents}"))?;
+        let mut pair = JsPair::start(&javascript, bench, &format!("js-cold-{documents}"))?;
         let seconds = pair.cold(documents)?;
         let memory = pair.reader.call("rss", Value::Null)?;
         pair.stop()?;
@@ -64,19 +68,19 @@ fn compare(table: &mut Table, name: &str, theirs: f64, ours: Option<f64>, limit:
     }
 }
 
-struct Pair {
+struct JsPair {
     writer: JsNode,
     reader: JsNode,
 }
 
-impl Pair {
-    fn start(javascript: &JavaScript, bench: &Bench<'_>, name: &str) -> Result<Pair> {
+impl JsPair {
+    fn start(javascript: &JavaScript, bench: &Bench<'_>, name: &str) -> Result<JsPair> {
         let repo = |peer| bench.scratch.path(&format!("{name}-{peer}"));
         let mut writer = javascript.start("writer", &repo("writer"))?;
         let mut reader = javascript.start("reader", &repo("reader"))?;
         writer.up()?;
         reader.up()?;
-        Ok(Pair { writer, reader })
+        Ok(JsPair { writer, reader })
     }
 
     /// Makes a store on the writer.
@@ -152,7 +156,7 @@ impl Pair {
     }
 
     /// Begins to wait on the reader for the entry that puts a document, which is told by an event.
-    fn begin_wait(&mut self, address: &str, prefix: &str, number: u64) -> Result<Pending> {
+    fn begin_wait(&mut self, address: &str, prefix: &str, number: u64) -> Result<PendingCommand> {
         let wait = json!({
             "db": address, "key": format!("{prefix}{number:08}"), "looking": false,
             "timeoutMs": WAIT_MAX_MS,

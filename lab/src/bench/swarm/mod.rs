@@ -13,7 +13,7 @@ use anyhow::Result;
 use super::Bench;
 use super::table::Table;
 
-type Measure = fn(&Bench<'_>, &mut Figures, &mut Table) -> Result<()>;
+type Measure = fn(&Bench<'_>, &mut SwarmMeasures, &mut Table) -> Result<()>;
 
 const MEASURES: &[(&str, Measure)] = &[
     ("put to visible on the other node", pair::latency),
@@ -27,7 +27,7 @@ const MEASURES: &[(&str, Measure)] = &[
 
 /// What is compared with the JavaScript peers: figures of ours.
 #[derive(Default)]
-struct Figures {
+struct SwarmMeasures {
     visible_ms: Option<f64>,
     cold_per_second: Option<f64>,
     live_seconds: Option<f64>,
@@ -38,7 +38,7 @@ struct Figures {
 /// # Errors
 /// None: a measure that fails is a row that says why.
 pub(super) fn measure(bench: &Bench<'_>, table: &mut Table) -> Result<()> {
-    let mut figures = Figures::default();
+    let mut figures = SwarmMeasures::default();
     for (name, measure) in MEASURES {
         eprintln!("bench: swarm: {name}");
         if let Err(error) = measure(bench, &mut figures, table) {

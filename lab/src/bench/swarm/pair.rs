@@ -9,9 +9,9 @@ use anyhow::{Result, ensure};
 use super::super::Bench;
 use super::super::load::{Latencies, fill, put_requests, requests_per_second};
 use super::super::table::Table;
-use super::Figures;
+use super::SwarmMeasures;
 use super::group::{Member, WAIT_MAX, holds, star, stop};
-use crate::client::{Client, command_request};
+use crate::client::{HttpClient, command_request};
 use crate::documents::{document, get_body, id, put_body};
 
 /// Single puts that are followed.
@@ -33,10 +33,14 @@ const LIVE_CLIENTS: usize = 64;
 
 /// One put at a time on one node, until the other one answers with it: the next at once, then after a
 /// while in which everything sleeps.
-pub(super) fn latency(bench: &Bench<'_>, figures: &mut Figures, table: &mut Table) -> Result<()> {
+pub(super) fn latency(
+    bench: &Bench<'_>,
+    figures: &mut SwarmMeasures,
+    table: &mut Table,
+) -> Result<()> {
     let members = star(bench, "latency", 2)?;
-    let mut writer = Client::connect(members[0].node.port())?;
-    let mut reader = Client::connect(members[1].node.port())?;
+    let mut writer = HttpClient::connect(members[0].node.port())?;
+    let mut reader = HttpClient::connect(members[1].node.port())?;
     let mut next = 0;
     let mut follow = |puts: u64, gap: Duration| -> Result<Latencies> {
         let numbers = next..next + puts;
@@ -60,7 +64,7 @@ pub(super) fn latency(bench: &Bench<'_>, figures: &mut Figures, table: &mut Tabl
 }
 
 /// Puts the document `number`, and asks for it over and over until it is there.
-fn follow_one(writer: &mut Client, reader: &mut Client, number: u64) -> Result<Duration> {
+fn follow_one(writer: &mut HttpClient, reader: &mut HttpClient, number: u64) -> Result<Duration> {
     let put = command_request(&put_body([document(number, 0).as_str()]));
     let get = command_request(&get_body("_id", &id(number)));
     let began = Instant::now();
@@ -74,7 +78,11 @@ fn follow_one(writer: &mut Client, reader: &mut Client, number: u64) -> Result<D
 }
 
 /// A node with many documents, and a new one that meets it.
-pub(super) fn cold(bench: &Bench<'_>, figures: &mut Figures, table: &mut Table) -> Result<()> {
+pub(super) fn cold(
+    bench: &Bench<'_>,
+    figures: &mut SwarmMeasures,
+    table: &mut Table,
+) -> Result<()> {
     let seconds = cold_seconds(bench, "cold", COLD_DOCUMENTS)?;
     figures.cold_per_second = Some(COLD_DOCUMENTS as f64 / seconds);
     table.at_most("cold sync, 10,000 documents", seconds, 2.0, "s");
@@ -98,7 +106,11 @@ fn cold_seconds(bench: &Bench<'_>, name: &str, documents: u64) -> Result<f64> {
 }
 
 /// One node takes documents as fast as it can; how far behind is the other when it has taken the last?
-pub(super) fn live(bench: &Bench<'_>, figures: &mut Figures, table: &mut Table) -> Result<()> {
+pub(super) fn live(
+    bench: &Bench<'_>,
+    figures: &mut SwarmMeasures,
+    table: &mut Table,
+) -> Result<()> {
     let members = star(bench, "live", 2)?;
     // The two have met, and what comes is news.
     fill(members[0].node.port(), 0..1)?;

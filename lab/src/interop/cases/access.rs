@@ -8,29 +8,29 @@ use serde_json::json;
 
 use crate::interop::foreign::{Foreign, Mode};
 use crate::interop::ground::Ground;
-use crate::interop::peer::{Kind, Peer, Store, settle, until};
+use crate::interop::peer::{InteropPeer, InteropStore, TypeOfStore, converge, until};
 
 /// How long something that must not arrive is given to arrive. What is allowed and was written after
 /// it has arrived before this time begins to run.
 const ABSENCE_WAIT: Duration = Duration::from_secs(1);
 
 /// Connects all three with each other.
-fn connect(ours: &mut dyn Peer, owner: &mut Foreign, other: &mut Foreign) -> Result<()> {
+fn connect(ours: &mut dyn InteropPeer, owner: &mut Foreign, other: &mut Foreign) -> Result<()> {
     ours.dial(&owner.address())?;
     other.dial(&ours.address())?;
     other.dial(&owner.address())
 }
 
-fn put(peer: &mut dyn Peer, store: &Store, key: &str) -> Result<()> {
+fn put(peer: &mut dyn InteropPeer, store: &InteropStore, key: &str) -> Result<()> {
     peer.put(store, key, &json!({ "_id": key }))
 }
 
-fn wait(peer: &mut dyn Peer, store: &Store, key: &str) -> Result<()> {
+fn wait(peer: &mut dyn InteropPeer, store: &InteropStore, key: &str) -> Result<()> {
     peer.wait_value(store, key, Some(&json!({ "_id": key })))
 }
 
 /// `key` does not come, although there was time.
-fn absent(peer: &mut dyn Peer, store: &Store, key: &str) -> Result<()> {
+fn absent(peer: &mut dyn InteropPeer, store: &InteropStore, key: &str) -> Result<()> {
     sleep(ABSENCE_WAIT);
     ensure!(peer.get(store, key)?.is_none(), "`{key}` got in");
     Ok(())
@@ -46,7 +46,7 @@ pub(super) fn write_list(ground: &mut Ground) -> Result<String> {
     // We are on the list, the stranger is not.
     let (owned, us) = (owner.identity(), ours.identity());
     let list = [owned.as_str(), us.as_str()];
-    let store = owner.create_with("listed", Kind::Documents, "ipfs", Some(&list))?;
+    let store = owner.create_with("listed", TypeOfStore::Documents, "ipfs", Some(&list))?;
     put(&mut owner, &store, "owner")?;
     ours.adopt(&store)?;
     wait(&mut *ours, &store, "owner")?;
@@ -62,24 +62,29 @@ pub(super) fn write_list(ground: &mut Ground) -> Result<String> {
     wait(&mut *ours, &store, "after")?;
     absent(&mut *ours, &store, "stranger")?;
     absent(&mut owner, &store, "stranger")?;
-    let content = settle(&mut *ours, &mut owner, &store)?;
+    let content = converge(&mut *ours, &mut owner, &store)?;
     ensure!(content.len() == 3, "{:?}", content.keys());
 
     // A list that we are not on: we read, and are refused when we write.
-    let closed = owner.create_with("closed", Kind::Documents, "ipfs", Some(&[owned.as_str()]))?;
+    let closed =
+        owner.create_with("closed", TypeOfStore::Documents, "ipfs", Some(&[owned.as_str()]))?;
     put(&mut owner, &closed, "owner")?;
     ours.adopt(&closed)?;
     wait(&mut *ours, &closed, "owner")?;
     ensure!(put(&mut *ours, &closed, "ours").is_err(), "we wrote where we may not");
-    let content = settle(&mut *ours, &mut owner, &closed)?;
+    let content = converge(&mut *ours, &mut owner, &closed)?;
     ensure!(content.len() == 1, "{:?}", content.keys());
     Ok(String::new())
 }
 
 /// A store of `owner` with the `orbitdb` kind of access, a list that is itself a store and changes. We
 /// and `writer` are granted the right to write, and use it.
-fn granted(ours: &mut dyn Peer, owner: &mut Foreign, writer: &mut Foreign) -> Result<Store> {
-    let store = owner.create_with("granted", Kind::Documents, "orbitdb", None)?;
+fn granted(
+    ours: &mut dyn InteropPeer,
+    owner: &mut Foreign,
+    writer: &mut Foreign,
+) -> Result<InteropStore> {
+    let store = owner.create_with("granted", TypeOfStore::Documents, "orbitdb", None)?;
     put(owner, &store, "owner")?;
     ours.adopt(&store)?;
     wait(ours, &store, "owner")?;
@@ -109,7 +114,7 @@ pub(super) fn grants(ground: &mut Ground) -> Result<String> {
     writer.up()?;
     connect(&mut *ours, &mut owner, &mut writer)?;
     let store = granted(&mut *ours, &mut owner, &mut writer)?;
-    let content = settle(&mut *ours, &mut owner, &store)?;
+    let content = converge(&mut *ours, &mut owner, &store)?;
     let keys: Vec<&str> = content.keys().map(String::as_str).collect();
     ensure!(keys == ["granted", "ours", "owner"], "{keys:?}");
     Ok(String::new())
@@ -133,7 +138,7 @@ pub(super) fn revokes(ground: &mut Ground) -> Result<String> {
     wait(&mut *ours, &store, "later")?;
     absent(&mut *ours, &store, "revoked")?;
     absent(&mut owner, &store, "revoked")?;
-    let content = settle(&mut *ours, &mut owner, &store)?;
+    let content = converge(&mut *ours, &mut owner, &store)?;
     let keys: Vec<&str> = content.keys().map(String::as_str).collect();
     ensure!(keys == ["after", "granted", "later", "ours", "owner"], "{keys:?}");
 
@@ -141,7 +146,7 @@ pub(super) fn revokes(ground: &mut Ground) -> Result<String> {
     let mut late = ground.ours("late")?;
     late.dial(&ours.address())?;
     late.adopt(&store)?;
-    settle(&mut *ours, &mut *late, &store)?;
+    converge(&mut *ours, &mut *late, &store)?;
 
     owner.allow(&store, &us, false)?;
     until("our own writes are refused", || Ok(put(&mut *ours, &store, "too late").is_err()))?;

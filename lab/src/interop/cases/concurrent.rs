@@ -6,7 +6,7 @@ use serde_json::json;
 use super::join;
 use crate::interop::foreign::Mode;
 use crate::interop::ground::Ground;
-use crate::interop::peer::{Kind, Peer, settle};
+use crate::interop::peer::{InteropPeer, TypeOfStore, converge};
 
 /// Documents that each side writes while the other writes too.
 const DOCUMENTS: u64 = 300;
@@ -18,7 +18,7 @@ const HEADS: usize = 5;
 /// Both write hundreds of documents at the same time, connected.
 pub(super) fn both_write(ground: &mut Ground) -> Result<String> {
     let (mut ours, mut js) = ground.pair()?;
-    let store = ours.create("both", Kind::Documents)?;
+    let store = ours.create("both", TypeOfStore::Documents)?;
     join(&mut *ours, &mut js, &store)?;
     let theirs = js.begin_put_many(&store, "js-", 0..DOCUMENTS)?;
     ours.put_many(&store, "ours-", 0..DOCUMENTS)?;
@@ -30,7 +30,7 @@ pub(super) fn both_write(ground: &mut Ground) -> Result<String> {
     let theirs = js.begin_put_many(&store, "same-", 0..CONFLICTS)?;
     ours.put_many(&store, "same-", 0..CONFLICTS)?;
     js.finish(theirs)?;
-    let content = settle(&mut *ours, &mut js, &store)?;
+    let content = converge(&mut *ours, &mut js, &store)?;
     ensure!(content.len() as u64 == 2 * DOCUMENTS + CONFLICTS, "{} documents", content.len());
     Ok(format!("{} documents", content.len()))
 }
@@ -38,7 +38,7 @@ pub(super) fn both_write(ground: &mut Ground) -> Result<String> {
 /// Writes and deletes of the same keys while the two are apart.
 pub(super) fn conflicts(ground: &mut Ground) -> Result<String> {
     let (mut ours, mut js) = ground.pair()?;
-    let store = ours.create("conflict", Kind::Documents)?;
+    let store = ours.create("conflict", TypeOfStore::Documents)?;
     let keys: Vec<String> = (0..CONFLICTS).map(|number| format!("key-{number:02}")).collect();
     for key in &keys {
         ours.put(&store, key, &json!({ "_id": key, "by": "ours", "round": 0 }))?;
@@ -66,7 +66,7 @@ pub(super) fn conflicts(ground: &mut Ground) -> Result<String> {
     }
     js.close(&store)?;
     js.adopt(&store)?;
-    let content = settle(&mut *ours, &mut js, &store)?;
+    let content = converge(&mut *ours, &mut js, &store)?;
 
     let deleted_by_both = keys.iter().skip(3).step_by(4);
     for key in deleted_by_both {
@@ -85,14 +85,14 @@ pub(super) fn conflicts(ground: &mut Ground) -> Result<String> {
 pub(super) fn several_heads(ground: &mut Ground) -> Result<String> {
     let (mut ours, mut js) = ground.pair()?;
     let mut late = ground.spawn_foreign("late")?;
-    let store = ours.create("heads", Kind::Documents)?;
+    let store = ours.create("heads", TypeOfStore::Documents)?;
     js.dial(&ours.address())?;
     js.open(&store, Mode::Alone)?;
     js.branch(&store, HEADS)?;
     js.close(&store)?;
     js.adopt(&store)?;
     ours.wait_count(&store, HEADS as u64)?;
-    settle(&mut *ours, &mut js, &store)?;
+    converge(&mut *ours, &mut js, &store)?;
     let heads = ours.heads(&store)?.len();
     ensure!(heads == HEADS, "{heads} heads in place of {HEADS}");
 
@@ -101,11 +101,11 @@ pub(super) fn several_heads(ground: &mut Ground) -> Result<String> {
     late.up()?;
     join(&mut *ours, &mut late, &store)?;
     late.wait_count(&store, HEADS as u64)?;
-    settle(&mut *ours, &mut late, &store)?;
+    converge(&mut *ours, &mut late, &store)?;
 
     // A write on top of all of them makes them one.
     late.put(&store, "joined", &json!({ "_id": "joined" }))?;
-    let content = settle(&mut *ours, &mut late, &store)?;
+    let content = converge(&mut *ours, &mut late, &store)?;
     ensure!(ours.heads(&store)?.len() == 1, "a write left several heads");
     ensure!(content.len() == HEADS + 1, "{} documents", content.len());
     Ok(format!("{heads} heads"))
