@@ -3,7 +3,7 @@
 //! Run with `cargo run --release -p optimusdb-db --example write_cost [documents] [batch]`. The last
 //! line is `docs_per_second=N`.
 
-use optimusdb_db::{Node, NodeConfig, Opening};
+use optimusdb_db::{Node, NodeConfig, NodeOpening};
 use serde_json::{Value, json};
 use std::error::Error;
 use std::path::PathBuf;
@@ -27,7 +27,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         version: String::new(),
         journal: None,
         journal_retention: Duration::ZERO,
-        opening: Opening::default(),
+        opening: NodeOpening::default(),
     })?;
     let batches: Vec<Vec<Value>> = (0..documents)
         .map(document)

@@ -17,13 +17,13 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 type Chunk = Result<String, Error>;
 /// A chunk on its way; nothing is the end. A stream that closes without its end was broken off.
-type Sent = Result<Option<String>, Error>;
+type SentChunk = Result<Option<String>, Error>;
 
 /// Documents as JSON text, in chunks of comma-joined documents.
 #[derive(Debug)]
 pub struct Documents {
     first: Option<Chunk>,
-    rest: Option<mpsc::Receiver<Sent>>,
+    rest: Option<mpsc::Receiver<SentChunk>>,
 }
 
 impl Documents {
@@ -64,7 +64,7 @@ impl Documents {
         let runtime = Handle::current();
         tokio::task::spawn_blocking(move || {
             let _place = place;
-            let mut chunks = Chunks { sender, runtime, text: String::new(), stalled: false };
+            let mut chunks = ChunkWriter { sender, runtime, text: String::new(), stalled: false };
             // Whoever has a place has a connection: nobody waits here.
             let read = readers.read(Duration::ZERO, |view| {
                 Ok(reading::documents(view, &store, &query, deadline, |json| chunks.add(json)))
@@ -80,7 +80,7 @@ impl Documents {
     }
 }
 
-async fn received(stream: &mut mpsc::Receiver<Sent>) -> Sent {
+async fn received(stream: &mut mpsc::Receiver<SentChunk>) -> SentChunk {
     stream.recv().await.unwrap_or_else(|| {
         Err(Error::TimedOut(format!(
             "nothing was taken of the answer for {STREAM_STALL_MS_MAX} ms; it is not complete"
@@ -116,14 +116,14 @@ impl Scans {
 }
 
 /// The sending side of a stream.
-struct Chunks {
-    sender: mpsc::Sender<Sent>,
+struct ChunkWriter {
+    sender: mpsc::Sender<SentChunk>,
     runtime: Handle,
     text: String,
     stalled: bool,
 }
 
-impl Chunks {
+impl ChunkWriter {
     fn add(&mut self, json: &str) -> ControlFlow<()> {
         if !self.text.is_empty() {
             self.text.push(',');
@@ -152,7 +152,7 @@ impl Chunks {
         self.send(Err(error));
     }
 
-    fn send(&mut self, chunk: Sent) {
+    fn send(&mut self, chunk: SentChunk) {
         if self.stalled {
             return;
         }

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 /// How far the opening of a node is, for those who wait for it. Clones are the same.
 #[derive(Debug, Clone, Default)]
-pub struct Opening(Arc<Mutex<OpeningStep>>);
+pub struct NodeOpening(Arc<Mutex<OpeningStep>>);
 
 /// What a node that is being opened is at. Shown, it is a text such as "making the index again, 3 of 10
 /// entries".
@@ -35,7 +35,7 @@ impl fmt::Display for OpeningStep {
     }
 }
 
-impl Opening {
+impl NodeOpening {
     /// What it is at now.
     pub fn step(&self) -> OpeningStep {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner)
@@ -73,7 +73,7 @@ pub(crate) fn bind_swarm(database: &mut Database, swarm: &str) -> Result<(), Err
 }
 
 /// Makes everything derived from the logs again, store by store.
-pub(crate) fn reindex(database: &mut Database, opening: &Opening) -> Result<(), Error> {
+pub(crate) fn reindex(database: &mut Database, opening: &NodeOpening) -> Result<(), Error> {
     let stores = database.view().stores()?;
     opening.begin("making the index again", Some(stores.iter().map(|store| store.entries).sum()));
     for store in stores {
@@ -110,7 +110,7 @@ mod tests {
         tx.set_heads(&store, tip.heads().iter().map(|head| &head.cid)).unwrap();
         tx.commit().unwrap();
 
-        let opening = Opening::default();
+        let opening = NodeOpening::default();
         assert_eq!(opening.step().to_string(), "opening the data directory");
         reindex(&mut database, &opening).unwrap();
         let step = opening.step();

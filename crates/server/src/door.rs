@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use optimusdb_db::{Node, Opening};
+use optimusdb_db::{Node, NodeOpening};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
@@ -42,7 +42,7 @@ impl Door {
     /// One line for the user.
     pub(crate) async fn new(
         api: &ApiSettings,
-        opening: Opening,
+        opening: NodeOpening,
         stopping: CancellationToken,
     ) -> Result<Door, String> {
         let config = HttpConfig {
@@ -85,7 +85,7 @@ impl Door {
 }
 
 /// Answers for a node that takes its time to open, and tells the log how far it is; ends with it.
-pub(crate) async fn answer_for(door: &mut Option<Door>, opening: &Opening) -> Infallible {
+pub(crate) async fn answer_for(door: &mut Option<Door>, opening: &NodeOpening) -> Infallible {
     sleep(Duration::from_millis(OPENING_SILENT_MS_MAX)).await;
     let told = match door {
         Some(door) => {
@@ -120,7 +120,7 @@ mod tests {
     async fn a_node_that_takes_its_time_lives_and_is_not_ready() {
         let api =
             ApiSettings { host: "127.0.0.1".into(), port: 0, context: "c".into(), token: None };
-        let opening = Opening::default();
+        let opening = NodeOpening::default();
         let door = Door::new(&api, opening.clone(), CancellationToken::new()).await.unwrap();
         let (bound, mut door) = (door.bound(), Some(door));
         let asking = async {

@@ -8,7 +8,7 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use optimusdb_db::{JournalReceiver, NetworkConfig, Node, NodeConfig, Opening, SwarmKey};
+use optimusdb_db::{JournalReceiver, NetworkConfig, Node, NodeConfig, NodeOpening, SwarmKey};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
@@ -58,7 +58,7 @@ async fn live(settings: Settings, journal: JournalReceiver, started: Instant) ->
         Ok(signals) => signals,
         Err(error) => return Ending::NotStarted(format!("cannot catch signals: {error}")),
     };
-    let (opening, stopping) = (Opening::default(), CancellationToken::new());
+    let (opening, stopping) = (NodeOpening::default(), CancellationToken::new());
     // Whatever ends the node, the API is told.
     let _stopping = stopping.clone().drop_guard();
     let mut door = match &settings.api {
@@ -108,7 +108,7 @@ async fn live(settings: Settings, journal: JournalReceiver, started: Instant) ->
 async fn start(
     settings: &Settings,
     journal: JournalReceiver,
-    opening: Opening,
+    opening: NodeOpening,
 ) -> Result<Node, String> {
     let network = network(settings)?;
     let node = open(settings, journal, opening).await?;
@@ -139,7 +139,7 @@ fn network(settings: &Settings) -> Result<NetworkConfig, String> {
 async fn open(
     settings: &Settings,
     journal: JournalReceiver,
-    opening: Opening,
+    opening: NodeOpening,
 ) -> Result<Node, String> {
     let config = NodeConfig {
         repo: settings.repo.clone(),

@@ -1,7 +1,7 @@
 //! What a node is told at its start and what it tells of itself.
 
 use crate::journal::JournalReceiver;
-use crate::opening::Opening;
+use crate::opening::NodeOpening;
 use optimusdb_storage::StoreRow;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -30,7 +30,7 @@ pub struct NodeConfig {
     /// How long they are kept.
     pub journal_retention: Duration,
     /// Where it is told how far the opening is.
-    pub opening: Opening,
+    pub opening: NodeOpening,
 }
 
 /// Who a node is.

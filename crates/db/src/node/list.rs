@@ -13,9 +13,9 @@ impl Node {
     /// Follows the swarm's list of stores until the node closes: takes over what the list offers
     /// and is not here, and gives the stores the names that it says.
     pub(super) async fn follow_store_list(self) {
-        let (points, source) = (self.inner.points.clone(), Arc::clone(&self.inner.source));
+        let (lookups, source) = (self.inner.lookups.clone(), Arc::clone(&self.inner.source));
         let (news, coordinator) = (Arc::clone(&self.inner.list_news), self.inner.coordinator);
-        Follower::new(points, source, news, coordinator, self).follow().await;
+        Follower::new(lookups, source, news, coordinator, self).follow().await;
     }
 }
 
@@ -29,7 +29,7 @@ impl ListWriter for Node {
         // A task of its own: if the follower is dropped meanwhile, the names are still read again.
         let doing = tokio::spawn(async move {
             node.count(Work::Reconcile { new: new.map(Box::new), names }).await?;
-            node.inner.names.read_again(&node.inner.points).await
+            node.inner.names.read_again(&node.inner.lookups).await
         });
         doing.await.map_err(|e| Error::Internal(format!("taking over a store: {e}")))?
     }

@@ -11,7 +11,7 @@ mod network;
 mod stores;
 
 pub use info::{NodeConfig, NodeId, Readiness, StoreInfo};
-pub use network::PeerInfo;
+pub use network::PeerShown;
 
 use crate::access::AccessCache;
 use crate::commits::Commits;
@@ -19,8 +19,8 @@ use crate::documents::Scans;
 use crate::error::Error;
 use crate::journal::JournalThread;
 use crate::limits::WRITE_MS_MAX;
+use crate::lookup_pool::LookupPool;
 use crate::metrics::WriterFigures;
-use crate::points::Points;
 use crate::replication::Replication;
 use crate::stores::{BlockSource, ListNews, StoreNames, make_builtin};
 use crate::writer::{Done, Health, Lane, Work, Writer};
@@ -35,16 +35,16 @@ use std::time::{Duration, Instant};
 /// A running node. Clones are the same node.
 #[derive(Debug, Clone)]
 pub struct Node {
-    inner: Arc<Inner>,
+    inner: Arc<NodeInner>,
 }
 
 #[derive(Debug)]
-struct Inner {
+struct NodeInner {
     id: NodeId,
     coordinator: bool,
     keys: IdentityKeys,
     names: StoreNames,
-    points: Points,
+    lookups: LookupPool,
     scans: Scans,
     /// Where blocks come from that are not here.
     source: Arc<BlockSource>,
@@ -83,7 +83,7 @@ impl Node {
         let fingerprints = database.fingerprints();
         let commits = Commits::default();
         let accesses = Arc::new(AccessCache::new());
-        let points = Points::new(place.clone());
+        let lookups = LookupPool::new(place.clone());
         let journal_place = Place::File(repo.log_database_path());
         let journal = config
             .journal
@@ -92,7 +92,7 @@ impl Node {
             })
             .transpose()?;
         Ok(Node {
-            inner: Arc::new(Inner {
+            inner: Arc::new(NodeInner {
                 id: NodeId {
                     peer_id: host.peer_id(),
                     identity: identity.identity().id.clone(),
@@ -100,7 +100,7 @@ impl Node {
                     version: config.version,
                     region: config.region,
                 },
-                source: Arc::new(BlockSource::new(points.clone())),
+                source: Arc::new(BlockSource::new(lookups.clone())),
                 list_news: Arc::default(),
                 coordinator: config.coordinator,
                 writer: Arc::new(Writer::start(
@@ -116,7 +116,7 @@ impl Node {
                 replication: OnceLock::new(),
                 keys: identity,
                 names: StoreNames::new(stores),
-                points,
+                lookups,
                 scans: Scans::new(place.clone()),
                 place,
                 fingerprints,
@@ -193,7 +193,7 @@ impl Node {
         + Send
         + 'static,
     ) -> Result<T, Error> {
-        self.inner.points.read(read).await
+        self.inner.lookups.read(read).await
     }
 
     async fn write(&self, work: Work) -> Result<Done, Error> {

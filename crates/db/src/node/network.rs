@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 /// A connected peer as it is shown. The first two names are those that clients know.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct PeerInfo {
+pub struct PeerShown {
     /// Its peer id.
     #[serde(rename = "ID")]
     pub id: String,
@@ -112,9 +112,9 @@ impl Node {
     }
 
     /// The peers connected now.
-    pub fn peers(&self) -> Vec<PeerInfo> {
+    pub fn peers(&self) -> Vec<PeerShown> {
         let peers = self.inner.replication.get().map_or_else(Vec::new, |r| r.swarm().peers());
-        peers.into_iter().map(PeerInfo::from).collect()
+        peers.into_iter().map(PeerShown::from).collect()
     }
 
     /// The stores that are known to lack entries of peers, and how many.
@@ -137,9 +137,9 @@ impl Node {
     }
 }
 
-impl From<swarm::PeerInfo> for PeerInfo {
-    fn from(peer: swarm::PeerInfo) -> PeerInfo {
-        PeerInfo {
+impl From<swarm::PeerInfo> for PeerShown {
+    fn from(peer: swarm::PeerInfo) -> PeerShown {
+        PeerShown {
             id: peer.id.to_string(),
             addrs: peer.addrs,
             direction: match peer.direction {

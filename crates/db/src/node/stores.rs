@@ -113,7 +113,7 @@ impl Node {
             let Done::Store(store) = node.write(Work::CreateStore(Box::new(new))).await? else {
                 return Err(Error::Internal("the writer answered something else".into()));
             };
-            node.inner.names.read_again(&node.inner.points).await?;
+            node.inner.names.read_again(&node.inner.lookups).await?;
             node.inner.list_news.changed();
             Ok(store)
         });

@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 use serde_json::Value;
 
 use super::compare::{compare, equal, truncated, whole};
-use super::operators::{Bound, Element, Expr, Range, Test, Values};
+use super::operators::{Bound, Element, Expr, Range, Test, ValueSet};
 use super::path::Path;
 
 /// Whether the condition holds for a document. The recursion is as deep as the expression, which
@@ -16,7 +16,7 @@ pub(super) fn holds(expr: &Expr, document: &Value) -> bool {
         Expr::Any(parts) => parts.iter().any(|part| holds(part, document)),
         Expr::Not(part) => !holds(part, document),
         Expr::Field(path, tests) => {
-            let target = Target::Path(path, document);
+            let target = MatchTarget::Path(path, document);
             tests.iter().all(|test| passes(test, target))
         }
     }
@@ -24,17 +24,17 @@ pub(super) fn holds(expr: &Expr, document: &Value) -> bool {
 
 /// What a test looks at: whatever a path reaches, or one element of an array.
 #[derive(Clone, Copy)]
-enum Target<'a> {
+enum MatchTarget<'a> {
     Path(&'a Path, &'a Value),
     Value(&'a Value),
 }
 
-impl Target<'_> {
+impl MatchTarget<'_> {
     /// Offers each value, and `None` for each place where the path ends in nothing.
     fn any(self, mut accept: impl FnMut(Option<&Value>) -> bool) -> bool {
         match self {
-            Target::Path(path, document) => path.any(document, &mut accept),
-            Target::Value(value) => accept(Some(value)),
+            MatchTarget::Path(path, document) => path.any(document, &mut accept),
+            MatchTarget::Value(value) => accept(Some(value)),
         }
     }
 
@@ -58,7 +58,7 @@ impl Target<'_> {
     }
 }
 
-fn passes(test: &Test, target: Target<'_>) -> bool {
+fn passes(test: &Test, target: MatchTarget<'_>) -> bool {
     match test {
         Test::Equal(wanted) => target.any_or_null(|value| equal(value, wanted)),
         Test::OneOf(values) => target.any_or_null(|value| contains(values, value)),
@@ -90,11 +90,11 @@ fn passes(test: &Test, target: Target<'_>) -> bool {
 fn fits(element: &Element, item: &Value) -> bool {
     match element {
         Element::Document(expr) => (item.is_object() || item.is_array()) && holds(expr, item),
-        Element::Value(tests) => tests.iter().all(|test| passes(test, Target::Value(item))),
+        Element::Value(tests) => tests.iter().all(|test| passes(test, MatchTarget::Value(item))),
     }
 }
 
-fn contains(values: &Values, value: &Value) -> bool {
+fn contains(values: &ValueSet, value: &Value) -> bool {
     match value {
         Value::String(text) => values.texts.contains(text),
         Value::Number(number) => match whole(number) {

@@ -27,4 +27,4 @@ mod tests;
 
 pub use criteria::Criteria;
 pub use options::{Consistency, Query, SortOrder, Strategy};
-pub use project::Fields;
+pub use project::Projection;

@@ -32,7 +32,7 @@ pub(super) enum Test {
     /// Equal to the value. Null also holds where the path ends in nothing.
     Equal(Value),
     /// Equal to one of the set. With no values, never.
-    OneOf(Values),
+    OneOf(ValueSet),
     /// Within the bounds.
     Range(Range),
     /// A string in which the pattern is found.
@@ -145,16 +145,16 @@ fn is_int(number: &Number) -> bool {
 /// A set of values, arranged so that a long `$in` costs a look-up a document and not a pass over
 /// the list.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Values {
+pub(super) struct ValueSet {
     pub(super) texts: BTreeSet<String>,
     pub(super) whole: BTreeSet<i128>,
     /// Null, booleans, numbers with a fraction, arrays and objects.
     pub(super) others: Vec<Value>,
 }
 
-impl Values {
-    pub(super) fn new(values: Vec<Value>) -> Values {
-        let mut set = Values::default();
+impl ValueSet {
+    pub(super) fn new(values: Vec<Value>) -> ValueSet {
+        let mut set = ValueSet::default();
         for value in values {
             match value {
                 Value::String(text) => {

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::criteria::Criteria;
-use super::project::Fields;
+use super::project::Projection;
 use super::refusals::wrong;
 use super::sort;
 use crate::Error;
@@ -24,7 +24,7 @@ pub struct Query {
     /// `_id`s, events in that of the log.
     pub sort: Vec<(String, SortOrder)>,
     /// The parts of each document to return; `None` is all of it.
-    pub fields: Option<Fields>,
+    pub fields: Option<Projection>,
     /// Whom to ask.
     pub strategy: Strategy,
     /// How many answers to wait for.
@@ -250,7 +250,7 @@ fn order(direction: &Value) -> Result<SortOrder, Error> {
 }
 
 /// An empty list is no list: clients pad requests with it.
-fn fields(options: &Map<String, Value>) -> Result<Option<Fields>, Error> {
+fn fields(options: &Map<String, Value>) -> Result<Option<Projection>, Error> {
     let expected = "an array of field names";
     let names = match given(options, "fields") {
         None => return Ok(None),
@@ -262,5 +262,5 @@ fn fields(options: &Map<String, Value>) -> Result<Option<Fields>, Error> {
         .iter()
         .map(|name| name.as_str().ok_or_else(|| wrong("option fields", expected, name)))
         .collect::<Result<_, _>>()?;
-    Fields::new(names).map(Some)
+    Projection::new(names).map(Some)
 }

@@ -11,7 +11,7 @@ use regex::Regex;
 use serde_json::{Map, Value};
 
 use super::compare::whole;
-use super::operators::{Bound, Element, Expr, KNOWN, Range, Test, Type, Values};
+use super::operators::{Bound, Element, Expr, KNOWN, Range, Test, Type, ValueSet};
 use super::path::Path;
 use super::pattern;
 use super::refusals::{invalid, wrong};
@@ -117,9 +117,9 @@ impl Parser {
         Ok(match name {
             "$eq" => Test::Equal(self.literal(operand, below)?),
             "$ne" => Test::Not(vec![Test::Equal(self.plain(operand, below)?)]),
-            "$in" => Test::OneOf(Values::new(self.operands(name, operand, below)?)),
+            "$in" => Test::OneOf(ValueSet::new(self.operands(name, operand, below)?)),
             "$nin" => {
-                Test::Not(vec![Test::OneOf(Values::new(self.operands(name, operand, below)?))])
+                Test::Not(vec![Test::OneOf(ValueSet::new(self.operands(name, operand, below)?))])
             }
             "$contains" => Test::Contains(self.plain(operand, below)?),
             "$mod" => modulo(operand)?,
@@ -166,7 +166,7 @@ impl Parser {
     fn all(&mut self, operand: &Value, depth: usize, tests: &mut Vec<Test>) -> Result<(), Error> {
         let Value::Array(items) = operand else { return Err(wrong("$all", "an array", operand)) };
         if items.is_empty() {
-            tests.push(Test::OneOf(Values::default()));
+            tests.push(Test::OneOf(ValueSet::default()));
         }
         for item in items {
             match item {

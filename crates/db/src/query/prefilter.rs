@@ -8,7 +8,7 @@ use optimusdb_storage::{Field, Filter, JsonType, Predicate};
 use serde_json::Value;
 
 use super::compare::whole;
-use super::operators::{Expr, Range, Test, Values};
+use super::operators::{Expr, Range, Test, ValueSet};
 
 /// The filter for the branches of an OR; `None` if it cannot narrow anything.
 pub(super) fn prefilter(branches: &[Expr]) -> Option<Filter> {
@@ -62,7 +62,7 @@ fn equal(value: &Value) -> Option<Predicate<'_>> {
     })
 }
 
-fn one_of(values: &Values) -> Option<Vec<Predicate<'_>>> {
+fn one_of(values: &ValueSet) -> Option<Vec<Predicate<'_>>> {
     let mut predicates = vec![
         Predicate::Texts(values.texts.iter().map(String::as_str).collect()),
         Predicate::Integers(values.whole.iter().copied().collect()),

@@ -12,20 +12,20 @@ use crate::limits::PROJECTION_FIELDS_MAX;
 /// element, a numeric segment keeps one element. What a path does not reach is left out, along with
 /// objects and arrays that nothing is left of.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fields {
+pub struct Projection {
     paths: Vec<Path>,
 }
 
 /// A path and the segment from which it is still to be followed.
 type Rest<'p> = (&'p Path, usize);
 
-impl Fields {
+impl Projection {
     /// The named fields.
     ///
     /// # Errors
     /// [`Error::Invalid`] for more fields than `PROJECTION_FIELDS_MAX` or a path with too many
     /// segments.
-    pub fn new<'a>(names: impl IntoIterator<Item = &'a str>) -> Result<Fields, Error> {
+    pub fn new<'a>(names: impl IntoIterator<Item = &'a str>) -> Result<Projection, Error> {
         let mut paths = vec![Path::new("_id")?];
         for name in names {
             if paths.len() > PROJECTION_FIELDS_MAX {
@@ -35,7 +35,7 @@ impl Fields {
             }
             paths.push(Path::new(name)?);
         }
-        Ok(Fields { paths })
+        Ok(Projection { paths })
     }
 
     /// The names, `_id` first.

@@ -12,7 +12,7 @@ use super::input::Input;
 use super::status::{Status, StoreStatus};
 use super::{OnPeer, Sources};
 use crate::limits::{DRIVER_SLEEP_MS_MAX, READ_MS_MAX};
-use crate::writer::Received;
+use crate::writer::ReceivedEntries;
 use optimusdb_dag::Address;
 use optimusdb_dag::replicator::{Act, Offence, Replicator, Token, Verdict};
 use optimusdb_storage::StoreRef;
@@ -288,7 +288,7 @@ impl Driver {
                 if entries.iter().any(|entry| entry.key() == self.sources.own_key) {
                     self.own_entries_from_elsewhere(&log);
                 }
-                let received = Received { entries, identities, passed, restored };
+                let received = ReceivedEntries { entries, identities, passed, restored };
                 self.effects.store(*store, received);
             }
             Act::Ask { peer, number, request } => {

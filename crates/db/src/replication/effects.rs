@@ -6,7 +6,7 @@ use super::input::Input;
 use super::shared::heads_of;
 use super::sync_streams::SyncStreams;
 use crate::limits::{FETCHES_MAX, READ_MS_MAX, WRITE_MS_MAX};
-use crate::writer::{Done, Lane, Received, Work};
+use crate::writer::{Done, Lane, ReceivedEntries, Work};
 use optimusdb_dag::replicator::Peer;
 use optimusdb_dag::{Address, LogCid};
 use optimusdb_storage::StoreRef;
@@ -103,7 +103,7 @@ impl Effects {
     }
 
     /// Hands entries to the writer, all or none. Peers that asked for one too early get it then.
-    pub(super) fn store(&self, store: StoreRef, received: Received) {
+    pub(super) fn store(&self, store: StoreRef, received: ReceivedEntries) {
         let (swarm, writer) = (self.swarm.clone(), Arc::clone(&self.sources.writer));
         self.begin(async move {
             let cids = received.cids();

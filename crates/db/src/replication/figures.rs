@@ -10,12 +10,12 @@ use std::fmt;
 
 /// Reads the figures of the swarm and of the stores.
 #[derive(Debug)]
-pub(super) struct Figures {
+pub(super) struct ReplicationFigures {
     pub(super) swarm: Swarm,
     pub(super) status: Status,
 }
 
-impl Collector for Figures {
+impl Collector for ReplicationFigures {
     fn encode(&self, mut encoder: DescriptorEncoder) -> Result<(), fmt::Error> {
         let swarm = self.swarm.figures();
         let traffic = [swarm.tcp, swarm.quic, swarm.relayed];

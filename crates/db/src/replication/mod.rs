@@ -24,7 +24,7 @@ use crate::error::Error;
 use crate::limits::{DRIVER_INPUTS_MAX, SWARM_STOP_MS_MAX};
 use crate::writer::Writer;
 use driver::Driver;
-use figures::Figures;
+use figures::ReplicationFigures;
 use input::Input;
 use optimusdb_storage::{Readers, StoreRef};
 use optimusdb_swarm::{Swarm, SwarmConfig};
@@ -118,7 +118,7 @@ impl Replication {
     /// Adds the figures of replication to a registry.
     pub(crate) fn register(&self, registry: &mut Registry) {
         let (swarm, status) = (self.swarm.clone(), self.status.clone());
-        registry.register_collector(Box::new(Figures { swarm, status }));
+        registry.register_collector(Box::new(ReplicationFigures { swarm, status }));
     }
 
     /// How level the shared stores are with the peers, by name.

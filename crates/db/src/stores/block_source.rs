@@ -2,7 +2,7 @@
 //! peers.
 
 use crate::error::Error;
-use crate::points::Points;
+use crate::lookup_pool::LookupPool;
 use optimusdb_dag::LogCid;
 use optimusdb_swarm::Swarm;
 use std::sync::OnceLock;
@@ -10,14 +10,14 @@ use std::sync::OnceLock;
 /// A source of blocks: this node alone at first, and its peers, too, once it takes part in its swarm.
 #[derive(Debug)]
 pub(crate) struct BlockSource {
-    points: Points,
+    lookups: LookupPool,
     swarm: OnceLock<Swarm>,
 }
 
 impl BlockSource {
     /// The blocks that are here.
-    pub(crate) fn new(points: Points) -> BlockSource {
-        BlockSource { points, swarm: OnceLock::new() }
+    pub(crate) fn new(lookups: LookupPool) -> BlockSource {
+        BlockSource { lookups, swarm: OnceLock::new() }
     }
 
     /// Asks peers, too, from now on.
@@ -31,7 +31,7 @@ impl BlockSource {
     /// # Errors
     /// [`Error::Unavailable`] with the reason why no peer gave it.
     pub(crate) async fn block(&self, cid: LogCid) -> Result<Vec<u8>, Error> {
-        if let Some(block) = self.points.read(move |view| view.block(&cid)).await? {
+        if let Some(block) = self.lookups.read(move |view| view.block(&cid)).await? {
             return Ok(block);
         }
         let Some(swarm) = self.swarm.get() else {

@@ -8,7 +8,7 @@
 use super::adopting;
 use super::block_source::BlockSource;
 use super::builtin::STORE_LIST;
-use super::listing::{Listing, is_list, may_be_named};
+use super::listing::{StoreListing, is_list, may_be_named};
 use super::new_store::NewStore;
 use super::news::ListNews;
 use crate::error::{Error, Kind};
@@ -16,7 +16,7 @@ use crate::limits::{
     LIST_FETCHES_MAX, LIST_GATHER_MS, LIST_LOG_MS, LIST_PASS_ENTRIES_MAX, LIST_RETRY_MS,
     LIST_RETRY_MS_MAX,
 };
-use crate::points::Points;
+use crate::lookup_pool::LookupPool;
 use optimusdb_dag::{Address, OrderKey};
 use optimusdb_storage::StoreRow;
 use optimusdb_storage::limits::STORES_MAX;
@@ -45,13 +45,13 @@ pub(crate) trait ListWriter: Send + Sync + 'static {
 
 /// The task that follows the list.
 pub(crate) struct Follower<W> {
-    points: Points,
+    lookups: LookupPool,
     source: Arc<BlockSource>,
     news: Arc<ListNews>,
     /// Whether this node offers stores.
     coordinator: bool,
     writer: W,
-    listing: Listing,
+    listing: StoreListing,
     /// The newest row of the list's log that was read.
     read: i64,
     /// What could not be had, and when to try again.
@@ -70,19 +70,19 @@ struct Missing {
 impl<W: ListWriter> Follower<W> {
     /// A follower that has read nothing yet.
     pub(crate) fn new(
-        points: Points,
+        lookups: LookupPool,
         source: Arc<BlockSource>,
         news: Arc<ListNews>,
         coordinator: bool,
         writer: W,
     ) -> Follower<W> {
         Follower {
-            points,
+            lookups,
             source,
             news,
             coordinator,
             writer,
-            listing: Listing::default(),
+            listing: StoreListing::default(),
             read: 0,
             missing: BTreeMap::new(),
             again: None,
@@ -142,7 +142,7 @@ impl<W: ListWriter> Follower<W> {
         loop {
             let (list, after) = (list.clone(), self.read);
             let news: Vec<(i64, OrderKey, optimusdb_dag::Ipld)> = self
-                .points
+                .lookups
                 .read(move |view| {
                     let mut news = Vec::new();
                     view.log_after(&list, after, |seq, entry| {
@@ -170,7 +170,7 @@ impl<W: ListWriter> Follower<W> {
     }
 
     async fn committed_stores(&self) -> Result<Vec<StoreRow>, Error> {
-        self.points.read(|view| view.stores()).await
+        self.lookups.read(|view| view.stores()).await
     }
 
     /// Offers what was made here before there was a list.

@@ -17,7 +17,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// The offers of a list.
 #[derive(Debug, Default)]
-pub(crate) struct Listing {
+pub(crate) struct StoreListing {
     names: BTreeMap<String, Offers>,
     offers: usize,
 }
@@ -45,7 +45,7 @@ impl Offers {
     }
 }
 
-impl Listing {
+impl StoreListing {
     /// Takes up an entry of the list. A second time changes nothing.
     ///
     /// # Errors
@@ -200,15 +200,15 @@ mod tests {
         Operation::Del { key: name.into() }.into_payload(None)
     }
 
-    fn listing(entries: &[(u64, Ipld)]) -> Listing {
-        let mut listing = Listing::default();
+    fn listing(entries: &[(u64, Ipld)]) -> StoreListing {
+        let mut listing = StoreListing::default();
         for (time, payload) in entries {
             let _ = listing.add(&order(*time), payload);
         }
         listing
     }
 
-    fn names(listing: &Listing, present: &[u8]) -> Vec<(u8, String)> {
+    fn names(listing: &StoreListing, present: &[u8]) -> Vec<(u8, String)> {
         let named = listing.names_of(&present.iter().map(|n| address(*n)).collect());
         let named = named.into_iter().map(|(address, name)| (address.manifest().digest()[0], name));
         let mut named: Vec<_> = named.collect();
@@ -266,7 +266,7 @@ mod tests {
 
     #[test]
     fn nonsense_is_skipped_and_floods_are_bounded() {
-        let mut listing = Listing::default();
+        let mut listing = StoreListing::default();
         let map = |fields: &[(&str, Ipld)]| {
             Ipld::Map(fields.iter().map(|(k, v)| ((*k).to_owned(), v.clone())).collect())
         };
@@ -289,7 +289,7 @@ mod tests {
             assert!(listing.add(&order(1), &wrong).is_err(), "{wrong:?}");
         }
         assert!(listing.offered().is_empty());
-        let flood = |listing: &mut Listing, name: &dyn Fn(usize) -> String| {
+        let flood = |listing: &mut StoreListing, name: &dyn Fn(usize) -> String| {
             for n in 0..3 * LISTED_STORES_MAX {
                 let mut digest = [0; 32];
                 digest[..8].copy_from_slice(&n.to_be_bytes());

@@ -2,7 +2,7 @@
 
 use crate::error::Error;
 use crate::limits::STORE_NAME_BYTES_MAX;
-use crate::points::Points;
+use crate::lookup_pool::LookupPool;
 use optimusdb_storage::{StoreRef, StoreRow, View};
 use std::collections::BTreeMap;
 use std::sync::{PoisonError, RwLock};
@@ -42,9 +42,9 @@ impl StoreNames {
     }
 
     /// Reads them again, after a commit that made or renamed a store.
-    pub(crate) async fn read_again(&self, points: &Points) -> Result<(), Error> {
+    pub(crate) async fn read_again(&self, lookups: &LookupPool) -> Result<(), Error> {
         let _alone = self.reading.lock().await;
-        let committed = points.read(|view| view.stores()).await?;
+        let committed = lookups.read(|view| view.stores()).await?;
         *self.known.write().unwrap_or_else(PoisonError::into_inner) = by_name(committed);
         self.changes.send_replace(());
         Ok(())

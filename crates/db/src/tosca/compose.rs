@@ -72,15 +72,15 @@ fn is_tosca(document: &Value) -> bool {
 struct Composer {
     /// What has been made so far, copies included.
     spent: Weight,
-    anchors: HashMap<usize, Node>,
+    anchors: HashMap<usize, YamlNode>,
     /// The collections that are open, outermost first.
     open: Vec<Frame>,
-    root: Option<Node>,
+    root: Option<YamlNode>,
 }
 
 /// A finished value, with what copying it costs.
 #[derive(Clone)]
-struct Node {
+struct YamlNode {
     value: Value,
     weight: Weight,
     /// Levels of collections: 0 for a scalar.
@@ -97,22 +97,22 @@ struct Frame {
     anchor: usize,
     weight: Weight,
     height: usize,
-    body: Body,
+    body: FrameBody,
 }
 
-enum Body {
+enum FrameBody {
     Sequence(Vec<Value>),
     Mapping {
         map: Map<String, Value>,
         merged: Vec<Map<String, Value>>,
-        key: Option<Key>,
+        key: Option<MappingKey>,
         /// Values that are versions if `type` says so, as they are written.
         versions: Vec<(String, String)>,
     },
 }
 
 /// The key whose value comes next.
-enum Key {
+enum MappingKey {
     Text(String),
     /// `<<`
     Merge,
@@ -133,9 +133,11 @@ impl Composer {
             Event::Scalar(text, style, anchor, tag) => {
                 self.scalar(&text, style, anchor, tag.as_deref(), at)
             }
-            Event::SequenceStart(_, anchor, _) => self.open(anchor, Body::Sequence(Vec::new()), at),
+            Event::SequenceStart(_, anchor, _) => {
+                self.open(anchor, FrameBody::Sequence(Vec::new()), at)
+            }
             Event::MappingStart(_, anchor, _) => {
-                let body = Body::Mapping {
+                let body = FrameBody::Mapping {
                     map: Map::new(),
                     merged: Vec::new(),
                     key: None,
@@ -164,7 +166,7 @@ impl Composer {
         } else {
             scalar::resolve(text, style, tag).map_err(|why| invalid(at, &why))?
         };
-        let node = Node { value, weight, height: 0 };
+        let node = YamlNode { value, weight, height: 0 };
         self.remember(anchor, &node, at)?;
         if !self.expects_key() {
             return self.place(node, at);
@@ -172,12 +174,15 @@ impl Composer {
         let merge = tag.is_some_and(|tag| {
             tag.suffix_in_namespace("tag:yaml.org,2002:").is_some_and(|name| name == "merge")
         });
-        let key =
-            if merge || plain && text == "<<" { Key::Merge } else { Key::Text(text.to_owned()) };
+        let key = if merge || plain && text == "<<" {
+            MappingKey::Merge
+        } else {
+            MappingKey::Text(text.to_owned())
+        };
         self.place_key(key, weight, at)
     }
 
-    fn open(&mut self, anchor: usize, body: Body, at: Marker) -> Result<(), Error> {
+    fn open(&mut self, anchor: usize, body: FrameBody, at: Marker) -> Result<(), Error> {
         self.check_depth(1, at)?;
         let weight = Weight { nodes: 1, bytes: 0 };
         self.spend(weight, at)?;
@@ -188,8 +193,8 @@ impl Composer {
     fn close(&mut self, at: Marker) -> Result<(), Error> {
         let frame = self.open.pop().expect("invariant: the parser closes only what it opened");
         let value = match frame.body {
-            Body::Sequence(items) => Value::Array(items),
-            Body::Mapping { mut map, merged, versions, .. } => {
+            FrameBody::Sequence(items) => Value::Array(items),
+            FrameBody::Mapping { mut map, merged, versions, .. } => {
                 if map.get("type").is_some_and(|name| name == "version") {
                     map.extend(versions.into_iter().map(|(key, text)| (key, text.into())));
                 }
@@ -200,13 +205,13 @@ impl Composer {
                 Value::Object(map)
             }
         };
-        let node = Node { value, weight: frame.weight, height: frame.height };
+        let node = YamlNode { value, weight: frame.weight, height: frame.height };
         self.remember(frame.anchor, &node, at)?;
         self.place(node, at)
     }
 
     /// Keeps a copy of an anchored node.
-    fn remember(&mut self, anchor: usize, node: &Node, at: Marker) -> Result<(), Error> {
+    fn remember(&mut self, anchor: usize, node: &YamlNode, at: Marker) -> Result<(), Error> {
         if anchor != 0 {
             self.spend(node.weight, at)?;
             self.anchors.insert(anchor, node.clone());
@@ -215,13 +220,13 @@ impl Composer {
     }
 
     /// Puts a node where the next one belongs.
-    fn place(&mut self, node: Node, at: Marker) -> Result<(), Error> {
+    fn place(&mut self, node: YamlNode, at: Marker) -> Result<(), Error> {
         if self.expects_key() {
             let text = match node.value {
                 Value::String(text) => text,
                 value => value.to_string(),
             };
-            return self.place_key(Key::Text(text), node.weight, at);
+            return self.place_key(MappingKey::Text(text), node.weight, at);
         }
         let Some(frame) = self.open.last_mut() else {
             self.root = Some(node);
@@ -230,9 +235,9 @@ impl Composer {
         frame.weight.add(node.weight);
         frame.height = frame.height.max(node.height + 1);
         match &mut frame.body {
-            Body::Sequence(items) => items.push(node.value),
-            Body::Mapping { map, merged, key, .. } => match key.take() {
-                Some(Key::Text(key)) => {
+            FrameBody::Sequence(items) => items.push(node.value),
+            FrameBody::Mapping { map, merged, key, .. } => match key.take() {
+                Some(MappingKey::Text(key)) => {
                     map.insert(key, node.value);
                 }
                 _ => merged.extend(mappings(node.value).ok_or_else(|| {
@@ -243,13 +248,13 @@ impl Composer {
         Ok(())
     }
 
-    fn place_key(&mut self, next: Key, weight: Weight, at: Marker) -> Result<(), Error> {
-        let Some(Frame { weight: total, body: Body::Mapping { map, key, .. }, .. }) =
+    fn place_key(&mut self, next: MappingKey, weight: Weight, at: Marker) -> Result<(), Error> {
+        let Some(Frame { weight: total, body: FrameBody::Mapping { map, key, .. }, .. }) =
             self.open.last_mut()
         else {
             unreachable!("a key is placed only where one is expected");
         };
-        if let Key::Text(text) = &next {
+        if let MappingKey::Text(text) = &next {
             if text == "__proto__" {
                 return Err(invalid(at, "the key '__proto__' cannot be stored"));
             }
@@ -266,8 +271,10 @@ impl Composer {
     /// Whether the plain scalar that comes next is a version by its key. One that may be by its
     /// `type`, which can come later, is kept as it is written.
     fn is_version(&mut self, text: &str) -> bool {
-        let Some(Frame { body: Body::Mapping { key: Some(Key::Text(key)), versions, .. }, .. }) =
-            self.open.last_mut()
+        let Some(Frame {
+            body: FrameBody::Mapping { key: Some(MappingKey::Text(key)), versions, .. },
+            ..
+        }) = self.open.last_mut()
         else {
             return false;
         };
@@ -281,7 +288,7 @@ impl Composer {
     }
 
     fn expects_key(&self) -> bool {
-        matches!(self.open.last(), Some(Frame { body: Body::Mapping { key: None, .. }, .. }))
+        matches!(self.open.last(), Some(Frame { body: FrameBody::Mapping { key: None, .. }, .. }))
     }
 
     /// Ends a document. Anchors do not reach into the next.

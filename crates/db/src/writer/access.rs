@@ -1,7 +1,7 @@
 //! What a transaction does about access: whether this node may write, and who else may.
 
 use super::batch::Batch;
-use super::work::{AccessChange, Failure, planning};
+use super::work::{AccessChange, WriteFailure, planning};
 use crate::access::{AccessControl, ControlRule};
 use crate::clock::now_ms;
 use crate::error::Error;
@@ -30,19 +30,20 @@ impl Batch<'_> {
         &mut self,
         store: &StoreRef,
         change: AccessChange,
-    ) -> Result<usize, Failure> {
+    ) -> Result<usize, WriteFailure> {
         let control = AccessControl::of(self.tx.view(), store).map_err(planning)?;
-        let (mut capabilities, ruler) = self.changeable(store, control).map_err(Failure::Own)?;
+        let (mut capabilities, ruler) =
+            self.changeable(store, control).map_err(WriteFailure::Own)?;
         let name = name_of(self.tx.view(), store);
-        check(&capabilities, &name, &change).map_err(Failure::Own)?;
-        let before = self.heads(store).map_err(Failure::Batch)?;
+        check(&capabilities, &name, &change).map_err(WriteFailure::Own)?;
+        let before = self.heads(store).map_err(WriteFailure::Batch)?;
         let mut entries = 0;
         for id in &change.grant {
             if !holds(&capabilities, Capability::Write, id) {
                 let operation = capabilities.grant(Capability::Write, id);
-                let operation = operation.map_err(|e| Failure::Batch(internal(&e)))?;
+                let operation = operation.map_err(|e| WriteFailure::Batch(internal(&e)))?;
                 let payload = operation.into_payload(Some(now_ms()));
-                let entry = self.append(&ruler, payload).map_err(Failure::Batch)?;
+                let entry = self.append(&ruler, payload).map_err(WriteFailure::Batch)?;
                 capabilities.add(&entry.order(), entry.payload());
                 entries += 1;
             }
@@ -52,7 +53,7 @@ impl Batch<'_> {
                 if holds(&capabilities, capability, id) {
                     let now = Some(now_ms());
                     let payload = capabilities.revoke(capability, id, &before, now);
-                    let entry = self.append(&ruler, payload).map_err(Failure::Batch)?;
+                    let entry = self.append(&ruler, payload).map_err(WriteFailure::Batch)?;
                     capabilities.add(&entry.order(), entry.payload());
                     entries += 1;
                 }

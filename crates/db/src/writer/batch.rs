@@ -1,7 +1,7 @@
 //! One transaction of the writer: what a write may do, and the one door for entries.
 
 use super::check;
-use super::work::Received;
+use super::work::ReceivedEntries;
 use crate::access::AccessCache;
 use crate::clock::now_ms;
 use crate::commits::{Changed, Committed};
@@ -228,7 +228,11 @@ impl<'a> Batch<'a> {
     }
 
     /// Adds what was received: parents before children. Known entries change nothing.
-    pub(crate) fn join(&mut self, store: &StoreRef, received: &Received) -> Result<usize, Error> {
+    pub(crate) fn join(
+        &mut self,
+        store: &StoreRef,
+        received: &ReceivedEntries,
+    ) -> Result<usize, Error> {
         for identity in &received.identities {
             self.tx.put_block(&identity.cid, &identity.block)?;
         }

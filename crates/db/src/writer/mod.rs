@@ -15,8 +15,8 @@ mod stores;
 mod work;
 
 pub(crate) use lanes::Lane;
-use work::Failure;
-pub(crate) use work::{AccessChange, Done, Received, Work};
+use work::WriteFailure;
+pub(crate) use work::{AccessChange, Done, ReceivedEntries, Work};
 
 use crate::access::AccessCache;
 use crate::commits::Commits;
@@ -37,14 +37,14 @@ use tokio::sync::{oneshot, watch};
 
 /// A write or a step of upkeep on its way, with the place for its answer.
 #[derive(Debug)]
-struct Job {
+struct WriteJob {
     work: Work,
     deadline: Instant,
     /// None for upkeep that the writer does of its own accord.
     reply: Option<oneshot::Sender<Result<Done, Error>>>,
 }
 
-impl Job {
+impl WriteJob {
     fn answer(self, answer: Result<Done, Error>) {
         reply_to(self.reply, answer);
     }
@@ -71,7 +71,7 @@ pub(crate) enum Health {
 /// The handle to the writer thread.
 #[derive(Debug)]
 pub(crate) struct Writer {
-    lanes: Arc<Lanes<Job>>,
+    lanes: Arc<Lanes<WriteJob>>,
     health: watch::Receiver<Health>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
@@ -87,7 +87,7 @@ impl Writer {
     ) -> Result<Writer, Error> {
         let lanes = Arc::new(Lanes::new());
         let (tell, health) = watch::channel(Health::Good);
-        let run = Run {
+        let run = WriterThread {
             lanes: Arc::clone(&lanes),
             database,
             keys,
@@ -116,7 +116,7 @@ impl Writer {
     ) -> Result<Done, Error> {
         let (reply, answer) = oneshot::channel();
         let bytes = work.bytes();
-        let job = Job { work, deadline, reply: Some(reply) };
+        let job = WriteJob { work, deadline, reply: Some(reply) };
         self.lanes.send(lane, bytes, job).await?;
         answer.await.unwrap_or_else(|_| Err(Error::Unavailable("this node is stopping".into())))
     }
@@ -138,8 +138,8 @@ impl Writer {
 }
 
 /// What the thread owns.
-struct Run {
-    lanes: Arc<Lanes<Job>>,
+struct WriterThread {
+    lanes: Arc<Lanes<WriteJob>>,
     database: Database,
     keys: IdentityKeys,
     accesses: Arc<AccessCache>,
@@ -157,7 +157,7 @@ struct Run {
 /// What a job is answered, once the transaction is committed.
 type Reply = (Option<oneshot::Sender<Result<Done, Error>>>, Result<Done, Error>);
 
-impl Run {
+impl WriterThread {
     fn until_closed(mut self) {
         let reason = loop {
             let patience = if self.unmoved_since.is_some() { IDLE_MS } else { IDLE_MS_MAX };
@@ -186,7 +186,7 @@ impl Run {
         {
             tracing::warn!("the write-ahead log stays until the next start: {error}");
         }
-        let Run { database, tell, .. } = self;
+        let WriterThread { database, tell, .. } = self;
         drop(database);
         tell.send_replace(Health::Ended(reason));
     }
@@ -204,7 +204,7 @@ impl Run {
     }
 
     /// Does one step of upkeep and answers it. An error is the end.
-    fn upkeep(&mut self, job: Job) -> Result<(), Error> {
+    fn upkeep(&mut self, job: WriteJob) -> Result<(), Error> {
         if !matches!(job.work, Work::Checkpoint) {
             return self.batch(vec![job]);
         }
@@ -222,12 +222,12 @@ impl Run {
         if self.unmoved_since.take().is_some() {
             let deadline = Instant::now() + Duration::from_millis(WRITE_MS_MAX);
             // A full lane, or one that is closed, has what it needs.
-            self.lanes.try_upkeep(Job { work: Work::Checkpoint, deadline, reply: None });
+            self.lanes.try_upkeep(WriteJob { work: Work::Checkpoint, deadline, reply: None });
         }
     }
 
     /// Does a batch in one transaction and answers every write in it. An error is the end.
-    fn batch(&mut self, jobs: Vec<Job>) -> Result<(), Error> {
+    fn batch(&mut self, jobs: Vec<WriteJob>) -> Result<(), Error> {
         let started = Instant::now();
         self.unmoved_since.get_or_insert(started);
         let mut answers = Vec::with_capacity(jobs.len());
@@ -267,7 +267,7 @@ impl Run {
     }
 
     /// Answers whether anything was committed.
-    fn store(&mut self, jobs: Vec<Job>, answers: &mut Vec<Reply>) -> Result<bool, Error> {
+    fn store(&mut self, jobs: Vec<WriteJob>, answers: &mut Vec<Reply>) -> Result<bool, Error> {
         let durability = self.durability(&jobs);
         let tx = match self.database.begin_as(durability) {
             Ok(tx) => tx,
@@ -279,13 +279,13 @@ impl Run {
         };
         let mut batch = Batch::new(tx, &mut self.tips, &self.keys, &self.accesses);
         let mut failure: Option<Error> = None;
-        for Job { work, deadline, reply } in jobs {
+        for WriteJob { work, deadline, reply } in jobs {
             let answer = match &failure {
                 Some(error) => Err(error.clone()),
                 None => {
                     do_one(&mut batch, work, deadline, reply.as_ref()).map_err(|why| match why {
-                        Failure::Own(error) => error,
-                        Failure::Batch(error) => {
+                        WriteFailure::Own(error) => error,
+                        WriteFailure::Batch(error) => {
                             failure = Some(error.clone());
                             error
                         }
@@ -311,7 +311,7 @@ impl Run {
     /// A client waits until the disk has its write. What was received nobody has been promised: the
     /// peers have it, and would send it again after a power cut. The next local write takes it to
     /// the disk, too, or a pause, or what is received a moment later.
-    fn durability(&mut self, jobs: &[Job]) -> Durability {
+    fn durability(&mut self, jobs: &[WriteJob]) -> Durability {
         let received = jobs.iter().all(|job| matches!(job.work, Work::Join { .. }));
         let patience = Duration::from_millis(UNSYNCED_MS_MAX);
         if received && self.unsynced.get_or_insert_with(Instant::now).elapsed() < patience {
@@ -349,9 +349,9 @@ fn do_one(
     work: Work,
     deadline: Instant,
     reply: Option<&oneshot::Sender<Result<Done, Error>>>,
-) -> Result<Done, Failure> {
+) -> Result<Done, WriteFailure> {
     if reply.is_some_and(oneshot::Sender::is_closed) || Instant::now() >= deadline {
-        return Err(Failure::Own(Error::TimedOut(
+        return Err(WriteFailure::Own(Error::TimedOut(
             "the write waited longer than its time; nothing was written".into(),
         )));
     }

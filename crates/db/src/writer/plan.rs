@@ -2,7 +2,7 @@
 //! applies, which only a failing database stops.
 
 use super::batch::Batch;
-use super::work::{Done, Failure, Work, planning};
+use super::work::{Done, Work, WriteFailure, planning};
 use crate::document::Checked;
 use std::collections::BTreeSet;
 use std::time::Instant;
@@ -12,7 +12,7 @@ pub(super) fn carry_out(
     work: Work,
     batch: &mut Batch<'_>,
     deadline: Instant,
-) -> Result<Done, Failure> {
+) -> Result<Done, WriteFailure> {
     if let Some(store) = work.written() {
         batch.may_write(store).map_err(planning)?;
     }
@@ -55,5 +55,5 @@ pub(super) fn carry_out(
             return batch.change_access(&store, change).map(Done::Count);
         }
     };
-    done.map(Done::Count).map_err(Failure::Batch)
+    done.map(Done::Count).map_err(WriteFailure::Batch)
 }

@@ -1,7 +1,7 @@
 //! What a transaction does about the stores themselves.
 
 use super::batch::Batch;
-use super::work::{AccessChange, Failure, planning};
+use super::work::{AccessChange, WriteFailure, planning};
 use crate::access;
 use crate::clock::now_ms;
 use crate::error::Error;
@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 impl Batch<'_> {
     /// Makes a store and, before it, the one that says who may write to it. What is there already
     /// under that name and address is the answer.
-    pub(crate) fn create_store(&mut self, new: NewStore) -> Result<StoreRow, Failure> {
+    pub(crate) fn create_store(&mut self, new: NewStore) -> Result<StoreRow, WriteFailure> {
         if let Some(existing) = self.existing(&new).map_err(planning)? {
             return Ok(existing);
         }
@@ -30,7 +30,7 @@ impl Batch<'_> {
     }
 
     /// Makes what no store has the name or the address of.
-    fn make(&mut self, mut new: NewStore) -> Result<StoreRow, Failure> {
+    fn make(&mut self, mut new: NewStore) -> Result<StoreRow, WriteFailure> {
         let access = new.access.take();
         self.room_for(1 + usize::from(access.is_some())).map_err(planning)?;
         if let Some(mut access) = access {
@@ -38,10 +38,10 @@ impl Batch<'_> {
             // Stores of one name and different types may share it.
             if view.store_at(&access.address).map_err(|e| planning(e.into()))?.is_none() {
                 access.name = free_name(view, &access.name, &access.address).map_err(planning)?;
-                self.create(&access).map_err(|e| Failure::Batch(e.into()))?;
+                self.create(&access).map_err(|e| WriteFailure::Batch(e.into()))?;
             }
         }
-        let store = self.create(&new).map_err(|e| Failure::Batch(e.into()))?;
+        let store = self.create(&new).map_err(|e| WriteFailure::Batch(e.into()))?;
         if !new.grants.is_empty() {
             let grant = std::mem::take(&mut new.grants);
             self.change_access(&store, AccessChange { grant, revoke: Vec::new() })?;
@@ -50,12 +50,12 @@ impl Batch<'_> {
     }
 
     /// Offers stores in the swarm's list. Answers how many.
-    pub(crate) fn offer(&mut self, stores: &[StoreRow]) -> Result<usize, Failure> {
+    pub(crate) fn offer(&mut self, stores: &[StoreRow]) -> Result<usize, WriteFailure> {
         let list = self.list().map_err(planning)?;
         for store in stores {
             let offer = stores::offer(&store.name, store.kind, &store.address);
             let payload = offer.into_payload(Some(now_ms()));
-            self.append(&list, payload).map_err(Failure::Batch)?;
+            self.append(&list, payload).map_err(WriteFailure::Batch)?;
         }
         Ok(stores.len())
     }
@@ -76,7 +76,7 @@ impl Batch<'_> {
         &mut self,
         new: Option<NewStore>,
         names: &BTreeMap<Address, String>,
-    ) -> Result<usize, Failure> {
+    ) -> Result<usize, WriteFailure> {
         let mut changed = 0;
         if let Some(mut new) = new
             && self.tx.view().store_at(&new.address).map_err(|e| planning(e.into()))?.is_none()
@@ -91,18 +91,18 @@ impl Batch<'_> {
             self.make(new)?;
             changed += 1;
         }
-        let renames = renames(self.tx.view(), names).map_err(Failure::Batch)?;
+        let renames = renames(self.tx.view(), names).map_err(WriteFailure::Batch)?;
         changed += renames.len();
         // In two steps, for two stores may change names with each other.
         for (store, _) in &renames {
             let nobodys = format!("~{}", store.id);
-            self.tx.rename_store(store, &nobodys).map_err(|e| Failure::Batch(e.into()))?;
+            self.tx.rename_store(store, &nobodys).map_err(|e| WriteFailure::Batch(e.into()))?;
         }
         for (store, name) in renames {
             if !store.name.starts_with('~') {
                 tracing::warn!("the store {} {} is called {name} now", store.name, store.address);
             }
-            self.tx.rename_store(&store, &name).map_err(|e| Failure::Batch(e.into()))?;
+            self.tx.rename_store(&store, &name).map_err(|e| WriteFailure::Batch(e.into()))?;
             self.renamed.push(store.name);
         }
         Ok(changed)

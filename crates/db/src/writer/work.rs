@@ -22,7 +22,7 @@ pub(crate) enum Work {
     /// Put the documents of TOSCA files, each in place of earlier ones of its file name.
     Upload { store: StoreRef, files: Vec<(String, Checked)> },
     /// Add entries received from elsewhere.
-    Join { store: StoreRef, received: Received },
+    Join { store: StoreRef, received: ReceivedEntries },
     /// Make a store, with the one that says who may write to it.
     CreateStore(Box<NewStore>),
     /// Take over a store, and give the stores of the swarm's list the names that it says.
@@ -46,7 +46,7 @@ pub(crate) struct AccessChange {
 
 /// What a join found to be stored, all of it or nothing.
 #[derive(Debug, Default)]
-pub(crate) struct Received {
+pub(crate) struct ReceivedEntries {
     /// Verified entries, parents before children.
     pub(crate) entries: Vec<Entry>,
     /// The identities of their writers, as far as they are new.
@@ -57,7 +57,7 @@ pub(crate) struct Received {
     pub(crate) restored: Vec<Entry>,
 }
 
-impl Received {
+impl ReceivedEntries {
     /// The blocks that this node has once they are stored, and may not have had before.
     pub(crate) fn cids(&self) -> Vec<LogCid> {
         let entries = self.entries.iter().map(Entry::cid);
@@ -82,7 +82,7 @@ pub(crate) enum Done {
 
 /// Why a write was not done.
 #[derive(Debug)]
-pub(crate) enum Failure {
+pub(crate) enum WriteFailure {
     /// Its own fault: nothing of it was written, and its neighbours go on.
     Own(Error),
     /// The database failed while it was applied: nothing of the batch can be kept.
@@ -90,10 +90,10 @@ pub(crate) enum Failure {
 }
 
 /// While planning, only a failing database concerns the others.
-pub(super) fn planning(error: Error) -> Failure {
+pub(super) fn planning(error: Error) -> WriteFailure {
     match error.kind() {
-        Kind::Internal | Kind::Unavailable => Failure::Batch(error),
-        _ => Failure::Own(error),
+        Kind::Internal | Kind::Unavailable => WriteFailure::Batch(error),
+        _ => WriteFailure::Own(error),
     }
 }
 

@@ -7,7 +7,7 @@
     reason = "each test takes what it needs"
 )]
 
-use optimusdb_db::{Documents, NetworkConfig, Node, NodeConfig, Opening, Query};
+use optimusdb_db::{Documents, NetworkConfig, Node, NodeConfig, NodeOpening, Query};
 use serde_json::{Value, json};
 use std::net::Ipv4Addr;
 use std::path::Path;
@@ -25,7 +25,7 @@ pub fn config(repo: &Path) -> NodeConfig {
         version: "0".into(),
         journal: None,
         journal_retention: Duration::from_secs(3600),
-        opening: Opening::default(),
+        opening: NodeOpening::default(),
     }
 }
 

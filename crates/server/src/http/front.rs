@@ -14,7 +14,7 @@ use axum::response::{IntoResponse, Response};
 use hyper::body::Incoming;
 use hyper::service::Service;
 use hyper_util::service::TowerToHyperService;
-use optimusdb_db::{Node, Opening};
+use optimusdb_db::{Node, NodeOpening};
 
 use super::auth::BearerToken;
 use super::edge::allow_every_origin;
@@ -24,7 +24,7 @@ use super::{Api, HttpConfig, body, metrics, opening, routes, target, unread};
 pub(crate) struct Front {
     prefix: String,
     token: Option<BearerToken>,
-    opening: Opening,
+    opening: NodeOpening,
     router: OnceLock<TowerToHyperService<Router>>,
 }
 
@@ -33,7 +33,7 @@ impl Front {
     ///
     /// # Errors
     /// `InvalidInput` when the context or the token cannot be served.
-    pub(crate) fn new(config: &HttpConfig, opening: Opening) -> io::Result<Front> {
+    pub(crate) fn new(config: &HttpConfig, opening: NodeOpening) -> io::Result<Front> {
         let invalid = |message: String| io::Error::new(io::ErrorKind::InvalidInput, message);
         let prefix = routes::prefix(&config.context).map_err(invalid)?;
         let token =

@@ -3,7 +3,7 @@
 use axum::body::Body;
 use axum::http::{Method, Request};
 use axum::response::{IntoResponse, Response};
-use optimusdb_db::{Error, Opening};
+use optimusdb_db::{Error, NodeOpening};
 use serde::Serialize;
 
 use super::answer;
@@ -27,7 +27,7 @@ struct EntriesDone {
 }
 
 /// Answers a request under `prefix`, or one of a probe outside of it.
-pub(super) fn answer(request: &Request<Body>, prefix: &str, opening: &Opening) -> Response {
+pub(super) fn answer(request: &Request<Body>, prefix: &str, opening: &NodeOpening) -> Response {
     if request.method() == Method::OPTIONS {
         return Response::new(Body::empty());
     }

@@ -9,11 +9,11 @@ use std::time::Duration;
 
 /// The pool of these connections. Clones are the same pool.
 #[derive(Debug, Clone)]
-pub(crate) struct Points(Arc<Readers>);
+pub(crate) struct LookupPool(Arc<Readers>);
 
-impl Points {
-    pub(crate) fn new(place: Place) -> Points {
-        Points(Arc::new(Readers::new(place, POINT_READERS_MAX)))
+impl LookupPool {
+    pub(crate) fn new(place: Place) -> LookupPool {
+        LookupPool(Arc::new(Readers::new(place, POINT_READERS_MAX)))
     }
 
     /// Reads on a thread that may wait for the disk.
