@@ -1,4 +1,5 @@
-//! Telling of commits: whoever announces entries, or follows a store, hears of every one.
+//! News of commits: the writer tells one listener of every commit, which hands it on to the swarm and
+//! to the follower of the store list.
 
 use optimusdb_storage::StoreRow;
 use std::collections::VecDeque;
@@ -28,15 +29,15 @@ pub(crate) struct Changed {
     pub(crate) entries: [u64; 2],
 }
 
-/// Who listens. Called on the writer's thread, so it never waits.
+/// The listener. It is called on the writer's thread, so it never waits.
 pub(crate) type Listener = Box<dyn Fn(Committed) + Send + Sync>;
 
-/// Where the writer tells of its commits; nobody need listen. Clones are the same place.
+/// The place of the listener; without one, the news are dropped. Clones share it.
 #[derive(Clone, Default)]
 pub(crate) struct Commits(Arc<OnceLock<Listener>>);
 
 impl Commits {
-    /// Tells `listener` what is committed from now on. False if somebody listens already.
+    /// Tells `listener` of every commit from now on. False if there is a listener already.
     pub(crate) fn listen(&self, listener: Listener) -> bool {
         self.0.set(listener).is_ok()
     }

@@ -1,8 +1,8 @@
 //! The answer to a read, as a stream: a million documents never sit in memory.
 //!
-//! A blocking task reads and fills chunks; whoever takes them sets the pace. The first chunk is made
-//! before the stream is handed out, so that an early error is an error and not half an answer. A
-//! reader that takes nothing for a while loses its stream, for it holds a connection.
+//! A blocking task reads and fills chunks, as fast as the reader takes them. The first chunk is made
+//! before the stream is handed out, so that an early error is an error and not half an answer. The
+//! task holds a connection: if the reader takes nothing for a while, the stream is broken off.
 
 use crate::error::Error;
 use crate::limits::{CHUNK_BYTES, CHUNKS_MAX, SCAN_READERS_MAX, STREAM_STALL_MS_MAX};
@@ -16,7 +16,8 @@ use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 type Chunk = Result<String, Error>;
-/// A chunk on its way; nothing is the end. A stream that closes without its end was broken off.
+/// What goes through the channel: chunks, then `Ok(None)` as the mark of the end, or an error. A
+/// channel that closes without either was broken off.
 type SentChunk = Result<Option<String>, Error>;
 
 /// Documents as JSON text, in chunks of comma-joined documents.
@@ -27,7 +28,7 @@ pub struct Documents {
 }
 
 impl Documents {
-    /// The next chunk; nothing when all documents were given. After an error nothing follows.
+    /// The next chunk, or None after the last one. An error is the last chunk.
     pub async fn next(&mut self) -> Option<Chunk> {
         if let Some(first) = self.first.take() {
             return Some(first);
@@ -46,7 +47,7 @@ impl Documents {
         }
     }
 
-    /// Documents of one look-up, already at hand.
+    /// Documents of one look-up, which is done already.
     pub(crate) fn at_hand(text: String) -> Documents {
         Documents { first: (!text.is_empty()).then_some(Ok(text)), rest: None }
     }
@@ -65,7 +66,7 @@ impl Documents {
         tokio::task::spawn_blocking(move || {
             let _place = place;
             let mut chunks = ChunkWriter { sender, runtime, text: String::new(), stalled: false };
-            // Whoever has a place has a connection: nobody waits here.
+            // There are as many places as connections, so this does not wait.
             let read = readers.read(Duration::ZERO, |view| {
                 Ok(reading::documents(view, &store, &query, deadline, |json| chunks.add(json)))
             });
@@ -158,7 +159,7 @@ impl ChunkWriter {
         }
         let wait = Duration::from_millis(STREAM_STALL_MS_MAX);
         let sent = self.runtime.block_on(tokio::time::timeout(wait, self.sender.send(chunk)));
-        // Nobody listens, or not for too long: the stream ends without its end.
+        // The reader is gone or too slow: the channel closes without the mark of the end.
         self.stalled = !matches!(sent, Ok(Ok(())));
     }
 }

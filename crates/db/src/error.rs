@@ -1,9 +1,10 @@
 //! The errors of this room, by what the caller can do about them.
 
-/// What went wrong, with one line for whoever asked.
+/// What went wrong, with one line of text for the user.
 ///
-/// The variant says whose move it is; the text says what and why. Lower rooms' errors become one of
-/// these at the border, so that no SQLite or log type shows in the interface of the node.
+/// The variant says what the caller can do about it; the text says what happened and why. Errors of
+/// lower rooms are converted where they arrive, so that none of their types shows in the interface of
+/// the node.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// The request is wrong as it stands; sending it again will not help.

@@ -95,8 +95,8 @@ pub const TOSCA_NODES_MAX: usize = 250_000;
 /// Text of the keys and values of a TOSCA file, copies made by anchors and aliases included, in
 /// bytes.
 pub const TOSCA_EXPANDED_BYTES_MAX: usize = 4 * TOSCA_BYTES_MAX;
-/// Entries of one transaction that are announced to the swarm, the newest of each store. What is
-/// older is fetched by whoever lacks it.
+/// Entries of one transaction that are announced to the swarm, the newest of each store. A peer that
+/// lacks older ones fetches them.
 pub const ANNOUNCED_ENTRIES_MAX: usize = 8;
 /// Heads of one store that are sent to a peer, the newest.
 pub const HEADS_SENT_MAX: usize = 64;
@@ -117,7 +117,7 @@ pub const DRIVER_INPUTS_MAX: usize = 1_024;
 pub const DRIVER_SLEEP_MS_MAX: u64 = 1_000;
 /// How long leaving the swarm may take, in milliseconds.
 pub const SWARM_STOP_MS_MAX: u64 = 2_000;
-/// Verified identities that the driver has at hand.
+/// Verified identities that the driver keeps in memory.
 pub const IDENTITIES_KEPT_MAX: usize = 1_024;
 /// Entries up to which one thread verifies them all: starting others costs as much.
 pub const PROVE_ALONE_ENTRIES_MAX: usize = 8;
@@ -131,14 +131,14 @@ pub const LIST_PASS_ENTRIES_MAX: usize = 1_000;
 pub const LIST_FETCHES_MAX: usize = 8;
 /// How long news of the list are gathered before they are looked at, in milliseconds.
 pub const LIST_GATHER_MS: u64 = 20;
-/// How long it takes at first until a store of the list that could not be had is tried again, in
-/// milliseconds; each time twice as long.
+/// How long the follower waits at first until it tries again to take over a store of the list, in
+/// milliseconds. The wait doubles with each try.
 pub const LIST_RETRY_MS: u64 = 1_000;
-/// How long it takes at most, in milliseconds.
+/// The longest such wait, in milliseconds.
 pub const LIST_RETRY_MS_MAX: u64 = 600_000;
 /// How often trouble with the list is logged, in milliseconds.
 pub const LIST_LOG_MS: u64 = 60_000;
-/// How often peers that come make what could not be had be tried again, in milliseconds.
+/// How long at least lies between two tries that peers who come give cause for, in milliseconds.
 pub const LIST_URGENT_MS: u64 = 10_000;
 /// Entries passed over in a store that are judged again when who may write changes, the oldest.
 pub const PASSED_ENTRIES_JUDGED_MAX: usize = 10_000;

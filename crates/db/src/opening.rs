@@ -5,23 +5,24 @@ use optimusdb_storage::Database;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// How far the opening of a node is, for those who wait for it. Clones are the same.
+/// How far the opening of a node is. The opening writes it, and others read it meanwhile. Clones
+/// share one state.
 #[derive(Debug, Clone, Default)]
 pub struct NodeOpening(Arc<Mutex<OpeningStep>>);
 
-/// What a node that is being opened is at. Shown, it is a text such as "making the index again, 3 of 10
+/// One step of the opening of a node. Shown, it is a text such as "making the index again, 3 of 10
 /// entries".
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OpeningStep {
-    /// What it does, in words.
+    /// The step, in words.
     pub what: &'static str,
-    /// How many entries are behind it, of how many; None where they cannot be counted.
+    /// How many entries are done, of how many; None for a step that counts none.
     pub entries: Option<(u64, u64)>,
 }
 
 impl Default for OpeningStep {
     fn default() -> Self {
-        // After a crash what was written last is read, and what an older version left is migrated.
+        // This reads the write-ahead log after a crash, and migrates the database of an older version.
         OpeningStep { what: "opening the data directory", entries: None }
     }
 }
@@ -36,12 +37,12 @@ impl fmt::Display for OpeningStep {
 }
 
 impl NodeOpening {
-    /// What it is at now.
+    /// The present step.
     pub fn step(&self) -> OpeningStep {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Begins a step: of so many entries, if it counts any.
+    /// Begins a step, which goes through `of` entries if it counts them.
     pub(crate) fn begin(&self, what: &'static str, of: Option<u64>) {
         let entries = of.map(|of| (0, of));
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = OpeningStep { what, entries };

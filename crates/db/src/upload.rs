@@ -1,4 +1,5 @@
-//! A TOSCA file on its way in: read, made a document, put in place of earlier ones of its name.
+//! Uploads of TOSCA files: each is read and made a document, which replaces earlier ones of its file
+//! name.
 
 use crate::clock::{now_ms, timestamp};
 use crate::document::{self, Checked};
@@ -31,7 +32,7 @@ pub struct ToscaFile {
 /// What became of an upload.
 #[derive(Debug, Clone, Serialize)]
 pub struct ToscaReceipt {
-    /// For people.
+    /// A sentence for people.
     pub message: String,
     /// The `_id` of the document.
     pub template_id: String,

@@ -1,8 +1,9 @@
 //! The API between its port and its node.
 //!
-//! Connections wait in the backlog while the node is opened: most nodes are there at once, and a failure is
-//! nobody's but the one's who started it. An opening that takes longer than [`OPENING_SILENT_MS_MAX`] is
-//! answered for, so that whoever watches over the process sees that it lives and how far it is.
+//! The port is taken first. Most nodes open at once: until then connections wait in the backlog, and if
+//! the opening fails, the user who started the node is told, not its clients. If it takes longer than
+//! [`OPENING_SILENT_MS_MAX`], requests are answered that the node is not ready, so that a supervisor
+//! sees that it lives and how far it is.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;

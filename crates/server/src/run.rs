@@ -168,7 +168,7 @@ async fn open(
     ))
 }
 
-/// Tells whoever reads the log what runs where, and what they should know about it.
+/// Writes to the journal what runs where, and what its operator should know.
 async fn greet(settings: &Settings, node: &Node, bound: Option<SocketAddr>, started: Instant) {
     for notice in &settings.without_effect {
         tracing::warn!("{notice}");
@@ -218,7 +218,7 @@ async fn stop(
     signals: &mut Signals,
 ) -> bool {
     let started = Instant::now();
-    // A task of its own: whatever it does, the deadline and the second signal stay awake.
+    // A task of its own, so that the deadline and a second signal are noticed while it blocks.
     let closing = tokio::spawn(close(node.clone(), serving, stopping));
     let closed = tokio::select! {
         closed = timeout(Duration::from_millis(STOP_MS_MAX), closing) => match closed {

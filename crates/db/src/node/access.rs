@@ -18,7 +18,7 @@ impl Node {
     ///
     /// # Errors
     /// [`Error::Conflict`] where the access of the store never changes, [`Error::Denied`] where this
-    /// node is none of its admins.
+    /// node's identity is not one of its admins.
     pub async fn change_access(
         &self,
         store: &str,

@@ -1,4 +1,4 @@
-//! What a node is told at its start and what it tells of itself.
+//! The configuration of a node, and what it says about itself.
 
 use crate::journal::JournalReceiver;
 use crate::opening::NodeOpening;
@@ -29,7 +29,7 @@ pub struct NodeConfig {
     pub journal: Option<JournalReceiver>,
     /// How long they are kept.
     pub journal_retention: Duration,
-    /// Where it is told how far the opening is.
+    /// Shows others how far the opening is.
     pub opening: NodeOpening,
 }
 

@@ -1,6 +1,6 @@
-//! The node: one struct, built bottom-up, that everything else is asked through.
+//! The node: the one struct through which the server uses this room.
 //!
-//! Here is its life; what it does with stores and documents is in the files beside.
+//! This file opens and closes it. Each file beside holds one part of its interface.
 
 mod access;
 mod documents;

@@ -1,4 +1,4 @@
-//! A node among its peers: joining the swarm, and what it says of the others.
+//! A node among its peers: joining the swarm, sharing the stores, and the list of peers.
 
 use super::Node;
 use crate::clock::now_ms;
@@ -28,7 +28,7 @@ pub struct PeerShown {
     pub rtt_ms: Option<f64>,
     /// How long it has been connected, in seconds.
     pub connected_s: u64,
-    /// What it says it is.
+    /// The program that it names, with its version.
     pub agent: Option<String>,
     /// Where it runs, if it says so.
     pub region: Option<String>,

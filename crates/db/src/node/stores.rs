@@ -27,8 +27,8 @@ impl Node {
         .await
     }
 
-    /// Makes a store; one of that name that is there already is the answer. Which `access` that has
-    /// only matters where some is asked for.
+    /// Makes a store. If there is one of that name already, it is the answer; its access is compared
+    /// only if `access` asks for one.
     pub async fn create_store(
         &self,
         name: &str,
@@ -67,8 +67,8 @@ impl Node {
         Ok(self.make_store(new).await?.into())
     }
 
-    /// Takes over the store at an address, with whatever it takes from peers; one that is here
-    /// under that name already is the answer.
+    /// Takes over the store at an address; peers give the blocks that are missing here. If the store
+    /// is here under that name already, it is the answer.
     ///
     /// # Errors
     /// [`Error::Conflict`] where the name or the address is taken, or the store is of another type

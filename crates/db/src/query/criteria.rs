@@ -48,7 +48,7 @@ impl Criteria {
     }
 
     /// Whether no criteria was given: absent, `null` or `[]`. Reads take that as "all"; updates and
-    /// deletes refuse it, and want `[{}]` from whoever means all.
+    /// deletes refuse it, and want `[{}]` to mean all documents.
     pub fn is_absent(&self) -> bool {
         self.branches.is_empty()
     }

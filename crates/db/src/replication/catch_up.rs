@@ -1,5 +1,5 @@
-//! What the log says of a store that is catching up: nothing if it takes a moment, a line now and
-//! then if it takes longer, and a last one when it is done.
+//! What the journal says of a store that is catching up. If that takes a moment, it says nothing; if
+//! it takes longer, it reports at intervals and once more at the end.
 
 use crate::limits::PROGRESS_MS;
 
@@ -16,7 +16,7 @@ struct UnderWay {
     stored: u64,
 }
 
-/// A line for the log.
+/// A report for the journal.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum CatchUpReport {
     /// So many entries came in so many seconds, and so many are known to be missing.
@@ -33,7 +33,7 @@ impl CatchUp {
         }
     }
 
-    /// Looks at how many entries are missing now, and gives what there is to say.
+    /// Looks at how many entries are missing now, and gives a report if one is due.
     pub(super) fn look(&mut self, now_ms: u64, missing: u64) -> Option<CatchUpReport> {
         if missing == 0 {
             let over = self.under_way.take()?;

@@ -1,4 +1,5 @@
-//! The peers as the replicators know them: by number, with the stores that each has.
+//! The connected peers. Replicators know a peer by a number; here are its libp2p id, the stores that
+//! it has, and whether it speaks fast sync.
 
 use optimusdb_dag::Address;
 use optimusdb_dag::replicator::Peer;
@@ -16,7 +17,7 @@ pub(super) struct ConnectedPeers {
 #[derive(Debug)]
 struct ConnectedPeer {
     number: Peer,
-    /// Whether it speaks fast sync; none until it said what it speaks.
+    /// Whether it speaks fast sync; None until it has said which protocols it speaks.
     native: Option<bool>,
     logs: BTreeSet<Address>,
 }

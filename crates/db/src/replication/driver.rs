@@ -1,8 +1,8 @@
 //! The driver: one thread that owns the replicators of all shared stores.
 //!
-//! It only decides and hands out; whatever waits for a peer or for the disk's commit is a task that
-//! sends what came of it back as an [`Input`]. Announcements may be lost on their way here, the
-//! answers to what a replicator asked for never are.
+//! It tells a replicator what has come and carries out the effects that it answers with. An effect
+//! that waits for a peer or for a commit is a task, which sends its outcome back as an [`Input`].
+//! Announcements may be lost on their way here; outcomes never are.
 
 use super::catch_up::{CatchUp, CatchUpReport};
 use super::connected_peers::ConnectedPeers;
@@ -268,7 +268,7 @@ impl Driver {
                 effects.into_iter().for_each(|act| self.act(&store, act));
             }
             Err(error) => {
-                // What it was to be told is lost to it; a new one asks the peers again.
+                // The replicator has missed this; a new one asks the peers for everything again.
                 tracing::error!("the replication of {} begins anew: {error}", kept.name);
                 if let Some(Driven { name, store, .. }) = self.stores.remove(log) {
                     self.add(name, store);

@@ -1,4 +1,4 @@
-//! Carrying out what the replicators decide: each effect is a task of its own, and what came of it goes
+//! Carrying out the effects of the replicators: each is a task of its own, which sends its outcome
 //! back to the driver.
 
 use super::Sources;
@@ -19,7 +19,7 @@ use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 use tokio::sync::mpsc::Sender;
 
-/// Whatever waits for a peer or for the disk. Clones are the same.
+/// Starts the tasks that wait for a peer or for the disk. Clones share everything.
 #[derive(Clone)]
 pub(super) struct Effects {
     swarm: Swarm,

@@ -1,4 +1,4 @@
-//! This node as its replicators ask about it: one state of the database at a time.
+//! What a replicator may ask about this node, answered from one state of the database.
 
 use crate::limits::{IDENTITIES_KEPT_MAX, PASSED_ENTRIES_JUDGED_MAX, PROVE_ALONE_ENTRIES_MAX};
 use optimusdb_dag::join::{Proven, Replica};

@@ -2,8 +2,8 @@
 //!
 //! The swarm brings announcements, heads, blocks and answers; a replicator per store, a machine
 //! without IO, decides what to do with them; the driver's thread owns all replicators and carries
-//! out what they decide. What is ready goes through the writer like any other write. What peers ask
-//! of this node is answered from the committed state, without the driver.
+//! out what they decide. Entries that are ready go through the writer like any other write. Questions
+//! of peers are answered from the committed state, without the driver.
 
 mod catch_up;
 mod connected_peers;
@@ -126,7 +126,7 @@ impl Replication {
         self.status.stores()
     }
 
-    /// Leaves the swarm and waits until nothing more is written for it, for a bounded time.
+    /// Leaves the swarm, and waits for a bounded time until the driver has ended.
     pub(crate) async fn close(&self) {
         let _ = self.inputs.send(Input::Stop).await;
         self.swarm.shutdown().await;

@@ -1,4 +1,4 @@
-//! How level each store is with the peers, for whoever asks.
+//! How level each store is with the peers: written by the driver, read by `/readyz` and `/metrics`.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 pub(crate) struct StoreStatus {
     /// The store's name.
     pub(crate) store: String,
-    /// Entries of peers that are known to be missing here; none while that is not known.
+    /// Entries of peers that are known to be missing here; None while that is not known.
     pub(crate) behind: Option<u64>,
     /// Connected peers that have the store.
     pub(crate) peers: usize,

@@ -1,5 +1,5 @@
-//! Taking over a store that was made elsewhere, by its address: the blocks that define it are had
-//! from here or from peers, checked, and handed to the writer.
+//! Taking over a store that was made elsewhere, by its address: gathering and checking the blocks
+//! that define it. The writer makes the store from them.
 
 use super::block_source::BlockSource;
 use super::names::access_name;
@@ -115,7 +115,7 @@ impl Gathering<'_> {
     fn unusable(&self, what: &str, cid: LogCid, error: &optimusdb_dag::Error) -> Error {
         let text = format!("block {cid}, the {what} of the store {}: {error}", self.address);
         match error {
-            // Whoever gave it is wrong, and another peer may be right.
+            // The peer that gave it is wrong; another one may give the right bytes.
             optimusdb_dag::Error::HashMismatch(_) => Error::Unavailable(text),
             _ => Error::Invalid(text),
         }

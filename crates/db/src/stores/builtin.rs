@@ -37,7 +37,7 @@ pub(super) const BUILTIN_STORES: [Builtin; 13] = [
     store(STORE_LIST, StoreKind::KeyValue, Scope::Plain),
 ];
 
-/// Makes those that are missing, all in one transaction.
+/// Makes the built-in stores that are missing, all in one transaction.
 pub(crate) fn make_builtin(
     database: &mut Database,
     swarm: &str,
@@ -63,7 +63,7 @@ pub(crate) fn make_builtin(
     Ok(tx.commit()?)
 }
 
-/// Where a store stands among these; one that is none of them, behind all.
+/// The place of a store in this list; every other store comes after all of them.
 pub(crate) fn place_of(name: &str) -> usize {
     BUILTIN_STORES.iter().position(|store| store.name == name).unwrap_or(BUILTIN_STORES.len())
 }

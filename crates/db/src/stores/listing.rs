@@ -1,12 +1,13 @@
 //! What the swarm's store list says: a fold over its entries, in any order.
 //!
 //! A PUT offers the store at an address under a name. Of several offers for one name the greatest by
-//! the list's own order takes the name, and the others stand beside it, so that nothing is lost when
-//! two coordinators make a name at once. A DEL withdraws the offers before it. Which of the stores
-//! are at hand matters: a name never goes to a store that nobody has.
+//! the list's own order takes the name; the others get the name with a part of their address behind
+//! it, so that two coordinators that use one name at once lose nothing. A DEL withdraws the offers
+//! before it. Only stores that are here get names: an offer of a store that no peer has takes no name
+//! away.
 //!
-//! Anyone whom the list lets write can write anything into it: what is no offer is skipped, and how
-//! much is kept is bounded.
+//! A member may write anything into the list: entries that are no offers are skipped, and the number
+//! of offers that are kept is bounded.
 
 use super::builtin::{BUILTIN_STORES, STORE_LIST};
 use super::names::check_store_name;
@@ -49,7 +50,7 @@ impl StoreListing {
     /// Takes up an entry of the list. A second time changes nothing.
     ///
     /// # Errors
-    /// Why it says nothing, for the log.
+    /// Why the entry is skipped, in words for the journal.
     pub(crate) fn add(&mut self, order: &OrderKey, payload: &Ipld) -> Result<(), &'static str> {
         let operation = Operation::from_payload(StoreKind::KeyValue, payload);
         let (name, address) = match operation {

@@ -1,8 +1,8 @@
 //! What a node does about its stores as a whole: which ones every node has, how one is made or taken
 //! over, which names they have, and how the swarm's list of stores is followed.
 //!
-//! The files beside decide and gather; whatever changes the stores goes through the writer, in one
-//! transaction a store. What is in a store is none of this folder's business.
+//! The files beside decide and gather. Every change of the stores goes through the writer, in one
+//! transaction a store. Documents and entries are not handled here.
 
 mod adopting;
 mod block_source;

@@ -12,7 +12,7 @@ const ANYONE: &str = "*";
 /// Characters of the id of an identity: a public key in hexadecimal.
 const IDENTITY_CHARS: usize = 66;
 
-/// Who is to write to a new store. Whoever makes it always may.
+/// Who is to write to a new store. The node that makes it always may.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum NewAccess {
     /// Every member of the swarm.
@@ -23,7 +23,7 @@ pub enum NewAccess {
         /// Ids of identities, or `*`.
         write: Vec<String>,
     },
-    /// These identities, until an admin changes it. Whoever makes the store is an admin.
+    /// These identities, until an admin changes it. The node that makes the store is an admin.
     Mutable {
         /// Ids of identities, or `*`.
         write: Vec<String>,
@@ -88,7 +88,7 @@ pub(crate) fn new_store(
             ruler.name = access_name(name);
             let mut store =
                 build(name, kind, scope, AllowedWriters::Store(ruler.address), swarm, keys)?;
-            // Whoever makes it is an admin already.
+            // The node that makes it may write as an admin.
             store.grants = grants.into_iter().filter(|id| id != me).collect();
             store.access = Some(Box::new(ruler));
             Ok(store)
@@ -143,7 +143,8 @@ fn build(
     })
 }
 
-/// The given identities, each once, behind whoever makes the store; `*` stands for all of them.
+/// The identity of the node that makes the store, then the given ones, each once. If `*` is among
+/// them, it stands for all.
 fn with(me: &str, given: Vec<String>) -> Result<Vec<String>, Error> {
     let mut ids = vec![me.to_owned()];
     for id in given {

@@ -1,8 +1,7 @@
 //! Commands of the command line: each is a request to the API of a running node, and text for people
 //! made of its answer.
 //!
-//! What a node answers is data like any other: where it is not what was expected, it is shown as it
-//! is.
+//! The answer is not trusted to have the expected shape: an unexpected one is shown as it is.
 //!
 //! Each has a file of its own and a line in [`SUBCOMMANDS`], which parsing and `-help` follow from.
 

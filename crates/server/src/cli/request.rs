@@ -1,7 +1,7 @@
 //! One request to a running node over HTTP, blocking: all that a command needs.
 //!
 //! HTTP/1.0 with one request a connection, so that an answer is what comes until its end. The answer
-//! is bounded in size and in time; one that is shorter than it says is none.
+//! is bounded in size and in time; one that is shorter than its declared length is an error.
 
 use std::io::{Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};

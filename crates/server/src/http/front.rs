@@ -1,8 +1,9 @@
-//! What every request meets first: the check of what it says, the node or its opening, the rest of a body.
+//! Every request comes here first: its target is checked, the router or `opening` answers it, and the
+//! unread rest of its body is taken.
 //!
-//! The API listens before the node is there: a node that makes its index again takes its time, and whoever
-//! watches over it has to see that it lives. Until [`Front::opened`] every request is answered by
-//! `opening`, from then on by the router.
+//! The API listens before the node is open, for a node that makes its index again takes long, and a
+//! supervisor has to see that it lives. Until [`Front::opened`] every request is answered by `opening`,
+//! from then on by the router.
 
 use std::io;
 use std::sync::{Arc, OnceLock};

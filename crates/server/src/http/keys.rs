@@ -1,8 +1,9 @@
-//! Keys of what a client sends, taken apart strictly: in any case, none twice, none left over.
+//! The keys of objects, forms and query strings that clients send, read strictly: in upper or lower
+//! case, each once, and no unknown ones.
 //!
-//! Whatever the API takes as an object, a form or a query string names its keys in a [`Keys`] and is
-//! opened with it: a key that means nothing is a mistake of its sender, who would otherwise believe
-//! that it was heard. The top level of a command alone takes padding, and does not come here.
+//! Each place of the API names its keys in a [`Keys`] and reads what it is sent with it. An unknown key
+//! is refused, since its sender would believe that it had an effect. The exception is the top level of a
+//! command, which may have further keys and is not read here.
 
 use std::collections::BTreeMap;
 
@@ -20,7 +21,7 @@ pub(super) struct Keys {
     pub(super) of: &'static str,
     /// Every one of them.
     pub(super) known: &'static [&'static str],
-    /// What people write who mean something else, in lower case, and what it is.
+    /// Keys that are sent by mistake, in lower case, and the right key for each.
     pub(super) instead: &'static [(&'static str, &'static str)],
 }
 

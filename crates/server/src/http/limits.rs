@@ -21,22 +21,23 @@ pub(super) const WEIGHED_BYTES_MIN: usize = 8 * 1024;
 pub(super) const PARSED_BYTES_MAX: usize = 256 * 1024 * 1024;
 /// Memory that the values of all requests above [`WEIGHED_BYTES_MIN`] may take together, in bytes.
 pub(super) const PARSED_TOGETHER_BYTES_MAX: usize = 2 * PARSED_BYTES_MAX;
-/// Bytes of a body that nobody read which are taken and thrown away before the answer is sent, so that a
-/// client that does not listen while it sends gets to see it. Of a longer body nothing is taken before.
+/// Bytes of an unread body that are read and thrown away before the answer is sent, for clients that read
+/// no answer while they send. Nothing is read of a body that is declared longer.
 pub(super) const DISCARD_BYTES_MAX: u64 = 64 * 1024 * 1024;
-/// How long such a body is taken before the answer is sent.
+/// How long such a body is read before the answer is sent.
 pub(super) const DISCARD_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long nothing of it may come: the client may be waiting for the answer.
+/// Longest pause of the client meanwhile: it may be waiting for the answer.
 pub(super) const DISCARD_PAUSE_MAX: Duration = Duration::from_secs(1);
-/// Bytes that are taken and thrown away after the last answer of a connection.
+/// Bytes that are read and thrown away after the last answer of a connection.
 pub(super) const HANG_UP_BYTES_MAX: u64 = 256 * 1024 * 1024;
-/// How long they are taken.
+/// How long they are read.
 pub(super) const HANG_UP_TIMEOUT: Duration = Duration::from_secs(30);
-/// How long none of them may come.
+/// Longest pause of the client meanwhile.
 pub(super) const HANG_UP_PAUSE_MAX: Duration = Duration::from_secs(5);
-/// What takes them, in bytes.
+/// Size of the buffer that they are read into, in bytes.
 pub(super) const HANG_UP_BUFFER_BYTES: usize = 16 * 1024;
-/// Bodies above this are parsed beside the async workers: a worker that parses answers nobody.
+/// Bodies above this are parsed on a thread of their own, since a worker answers no other request
+/// while it parses.
 pub(super) const PARSE_INLINE_BYTES_MAX: usize = 256 * 1024;
 /// Time for a client to send the body of its request. Above it: 408.
 pub(super) const BODY_READ_TIMEOUT: Duration = Duration::from_secs(30);
@@ -50,7 +51,7 @@ pub(super) const REQUEST_BUDGET_MAX: Duration = REQUEST_TIMEOUT;
 pub(super) const HEAD_READ_TIMEOUT: Duration = Duration::from_secs(30);
 /// Largest head of a request, in bytes. Above it: 431.
 pub(super) const HEAD_BYTES_MAX: usize = 64 * 1024;
-/// Time that a client may take to read nothing of an answer that waits for it.
+/// How long a client may read nothing of an answer that is ready for it.
 pub(super) const WRITE_STALL_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Bytes of the message of a refusal, which may name what is known, and quote what was sent.

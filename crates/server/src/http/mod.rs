@@ -2,7 +2,7 @@
 //!
 //! In reading order: `listen` accepts connections, `front` is what every request meets first, `routes` says
 //! which paths there are, `edge` does what all of them need (CORS, token, deadline, figures), `command` and
-//! its neighbours carry requests out. A request is data: whatever it holds, it yields an answer, never a panic. Nothing
+//! its neighbours carry requests out. A request is data: every one yields an answer, never a panic. Nothing
 //! here knows how the node keeps its documents.
 
 mod answer;

@@ -1,11 +1,11 @@
-//! What happens to a body that a request was answered without.
+//! Bodies that were not read before the answer.
 //!
 //! An answer may come before the body was read: there is no such path, the token is wrong, the body is
-//! too large. Most clients send all of it before they look, so hanging up breaks their pipe, and what is
-//! left of the body would be taken for the next request. Here every body is lent to whoever answers; one
-//! that comes back unread is taken from the connection and thrown away, within bounds, before the answer
-//! is sent. The connection is then as good as new, or the answer says `Connection: close`, and `hang_up`
-//! goes on reading once it is sent.
+//! too large. Most clients send all of the body before they read the answer. If the server closed the
+//! connection at once, they would see a broken pipe and no answer; if it kept it, the rest of the body
+//! would be taken for the next request. So the rest is read and thrown away, within bounds, before the
+//! answer is sent. A rest beyond these bounds makes the answer say `Connection: close`, and `hang_up`
+//! reads on for a while after it.
 
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -25,7 +25,7 @@ use super::limits::{
     HANG_UP_PAUSE_MAX, HANG_UP_TIMEOUT,
 };
 
-/// Answers a request with `handle`, and takes what it leaves of the body.
+/// Answers a request with `handle`, and reads the rest of the body that it leaves.
 pub(super) async fn answer_whole<F>(
     request: Request<Incoming>,
     handle: impl FnOnce(Request<Body>) -> F,
@@ -103,7 +103,7 @@ where
     }
 }
 
-/// A body in the hands of whoever answers; what they leave of it goes into `left`.
+/// A body that a handler reads from; the rest that it does not read goes into `left`.
 struct LentBody {
     body: Option<Incoming>,
     touched: bool,

@@ -1,7 +1,6 @@
-//! `GET /` and the root of the context: what is here and where to go on, for whoever comes for the first
-//! time.
+//! `GET /` and the root of the context: what this is and which paths there are, for first visitors.
 //!
-//! The list is that of `openapi.json`, so nothing is told twice. Paths are relative to the one that was
+//! The list is made from `openapi.json`. Paths are relative to the one that was
 //! asked for: a proxy may have stripped a prefix.
 
 use std::sync::Arc;

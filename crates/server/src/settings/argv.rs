@@ -2,8 +2,8 @@
 //!
 //! `-name=value`, `-name value`, the same with two hyphens; for switches `-name` and `-name=false`.
 //! The last of several wins. Flags end at the first argument that is none, and since a node takes no
-//! such arguments, that is an error; a command takes them, also between flags. Pure: no environment,
-//! no IO.
+//! such arguments, that is an error; a command takes them, also between flags. No environment and
+//! no IO here.
 
 use std::collections::BTreeMap;
 

@@ -1,6 +1,6 @@
 //! `options` as they are sent, with the order of the keys of `sort` kept.
 //!
-//! An object of JSON has no order here, but the keys of `sort` have one for whoever writes them: each
+//! An object of JSON has no order here, but its author means the keys of `sort` in theirs: each
 //! of its objects becomes objects of one key, in the order in which the keys stand. Everything else
 //! is taken as it is.
 
