@@ -22,9 +22,10 @@ mod prefilter;
 mod project;
 mod refusals;
 mod sort;
-#[cfg(test)]
-mod tests;
 
 pub use criteria::Criteria;
 pub use options::{Consistency, Query, SortOrder, Strategy};
 pub use project::Projection;
+
+#[cfg(test)]
+mod tests;

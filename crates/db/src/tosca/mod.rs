@@ -9,8 +9,6 @@
 
 mod compose;
 mod scalar;
-#[cfg(test)]
-mod tests;
 
 use std::fmt;
 
@@ -214,3 +212,6 @@ fn is_types(key: &str) -> bool {
     ];
     key.strip_suffix("_types").is_some_and(|kind| KINDS.contains(&kind))
 }
+
+#[cfg(test)]
+mod tests;

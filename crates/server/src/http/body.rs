@@ -39,7 +39,7 @@ pub(super) struct BodyRoom(
 /// Reads bodies; one for the whole API, as the memory is shared.
 #[derive(Clone)]
 pub(super) struct BodyReader {
-    kib_free: Arc<Semaphore>,
+    pub(super) kib_free: Arc<Semaphore>,
     parsed_kib_free: Arc<Semaphore>,
 }
 
@@ -97,12 +97,6 @@ impl BodyReader {
             )
             .into()),
         }
-    }
-
-    /// What is free of the memory for large bodies, in bytes.
-    #[cfg(test)]
-    pub(super) fn bytes_free(&self) -> usize {
-        self.kib_free.available_permits() * 1024
     }
 
     async fn collect(

@@ -36,9 +36,9 @@ pub(super) async fn array(mut documents: impl ChunkSource) -> Result<Option<Resp
         return Ok(None);
     };
     let Some(second) = documents.next().await.transpose()? else {
-        return Ok(Some(json::answer(format!("{DATA_PREFIX}[{first}]}}\n"))));
+        return Ok(Some(json::answer([DATA_PREFIX, "[", &first, "]}\n"].concat())));
     };
-    let head = format!("{DATA_PREFIX}[{first}{second}");
+    let head = [DATA_PREFIX, "[", &first, &second].concat();
     let parts = stream::try_unfold(StreamPart::Head(head, documents), part);
     Ok(Some(json::answer(Body::from_stream(parts))))
 }
