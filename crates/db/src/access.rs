@@ -1,8 +1,8 @@
 //! Who may write to a store: read from its manifest, its access controller and, where that is a
 //! store itself, from the log of that one.
 //!
-//! What was read is kept until an entry of an access store is committed. It is kept by address, for
-//! numbers of stores that were never committed may be given again.
+//! What was read is kept until an entry of an access store is committed. It is kept under the address
+//! of the store: the number of a store whose making was not committed may go to another one.
 
 use crate::error::Error;
 use crate::limits::READ_MS_MAX;
@@ -92,7 +92,7 @@ impl AccessControl {
     pub(crate) fn into_info(self, me: &Identity) -> AccessInfo {
         let (kind, write, admin) = match &self.rule {
             ControlRule::Fixed(list) => ("ipfs", list.write.clone(), Vec::new()),
-            // What others granted as `admin` lets its holder write, and grant nothing.
+            // An `admin` that was granted may write, and grants nothing.
             ControlRule::Mutable(capabilities, _) => {
                 let held = [Capability::Write, Capability::Admin]
                     .into_iter()
@@ -174,7 +174,7 @@ impl AccessCache {
         let ruler = control.ruler();
         let access = control.into_access();
         let mut known = self.lock();
-        // What was committed since then may not have been seen.
+        // A commit since then may have changed it.
         if known.generation == generation {
             known.keep(store.address, access.clone(), ruler);
         }

@@ -1,7 +1,7 @@
 //! The node: stores, the one write path, queries and derived metadata.
 //!
-//! This room introduces the others to each other. Nothing of HTTP above it, nothing of SQLite or
-//! libp2p in its interface.
+//! This is the only room that knows the others. It knows nothing of HTTP, and no type of SQLite or
+//! libp2p is in its interface.
 
 mod access;
 mod clock;

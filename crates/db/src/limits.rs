@@ -28,8 +28,8 @@ pub const TOSCA_BYTES_MAX: usize = 1024 * 1024;
 pub const CRITERIA_REGEXES_MAX: usize = 32;
 /// Segments of a dotted path in criteria, `sort` and `fields`.
 pub const PATH_SEGMENTS_MAX: usize = 64;
-/// Documents that a condition may select for them to be read as they lie and ordered here; more are
-/// read in the order of their keys.
+/// Documents that match a condition, up to which they are read in the order of storage and sorted in
+/// memory; more are read in the order of their keys.
 pub const FEW_DOCUMENTS_MAX: usize = 1_000;
 /// The same in bytes of their text.
 pub const FEW_BYTES_MAX: usize = 1024 * 1024;
@@ -62,7 +62,7 @@ pub const UPKEEP_BATCHES_MAX: u32 = 64;
 pub const UNMOVED_MS_MAX: u64 = 60_000;
 /// How long nothing is written before the writer turns to upkeep, in milliseconds.
 pub const IDLE_MS: u64 = 1_000;
-/// How often the log tells how far a store has come that is catching up with its peers, in
+/// How often the journal tells how far a store has come that is catching up with its peers, in
 /// milliseconds. What takes less is not told.
 pub const PROGRESS_MS: u64 = 5_000;
 /// How long received entries may be committed before the disk has them, in milliseconds, as long as
@@ -136,7 +136,7 @@ pub const LIST_GATHER_MS: u64 = 20;
 pub const LIST_RETRY_MS: u64 = 1_000;
 /// The longest such wait, in milliseconds.
 pub const LIST_RETRY_MS_MAX: u64 = 600_000;
-/// How often trouble with the list is logged, in milliseconds.
+/// How often trouble with the list is reported, in milliseconds.
 pub const LIST_LOG_MS: u64 = 60_000;
 /// How long at least lies between two tries that peers who come give cause for, in milliseconds.
 pub const LIST_URGENT_MS: u64 = 10_000;

@@ -20,7 +20,7 @@ use crate::process::{API_LINE, port_in};
 
 /// Longest that a node may take to become ready.
 const START_TIMEOUT: Duration = Duration::from_secs(60);
-/// Lines of a node's log that wait to be looked at.
+/// Lines of a node's journal that wait to be looked at.
 const LINES_MAX: usize = 10_000;
 
 /// From which port a NAT lets its hosts send.

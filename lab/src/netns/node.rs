@@ -22,7 +22,7 @@ pub(super) struct HostedNode {
 }
 
 impl HostedNode {
-    /// Waits for a line of the node's log.
+    /// Waits for a line of the node's journal.
     ///
     /// # Errors
     /// When none comes in time.

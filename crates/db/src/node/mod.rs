@@ -59,7 +59,7 @@ struct NodeInner {
     place: Place,
     fingerprints: Arc<Fingerprints>,
     journal_place: Place,
-    // Last, so that the directory is let go after everything in it.
+    // Last, so that the directory is unlocked after everything in it is closed.
     repo: Mutex<Option<Repo>>,
 }
 
@@ -151,7 +151,7 @@ impl Node {
         let ended = health.wait_for(|health| matches!(health, Health::Ended(Some(_)))).await;
         match ended.as_deref() {
             Ok(Health::Ended(Some(error))) => error.clone(),
-            // The thread is gone with its place for telling.
+            // The node was closed: its end has no reason.
             _ => std::future::pending().await,
         }
     }
@@ -164,7 +164,8 @@ impl Node {
         }
     }
 
-    /// Finishes what was let in, moves it into the database file and lets the directory go.
+    /// Commits the writes that were let in, moves the write-ahead log into the database file, and
+    /// unlocks the directory.
     pub async fn close(&self) {
         if let Some(replication) = self.inner.replication.get() {
             replication.close().await;

@@ -70,7 +70,7 @@ impl Node {
         let on_peer = Box::new(move || news.peer_came());
         let replication = Replication::start(swarm_config, sources, on_peer).await?;
         inner.source.ask_peers(replication.swarm().clone());
-        // Only the listener of the commits comes here, and there is one.
+        // The listener was set above, which works once, so this is the first replication.
         let _ = inner.replication.set(replication);
         self.share_stores().await?;
         tokio::spawn(self.clone().keep_sharing());

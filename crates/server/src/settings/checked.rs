@@ -35,11 +35,11 @@ pub(crate) struct Settings {
     pub durable: bool,
     /// Whether what is derived from the logs is made again first.
     pub reindex: bool,
-    /// Which log records go to standard error.
+    /// Which records of the journal go to standard error.
     pub log_filter: LogFilter,
-    /// Whether log records are written for a reader at a terminal.
+    /// Whether they are written for a reader at a terminal.
     pub log_readable: bool,
-    /// How long log records are kept.
+    /// How long the journal is kept.
     pub log_retention: Duration,
     /// One sentence for each flag that was set and has no effect in this version.
     pub without_effect: Vec<String>,

@@ -173,7 +173,7 @@ pub(crate) static LOG_RETENTION_DAYS: Flag = Flag {
     variable: "OPTIMUSDB_LOG_RETENTION_DAYS",
     kind: ValueKind::Number { min: 1, max: 3650 },
     default: Fallback::Is("7"),
-    doc: "how long the node keeps the log records that /log and optimusLogger show",
+    doc: "how long the node keeps its journal, which /log and optimusLogger show",
     ..ORDINARY
 };
 

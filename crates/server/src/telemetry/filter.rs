@@ -1,4 +1,4 @@
-//! Which log records go to standard error.
+//! Which records of the journal go to standard error.
 
 use tracing_subscriber::EnvFilter;
 
