@@ -58,7 +58,10 @@ use crate::{Access, Address, Entry, Error, Identity, LogCid};
 use crate::sync::Pull;
 
 /// What the replicator asks about the node it runs on. All of it is what is stored.
-pub trait Host: Replica + Tree {
+pub trait Host: Replica {
+    /// The entries of the store, to be compared with a peer's.
+    fn tree(&self) -> &dyn Tree;
+
     /// Verifies entries, each against its writer's identity, in their order. The
     /// work is independent, and a caller with threads does it on several.
     fn prove(

@@ -57,25 +57,11 @@ impl Replica for Disk {
     }
 }
 
-impl Tree for Disk {
-    fn newest(&self) -> Result<Option<u64>, Unreadable> {
-        self.tree.newest()
-    }
-
-    fn summary(&self, cell: Cell) -> Result<Summary, Unreadable> {
-        self.tree.summary(cell)
-    }
-
-    fn children(&self, cell: Cell) -> Result<Vec<(Cell, Summary)>, Unreadable> {
-        self.tree.children(cell)
-    }
-
-    fn ids(&self, span: Span, after: Option<Id>, ids_max: usize) -> Result<Vec<Id>, Unreadable> {
-        self.tree.ids(span, after, ids_max)
+impl Host for Disk {
+    fn tree(&self) -> &dyn Tree {
+        &self.tree
     }
 }
-
-impl Host for Disk {}
 
 impl Node {
     /// A node that knows the identities of two writers, who may write, and of a third, who may not.

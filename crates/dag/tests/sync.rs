@@ -12,7 +12,7 @@ use optimusdb_dag::sync::{
     Cell, Holding, Id, IdTree, Limits, Pull, PullStep, Span, Summary, Summing, Tree, Unreadable,
 };
 use proptest::prelude::*;
-use shelf::{Growing, Shelf, entry, honest, identity, log, pull, pull_with, sort};
+use shelf::{Growing, Shelf, entry, honest, identity, log, pull, pull_unknown, pull_with, sort};
 
 /// Times as logs have them: a chain, several writers to a tick, leaps up to the limit, far ends.
 fn times(entries_max: usize) -> impl Strategy<Value = Vec<u64>> {
@@ -178,6 +178,9 @@ impl Tree for Large {
 }
 
 impl Holding for Large {
+    fn tree(&self) -> &dyn Tree {
+        self
+    }
     fn entries(
         &self,
         _: Span,
@@ -235,7 +238,7 @@ fn one_missing_entry_is_found_by_descending() {
         }
         let reply = honest(&with, &request);
         bytes += request.encode().len() + reply.encode().len();
-        let steps = pull.on_reply(&without, reply).unwrap();
+        let steps = pull.on_reply(&without, &|_| false, reply).unwrap();
         let [PullStep::Ask(next)] = steps.as_slice() else { panic!("{steps:?}") };
         request = next.clone();
     }
@@ -425,57 +428,16 @@ fn many_entries_are_pulled_in_rounds() {
 
 /// What was refused here for good is listed and not fetched again.
 #[test]
-fn settled_entries_are_not_asked_for() {
-    struct Settled(Shelf, LogCid);
-    impl Tree for Settled {
-        fn newest(&self) -> Result<Option<u64>, Unreadable> {
-            self.0.newest()
-        }
-        fn summary(&self, cell: Cell) -> Result<Summary, Unreadable> {
-            self.0.summary(cell)
-        }
-        fn children(&self, cell: Cell) -> Result<Vec<(Cell, Summary)>, Unreadable> {
-            self.0.children(cell)
-        }
-        fn ids(&self, span: Span, after: Option<Id>, n: usize) -> Result<Vec<Id>, Unreadable> {
-            self.0.ids(span, after, n)
-        }
-        fn is_settled(&self, cid: &LogCid) -> Result<bool, Unreadable> {
-            Ok(*cid == self.1)
-        }
-    }
+fn known_entries_are_not_asked_for() {
     let from = Shelf::of((1..=300).map(|n| entry(n, n)));
     let lacking = entry(300, 300).0;
     let ours = Shelf::of((1..=299).map(|n| entry(n, n)));
-    let traffic = pull_with(
+    let traffic = pull_unknown(
         Limits::default(),
-        &Settled(ours, lacking.cid),
+        (&ours.tree, &|cid| *cid == lacking.cid),
         &mut |request| honest(&from, request),
-        &mut |_, _| unreachable!("it is settled"),
+        &mut |_, _| unreachable!("it is known"),
     )
     .unwrap();
     assert!(traffic.level && traffic.entries == 0 && traffic.requests == 3, "{traffic:?}");
-}
-
-/// Entries that are refused here are not sent again and again by a peer that has nothing else.
-#[test]
-fn a_root_that_is_known_ends_a_pull() {
-    let mut from = Shelf::of((1..=300).map(|n| entry(n, n)));
-    let ours = Shelf::default();
-    let mut pull = Pull::new(log(), Limits::default());
-    assert_eq!(pull.root(), None);
-    let reply = honest(&from, &pull.start());
-    assert!(matches!(pull.on_reply(&ours, reply).unwrap()[..], [PullStep::Ask(_)]));
-    let root = pull.root().unwrap();
-    assert_eq!((root.1.count, pull.progress().theirs), (300, 300));
-    for changed in [false, true] {
-        if changed {
-            let (id, block) = entry(7, 7_000);
-            from.put(id, block);
-        }
-        let mut pull = Pull::new(log(), Limits::default()).unless_root(root);
-        let reply = honest(&from, &pull.start());
-        let steps = pull.on_reply(&ours, reply).unwrap();
-        assert_eq!(steps == [PullStep::Done { level: true }], !changed);
-    }
 }

@@ -101,7 +101,10 @@ fn roots(database: &mut Database, place: &Place, store: &StoreRow) -> Result<(),
     let open = Request { log: store.address, ask: Ask::Open { version: 1 } }.encode();
     let ask = |what: &str, request: &[u8]| -> Result<Reply, Box<dyn Error>> {
         let started = Instant::now();
-        let reply = readers.read(WAIT, |view| Ok(serve(&view, request)))??;
+        let reply = readers.read(WAIT, |view| {
+            let tree = view.tree(store)?;
+            Ok(serve(request, |_| Ok(Some(&tree))))
+        })??;
         let bytes = reply.len();
         println!("{what}: {:.0} us, {} + {bytes} bytes", micros(started), request.len());
         Ok(Reply::decode(&reply)?)
@@ -162,11 +165,14 @@ fn ranges(
     let (mut asking, mut pulled, mut requests) = (0.0, 0, 0);
     let started = Instant::now();
     while let Some(ask) = request.take() {
-        let reply = readers.read(WAIT, |view| Ok(serve(&view, &ask.encode())))??;
+        let reply = readers.read(WAIT, |view| {
+            let tree = view.tree(store)?;
+            Ok(serve(&ask.encode(), |_| Ok(Some(&tree))))
+        })??;
         requests += 1;
         let reply = Reply::decode(&reply)?;
         let checking = Instant::now();
-        for step in pull.on_reply(&empty, reply)? {
+        for step in pull.on_reply(&empty, &|_| false, reply)? {
             match step {
                 optimusdb_dag::sync::PullStep::Ask(next) => request = Some(next),
                 optimusdb_dag::sync::PullStep::Entries { blocks, .. } => pulled += blocks.len(),

@@ -247,20 +247,15 @@ impl Swarm {
         self.send(Command::Judge { token, verdict }).await
     }
 
-    /// Exchanges heads of a store with a connected peer: sends ours, returns theirs.
+    /// Exchanges heads of a store with a connected peer: sends what [`Local::heads`] gives, returns theirs.
     ///
     /// # Errors
     /// [`Error::NotConnected`]; [`Error::Unsupported`] if it does not have the store open;
     /// [`Error::Stream`], [`Error::Deadline`].
-    pub async fn exchange_heads(
-        &self,
-        peer: PeerId,
-        log: Address,
-        ours: Vec<Vec<u8>>,
-    ) -> Result<Vec<Vec<u8>>, Error> {
+    pub async fn exchange_heads(&self, peer: PeerId, log: Address) -> Result<Vec<Vec<u8>>, Error> {
         self.check_up(&peer)?;
         let control = self.inner.control.clone();
-        match heads::ask(control, peer, log, &ours, &self.inner.serving).await {
+        match heads::ask(control, peer, log, &self.inner.serving).await {
             Ok(theirs) => Ok(theirs),
             Err((error, offence)) => {
                 if let Some(offence) = offence {

@@ -7,9 +7,7 @@ use super::fetches::Cause;
 use super::{Act, Host, Offence, Peer, Replicator};
 use crate::join::{Proven, Step};
 use crate::limits::{PARKED_MS_MAX, PULL_REPLY_MS_MAX, PULL_STALL_MS_MAX};
-use crate::sync::{
-    Cell, Id, Limits, Pull, PullError, PullStep, Reply, Request, Span, Summary, Tree, Unreadable,
-};
+use crate::sync::{Limits, Pull, PullError, PullStep, Reply, Request};
 use crate::{Entry, Error, Identity, Kind, LogCid};
 
 /// The pull that is under way.
@@ -119,8 +117,12 @@ impl Replicator {
             }
             Some(Ok(reply)) => {
                 self.contact_ms = Some(now);
-                let tree = Seen { host, replicator: self };
-                match pulling.pull.on_reply(&tree, reply) {
+                let is_known = |cid: &LogCid| {
+                    self.is_known(host, cid)
+                        || self.refused.get(cid).is_some()
+                        || self.deferred.get(cid).is_some()
+                };
+                match pulling.pull.on_reply(host.tree(), &is_known, reply) {
                     Ok(steps) => Some(steps),
                     Err(why) => {
                         self.pull_failed(now, peer, &why);
@@ -262,36 +264,4 @@ fn is_offence(step: &Step, shown: &BTreeSet<LogCid>) -> bool {
     let Step::Reject { cid, why } = step else { return false };
     let excused = matches!(why, Error::AncestorRefused(_) | Error::AccessDenied);
     !excused && why.kind() != Kind::Unavailable && shown.contains(cid)
-}
-
-/// The entries here and those that need not be asked for.
-struct Seen<'a> {
-    host: &'a dyn Host,
-    replicator: &'a Replicator,
-}
-
-impl Tree for Seen<'_> {
-    fn newest(&self) -> Result<Option<u64>, Unreadable> {
-        self.host.newest()
-    }
-
-    fn summary(&self, cell: Cell) -> Result<Summary, Unreadable> {
-        self.host.summary(cell)
-    }
-
-    fn children(&self, cell: Cell) -> Result<Vec<(Cell, Summary)>, Unreadable> {
-        self.host.children(cell)
-    }
-
-    fn ids(&self, span: Span, after: Option<Id>, ids_max: usize) -> Result<Vec<Id>, Unreadable> {
-        self.host.ids(span, after, ids_max)
-    }
-
-    fn is_settled(&self, cid: &LogCid) -> Result<bool, Unreadable> {
-        let replicator = self.replicator;
-        Ok(replicator.is_known(self.host, cid)
-            || replicator.refused.get(cid).is_some()
-            || replicator.deferred.get(cid).is_some()
-            || self.host.is_settled(cid)?)
-    }
 }

@@ -20,4 +20,4 @@ pub use message::{Ask, Declined, Reply, Request};
 pub use pull::{Limits, Progress, Pull, PullError, PullStep};
 pub use serve::serve;
 pub use summing::Summing;
-pub use tree::{Holding, Id, Source, Summary, Tree, Unreadable};
+pub use tree::{Holding, Id, Summary, Tree, Unreadable};

@@ -6,8 +6,8 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
 
 use optimusdb_dag::sync::{
-    Ask, Cell, Holding, Id, IdTree, Limits, Pull, PullError, PullStep, Reply, Request, Source,
-    Span, Summary, Tree, Unreadable, serve,
+    Ask, Cell, Holding, Id, IdTree, Limits, Pull, PullError, PullStep, Reply, Request, Span,
+    Summary, Tree, Unreadable, serve,
 };
 use optimusdb_dag::{Address, LogCid, StoredEntry};
 
@@ -72,22 +72,10 @@ impl Shelf {
     }
 }
 
-impl Tree for Shelf {
-    fn newest(&self) -> Result<Option<u64>, Unreadable> {
-        self.tree.newest()
-    }
-    fn summary(&self, cell: Cell) -> Result<Summary, Unreadable> {
-        self.tree.summary(cell)
-    }
-    fn children(&self, cell: Cell) -> Result<Vec<(Cell, Summary)>, Unreadable> {
-        self.tree.children(cell)
-    }
-    fn ids(&self, span: Span, after: Option<Id>, ids_max: usize) -> Result<Vec<Id>, Unreadable> {
-        self.tree.ids(span, after, ids_max)
-    }
-}
-
 impl Holding for Shelf {
+    fn tree(&self) -> &dyn Tree {
+        &self.tree
+    }
     fn entries(
         &self,
         span: Span,
@@ -115,65 +103,21 @@ impl Holding for Shelf {
     }
 }
 
-/// A node with one store.
-pub struct Node<'s>(pub &'s dyn Holding);
-
-impl Source for Node<'_> {
-    fn store(&self, of: &Address) -> Result<Option<Box<dyn Holding + '_>>, Unreadable> {
-        Ok((*of == log()).then(|| Box::new(Lent(self.0)) as Box<dyn Holding + '_>))
-    }
-}
-
-struct Lent<'s>(&'s dyn Holding);
-
-impl Tree for Lent<'_> {
-    fn newest(&self) -> Result<Option<u64>, Unreadable> {
-        self.0.newest()
-    }
-    fn summary(&self, cell: Cell) -> Result<Summary, Unreadable> {
-        self.0.summary(cell)
-    }
-    fn children(&self, cell: Cell) -> Result<Vec<(Cell, Summary)>, Unreadable> {
-        self.0.children(cell)
-    }
-    fn ids(&self, span: Span, after: Option<Id>, ids_max: usize) -> Result<Vec<Id>, Unreadable> {
-        self.0.ids(span, after, ids_max)
-    }
-}
-
-impl Holding for Lent<'_> {
-    fn entries(
-        &self,
-        span: Span,
-        after: Option<Id>,
-        entries_max: usize,
-        bytes_max: usize,
-    ) -> Result<Vec<Vec<u8>>, Unreadable> {
-        self.0.entries(span, after, entries_max, bytes_max)
-    }
-    fn entry(&self, cid: &LogCid) -> Result<Option<Vec<u8>>, Unreadable> {
-        self.0.entry(cid)
-    }
-    fn identity(&self, cid: &LogCid) -> Result<Option<Vec<u8>>, Unreadable> {
-        self.0.identity(cid)
-    }
-}
-
 /// A store that grows while it is read.
 pub struct Growing<'s, S>(pub &'s RefCell<S>);
 
 impl<S: std::borrow::Borrow<Shelf>> Tree for Growing<'_, S> {
     fn newest(&self) -> Result<Option<u64>, Unreadable> {
-        self.0.borrow().borrow().newest()
+        self.0.borrow().borrow().tree.newest()
     }
     fn summary(&self, cell: Cell) -> Result<Summary, Unreadable> {
-        self.0.borrow().borrow().summary(cell)
+        self.0.borrow().borrow().tree.summary(cell)
     }
     fn children(&self, cell: Cell) -> Result<Vec<(Cell, Summary)>, Unreadable> {
-        self.0.borrow().borrow().children(cell)
+        self.0.borrow().borrow().tree.children(cell)
     }
     fn ids(&self, span: Span, after: Option<Id>, ids_max: usize) -> Result<Vec<Id>, Unreadable> {
-        self.0.borrow().borrow().ids(span, after, ids_max)
+        self.0.borrow().borrow().tree.ids(span, after, ids_max)
     }
 }
 
@@ -197,6 +141,16 @@ pub type Storing<'s> = &'s mut dyn FnMut(&[Vec<u8>], &[Vec<u8>]);
 pub fn pull_with(
     limits: Limits,
     tree: &dyn Tree,
+    answer: &mut dyn FnMut(&Request) -> Reply,
+    store: Storing<'_>,
+) -> Result<Traffic, PullError> {
+    pull_unknown(limits, (tree, &|_| false), answer, store)
+}
+
+/// As [`pull_with`], where some of the entries that are not in the tree are known all the same.
+pub fn pull_unknown(
+    limits: Limits,
+    (tree, is_known): (&dyn Tree, &dyn Fn(&LogCid) -> bool),
     answer: &mut dyn FnMut(&Request) -> Reply,
     store: Storing<'_>,
 ) -> Result<Traffic, PullError> {
@@ -247,13 +201,18 @@ pub fn pull_with(
         traffic.requests += 1;
         traffic.asked_bytes += question.len();
         traffic.answered_bytes += answer.len();
-        steps = pull.on_reply(tree, reply)?;
+        steps = pull.on_reply(tree, is_known, reply)?;
     }
+}
+
+/// The answer of an honest node with one store to whatever bytes.
+pub fn served(from: &dyn Holding, request: &[u8]) -> Vec<u8> {
+    serve(request, |of| Ok((*of == log()).then_some(from))).unwrap()
 }
 
 /// Answers as an honest node does.
 pub fn honest(from: &dyn Holding, request: &Request) -> Reply {
-    Reply::decode(&serve(&Node(from), &request.encode()).unwrap()).unwrap()
+    Reply::decode(&served(from, &request.encode())).unwrap()
 }
 
 /// Pulls everything that `from` has and `into` lacks, in one pull.

@@ -310,7 +310,7 @@ impl Keeper {
             }
             Act::SendHeads { peer } => {
                 if let Some(id) = self.peers.id(peer) {
-                    self.acts.exchange_heads(store.clone(), peer, id);
+                    self.acts.exchange_heads(log, peer, id);
                 }
             }
             Act::Reconsider => self.with(&log, |now, replicator, host| {

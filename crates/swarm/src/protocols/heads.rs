@@ -132,7 +132,7 @@ pub(crate) async fn serve(log: Address, mut incoming: IncomingStreams, serving: 
 }
 
 async fn serve_one(peer: PeerId, log: Address, stream: Stream, serving: &Serving) {
-    let ours = serving.local.heads(log).await;
+    let ours = serving.local.heads(peer, log).await;
     let gap = gap(serving.is_native(&peer));
     match exchange(stream, &ours, gap, &serving.heads_room).await {
         Ok(blocks) if blocks.is_empty() => {}
@@ -153,13 +153,13 @@ pub(crate) async fn ask(
     mut control: streams::Control,
     peer: PeerId,
     log: Address,
-    ours: &[Vec<u8>],
     serving: &Serving,
 ) -> Result<Vec<Vec<u8>>, (Error, Option<Offence>)> {
+    let ours = serving.local.heads(peer, log).await;
     let stream =
         streams::open(&mut control, peer, protocol(&log)).await.map_err(|error| (error, None))?;
     let gap = gap(serving.is_native(&peer));
-    exchange(stream, ours, gap, &serving.heads_room).await.map_err(|error| {
+    exchange(stream, &ours, gap, &serving.heads_room).await.map_err(|error| {
         let offence = matches!(error, HeadsError::Malformed(_)).then_some(Offence::Malformed);
         (Error::stream(peer, error), offence)
     })

@@ -101,8 +101,8 @@ pub struct Pull {
     identities: BTreeSet<LogCid>,
     handed_over: u64,
     requests: u64,
-    root: Option<(Cell, Summary)>,
-    unless: Option<(Cell, Summary)>,
+    /// Entries that the peer has, as its root said.
+    theirs: u64,
 }
 
 /// The reply that is due.
@@ -128,49 +128,38 @@ impl Pull {
             identities: BTreeSet::new(),
             handed_over: 0,
             requests: 0,
-            root: None,
-            unless: None,
+            theirs: 0,
         }
-    }
-
-    /// This pull, but over as level if the peer's root is still this one.
-    ///
-    /// For a caller that refused what an earlier pull of this peer handed over, and would refuse it
-    /// again: it is not sent again until the peer has something else.
-    #[must_use]
-    pub fn unless_root(self, root: (Cell, Summary)) -> Pull {
-        Pull { unless: Some(root), ..self }
-    }
-
-    /// The root of the peer's tree, once the peer has said it.
-    pub fn root(&self) -> Option<(Cell, Summary)> {
-        self.root
     }
 
     /// Begins, and gives the first request.
     pub fn start(&mut self) -> Request {
-        *self = Pull { unless: self.unless, ..Pull::new(self.log, self.limits.clone()) };
+        *self = Pull::new(self.log, self.limits.clone());
         self.requests = 1;
         self.awaiting = Awaiting::Root;
         Request { log: self.log, ask: Ask::Open { version: SYNC_VERSION } }
     }
 
     /// The reply to the last request has come. `tree` is our store as it is now, or was when an
-    /// earlier batch was not stored yet.
+    /// earlier batch was not stored yet. An entry that is not in it and of which `is_known` is true
+    /// is not asked for all the same: it is about to be stored, or was refused and would be again.
     ///
     /// # Errors
     /// The rule that the peer breaks, or why it cannot go on. The pull is over with that.
-    pub fn on_reply(&mut self, tree: &dyn Tree, reply: Reply) -> Result<Vec<PullStep>, PullError> {
+    pub fn on_reply(
+        &mut self,
+        tree: &dyn Tree,
+        is_known: &dyn Fn(&LogCid) -> bool,
+        reply: Reply,
+    ) -> Result<Vec<PullStep>, PullError> {
         let awaiting = std::mem::replace(&mut self.awaiting, Awaiting::Nothing);
         let batch = match (awaiting, reply) {
             (Awaiting::Nothing, _) => return Err(PullError::NotAwaited),
             (_, Reply::Declined(why)) => return Err(PullError::Declined(why)),
             (Awaiting::Root, Reply::Root { newest, summary }) => {
                 let cell = Cell::root(newest);
-                self.root = Some((cell, summary));
-                if self.root != self.unless {
-                    self.differ(cell, summary, tree.summary(cell)?);
-                }
+                self.theirs = summary.count;
+                self.differ(cell, summary, tree.summary(cell)?);
                 None
             }
             (Awaiting::Children(asked), Reply::Children(answered)) => {
@@ -178,7 +167,7 @@ impl Pull {
                 None
             }
             (Awaiting::Ids(mut listing), Reply::Ids { ids, more }) => {
-                let wanted = listing.take(tree, &ids, more)?;
+                let wanted = listing.take(tree, is_known, &ids, more)?;
                 if !listing.is_over() {
                     self.listing = Some(listing);
                 }
@@ -230,7 +219,7 @@ impl Pull {
             behind: self.frontier.lacking().saturating_add(awaited).saturating_add(listed),
             handed_over: self.handed_over,
             requests: self.requests,
-            theirs: self.root.map_or(0, |(_, summary)| summary.count),
+            theirs: self.theirs,
         }
     }
 

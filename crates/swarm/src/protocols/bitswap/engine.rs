@@ -373,9 +373,9 @@ async fn look_up(local: Arc<dyn Local>, read: Read, events: mpsc::Sender<Event>)
             Found::Unread
         } else {
             match want.ask {
-                Ask::Have if local.has(cid.clone()).await => Found::Have,
+                Ask::Have if local.has(read.peer, cid.clone()).await => Found::Have,
                 Ask::Have => Found::Missing,
-                Ask::Block => match local.block(cid.clone()).await {
+                Ask::Block => match local.block(read.peer, cid.clone()).await {
                     Some(block) if block.len() <= BLOCK_BYTES_MAX => Found::Block(block),
                     _ => Found::Missing,
                 },
