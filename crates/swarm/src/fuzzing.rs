@@ -69,3 +69,17 @@ pub fn texts(bytes: &[u8]) {
         Target::parse(&target.to_string()).expect("its own text is one");
     }
 }
+
+#[cfg(test)]
+mod tests {
+    proptest::proptest! {
+        /// Whatever comes on a heads stream, in whatever pieces, is cut at the same places.
+        #[test]
+        fn pieces_make_no_difference(
+            bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..600),
+            piece in 1_usize..80,
+        ) {
+            super::heads(&bytes, piece);
+        }
+    }
+}

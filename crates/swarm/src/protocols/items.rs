@@ -193,15 +193,4 @@ mod tests {
             assert_eq!(cutter.next(), Err(error), "{bytes:02x?}");
         }
     }
-
-    proptest::proptest! {
-        /// Whatever comes, in whatever pieces, is cut at the same places.
-        #[test]
-        fn pieces_make_no_difference(
-            bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..600),
-            piece in 1_usize..80,
-        ) {
-            crate::fuzzing::heads(&bytes, piece);
-        }
-    }
 }

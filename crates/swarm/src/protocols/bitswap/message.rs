@@ -4,42 +4,11 @@
 //! borrows from its bytes. Unknown fields are passed over; lists are bounded, so that a message
 //! never swells to much more than its bytes.
 
+use super::error::MessageError;
 use super::limits::{
     BLOCK_BYTES_MAX, CID_BYTES_MAX, MESSAGE_ANSWERS_MAX, MESSAGE_BYTES_MAX, MESSAGE_ENTRIES_MAX,
 };
 use super::wire::{Fields, Value, field_bytes, write_bytes, write_head, write_small, write_varint};
-
-/// Why bytes are not a bitswap message.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum Error {
-    /// The message is over [`MESSAGE_BYTES_MAX`].
-    #[error("the message is too large")]
-    TooLarge,
-    /// A number is not a varint of 64 bits.
-    #[error("a number is not a varint")]
-    Varint,
-    /// A length points past the end.
-    #[error("a field is cut off")]
-    Truncated,
-    /// A field has a wire type that the format does not have.
-    #[error("a field has an unknown wire type")]
-    WireType,
-    /// A field has the number 0.
-    #[error("a field has the number 0")]
-    FieldNumber,
-    /// A known field has another wire type than it should.
-    #[error("a field has another type than it should")]
-    FieldType,
-    /// A content address is over [`CID_BYTES_MAX`].
-    #[error("a content address is too long")]
-    CidTooLong,
-    /// A block is over [`BLOCK_BYTES_MAX`].
-    #[error("a block is too large")]
-    BlockTooLarge,
-    /// More than [`MESSAGE_ENTRIES_MAX`] wants, or [`MESSAGE_ANSWERS_MAX`] blocks and presences.
-    #[error("the message lists too much")]
-    TooMany,
-}
 
 /// What a want asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,9 +58,9 @@ pub(crate) struct Message<'a> {
 
 impl<'a> Message<'a> {
     /// Reads one message, without the length in front of it.
-    pub(crate) fn decode(bytes: &'a [u8]) -> Result<Message<'a>, Error> {
+    pub(crate) fn decode(bytes: &'a [u8]) -> Result<Message<'a>, MessageError> {
         if bytes.len() > MESSAGE_BYTES_MAX {
-            return Err(Error::TooLarge);
+            return Err(MessageError::TooLarge);
         }
         let mut message = Message::default();
         let mut fields = Fields(bytes);
@@ -113,16 +82,18 @@ impl<'a> Message<'a> {
         Ok(message)
     }
 
-    fn room_for_answer(&self) -> Result<(), Error> {
+    fn room_for_answer(&self) -> Result<(), MessageError> {
         let answers = self.blocks.len() + self.presences.len();
-        if answers < MESSAGE_ANSWERS_MAX { Ok(()) } else { Err(Error::TooMany) }
+        if answers < MESSAGE_ANSWERS_MAX { Ok(()) } else { Err(MessageError::TooMany) }
     }
 
-    fn read_wantlist(&mut self, bytes: &'a [u8]) -> Result<(), Error> {
+    fn read_wantlist(&mut self, bytes: &'a [u8]) -> Result<(), MessageError> {
         let mut fields = Fields(bytes);
         while let Some((field, value)) = fields.next()? {
             match field {
-                1 if self.entries.len() == MESSAGE_ENTRIES_MAX => return Err(Error::TooMany),
+                1 if self.entries.len() == MESSAGE_ENTRIES_MAX => {
+                    return Err(MessageError::TooMany);
+                }
                 1 => self.entries.push(Entry::decode(inside(value)?)?),
                 2 => self.full = number(value)? != 0,
                 _ => {}
@@ -161,7 +132,7 @@ impl<'a> Message<'a> {
 }
 
 impl<'a> Entry<'a> {
-    fn decode(bytes: &'a [u8]) -> Result<Entry<'a>, Error> {
+    fn decode(bytes: &'a [u8]) -> Result<Entry<'a>, MessageError> {
         let mut entry =
             Entry { cid: &[], priority: 0, cancel: false, ask: Ask::Block, send_dont_have: false };
         let mut fields = Fields(bytes);
@@ -206,7 +177,7 @@ impl<'a> Entry<'a> {
 }
 
 impl<'a> Block<'a> {
-    fn decode(bytes: &'a [u8]) -> Result<Block<'a>, Error> {
+    fn decode(bytes: &'a [u8]) -> Result<Block<'a>, MessageError> {
         let mut block = Block { prefix: &[], data: &[] };
         let mut fields = Fields(bytes);
         while let Some((field, value)) = fields.next()? {
@@ -216,7 +187,11 @@ impl<'a> Block<'a> {
                 _ => {}
             }
         }
-        if block.data.len() > BLOCK_BYTES_MAX { Err(Error::BlockTooLarge) } else { Ok(block) }
+        if block.data.len() > BLOCK_BYTES_MAX {
+            Err(MessageError::BlockTooLarge)
+        } else {
+            Ok(block)
+        }
     }
 
     fn inside(&self) -> usize {
@@ -236,7 +211,7 @@ impl<'a> Block<'a> {
 }
 
 impl<'a> Presence<'a> {
-    fn decode(bytes: &'a [u8]) -> Result<Presence<'a>, Error> {
+    fn decode(bytes: &'a [u8]) -> Result<Presence<'a>, MessageError> {
         let mut presence = Presence { cid: &[], have: true };
         let mut fields = Fields(bytes);
         while let Some((field, value)) = fields.next()? {
@@ -267,23 +242,23 @@ impl<'a> Presence<'a> {
     }
 }
 
-fn inside(value: Value<'_>) -> Result<&[u8], Error> {
+fn inside(value: Value<'_>) -> Result<&[u8], MessageError> {
     match value {
         Value::Bytes(bytes) => Ok(bytes),
-        _ => Err(Error::FieldType),
+        _ => Err(MessageError::FieldType),
     }
 }
 
-fn number(value: Value<'_>) -> Result<u64, Error> {
+fn number(value: Value<'_>) -> Result<u64, MessageError> {
     match value {
         Value::Number(number) => Ok(number),
-        _ => Err(Error::FieldType),
+        _ => Err(MessageError::FieldType),
     }
 }
 
-fn address(value: Value<'_>) -> Result<&[u8], Error> {
+fn address(value: Value<'_>) -> Result<&[u8], MessageError> {
     match inside(value)? {
-        bytes if bytes.len() > CID_BYTES_MAX => Err(Error::CidTooLong),
+        bytes if bytes.len() > CID_BYTES_MAX => Err(MessageError::CidTooLong),
         bytes => Ok(bytes),
     }
 }

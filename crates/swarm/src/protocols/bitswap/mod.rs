@@ -11,6 +11,7 @@
 
 mod client;
 mod engine;
+mod error;
 pub mod limits;
 mod message;
 mod outbox;

@@ -11,11 +11,12 @@ use optimusdb_dag::{Cid, Prefix};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
+use super::error::MessageError;
 use super::limits::{
     MESSAGE_BYTES_MAX, PEER_READING_KIB_MAX, PEER_STREAMS_MAX, READING_KIB_MAX, RECEIVE_TIMEOUT_MS,
     SMALL_MESSAGE_BYTES_MAX,
 };
-use super::message::{self, Message};
+use super::message::Message;
 use super::server::Want;
 use super::wire::read_varint;
 
@@ -40,7 +41,7 @@ pub(super) struct Received {
 pub(super) type WantLine = (Cid, Option<Want>);
 
 impl Received {
-    pub(super) fn decode(bytes: &[u8]) -> Result<Received, message::Error> {
+    pub(super) fn decode(bytes: &[u8]) -> Result<Received, MessageError> {
         let message = Message::decode(bytes)?;
         let mut received = Received { full: message.full, ..Received::default() };
         for entry in &message.entries {
@@ -72,7 +73,7 @@ impl Received {
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ReadError {
     #[error("{0}")]
-    Message(#[from] message::Error),
+    Message(#[from] MessageError),
     #[error("a message took too long")]
     TooSlow,
     #[error("the stream failed: {}", crate::reason(.0))]
@@ -132,7 +133,7 @@ pub(super) async fn next_message(
         // Grows with what has come, not with what was announced.
         stream.take(length as u64).read_to_end(&mut bytes).await?;
         if bytes.len() < length {
-            return Err(message::Error::Truncated.into());
+            return Err(MessageError::Truncated.into());
         }
         Ok(Some((Received::decode(&bytes)?, share)))
     };
@@ -145,16 +146,16 @@ async fn read_length(stream: &mut (impl AsyncRead + Unpin)) -> Result<Option<usi
     let mut bytes = [0; LENGTH_BYTES];
     for end in 1..=LENGTH_BYTES {
         if stream.read(&mut bytes[end - 1..end]).await? == 0 {
-            return if end == 1 { Ok(None) } else { Err(message::Error::Truncated.into()) };
+            return if end == 1 { Ok(None) } else { Err(MessageError::Truncated.into()) };
         }
         if let Some((length, _)) = read_varint(&bytes[..end])? {
             return match usize::try_from(length) {
                 Ok(length) if length <= MESSAGE_BYTES_MAX => Ok(Some(length)),
-                _ => Err(message::Error::TooLarge.into()),
+                _ => Err(MessageError::TooLarge.into()),
             };
         }
     }
-    Err(message::Error::TooLarge.into())
+    Err(MessageError::TooLarge.into())
 }
 
 #[cfg(test)]

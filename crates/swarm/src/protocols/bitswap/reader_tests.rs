@@ -92,8 +92,8 @@ async fn lengths_are_held_to_the_limit() {
         bytes.resize(bytes.len() + sent, 0xff);
         bytes
     };
-    let too_large = |result| matches!(result, Err(ReadError::Message(message::Error::TooLarge)));
-    let cut_off = |result| matches!(result, Err(ReadError::Message(message::Error::Truncated)));
+    let too_large = |result| matches!(result, Err(ReadError::Message(MessageError::TooLarge)));
+    let cut_off = |result| matches!(result, Err(ReadError::Message(MessageError::Truncated)));
     assert!(cut_off(read(framed(MESSAGE_BYTES_MAX, 10)).await));
     assert!(too_large(read(framed(MESSAGE_BYTES_MAX + 1, 10)).await));
     assert!(too_large(read(vec![0xff; 10]).await));
