@@ -9,18 +9,15 @@
 //! `LogCid` by its type; whatever is exchanged, of a log or not, goes by its `Cid`.
 
 mod hash;
-mod log;
 mod text;
 
 use std::fmt;
 use std::str::FromStr;
 
 pub use hash::{Hash, HashCode};
-pub(crate) use log::CID_TEXT_BYTES;
-pub use log::LogCid;
 pub use text::Base;
 
-use crate::{Error, varint};
+use crate::{Error, LogCid, varint};
 
 /// In which form a block's bytes are written: a number of the multicodec table. Ordered by it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -269,6 +266,22 @@ impl TryFrom<&Cid> for LogCid {
             (Version::V1, Codec::DAG_CBOR, Some(digest)) => Ok(LogCid::from_digest(*digest)),
             _ => Err(Error::CidForeign),
         }
+    }
+}
+
+impl FromStr for LogCid {
+    type Err = Error;
+
+    /// Accepts exactly the text that [`LogCid`] displays.
+    ///
+    /// # Errors
+    /// [`Error::CidForeign`] for the text of an address that no block of a log has, otherwise
+    /// [`Error::CidText`].
+    fn from_str(text: &str) -> Result<LogCid, Error> {
+        LogCid::parse(text.as_bytes()).ok_or_else(|| match text.parse::<Cid>() {
+            Ok(cid) if LogCid::try_from(&cid).is_err() => Error::CidForeign,
+            _ => Error::CidText,
+        })
     }
 }
 

@@ -212,3 +212,31 @@ proptest! {
         prop_assert_eq!(cid.text_in(BASES[base]).parse::<Cid>(), Ok(cid));
     }
 }
+
+#[test]
+fn other_text_is_refused() {
+    let good = LogCid::of(b"block").to_string();
+    let raw = format!(
+        "z{}",
+        bs58::encode([[1, 0x55, 0x12, 0x20].as_slice(), &[7; 32]].concat()).into_string()
+    );
+    let upper = good.to_uppercase();
+    let long = format!("{good}1");
+    let over = format!("z{}", "z".repeat(48));
+    for text in [
+        "",
+        "z",
+        &good[1..],
+        &good[..48],
+        &upper,
+        &long,
+        &over,
+        // The same address, but not as a log writes it.
+        &Cid::from(LogCid::of(b"block")).to_string(),
+    ] {
+        assert_eq!(text.parse::<LogCid>(), Err(Error::CidText), "{text}");
+    }
+    for text in [&raw, "QmYwAPJzv5CZsnA625s3Xf2nemtYgPpHdWEz79ojWnPbdG"] {
+        assert_eq!(text.parse::<LogCid>(), Err(Error::CidForeign), "{text}");
+    }
+}
