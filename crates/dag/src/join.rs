@@ -54,6 +54,7 @@ mod check;
 pub(crate) mod memory;
 mod proven;
 mod ready;
+mod run;
 mod slots;
 mod work;
 mod writers;
@@ -65,8 +66,8 @@ use aside::Asides;
 pub use bounds::Limits;
 use memory::{Deferred, Memory};
 pub use proven::{Passed, Proven};
+use run::{Run, Task};
 use slots::{Slots, Stage};
-use work::{Run, Task};
 use writers::Writer;
 
 use crate::{Access, Address, Entry, Error, Identity, LogCid};
@@ -321,8 +322,13 @@ impl Join {
             self.take_proven(run, proven);
             return false;
         }
-        match self.slots.want(cid, None, &mut run.tasks) {
-            Ok(()) => true,
+        match self.slots.want(cid, None) {
+            Ok(is_here) => {
+                if is_here {
+                    run.tasks.push(Task::Examine(cid));
+                }
+                true
+            }
             Err(why) => {
                 run.refuse(cid, why);
                 false

@@ -2,8 +2,8 @@
 //! over, put off or refused.
 
 use super::aside::Aside;
+use super::run::{Run, Task};
 use super::slots::Removed;
-use super::work::{Run, Task};
 use super::writers::Writer;
 use super::{Join, Passed, Proven, Refusal, Stage};
 use crate::entry::{check_clock, counted_time};
@@ -58,8 +58,8 @@ impl Join {
                 };
             }
         }
-        match self.slots.want(cid, None, &mut run.tasks) {
-            Ok(()) => self.seat(run, proven),
+        match self.slots.want(cid, None) {
+            Ok(_) => self.seat(run, proven),
             Err(why) => run.refuse(cid, why),
         }
     }

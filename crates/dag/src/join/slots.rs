@@ -6,7 +6,6 @@ mod check;
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 
-use super::work::Task;
 use super::{Limits, Proven, Step};
 use crate::entry::Outline;
 use crate::{Entry, Error, LogCid};
@@ -176,14 +175,12 @@ impl Slots {
         self.by_cid.get(cid).is_some_and(|slot| matches!(slot.stage, Stage::Queued | Stage::Asked))
     }
 
-    /// Makes an entry wanted, by a child unless it is a head. A hint that is
-    /// here already is handed on to be examined.
-    pub(super) fn want(
-        &mut self,
-        cid: LogCid,
-        child: Option<LogCid>,
-        tasks: &mut Vec<Task<'_>>,
-    ) -> Result<(), Error> {
+    /// Makes an entry wanted, by a child unless it is a head. True for a hint that is here
+    /// already: it is to be examined now.
+    ///
+    /// # Errors
+    /// [`Error::JoinFull`].
+    pub(super) fn want(&mut self, cid: LogCid, child: Option<LogCid>) -> Result<bool, Error> {
         let named = child.is_some();
         let child = child.and_then(|cid| self.handle(&cid));
         let full = self.wanted >= self.entries_max;
@@ -194,16 +191,15 @@ impl Slots {
             slot.children.extend(child);
             slot.named |= named;
             slot.head |= !named;
-            if !slot.wanted {
-                slot.wanted = true;
-                self.wanted += 1;
-                match slot.stage {
-                    Stage::Queued => self.queue.push_back(Handle { cid, born: slot.born }),
-                    Stage::Unread(_) => tasks.push(Task::Examine(cid)),
-                    _ => {}
-                }
+            if slot.wanted {
+                return Ok(false);
             }
-            return Ok(());
+            slot.wanted = true;
+            self.wanted += 1;
+            if let Stage::Queued = slot.stage {
+                self.queue.push_back(Handle { cid, born: slot.born });
+            }
+            return Ok(matches!(slot.stage, Stage::Unread(_)));
         }
         if full {
             return Err(Error::JoinFull);
@@ -214,7 +210,7 @@ impl Slots {
         }
         self.wanted += 1;
         self.queue.push_back(handle);
-        Ok(())
+        Ok(false)
     }
 
     /// Asks for an entry that is not tracked and not needed yet, if there is room for it.

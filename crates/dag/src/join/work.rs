@@ -1,63 +1,14 @@
 //! What a join does with one input: a list of tasks worked off until it is
 //! empty, each of which may add others. This takes the place of recursion.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use super::run::{Run, Task};
 use super::slots::{Handle, Removed, Slot};
 use super::writers::Author;
-use super::{Join, Passed, Proven, Refusal, Replica, Stage, Step};
+use super::{Join, Proven, Refusal, Stage, Step};
 use crate::entry::{Outline, check_clock};
 use crate::{Entry, Error, Identity, Kind, LogCid};
-
-/// One thing to do.
-#[derive(Debug)]
-pub(super) enum Task<'a> {
-    /// The block of an entry has come.
-    Read(LogCid, &'a [u8]),
-    /// An entry is here and wanted.
-    Examine(LogCid),
-    /// The identity an entry names is none.
-    Unusable(LogCid, Error),
-    /// A parent of this entry is settled, with this clock time; with its address
-    /// if it is passed over and not handed over yet.
-    Parent(Handle, u64, Option<LogCid>),
-    /// All parents of an entry are settled.
-    Complete(LogCid),
-    /// An entry is stored.
-    Settle(LogCid, u64),
-    /// An entry is refused with all above it.
-    Reject(LogCid, Error),
-}
-
-/// The work on one input.
-pub(super) struct Run<'a> {
-    pub(super) replica: &'a dyn Replica,
-    pub(super) tasks: Vec<Task<'a>>,
-    pub(super) ready: Vec<Entry>,
-    pub(super) passed: Vec<Passed>,
-    /// What was set aside and is now handed over with an entry above it.
-    pub(super) handed: BTreeSet<LogCid>,
-    pub(super) identities: Vec<Arc<Identity>>,
-    pub(super) fetches: Vec<Step>,
-    refusals: Vec<Step>,
-}
-
-impl<'a> Run<'a> {
-    pub(super) fn new(replica: &'a dyn Replica) -> Run<'a> {
-        let (tasks, ready, passed, handed) = (Vec::new(), Vec::new(), Vec::new(), BTreeSet::new());
-        let (identities, fetches, refusals) = (Vec::new(), Vec::new(), Vec::new());
-        Run { replica, tasks, ready, passed, handed, identities, fetches, refusals }
-    }
-
-    /// Tells the caller why an entry is not joined.
-    pub(super) fn refuse(&mut self, cid: LogCid, why: Error) {
-        self.refusals.push(match why {
-            Error::AccessRevoked | Error::AccessNotGranted => Step::Deferred { cid, why },
-            _ => Step::Reject { cid, why },
-        });
-    }
-}
 
 impl Join {
     /// Works off all tasks and says what the caller is to do.
@@ -259,9 +210,12 @@ impl Join {
                 refused = Some(inherited(parent, why));
             } else {
                 // The parents beside a refused one are honest until proven otherwise.
-                match self.slots.want(*parent, Some(cid), &mut run.tasks) {
-                    Ok(()) => {
+                match self.slots.want(*parent, Some(cid)) {
+                    Ok(is_here) => {
                         unsettled += 1;
+                        if is_here {
+                            run.tasks.push(Task::Examine(*parent));
+                        }
                         if let Some(proven) = self.deferred.take(parent) {
                             self.seat(run, proven);
                         }

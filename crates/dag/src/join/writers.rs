@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::work::{Run, Task};
+use super::run::{Run, Task};
 use super::{Join, Step};
 use crate::limits::IDENTITY_BYTES_MAX;
 use crate::{Error, Identity, LogCid};

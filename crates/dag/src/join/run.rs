@@ -1,0 +1,57 @@
+//! What one input to a join begins: the tasks that are left, and what comes of them for the caller.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::slots::Handle;
+use super::{Passed, Replica, Step};
+use crate::{Entry, Error, Identity, LogCid};
+
+/// One thing to do.
+#[derive(Debug)]
+pub(super) enum Task<'a> {
+    /// The block of an entry has come.
+    Read(LogCid, &'a [u8]),
+    /// An entry is here and wanted.
+    Examine(LogCid),
+    /// The identity an entry names is none.
+    Unusable(LogCid, Error),
+    /// A parent of this entry is settled, with this clock time; with its address
+    /// if it is passed over and not handed over yet.
+    Parent(Handle, u64, Option<LogCid>),
+    /// All parents of an entry are settled.
+    Complete(LogCid),
+    /// An entry is stored.
+    Settle(LogCid, u64),
+    /// An entry is refused with all above it.
+    Reject(LogCid, Error),
+}
+
+/// The work on one input.
+pub(super) struct Run<'a> {
+    pub(super) replica: &'a dyn Replica,
+    pub(super) tasks: Vec<Task<'a>>,
+    pub(super) ready: Vec<Entry>,
+    pub(super) passed: Vec<Passed>,
+    /// What was set aside and is now handed over with an entry above it.
+    pub(super) handed: BTreeSet<LogCid>,
+    pub(super) identities: Vec<Arc<Identity>>,
+    pub(super) fetches: Vec<Step>,
+    pub(super) refusals: Vec<Step>,
+}
+
+impl<'a> Run<'a> {
+    pub(super) fn new(replica: &'a dyn Replica) -> Run<'a> {
+        let (tasks, ready, passed, handed) = (Vec::new(), Vec::new(), Vec::new(), BTreeSet::new());
+        let (identities, fetches, refusals) = (Vec::new(), Vec::new(), Vec::new());
+        Run { replica, tasks, ready, passed, handed, identities, fetches, refusals }
+    }
+
+    /// Tells the caller why an entry is not joined.
+    pub(super) fn refuse(&mut self, cid: LogCid, why: Error) {
+        self.refusals.push(match why {
+            Error::AccessRevoked | Error::AccessNotGranted => Step::Deferred { cid, why },
+            _ => Step::Reject { cid, why },
+        });
+    }
+}
