@@ -21,9 +21,7 @@ use crate::command::Command;
 use crate::event::{Event, EventSender};
 use crate::host::behaviour::{Behaviour, BehaviourEvent};
 use crate::host::figures::Counters;
-use crate::host::lookups::Lookups;
 use crate::host::outbox::Outbox;
-use crate::host::relays::Relays;
 use crate::limits::{
     CONNECTED_PEERS_TARGET, FAREWELL_DELAY, IDENTIFY_TIMEOUT, SHUTDOWN_TIMEOUT, TICK,
 };
@@ -31,8 +29,10 @@ use crate::peering::dialler::{Dialler, Failure, Step};
 use crate::peering::encounters::Encounters;
 use crate::peering::gate::Refusal;
 use crate::peering::known::Known;
+use crate::peering::lookups::Lookups;
 use crate::peering::peers::Peers;
 use crate::peering::rate::Bucket;
+use crate::peering::relays::Relays;
 use crate::peering::score::Scores;
 use crate::peering::target;
 use crate::protocols::bitswap::Bitswap;

@@ -12,7 +12,7 @@ use crate::host::{Host, Rates};
 use crate::limits::{
     ADDRESSES_PER_PEER_MAX, AGENT_BYTES_MAX, ANNOUNCED_BYTES_BURST_MAX,
     ANNOUNCED_BYTES_PER_SECOND_MAX, ANNOUNCEMENTS_BURST_MAX, ANNOUNCEMENTS_PER_SECOND_MAX,
-    PROTOCOLS_PER_PEER_MAX, REFUSAL_TIMEOUT, TOPICS_MAX,
+    CONNECTED_PEERS_TARGET, PROTOCOLS_PER_PEER_MAX, REFUSAL_TIMEOUT, TOPICS_MAX,
 };
 use crate::peering::agent::Agent;
 use crate::peering::gate::Refusal;
@@ -196,6 +196,18 @@ impl Host {
             tracing::debug!(%peer, %address, "found on the local network");
             let wait = polite_wait(self.profile.own, peer);
             self.known.hear(now, peer, self.usable([address]), wait);
+        }
+    }
+
+    /// Asks the peers for their neighbours, if that is due. Those that are found are dialled.
+    pub(crate) fn look_up_peers(&mut self, now: Instant) {
+        let connected = self.shared.peers().count();
+        if connected == 0 || connected >= CONNECTED_PEERS_TARGET || !self.lookups.is_due(now) {
+            return;
+        }
+        let own = self.profile.own;
+        if let Some(kad) = self.swarm.behaviour_mut().kad.as_mut() {
+            kad.get_closest_peers(own);
         }
     }
 

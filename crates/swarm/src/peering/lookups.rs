@@ -6,8 +6,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::host::Host;
-use crate::limits::{CONNECTED_PEERS_TARGET, LOOKUP_FIRST, LOOKUP_LONGEST};
+use crate::limits::{LOOKUP_FIRST, LOOKUP_LONGEST};
 
 /// When the next lookup is due.
 #[derive(Debug)]
@@ -28,27 +27,13 @@ impl Lookups {
     }
 
     /// Whether to look now; if so, the next time comes later.
-    fn is_due(&mut self, now: Instant) -> bool {
+    pub(crate) fn is_due(&mut self, now: Instant) -> bool {
         if self.due > now {
             return false;
         }
         self.wait = (self.wait * 2).min(LOOKUP_LONGEST);
         self.due = now + self.wait;
         true
-    }
-}
-
-impl Host {
-    /// Asks the peers for their neighbours, if that is due. Whoever is found is dialled.
-    pub(crate) fn look_up_peers(&mut self, now: Instant) {
-        let connected = self.shared.peers().count();
-        if connected == 0 || connected >= CONNECTED_PEERS_TARGET || !self.lookups.is_due(now) {
-            return;
-        }
-        let own = self.profile.own;
-        if let Some(kad) = self.swarm.behaviour_mut().kad.as_mut() {
-            kad.get_closest_peers(own);
-        }
     }
 }
 
