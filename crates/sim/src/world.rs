@@ -9,7 +9,6 @@ use crate::hostile::Hostile;
 use crate::ledger::Ledger;
 use crate::message::Message;
 use crate::native::Native;
-use crate::oracle;
 use crate::plain::Plain;
 use crate::plan::{Plan, Planned, Role};
 use crate::random::Random;
@@ -135,10 +134,7 @@ impl World {
         {
             self.steps += 1;
             if self.steps > steps_max {
-                return self.ledger.fail(format!(
-                    "more than {steps_max} steps; {:?}",
-                    oracle::differences(&self.stores(), &self.ledger)
-                ));
+                return self.ledger.fail(format!("more than {steps_max} steps"));
             }
             self.happen(event);
         }
@@ -415,25 +411,6 @@ impl World {
         if let Some(lines) = &mut self.lines {
             lines.push(format!("{:>7}.{:03} {line}", now_ms / 1_000, now_ms % 1_000));
         }
-    }
-
-    /// Looks whether everything holds that must hold at any time.
-    pub(crate) fn check(&mut self) {
-        let stores = self.stores();
-        let mut result =
-            oracle::check_equal_sets(&stores.iter().map(|(_, s)| *s).collect::<Vec<_>>());
-        for (node, store) in stores {
-            let check = oracle::check_store(store, &self.ledger);
-            result = result.and(check.map_err(|why| format!("node {node}: {why}")));
-        }
-        for node in &self.nodes {
-            if let Node::Native(native) = node
-                && let Some(replicator) = native.replicator()
-            {
-                result = result.and(oracle::check_load(replicator));
-            }
-        }
-        result.unwrap_or_else(|why| self.ledger.fail(why));
     }
 
     /// The replicas of all honest nodes.
