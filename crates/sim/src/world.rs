@@ -1,6 +1,11 @@
 //! One run: nodes, the network between them, time, and faults.
 
+mod faults;
+mod network;
+
 use std::collections::BTreeMap;
+
+use network::{Link, pair};
 
 use crate::cast::{Rule, cast};
 use crate::context::{Context, Effect, Id};
@@ -14,13 +19,6 @@ use crate::plan::{Plan, Planned, Role};
 use crate::random::Random;
 use crate::store::Store;
 use crate::timeline::Timeline;
-
-/// How long most messages take.
-const LATENCY_MS: std::ops::Range<u64> = 1..60;
-/// How long slow ones take.
-const SLOW_MS: std::ops::Range<u64> = 500..4_000;
-/// How late a change of access may reach a node.
-const ACCESS_DELAY_MS: std::ops::Range<u64> = 0..20_000;
 
 pub(crate) enum Node {
     Native(Box<Native>),
@@ -52,15 +50,6 @@ pub(crate) enum Event {
         state: usize,
     },
     Planned(Planned),
-}
-
-/// A connection that there can be.
-struct Link {
-    broken: bool,
-    /// Grows with every break: what was on its way is lost.
-    epoch: u64,
-    /// Whether both ends know of it.
-    up: bool,
 }
 
 pub(crate) struct World {
@@ -185,52 +174,6 @@ impl World {
         }
     }
 
-    fn planned(&mut self, planned: Planned) {
-        if self.lines.is_some() {
-            self.note(format!("{planned:?}"));
-        }
-        match planned {
-            Planned::Write { node, guest } => self.write(node, guest),
-            Planned::Crash { node, torn, down_ms } => {
-                if let Node::Native(native) = &mut self.nodes[node]
-                    && native.is_up()
-                {
-                    let acts = self.random.within(0..6);
-                    self.timeline.after(down_ms, Event::Restart(node));
-                    if torn {
-                        native.acts_left = Some(acts);
-                    } else {
-                        self.crash(node);
-                    }
-                }
-            }
-            Planned::Split { part, lasts_ms } => {
-                self.split = Some((part, self.steps));
-                self.timeline.after(lasts_ms, Event::Rejoin(self.steps));
-                self.relink();
-            }
-            Planned::Break { a, b, lasts_ms } => {
-                if let Some(link) = self.links.get_mut(&pair(a, b)) {
-                    link.broken = true;
-                }
-                self.timeline.after(lasts_ms, Event::Mend(a, b));
-                self.relink();
-            }
-            Planned::Grant => {
-                self.rule.grant();
-                self.spread_access();
-            }
-            Planned::Revoke { by } => {
-                let heads = match &self.nodes[by] {
-                    Node::Native(native) => native.store.heads().iter().map(|head| head.cid),
-                    _ => return,
-                };
-                self.rule.revoke(&heads.collect::<Vec<_>>());
-                self.spread_access();
-            }
-        }
-    }
-
     pub(crate) fn write(&mut self, node: Id, guest: bool) {
         let payload = forge::payload(&mut self.random);
         let keys = if guest { &cast().guest } else { &cast().writers[self.plan.keys[node]] };
@@ -239,106 +182,6 @@ impl World {
                 native.write(context, keys, payload);
             }
         });
-    }
-
-    fn spread_access(&mut self) {
-        let state = self.rule.len() - 1;
-        for node in 0..self.nodes.len() {
-            let wait_ms = self.random.within(ACCESS_DELAY_MS);
-            self.timeline.after(wait_ms, Event::Access { node, state });
-        }
-    }
-
-    /// A node learns who may write, unless it knows better.
-    fn learn_access(&mut self, node: Id, state: usize) {
-        if self.access[node] >= state {
-            return;
-        }
-        self.access[node] = state;
-        let access = self.rule.state(state);
-        self.with(node, |node, context| match node {
-            Node::Native(native) => native.set_access(context, access),
-            Node::Plain(plain) => plain.set_access(context, access),
-            Node::Hostile(_) => {}
-        });
-    }
-
-    fn crash(&mut self, node: Id) {
-        if let Node::Native(native) = &mut self.nodes[node] {
-            native.crash();
-            self.ledger.crashes += 1;
-            self.lives[node] += 1;
-            self.note(format!("node {node} crashes"));
-            self.relink();
-        }
-    }
-
-    fn restart(&mut self, node: Id) {
-        let torn_not_yet = matches!(&self.nodes[node], Node::Native(native) if native.is_up());
-        if torn_not_yet {
-            self.crash(node);
-        }
-        self.note(format!("node {node} starts"));
-        self.with(node, |node, context| {
-            if let Node::Native(native) = node {
-                native.start(context);
-            }
-        });
-        self.relink();
-    }
-
-    /// The faults are over.
-    pub(crate) fn heal(&mut self) {
-        self.note("faults end".to_owned());
-        self.split = None;
-        self.links.values_mut().for_each(|link| link.broken = false);
-        (self.plan.loss_permille, self.plan.slow_permille) = (0, 0);
-        for node in 0..self.nodes.len() {
-            self.learn_access(node, self.rule.len() - 1);
-            let goes_on = self.plan.hostile_goes_on;
-            match &mut self.nodes[node] {
-                Node::Native(native) => {
-                    (native.store_fails, native.acts_left) = (0, None);
-                    if !native.is_up() {
-                        self.restart(node);
-                    }
-                }
-                Node::Hostile(hostile) => {
-                    (hostile.is_silent, hostile.may_write) = (!goes_on, false);
-                }
-                Node::Plain(_) => {}
-            }
-        }
-        self.relink();
-    }
-
-    /// Connects and disconnects where something has changed, and tells both ends.
-    fn relink(&mut self) {
-        let pairs: Vec<(Id, Id)> = self.links.keys().copied().collect();
-        for (a, b) in pairs {
-            let apart = self.split.as_ref().is_some_and(|(part, _)| part[a] != part[b]);
-            let can = !apart && self.is_up(a) && self.is_up(b);
-            let Some(link) = self.links.get_mut(&(a, b)) else { continue };
-            let up = can && !link.broken;
-            if link.up == up {
-                continue;
-            }
-            (link.up, link.epoch) = (up, link.epoch + 1);
-            self.ledger.connections += u64::from(up);
-            self.note(format!("{a} - {b}: {}", if up { "connected" } else { "apart" }));
-            for (one, other) in [(a, b), (b, a)] {
-                let native = !matches!(self.nodes[other], Node::Plain(_));
-                self.with(one, |node, context| match node {
-                    Node::Native(node) => node.on_link(context, other, native, up),
-                    Node::Plain(node) => node.on_link(context, other, up),
-                    Node::Hostile(node) => node.on_link(context, other, up),
-                });
-            }
-        }
-    }
-
-    fn is_up(&self, node: Id) -> bool {
-        !matches!(&self.nodes[node], Node::Native(native) if !native.is_up())
     }
 
     /// Lets a node do something, and does to the world what it wants done.
@@ -368,44 +211,6 @@ impl World {
         }
     }
 
-    fn neighbours(&self, id: Id) -> Vec<(Id, bool)> {
-        let up = self.links.iter().filter(|(_, link)| link.up);
-        let others = up.filter_map(|((a, b), _)| match id {
-            id if id == *a => Some(*b),
-            id if id == *b => Some(*a),
-            _ => None,
-        });
-        others.map(|other| (other, !matches!(self.nodes[other], Node::Plain(_)))).collect()
-    }
-
-    fn send(&mut self, from: Id, to: Id, message: Message) {
-        if !matches!(self.nodes[from], Node::Hostile(_)) {
-            *self.ledger.sent.entry(message.kind()).or_default() += 1;
-            self.ledger.bytes_sent += message.bytes() as u64;
-        }
-        let Some(link) = self.links.get(&pair(from, to)).filter(|link| link.up) else { return };
-        let epoch = link.epoch;
-        let copies = 1 + u64::from(self.random.permille(self.plan.repeat_permille));
-        for _ in 0..copies {
-            if self.random.permille(self.plan.loss_permille) {
-                self.trace_message("lost", from, to, &message);
-                continue;
-            }
-            let slow = self.random.permille(self.plan.slow_permille);
-            let wait_ms = self.random.within(if slow { SLOW_MS } else { LATENCY_MS });
-            self.trace_message("sends", from, to, &message);
-            let message = message.clone();
-            self.timeline.after(wait_ms, Event::Deliver { from, to, message, epoch });
-        }
-    }
-
-    fn trace_message(&mut self, what: &str, from: Id, to: Id, message: &Message) {
-        if self.lines.is_some() {
-            let (kind, bytes) = (message.kind(), message.bytes());
-            self.note(format!("{from} -> {to}: {what} {kind:?}, {bytes} bytes"));
-        }
-    }
-
     fn note(&mut self, line: String) {
         let now_ms = self.timeline.now_ms();
         if let Some(lines) = &mut self.lines {
@@ -422,8 +227,4 @@ impl World {
         });
         stores.collect()
     }
-}
-
-fn pair(a: Id, b: Id) -> (Id, Id) {
-    (a.min(b), a.max(b))
 }
