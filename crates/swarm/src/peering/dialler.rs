@@ -3,12 +3,18 @@
 //! A machine without IO: it says what to resolve and to dial, and is told how that went. A name is
 //! resolved again at every attempt, for it may be a container that comes back elsewhere.
 
-use std::collections::{HashMap, VecDeque};
+mod seed;
+mod way;
+
+use std::collections::HashMap;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
+use libp2p::PeerId;
 use libp2p::swarm::ConnectionId;
-use libp2p::{Multiaddr, PeerId};
+
+use seed::{Seed, State};
+pub(crate) use way::Way;
 
 use crate::limits::{OWN_ADDRESS_TIMEOUT, REDIAL_FIRST, REDIAL_LONGEST};
 use crate::peering::target::{self, Target};
@@ -23,24 +29,6 @@ pub(crate) enum Step {
     Dial { seed: usize, way: Way },
 }
 
-/// Addresses of one host, of which one is enough.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Way {
-    pub(crate) next: Multiaddr,
-    others: VecDeque<Multiaddr>,
-    /// How the addresses before failed.
-    failed: Vec<String>,
-    /// Whether that was told already.
-    told: bool,
-}
-
-impl Way {
-    fn new(addresses: Vec<Multiaddr>) -> Option<Way> {
-        let mut others = VecDeque::from(addresses);
-        others.pop_front().map(|next| Way { next, others, failed: Vec::new(), told: false })
-    }
-}
-
 /// How a dial failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Failure {
@@ -48,25 +36,6 @@ pub(crate) enum Failure {
     Failed,
     /// The address is this node's own.
     Own,
-}
-
-#[derive(Debug)]
-enum State {
-    Waiting { until: Instant },
-    Resolving,
-    Dialling,
-    Connected { peer: PeerId },
-    Own { until: Instant },
-}
-
-#[derive(Debug)]
-struct Seed {
-    text: String,
-    target: Target,
-    state: State,
-    /// Dials on their way, or about to be.
-    pending: usize,
-    failures: u32,
 }
 
 /// Stays connected with the hosts of a list.
@@ -273,28 +242,6 @@ impl Dialler {
         self.randomness ^= self.randomness >> 7;
         self.randomness ^= self.randomness << 17;
         0.5 + (self.randomness >> 33) as f64 / (1_u64 << 32) as f64
-    }
-}
-
-impl Seed {
-    fn connected(&mut self, peer: PeerId) {
-        if !matches!(self.state, State::Connected { .. }) {
-            tracing::debug!(entry = self.text, %peer, "connected to a bootstrap entry");
-        }
-        self.state = State::Connected { peer };
-        self.failures = 0;
-    }
-
-    /// The first failures are told, then every tenth: an hour's outage is no flood of records.
-    fn tell(&self, why: &str) {
-        if self.failures < 3 || self.failures.is_multiple_of(10) {
-            tracing::info!(
-                entry = self.text,
-                attempt = self.failures + 1,
-                why,
-                "a bootstrap entry cannot be reached; it is tried again"
-            );
-        }
     }
 }
 

@@ -9,15 +9,20 @@
 //! Each peer has a window of blocks that it is asked for at a time; what does not fit waits for a
 //! place. Whoever asks for a block that is being fetched shares the fetch.
 
+mod choice;
+mod fetch;
+
 use std::collections::BTreeMap;
 
 use libp2p::PeerId;
 use optimusdb_dag::Cid;
 
+use fetch::{Fetch, Question, State};
+
 use super::FetchError;
 use super::limits::{
-    CANDIDATES_MAX, FETCH_LIFE_MS, FETCH_PEERS_MAX, FETCH_TIMEOUT_MS, HAVES_ASKED_MAX, HEDGE_MS,
-    PEER_TIMEOUT_MS, REST_MS, STRANGERS_ASKED_MAX,
+    CANDIDATES_MAX, FETCH_LIFE_MS, FETCH_TIMEOUT_MS, HAVES_ASKED_MAX, HEDGE_MS, PEER_TIMEOUT_MS,
+    REST_MS, STRANGERS_ASKED_MAX,
 };
 use super::message::Ask;
 use super::outbox::Line;
@@ -30,48 +35,6 @@ pub(super) enum Act {
     Send(PeerId, Cid, Line),
     /// The fetch is over.
     Done(Cid, Result<Vec<u8>, FetchError>),
-}
-
-/// What became of a question.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum State {
-    Waiting,
-    /// The peer says that it has the block.
-    Has,
-    /// The peer says that it does not.
-    No,
-    /// The peer did not answer in time, or could not be asked. It may still answer.
-    Late,
-}
-
-struct Question {
-    peer: PeerId,
-    ask: Ask,
-    at: u64,
-    state: State,
-}
-
-struct Fetch {
-    candidates: Vec<PeerId>,
-    questions: Vec<Question>,
-    created: u64,
-    first_asked: Option<u64>,
-    /// The peer in whose window the fetch waits for a place.
-    parked: Option<PeerId>,
-}
-
-impl Fetch {
-    fn question(&mut self, peer: &PeerId) -> Option<&mut Question> {
-        self.questions.iter_mut().find(|question| question.peer == *peer)
-    }
-
-    fn count(&self, ask: Ask, state: State) -> usize {
-        self.questions.iter().filter(|q| q.ask == ask && q.state == state).count()
-    }
-
-    fn was_asked(&self, peer: &PeerId) -> bool {
-        self.questions.iter().any(|question| question.peer == *peer)
-    }
 }
 
 /// The asking side of bitswap.
@@ -340,74 +303,6 @@ impl Client {
                 return;
             }
             self.ask(now, cid, peer, Ask::Have);
-        }
-    }
-
-    /// Whether some candidate may still have the block.
-    fn has_candidate(&self, fetch: &Fetch) -> bool {
-        fetch.candidates.iter().any(|peer| {
-            let asked = fetch.questions.iter().find(|question| question.peer == *peer);
-            match asked {
-                Some(question) => matches!(question.state, State::Waiting | State::Has),
-                None => self.peers.get(peer).is_some_and(|window| !window.mute),
-            }
-        })
-    }
-
-    /// For how long the peers that should send the block have been silent.
-    fn longest_silence(&self, now: u64, fetch: &Fetch) -> u64 {
-        fetch
-            .questions
-            .iter()
-            .filter(|question| question.ask == Ask::Block)
-            .map(|question| match (question.state, self.peers.get(&question.peer)) {
-                (State::Waiting, Some(window)) => window.silence(now, question.at),
-                (State::Late, _) => u64::MAX,
-                _ => 0,
-            })
-            .max()
-            .unwrap_or(0)
-    }
-
-    /// The peer to ask for the block next: one that has it, or else the best one not asked yet.
-    fn best(&self, now: u64, fetch: &Fetch) -> Option<PeerId> {
-        fetch
-            .questions
-            .iter()
-            .filter(|question| question.state == State::Has)
-            .filter_map(|question| Some((self.peers.get(&question.peer)?.rank(now), question.peer)))
-            .min_by_key(|(rank, _)| *rank)
-            .map(|(_, peer)| peer)
-            .or_else(|| self.best_unasked(now, fetch))
-    }
-
-    /// Candidates before strangers, peers that failed lately behind both; then the least busy.
-    fn best_unasked(&self, now: u64, fetch: &Fetch) -> Option<PeerId> {
-        if fetch.questions.len() >= FETCH_PEERS_MAX {
-            return None;
-        }
-        let candidate = fetch
-            .candidates
-            .iter()
-            .filter(|peer| !fetch.was_asked(peer))
-            .filter_map(|peer| Some((peer, self.peers.get(peer)?)))
-            .filter(|(_, window)| !window.mute)
-            .min_by_key(|(_, window)| window.rank(now));
-        if let Some((peer, window)) = candidate
-            && !window.is_resting(now)
-        {
-            return Some(*peer);
-        }
-        let stranger = self
-            .peers
-            .iter()
-            .filter(|(_, window)| !window.mute)
-            .filter(|(peer, _)| !fetch.was_asked(peer))
-            .min_by_key(|(_, window)| window.rank(now));
-        match (candidate, stranger) {
-            (Some((peer, _)), Some((_, window))) if window.is_resting(now) => Some(*peer),
-            (_, Some((peer, _))) => Some(*peer),
-            (candidate, None) => candidate.map(|(peer, _)| *peer),
         }
     }
 

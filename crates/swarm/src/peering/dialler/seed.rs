@@ -1,0 +1,50 @@
+//! A bootstrap or seed entry, and how far it is with being connected.
+
+use std::time::Instant;
+
+use libp2p::PeerId;
+
+use crate::peering::target::Target;
+
+/// How far a seed is.
+#[derive(Debug)]
+pub(super) enum State {
+    Waiting { until: Instant },
+    Resolving,
+    Dialling,
+    Connected { peer: PeerId },
+    Own { until: Instant },
+}
+
+/// An entry of the list.
+#[derive(Debug)]
+pub(super) struct Seed {
+    pub(super) text: String,
+    pub(super) target: Target,
+    pub(super) state: State,
+    /// Dials on their way, or about to be.
+    pub(super) pending: usize,
+    pub(super) failures: u32,
+}
+
+impl Seed {
+    pub(super) fn connected(&mut self, peer: PeerId) {
+        if !matches!(self.state, State::Connected { .. }) {
+            tracing::debug!(entry = self.text, %peer, "connected to a bootstrap entry");
+        }
+        self.state = State::Connected { peer };
+        self.failures = 0;
+    }
+
+    /// The first failures are told, then every tenth: an hour's outage is no flood of records.
+    pub(super) fn tell(&self, why: &str) {
+        if self.failures < 3 || self.failures.is_multiple_of(10) {
+            tracing::info!(
+                entry = self.text,
+                attempt = self.failures + 1,
+                why,
+                "a bootstrap entry cannot be reached; it is tried again"
+            );
+        }
+    }
+}
