@@ -98,7 +98,7 @@ impl AccessController {
 
 /// What a log says of a writer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Verdict {
+pub enum Standing {
     /// It may append now.
     Allowed,
     /// It was allowed to append once, and is no more. What it wrote stays where a writer that is
@@ -131,10 +131,10 @@ impl Access {
     }
 
     /// What is known of this writer.
-    pub fn judge(&self, identity: &Identity) -> Verdict {
+    pub fn judge(&self, identity: &Identity) -> Standing {
         match &self.0 {
-            Rule::Fixed(access) if access.allows(identity) => Verdict::Allowed,
-            Rule::Fixed(_) => Verdict::Never,
+            Rule::Fixed(access) if access.allows(identity) => Standing::Allowed,
+            Rule::Fixed(_) => Standing::Never,
             Rule::Mutable(capabilities) => capabilities.judge(&identity.id),
         }
     }
@@ -147,7 +147,7 @@ impl Access {
         }
     }
 
-    /// Whether a verdict may be another one later.
+    /// Whether a standing may be another one later.
     pub fn is_mutable(&self) -> bool {
         matches!(self.0, Rule::Mutable(_))
     }

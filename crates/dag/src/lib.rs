@@ -36,7 +36,7 @@ mod tip;
 pub mod value;
 mod varint;
 
-pub use access::{Access, AccessController, Capabilities, Capability, Verdict};
+pub use access::{Access, AccessController, Capabilities, Capability, Standing};
 pub use blocks::Blocks;
 pub use cid::{Base, Cid, Codec, Hash, HashCode, Prefix, Version};
 pub use entry::{Entry, StoredEntry};

@@ -11,7 +11,7 @@ use optimusdb_dag::limits::{
 };
 use optimusdb_dag::{
     Access, AccessController, Address, Capabilities, Capability, Entry, Error, Identity, Ipld,
-    Kind, LogCid, LogTip, Operation, OrderKey, Verdict, value,
+    Kind, LogCid, LogTip, Operation, OrderKey, Standing, value,
 };
 use proptest::prelude::*;
 use std::sync::Arc;
@@ -149,41 +149,41 @@ fn identity(seed: u8) -> Arc<Identity> {
 #[test]
 fn a_list_knows_no_former_writers() {
     let access = Access::from(AccessController::ipfs(vec![id(ALICE)]));
-    assert_eq!(access.judge(&identity(ALICE)), Verdict::Allowed);
-    assert_eq!(access.judge(&identity(BOB)), Verdict::Never);
+    assert_eq!(access.judge(&identity(ALICE)), Standing::Allowed);
+    assert_eq!(access.judge(&identity(BOB)), Standing::Never);
     assert!(!access.is_mutable() && !access.vouches(&LogCid::of(b"x")));
     let anyone = Access::from(AccessController::ipfs(vec!["*".into()]));
-    assert_eq!(anyone.judge(&identity(BOB)), Verdict::Allowed);
+    assert_eq!(anyone.judge(&identity(BOB)), Standing::Allowed);
 }
 
 #[test]
 fn grants_and_revokes() {
     let mut ruler = Ruler::new();
     let judge = |ruler: &Ruler, seed| ruler.access().judge(&identity(seed));
-    assert_eq!(judge(&ruler, ALICE), Verdict::Allowed, "who writes the access log may write");
-    assert_eq!(judge(&ruler, BOB), Verdict::Never);
+    assert_eq!(judge(&ruler, ALICE), Standing::Allowed, "who writes the access log may write");
+    assert_eq!(judge(&ruler, BOB), Standing::Never);
     ruler.grant(Capability::Write, BOB);
     ruler.grant(Capability::Write, BOB);
     ruler.grant(Capability::Admin, CAROL);
-    assert_eq!(judge(&ruler, BOB), Verdict::Allowed);
-    assert_eq!(judge(&ruler, CAROL), Verdict::Allowed, "an admin may write");
+    assert_eq!(judge(&ruler, BOB), Standing::Allowed);
+    assert_eq!(judge(&ruler, CAROL), Standing::Allowed, "an admin may write");
     assert_eq!(ruler.capabilities().holders(Capability::Write), [id(BOB)]);
     ruler.revoke(Capability::Write, BOB, &[]);
     ruler.revoke(Capability::Admin, CAROL, &[]);
     ruler.revoke(Capability::Write, ALICE, &[]);
-    assert_eq!(judge(&ruler, BOB), Verdict::Former);
-    assert_eq!(judge(&ruler, CAROL), Verdict::Former);
-    assert_eq!(judge(&ruler, ALICE), Verdict::Allowed);
+    assert_eq!(judge(&ruler, BOB), Standing::Former);
+    assert_eq!(judge(&ruler, CAROL), Standing::Former);
+    assert_eq!(judge(&ruler, ALICE), Standing::Allowed);
     ruler.grant(Capability::Write, BOB);
-    assert_eq!(judge(&ruler, BOB), Verdict::Allowed);
+    assert_eq!(judge(&ruler, BOB), Standing::Allowed);
     // Anyone.
     let operation = ruler.capabilities().grant(Capability::Write, "*").unwrap();
     ruler.append(operation.into_payload(None));
-    assert_eq!(ruler.access().judge(&identity(9)), Verdict::Allowed);
+    assert_eq!(ruler.access().judge(&identity(9)), Standing::Allowed);
     let payload = ruler.capabilities().revoke(Capability::Write, "*", &[], None);
     ruler.append(payload);
-    assert_eq!(ruler.access().judge(&identity(9)), Verdict::Former);
-    assert_eq!(judge(&ruler, BOB), Verdict::Allowed, "his grant is another");
+    assert_eq!(ruler.access().judge(&identity(9)), Standing::Former);
+    assert_eq!(judge(&ruler, BOB), Standing::Allowed, "his grant is another");
 }
 
 /// The operations are those of other implementations.
@@ -250,7 +250,7 @@ fn payloads_that_grant_nothing() {
     for payload in cases {
         let mut ruler = Ruler::new();
         ruler.append(payload.clone());
-        assert_eq!(ruler.access().judge(&identity(BOB)), Verdict::Never, "{payload:?}");
+        assert_eq!(ruler.access().judge(&identity(BOB)), Standing::Never, "{payload:?}");
     }
     // Ids that do not exist here stay in the list for those that know them.
     let mut ruler = Ruler::new();
@@ -279,9 +279,9 @@ fn what_access_keeps_is_bounded() {
     let mut other = Ruler::new().capabilities();
     (0..lists).rev().for_each(|n| other.add(&order(n as u64), &payload(n)));
     assert_eq!(one, other);
-    assert_eq!(one.judge(&fake(0)), Verdict::Former);
-    assert_eq!(one.judge(&fake(ACCESS_EVER_WRITERS_MAX + 1)), Verdict::Never);
-    assert_eq!(one.judge(&fake(lists * ACCESS_WRITERS_MAX - 1)), Verdict::Allowed);
+    assert_eq!(one.judge(&fake(0)), Standing::Former);
+    assert_eq!(one.judge(&fake(ACCESS_EVER_WRITERS_MAX + 1)), Standing::Never);
+    assert_eq!(one.judge(&fake(lists * ACCESS_WRITERS_MAX - 1)), Standing::Allowed);
     assert_eq!(one.grant(Capability::Write, "*"), Err(Error::TooManyWriters));
 
     // Of the heads that revokes name, those of the newest stay.
@@ -726,7 +726,7 @@ proptest! {
         for cid in other.replica.cids().symmetric_difference(&knowing.replica.cids()) {
             prop_assert!(other.replica.entries.contains_key(cid), "what is vouched for is in");
             let entry = &other.replica.entries[cid];
-            prop_assert_eq!(ruler.access().judge(proven(entry).identity()), Verdict::Former);
+            prop_assert_eq!(ruler.access().judge(proven(entry).identity()), Standing::Former);
         }
         let heads: Vec<Entry> = other.replica.heads().iter().map(|cid| other.replica.entries[cid].clone()).collect();
         let time = heads.iter().map(|entry| entry.clock().time).max().unwrap_or(0) + 1;

@@ -7,8 +7,8 @@
 use crate::error::Error;
 use crate::limits::READ_MS_MAX;
 use optimusdb_dag::{
-    Access, AccessController, Address, Capabilities, Capability, Identity, Manifest, StoreKind,
-    Verdict,
+    Access, AccessController, Address, Capabilities, Capability, Identity, Manifest, Standing,
+    StoreKind,
 };
 use optimusdb_storage::{Readers, StoreId, StoreRow, View};
 use serde::Serialize;
@@ -99,7 +99,7 @@ impl Control {
             }
         };
         let address = self.address.clone();
-        let writable = self.into_access().judge(me) == Verdict::Allowed;
+        let writable = self.into_access().judge(me) == Standing::Allowed;
         AccessInfo { kind, address, write, admin, me: me.id.clone(), writable }
     }
 }

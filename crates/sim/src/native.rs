@@ -137,7 +137,7 @@ impl Native {
 
     /// Writes an entry, unless its writer may not as far as is known here.
     pub(crate) fn write(&mut self, context: &mut Context<'_>, keys: &IdentityKeys, payload: Ipld) {
-        if self.access.judge(keys.identity()) == optimusdb_dag::Verdict::Allowed {
+        if self.access.judge(keys.identity()) == optimusdb_dag::Standing::Allowed {
             self.queue(context, Job::Write(keys.clone(), payload));
         }
     }

@@ -14,7 +14,7 @@ use std::str::FromStr;
 
 use ipld_core::ipld::Ipld;
 
-use super::{ANYONE, AccessController, Verdict};
+use super::{ANYONE, AccessController, Standing};
 use crate::limits::{
     ACCESS_EVER_WRITERS_MAX, ACCESS_VOUCHED_ENTRIES_MAX, ACCESS_WRITERS_MAX, REVOKE_HEADS_MAX,
 };
@@ -104,14 +104,14 @@ impl Capabilities {
     }
 
     /// What is known of the writer with this id.
-    pub fn judge(&self, id: &str) -> Verdict {
+    pub fn judge(&self, id: &str) -> Standing {
         let holds = |list: &[String]| list.iter().any(|held| held == ANYONE || held == id);
         if holds(&self.owners.write) || self.now.values().any(|(_, list)| holds(list)) {
-            Verdict::Allowed
+            Standing::Allowed
         } else if self.ever.contains(ANYONE) || self.ever.contains(id) {
-            Verdict::Former
+            Standing::Former
         } else {
-            Verdict::Never
+            Standing::Never
         }
     }
 

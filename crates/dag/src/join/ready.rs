@@ -7,7 +7,7 @@ use super::slots::Removed;
 use super::writers::Writer;
 use super::{Join, Passed, Proven, Refusal, Stage};
 use crate::entry::{check_clock, counted_time};
-use crate::{Error, Identity, LogCid, Verdict};
+use crate::{Error, Identity, LogCid, Standing};
 
 impl Join {
     /// Whether the writer of an entry may have it in the log. For a former
@@ -19,11 +19,11 @@ impl Join {
         named: bool,
     ) -> Result<(), Error> {
         match self.access.judge(identity) {
-            Verdict::Allowed => Ok(()),
-            Verdict::Former if named || self.access.vouches(cid) => Ok(()),
-            Verdict::Former => Err(Error::AccessRevoked),
-            Verdict::Never if self.access.is_mutable() => Err(Error::AccessNotGranted),
-            Verdict::Never => Err(Error::AccessDenied),
+            Standing::Allowed => Ok(()),
+            Standing::Former if named || self.access.vouches(cid) => Ok(()),
+            Standing::Former => Err(Error::AccessRevoked),
+            Standing::Never if self.access.is_mutable() => Err(Error::AccessNotGranted),
+            Standing::Never => Err(Error::AccessDenied),
         }
     }
 

@@ -105,7 +105,7 @@ impl Replicator {
         proven: Proven,
     ) {
         let cid = proven.entry().cid();
-        let may_write = self.access.judge(proven.identity()) == crate::Verdict::Allowed
+        let may_write = self.access.judge(proven.identity()) == crate::Standing::Allowed
             || self.access.vouches(&cid);
         if !may_write && !self.access.is_mutable() {
             return self.reject(now, peer, token, cid);

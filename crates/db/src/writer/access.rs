@@ -5,7 +5,7 @@ use super::work::{Failure, planning};
 use crate::access::{Control, Rule};
 use crate::error::Error;
 use optimusdb_dag::limits::ACCESS_WRITERS_MAX;
-use optimusdb_dag::{Capabilities, Capability, LogCid, Verdict};
+use optimusdb_dag::{Capabilities, Capability, LogCid, Standing};
 use optimusdb_storage::StoreRow;
 
 /// A change of who may write to a store.
@@ -22,7 +22,7 @@ impl Batch<'_> {
     pub(crate) fn may_write(&self, store: &StoreRow) -> Result<(), Error> {
         let access = self.accesses.within(self.tx.view(), store, |id| self.has_touched(id))?;
         let me = self.keys.identity();
-        if access.judge(me) == Verdict::Allowed {
+        if access.judge(me) == Standing::Allowed {
             return Ok(());
         }
         Err(Error::Denied(format!(
