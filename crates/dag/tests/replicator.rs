@@ -347,7 +347,7 @@ fn a_bad_reply_is_blamed_and_a_late_one_is_nobodys() {
     let none = node.replicator.on_reply(node.now, &node.disk, NATIVE, number + 1, Some(b"?"));
     assert_eq!(none, []);
     let acts = node.replicator.on_reply(node.now, &node.disk, NATIVE, number, Some(b"?"));
-    assert_eq!(acts, [Act::Blame { peer: NATIVE, why: Offence::BadReply }]);
+    assert_eq!(acts, [Act::Blame { peer: NATIVE, why: Offence::Forged }]);
 }
 
 #[test]

@@ -5,11 +5,11 @@ use std::net::IpAddr;
 use libp2p::swarm::ConnectionId;
 use libp2p::{Multiaddr, PeerId};
 use optimusdb_dag::Address;
+use optimusdb_dag::replicator::{Offence, Verdict};
 use tokio::sync::oneshot;
 
 use crate::Error;
-use crate::event::{Announcement, Verdict};
-use crate::peering::score::Offence;
+use crate::event::Announcement;
 
 /// What the event loop is asked to do.
 pub(crate) enum Command {

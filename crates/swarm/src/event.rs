@@ -76,17 +76,6 @@ pub struct Announcement {
     pub(crate) own: bool,
 }
 
-/// What to do with an announcement.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Verdict {
-    /// Pass it on.
-    Accept,
-    /// Drop it; nobody is to blame.
-    Ignore,
-    /// Drop it; its sender should have known better.
-    Reject,
-}
-
 /// An event on its way, and the room that its bytes take.
 #[derive(Debug)]
 struct Queued {

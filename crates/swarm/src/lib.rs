@@ -27,13 +27,12 @@ mod transport;
 
 pub use config::SwarmConfig;
 pub use error::{Error, Kind};
-pub use event::{Announcement, Event, Events, Verdict};
+pub use event::{Announcement, Event, Events};
 pub use host::figures::{SwarmFigures, Traversed};
 pub use host_key::HostKey;
 pub use libp2p_identity::PeerId;
 pub use local::{BoxFuture, Local};
 pub use peering::peers::{Direction, PeerInfo};
-pub use peering::score::Offence;
 pub use protocols::bitswap::{self, FetchError};
 pub use protocols::sync_stream::SyncStream;
 pub use reason::reason;

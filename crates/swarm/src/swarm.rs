@@ -5,13 +5,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use libp2p::{Multiaddr, PeerId, relay};
+use optimusdb_dag::replicator::{Offence, Verdict};
 use optimusdb_dag::{Address, Cid};
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use crate::command::Command;
-use crate::event::{Announcement, Events, Verdict};
+use crate::event::{Announcement, Events};
 use crate::host::behaviour::Behaviour;
 use crate::host::figures::count;
 use crate::host::listen::Listening;
@@ -20,7 +21,6 @@ use crate::host::{behaviour, listen};
 use crate::limits::{COMMANDS_MAX, CONNECT_TIMEOUT, GOSSIP_BYTES_MAX, SEEDS_MAX, SHUTDOWN_TIMEOUT};
 use crate::peering::dialler::Dialler;
 use crate::peering::peers::PeerInfo;
-use crate::peering::score::Offence;
 use crate::peering::target::{self, Target};
 use crate::protocols::bitswap::Bitswap;
 use crate::protocols::serving::Serving;

@@ -5,7 +5,8 @@
 mod support;
 
 use optimusdb_dag::Address;
-use optimusdb_swarm::{Announcement, Event, Offence, PeerId, Verdict};
+use optimusdb_dag::replicator::{Offence, Verdict};
+use optimusdb_swarm::{Announcement, Event, PeerId};
 use support::{Node, node, store};
 
 async fn announced(node: &mut Node, store: Address) -> (PeerId, Vec<u8>, Announcement) {

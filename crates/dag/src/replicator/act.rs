@@ -25,15 +25,17 @@ pub enum Verdict {
     Reject,
 }
 
-/// What a peer did wrong.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Something that no peer which keeps to the rules can have done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Offence {
-    /// It answered with what the request cannot be answered with.
-    BadReply,
-    /// It holds, as part of its log, an entry that no node may take in.
-    BadEntry,
-    /// It sends what is useless faster than anything useful.
+    /// It sent more than it may in the time, or what is useless faster than anything useful.
     Flood,
+    /// It sent bytes that are not what the protocol carries.
+    Malformed,
+    /// It sent, or holds as part of its log, an entry that no node may take in.
+    Invalid,
+    /// It sent an answer that contradicts itself, or that the question cannot be answered with.
+    Forged,
 }
 
 /// What the caller is to do.

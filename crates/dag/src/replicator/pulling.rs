@@ -112,7 +112,7 @@ impl Replicator {
         let steps = match reply.map(Reply::decode) {
             None => None,
             Some(Err(_)) => {
-                self.blame(now, peer, Offence::BadReply);
+                self.blame(now, peer, Offence::Forged);
                 None
             }
             Some(Ok(reply)) => {
@@ -144,7 +144,7 @@ impl Replicator {
 
     fn pull_failed(&mut self, now: u64, peer: Peer, why: &PullError) {
         if why.is_offence() {
-            self.blame(now, peer, Offence::BadReply);
+            self.blame(now, peer, Offence::Forged);
         }
     }
 
@@ -158,7 +158,7 @@ impl Replicator {
                 PullStep::Ask(request) => self.ask(now, request),
                 PullStep::Entries { blocks, identities } => {
                     if !self.take_batch(now, host, peer, &blocks, &identities) {
-                        self.blame(now, peer, Offence::BadEntry);
+                        self.blame(now, peer, Offence::Invalid);
                         self.end_pull(now, true);
                     }
                 }

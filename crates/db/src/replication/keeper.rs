@@ -12,7 +12,7 @@ use super::status::{Status, StoreStatus};
 use super::{OnPeer, Sources};
 use crate::limits::{KEEPER_SLEEP_MS_MAX, READ_MS_MAX};
 use crate::writer::Received;
-use optimusdb_dag::replicator::{Act, Offence, Peer, Replicator, Token, Verdict};
+use optimusdb_dag::replicator::{Act, Peer, Replicator, Token};
 use optimusdb_dag::{Address, LogCid};
 use optimusdb_storage::StoreRow;
 use optimusdb_swarm::{Announcement, Event, Events, Swarm};
@@ -319,12 +319,12 @@ impl Keeper {
             }),
             Act::Verdict { token, verdict } => {
                 if let Some(announcement) = self.tokens.remove(&token) {
-                    self.hand(self.swarm.validated(announcement, verdict_of(verdict)));
+                    self.hand(self.swarm.validated(announcement, verdict));
                 }
             }
             Act::Blame { peer, why } => {
                 if let Some(id) = self.peers.id(peer) {
-                    self.hand(self.swarm.blame(id, offence_of(why)));
+                    self.hand(self.swarm.blame(id, why));
                 }
             }
         }
@@ -362,21 +362,5 @@ fn tell_progress(store: &str, line: &Line) {
         Line::Level { stored, seconds } => {
             tracing::info!("{store} is level with its peers: {stored} entries in {seconds} s");
         }
-    }
-}
-
-fn verdict_of(verdict: Verdict) -> optimusdb_swarm::Verdict {
-    match verdict {
-        Verdict::Accept => optimusdb_swarm::Verdict::Accept,
-        Verdict::Ignore => optimusdb_swarm::Verdict::Ignore,
-        Verdict::Reject => optimusdb_swarm::Verdict::Reject,
-    }
-}
-
-fn offence_of(why: Offence) -> optimusdb_swarm::Offence {
-    match why {
-        Offence::BadReply => optimusdb_swarm::Offence::Forged,
-        Offence::BadEntry => optimusdb_swarm::Offence::Invalid,
-        Offence::Flood => optimusdb_swarm::Offence::Flood,
     }
 }

@@ -5,15 +5,15 @@ use std::time::Instant;
 use libp2p::PeerId;
 use libp2p::gossipsub::{MessageAcceptance, PublishError};
 use optimusdb_dag::Address;
+use optimusdb_dag::replicator::{Offence, Verdict};
 
 use crate::Error;
 use crate::command::Command;
-use crate::event::{Announcement, Verdict};
+use crate::event::Announcement;
 use crate::host::figures::count;
 use crate::host::{Host, Waiter};
 use crate::limits::{BAN_TIMEOUT, TOPICS_MAX};
 use crate::peering::gate::Refusal;
-use crate::peering::score::Offence;
 use crate::peering::target;
 use crate::protocols::{gossip, heads};
 use crate::reason;

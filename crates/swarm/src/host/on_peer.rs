@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use libp2p::multiaddr::Protocol;
 use libp2p::{Multiaddr, PeerId, gossipsub, identify, kad, mdns};
+use optimusdb_dag::replicator::Offence;
 
 use crate::event::{Announcement, Event};
 use crate::host::figures::count;
@@ -18,7 +19,6 @@ use crate::peering::agent::Agent;
 use crate::peering::gate::Refusal;
 use crate::peering::peers::Identity;
 use crate::peering::rate::Bucket;
-use crate::peering::score::Offence;
 use crate::protocols::gossip;
 use crate::protocols::{bitswap, sync_stream};
 use crate::reason;

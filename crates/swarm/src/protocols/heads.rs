@@ -11,11 +11,11 @@ use std::time::Duration;
 use libp2p::futures::{AsyncRead, AsyncReadExt, AsyncWriteExt, StreamExt, future};
 use libp2p::{PeerId, Stream, StreamProtocol};
 use optimusdb_dag::Address;
+use optimusdb_dag::replicator::Offence;
 use tokio::sync::Semaphore;
 
 use crate::event::Event;
 use crate::limits::{HEADS_BYTES_MAX, HEADS_GAP, HEADS_MAX, HEADS_TIMEOUT};
-use crate::peering::score::Offence;
 use crate::protocols::items::Items;
 use crate::protocols::serving::Serving;
 use crate::protocols::streams::{self, IncomingStreams};

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use libp2p::PeerId;
+use optimusdb_dag::replicator::Offence;
 use tokio::sync::{Semaphore, mpsc};
 
 use crate::command::Command;
@@ -13,7 +14,6 @@ use crate::limits::{
 };
 use crate::local::Local;
 use crate::peering::peers::Peers;
-use crate::peering::score::Offence;
 use crate::protocols::slots::Slots;
 
 /// What every task needs that serves a stream of a peer.

@@ -9,9 +9,9 @@ use std::sync::Arc;
 
 use libp2p::futures::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, StreamExt};
 use libp2p::{PeerId, Stream, StreamProtocol};
+use optimusdb_dag::replicator::Offence;
 
 use crate::limits::{SYNC_FRAME_BYTES_MAX, SYNC_IDLE_TIMEOUT, SYNC_REQUEST_TIMEOUT};
-use crate::peering::score::Offence;
 use crate::protocols::serving::Serving;
 use crate::protocols::streams::IncomingStreams;
 use crate::{Error, reason};
