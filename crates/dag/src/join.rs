@@ -1,7 +1,7 @@
 //! The join: how entries of another node come into our log.
 //!
 //! A machine without IO. It is told of heads, blocks and missing blocks, and
-//! answers with [`Step`]s: what to fetch, which entries are ready, which are
+//! answers with [`JoinEffect`]s: what to fetch, which entries are ready, which are
 //! refused. Invariants:
 //!
 //! - An entry is ready only when it is verified and all its ancestors over
@@ -84,7 +84,7 @@ pub trait Replica {
 
 /// What a caller is to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Step {
+pub enum JoinEffect {
     /// Fetch this block, and answer with [`Join::on_block`] or [`Join::on_missing`].
     Fetch {
         /// An entry or an identity.
@@ -177,7 +177,7 @@ impl Join {
     }
 
     /// Another node has these heads.
-    pub fn on_heads(&mut self, replica: &dyn Replica, heads: &[LogCid]) -> Vec<Step> {
+    pub fn on_heads(&mut self, replica: &dyn Replica, heads: &[LogCid]) -> Vec<JoinEffect> {
         let mut run = Run::new(replica);
         for cid in heads {
             self.want_head(&mut run, *cid);
@@ -187,7 +187,7 @@ impl Join {
 
     /// Another node announces an entry with its bytes: a head that need not be
     /// fetched.
-    pub fn on_announced(&mut self, replica: &dyn Replica, block: &[u8]) -> Vec<Step> {
+    pub fn on_announced(&mut self, replica: &dyn Replica, block: &[u8]) -> Vec<JoinEffect> {
         let cid = LogCid::of(block);
         let mut run = Run::new(replica);
         if self.want_head(&mut run, cid) && self.slots.awaits(&cid) {
@@ -197,17 +197,17 @@ impl Join {
     }
 
     /// A verified entry: a head that needs neither be fetched nor verified again.
-    pub fn on_proven(&mut self, replica: &dyn Replica, proven: Proven) -> Vec<Step> {
+    pub fn on_proven(&mut self, replica: &dyn Replica, proven: Proven) -> Vec<JoinEffect> {
         self.on_all_proven(replica, [proven])
     }
 
     /// As [`Join::on_proven`] for many entries, parents first, with one
-    /// [`Step::Ready`] for all that are ready.
+    /// [`JoinEffect::Ready`] for all that are ready.
     pub fn on_all_proven(
         &mut self,
         replica: &dyn Replica,
         proven: impl IntoIterator<Item = Proven>,
-    ) -> Vec<Step> {
+    ) -> Vec<JoinEffect> {
         let mut run = Run::new(replica);
         for proven in proven {
             self.take_proven(&mut run, proven);
@@ -220,7 +220,11 @@ impl Join {
     ///
     /// What is stored as passed over is not at hand here: when all that was
     /// ready is stored, hand it to [`Join::reconsider`].
-    pub fn set_access(&mut self, replica: &dyn Replica, access: impl Into<Access>) -> Vec<Step> {
+    pub fn set_access(
+        &mut self,
+        replica: &dyn Replica,
+        access: impl Into<Access>,
+    ) -> Vec<JoinEffect> {
         self.access = access.into();
         self.refused.retain(|refusal| refusal.why != Error::AccessDenied);
         let mut run = Run::new(replica);
@@ -240,10 +244,10 @@ impl Join {
     }
 
     /// Judges again an entry that is stored as passed over, given its block:
-    /// [`Step::Restored`] if all that was wrong with it was that its writer was
+    /// [`JoinEffect::Restored`] if all that was wrong with it was that its writer was
     /// not known to be allowed, and now is; or else nothing. To be called for
     /// each of them when the access has changed.
-    pub fn reconsider(&mut self, replica: &dyn Replica, block: &[u8]) -> Vec<Step> {
+    pub fn reconsider(&mut self, replica: &dyn Replica, block: &[u8]) -> Vec<JoinEffect> {
         let Ok(entry) = Entry::decode(LogCid::of(block), block) else { return Vec::new() };
         let Some(identity) = replica.identity(&entry.identity()) else { return Vec::new() };
         let times: Option<Vec<u64>> =
@@ -251,11 +255,16 @@ impl Join {
         let acceptable = self.standing(&entry.cid(), &identity, true).is_ok()
             && times.is_some_and(|times| entry.verify_clock(&times).is_ok())
             && entry.prove(&self.log, &identity).is_ok();
-        if acceptable { vec![Step::Restored { entries: vec![entry] }] } else { Vec::new() }
+        if acceptable { vec![JoinEffect::Restored { entries: vec![entry] }] } else { Vec::new() }
     }
 
     /// A block that was asked for is here. One that was not is ignored.
-    pub fn on_block(&mut self, replica: &dyn Replica, cid: LogCid, block: &[u8]) -> Vec<Step> {
+    pub fn on_block(
+        &mut self,
+        replica: &dyn Replica,
+        cid: LogCid,
+        block: &[u8],
+    ) -> Vec<JoinEffect> {
         let mut run = Run::new(replica);
         let of_writer = matches!(self.writers.get(&cid), Some(Writer::Asked(_)));
         let of_entry = self.slots.awaits(&cid);
@@ -263,7 +272,7 @@ impl Join {
             return Vec::new();
         }
         if LogCid::of(block) != cid {
-            return vec![Step::Mismatch { cid }];
+            return vec![JoinEffect::Mismatch { cid }];
         }
         if of_writer {
             self.on_identity(&mut run, cid, block);
@@ -275,7 +284,7 @@ impl Join {
     }
 
     /// A block that was asked for cannot be had now.
-    pub fn on_missing(&mut self, replica: &dyn Replica, cid: LogCid) -> Vec<Step> {
+    pub fn on_missing(&mut self, replica: &dyn Replica, cid: LogCid) -> Vec<JoinEffect> {
         let mut run = Run::new(replica);
         if let Some(Writer::Asked(_)) = self.writers.get(&cid)
             && let Some(Writer::Asked(entries)) = self.writers.remove(&cid)

@@ -2,12 +2,12 @@
 //!
 //! A machine without IO around a [`Join`] and a [`Pull`]. It is told of peers,
 //! announcements, heads, blocks, replies and of the time, and answers with
-//! [`Act`]s. Two sorts of peers: native ones speak fast sync and are pulled from;
+//! [`Effect`]s. Two sorts of peers: native ones speak fast sync and are pulled from;
 //! with all others heads are exchanged and blocks fetched one by one. Invariants:
 //!
 //! - Every announcement gets exactly one verdict, and none is accepted before its
 //!   signature, the binding of its key and its writer's right are checked.
-//! - One [`Act::Store`] is under way at a time, and what is stored later never
+//! - One [`Effect::Store`] is under way at a time, and what is stored later never
 //!   lacks ancestors that were to be stored before. When storing fails all that
 //!   was ready is dropped, and had again from the peers.
 //! - One pull is under way at a time. What calls for another meanwhile is noted.
@@ -21,8 +21,8 @@
 //! and whoever accepts it passes it on. It does not answer requests either: that
 //! is [`crate::sync::serve`].
 
-mod act;
 mod announcements;
+mod effect;
 mod fetches;
 mod heads;
 mod jitter;
@@ -35,8 +35,8 @@ mod wanted;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-pub use act::{Act, Load, Offence, Peer, Token, Verdict};
 use announcements::Announcements;
+pub use effect::{Effect, Load, Offence, Peer, Token, Verdict};
 use fetches::{Cause, Fetches};
 use jitter::Jitter;
 use outbox::Outbox;
@@ -106,7 +106,7 @@ pub struct Replicator {
     contact_ms: Option<u64>,
     /// What is passed over is to be judged again.
     reconsider: bool,
-    acts: Vec<Act>,
+    effects: Vec<Effect>,
 }
 
 impl Replicator {
@@ -136,12 +136,12 @@ impl Replicator {
             contact_ms: None,
             reconsider: access.is_mutable(),
             access,
-            acts: Vec::new(),
+            effects: Vec::new(),
         }
     }
 
     /// A peer is connected and has this store. A native one speaks fast sync.
-    pub fn on_peer(&mut self, now: u64, host: &dyn Host, peer: Peer, native: bool) -> Vec<Act> {
+    pub fn on_peer(&mut self, now: u64, host: &dyn Host, peer: Peer, native: bool) -> Vec<Effect> {
         let spread = self.new_peer_spread_ms(peer, native);
         if !self.peers.is_connected(peer, native) && self.peers.connect(peer, native) {
             let soon = now.saturating_add(self.jitter.below(spread));
@@ -163,7 +163,7 @@ impl Replicator {
     }
 
     /// A peer is no longer connected, or has closed this store.
-    pub fn on_peer_gone(&mut self, now: u64, host: &dyn Host, peer: Peer) -> Vec<Act> {
+    pub fn on_peer_gone(&mut self, now: u64, host: &dyn Host, peer: Peer) -> Vec<Effect> {
         self.peers.disconnect(peer);
         if self.pulling.as_ref().is_some_and(|pulling| pulling.peer == peer) {
             self.end_pull(now, false);
@@ -180,7 +180,7 @@ impl Replicator {
         peer: Peer,
         token: Token,
         block: &[u8],
-    ) -> Vec<Act> {
+    ) -> Vec<Effect> {
         self.announced(now, host, peer, token, block);
         self.finish(now, host)
     }
@@ -193,7 +193,7 @@ impl Replicator {
         peer: Peer,
         token: Token,
         proven: Proven,
-    ) -> Vec<Act> {
+    ) -> Vec<Effect> {
         if self.may_announce(now, peer, token)
             && !self.is_repeated(now, host, peer, token, &proven.entry().cid())
         {
@@ -209,7 +209,7 @@ impl Replicator {
         host: &dyn Host,
         peer: Peer,
         blocks: &[Vec<u8>],
-    ) -> Vec<Act> {
+    ) -> Vec<Effect> {
         self.contact_ms = Some(now);
         if self.peers.may_announce(now, peer) {
             for block in blocks.iter().take(HEADS_EXCHANGED_MAX) {
@@ -227,7 +227,7 @@ impl Replicator {
         host: &dyn Host,
         cid: LogCid,
         block: Option<&[u8]>,
-    ) -> Vec<Act> {
+    ) -> Vec<Effect> {
         if let Some(cause) = self.fetches.done(&cid, block.is_some()) {
             self.fetched(now, host, cid, block, cause);
         }
@@ -242,13 +242,13 @@ impl Replicator {
         peer: Peer,
         number: u64,
         reply: Option<&[u8]>,
-    ) -> Vec<Act> {
+    ) -> Vec<Effect> {
         self.replied(now, host, peer, number, reply);
         self.finish(now, host)
     }
 
     /// What was last given to be stored is stored, or could not be.
-    pub fn on_stored(&mut self, now: u64, host: &dyn Host, ok: bool) -> Vec<Act> {
+    pub fn on_stored(&mut self, now: u64, host: &dyn Host, ok: bool) -> Vec<Effect> {
         if ok {
             self.outbox.stored();
             self.store_failures = 0;
@@ -259,18 +259,18 @@ impl Replicator {
     }
 
     /// The time has come, or may have: see [`Replicator::due_ms`].
-    pub fn on_tick(&mut self, now: u64, host: &dyn Host) -> Vec<Act> {
+    pub fn on_tick(&mut self, now: u64, host: &dyn Host) -> Vec<Effect> {
         self.finish(now, host)
     }
 
     /// Other writers may append from now on. What was put off is judged again, and
-    /// [`Act::Reconsider`] follows.
-    pub fn set_access(&mut self, now: u64, host: &dyn Host, access: Access) -> Vec<Act> {
-        let steps = self.join.set_access(host, access.clone());
+    /// [`Effect::Reconsider`] follows.
+    pub fn set_access(&mut self, now: u64, host: &dyn Host, access: Access) -> Vec<Effect> {
+        let effects = self.join.set_access(host, access.clone());
         self.access = access;
         self.deferred = Memory::new(SEEN_ENTRIES_MAX);
         self.reconsider = true;
-        self.take_steps(now, host, steps);
+        self.take_effects(now, host, effects);
         self.peers.forget_gaps();
         let soon = now.saturating_add(self.jitter.below(NEW_PEER_SPREAD_MS));
         self.turn_to_all(soon);
@@ -278,10 +278,10 @@ impl Replicator {
     }
 
     /// Judges again an entry that is stored as passed over, given its block, when
-    /// [`Act::Reconsider`] asks for it.
-    pub fn reconsider(&mut self, now: u64, host: &dyn Host, block: &[u8]) -> Vec<Act> {
-        let steps = self.join.reconsider(host, block);
-        self.take_steps(now, host, steps);
+    /// [`Effect::Reconsider`] asks for it.
+    pub fn reconsider(&mut self, now: u64, host: &dyn Host, block: &[u8]) -> Vec<Effect> {
+        let effects = self.join.reconsider(host, block);
+        self.take_effects(now, host, effects);
         self.finish(now, host)
     }
 

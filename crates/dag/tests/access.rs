@@ -5,7 +5,7 @@ mod world;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use optimusdb_dag::join::{Join, Limits, Proven, Replica, Step};
+use optimusdb_dag::join::{Join, JoinEffect, Limits, Proven, Replica};
 use optimusdb_dag::limits::{
     ACCESS_EVER_WRITERS_MAX, ACCESS_VOUCHED_ENTRIES_MAX, ACCESS_WRITERS_MAX, REVOKE_HEADS_MAX,
 };
@@ -106,19 +106,19 @@ impl Node {
         let mut entries: Vec<&Entry> = entries.to_vec();
         entries.sort_by_key(|entry| entry.order());
         for entry in entries {
-            let steps = self.join.on_proven(&self.replica, proven(entry));
-            peer.answer(&mut self.join, &mut self.replica, steps, &mut |_| 0);
+            let effects = self.join.on_proven(&self.replica, proven(entry));
+            peer.answer(&mut self.join, &mut self.replica, effects, &mut |_| 0);
         }
         self
     }
 
     fn learn(&mut self, peer: &Peer, access: Access) -> &mut Node {
-        let steps = self.join.set_access(&self.replica, access);
-        peer.answer(&mut self.join, &mut self.replica, steps, &mut |_| 0);
+        let effects = self.join.set_access(&self.replica, access);
+        peer.answer(&mut self.join, &mut self.replica, effects, &mut |_| 0);
         let passed: Vec<_> = self.replica.passed.values().cloned().collect();
         for passed in passed {
-            let steps = self.join.reconsider(&self.replica, &passed.block);
-            self.replica.take(steps);
+            let effects = self.join.reconsider(&self.replica, &passed.block);
+            self.replica.take(effects);
         }
         self
     }
@@ -489,16 +489,16 @@ fn granted_in_between() {
         let mut node = Node::new(early.clone());
         let feed = |n: usize, node: &mut Node| {
             if learn_after == n {
-                let steps = node.join.set_access(&node.replica, ruler.access());
-                node.replica.take(steps);
+                let effects = node.join.set_access(&node.replica, ruler.access());
+                node.replica.take(effects);
             }
         };
-        let steps = node.join.on_announced(&node.replica, two.block());
-        node.replica.take(steps);
+        let effects = node.join.on_announced(&node.replica, two.block());
+        node.replica.take(effects);
         for (n, entry) in [&carols, &one, &slow].into_iter().enumerate() {
             feed(n, &mut node);
-            let steps = node.join.on_block(&node.replica, entry.cid(), entry.block());
-            node.replica.take(steps);
+            let effects = node.join.on_block(&node.replica, entry.cid(), entry.block());
+            node.replica.take(effects);
         }
         let known = learn_after < 3;
         assert_eq!(node.replica.entries.contains_key(&carols.cid()), known, "{learn_after}");
@@ -518,13 +518,13 @@ fn revoked_in_between() {
     let one = entry(&keys(ALICE), 1, &[]);
     let two = entry(&keys(BOB), 2, &[&one]);
     let mut node = Node::new(ruler.access());
-    let steps = node.join.on_announced(&node.replica, two.block());
-    assert_eq!(node.replica.take(steps), [one.cid()]);
+    let effects = node.join.on_announced(&node.replica, two.block());
+    assert_eq!(node.replica.take(effects), [one.cid()]);
     ruler.revoke(Capability::Write, BOB, &[]);
-    let steps = node.join.set_access(&node.replica, ruler.access());
-    assert_eq!(steps, []);
-    let steps = node.join.on_block(&node.replica, one.cid(), one.block());
-    node.replica.take(steps);
+    let effects = node.join.set_access(&node.replica, ruler.access());
+    assert_eq!(effects, []);
+    let effects = node.join.on_block(&node.replica, one.cid(), one.block());
+    node.replica.take(effects);
     assert!(node.has(&[&one]) && node.join.is_idle());
     assert_eq!(node.deferred(&two), Some(&Error::AccessRevoked));
     ruler.grant(Capability::Write, BOB);
@@ -577,26 +577,26 @@ fn entries_verified_elsewhere() {
     // Nothing is fetched, one step for all, identities once.
     let mut replica = Memory::default();
     let mut join = Join::new(log(), ruler.access());
-    let steps = join.on_all_proven(&replica, [&one, &two, &three].map(proven));
+    let effects = join.on_all_proven(&replica, [&one, &two, &three].map(proven));
     let entries = vec![one.clone(), two.clone(), three.clone()];
     let identities = vec![identity(BOB), identity(ALICE)];
-    assert_eq!(steps, [Step::Ready { entries, identities, passed: vec![] }]);
-    replica.take(steps);
+    assert_eq!(effects, [JoinEffect::Ready { entries, identities, passed: vec![] }]);
+    replica.take(effects);
     assert_eq!(join.on_all_proven(&replica, [&one, &two, &three].map(proven)), []);
-    let steps = join.on_proven(&replica, proven(&leap));
-    assert!(matches!(&steps[..], [Step::Reject { why: Error::ClockJump { .. }, .. }]));
-    assert_eq!(join.on_proven(&replica, proven(&leap)), steps, "it is remembered");
-    let steps = join.on_proven(&replica, proven(&entry(&keys(CAROL), 4, &[])));
-    assert!(matches!(&steps[..], [Step::Deferred { why: Error::AccessNotGranted, .. }]));
+    let effects = join.on_proven(&replica, proven(&leap));
+    assert!(matches!(&effects[..], [JoinEffect::Reject { why: Error::ClockJump { .. }, .. }]));
+    assert_eq!(join.on_proven(&replica, proven(&leap)), effects, "it is remembered");
+    let effects = join.on_proven(&replica, proven(&entry(&keys(CAROL), 4, &[])));
+    assert!(matches!(&effects[..], [JoinEffect::Deferred { why: Error::AccessNotGranted, .. }]));
 
     // Its parent is missing; then it is a head like any other.
     let mut replica = Memory::default();
     let mut join = Join::new(log(), ruler.access());
-    let steps = join.on_proven(&replica, proven(&two));
-    assert_eq!(steps, [Step::Fetch { cid: one.cid() }]);
+    let effects = join.on_proven(&replica, proven(&two));
+    assert_eq!(effects, [JoinEffect::Fetch { cid: one.cid() }]);
     assert_eq!(join.on_proven(&replica, proven(&two)), []);
-    let steps = join.on_proven(&replica, proven(&one));
-    replica.take(steps);
+    let effects = join.on_proven(&replica, proven(&one));
+    replica.take(effects);
     assert_eq!(replica.heads(), [two.cid()]);
     assert_eq!(
         join.on_block(&replica, one.cid(), one.block()),
@@ -608,12 +608,12 @@ fn entries_verified_elsewhere() {
     let access = AccessController::ipfs(vec![id(ALICE)]);
     let mut replica = Memory::default();
     let mut join = Join::new(log(), access);
-    let steps = join.on_proven(&replica, proven(&one));
-    assert_eq!(steps, [Step::Reject { cid: one.cid(), why: Error::AccessDenied }]);
-    let steps = join.on_proven(&replica, proven(&two));
-    assert_eq!(replica.take(steps), [one.cid()]);
-    let steps = join.on_proven(&replica, proven(&one));
-    replica.take(steps);
+    let effects = join.on_proven(&replica, proven(&one));
+    assert_eq!(effects, [JoinEffect::Reject { cid: one.cid(), why: Error::AccessDenied }]);
+    let effects = join.on_proven(&replica, proven(&two));
+    assert_eq!(replica.take(effects), [one.cid()]);
+    let effects = join.on_proven(&replica, proven(&one));
+    replica.take(effects);
     assert_eq!(replica.heads(), [two.cid()]);
     assert_eq!(replica.time_of(&one.cid()), Some(1));
     assert_eq!(replica.rejected.len(), 1);

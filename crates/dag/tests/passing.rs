@@ -5,7 +5,7 @@ mod world;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use optimusdb_dag::join::{Join, Limits, Replica, Step};
+use optimusdb_dag::join::{Join, JoinEffect, Limits, Replica};
 use optimusdb_dag::limits::{CLOCK_JUMP_TICKS_MAX, CLOCK_TICKS_MAX};
 use optimusdb_dag::{AccessController, Entry, Error, Ipld, Links, LogCid, value};
 use proptest::prelude::*;
@@ -228,12 +228,12 @@ fn what_is_below_a_passed_entry_is_no_head() {
     // A second entry above it, once it is stored.
     let mut replica = join(&peer, only_alice.clone(), &[two.cid()]);
     let three = entry(&alice, 5, &[&bad]);
-    let steps = Join::new(log(), only_alice).on_announced(&replica, three.block());
+    let effects = Join::new(log(), only_alice).on_announced(&replica, three.block());
     assert_eq!(
-        steps,
-        [Step::Ready { entries: vec![three.clone()], identities: vec![], passed: vec![] }]
+        effects,
+        [JoinEffect::Ready { entries: vec![three.clone()], identities: vec![], passed: vec![] }]
     );
-    replica.take(steps);
+    replica.take(effects);
     assert_eq!(replica.heads.as_slice().len(), 2);
 }
 
@@ -371,10 +371,10 @@ fn passed_entries_of_the_fallen_make_room() {
         let bad = entry(&bob, time, &[]);
         let (falls, stays) = (entry(&alice, time, &[&bad]), entry(&alice, time + 1, &[&bad]));
         let head = if time % 5 == 0 { stays } else { falls };
-        let mut steps = join.on_announced(&replica, head.block());
-        assert_eq!(replica.take(steps), [bad.cid()]);
-        steps = join.on_block(&replica, bad.cid(), bad.block());
-        replica.take(steps);
+        let mut effects = join.on_announced(&replica, head.block());
+        assert_eq!(replica.take(effects), [bad.cid()]);
+        effects = join.on_block(&replica, bad.cid(), bad.block());
+        replica.take(effects);
         assert_eq!(replica.entries.contains_key(&head.cid()), time % 5 == 0);
     }
     assert!(replica.rejected.values().all(|why| matches!(why, Error::ClockNotAfter { .. })));
@@ -394,9 +394,9 @@ fn hints_of_a_bad_entry_are_not_followed() {
         replica.identities.insert(keys.identity().cid, keys.identity().clone());
     }
     let mut join = Join::new(log(), access);
-    assert_eq!(join.on_announced(&replica, child.block()), [Step::Fetch { cid: bad.cid() }]);
-    let steps = join.on_block(&replica, bad.cid(), bad.block());
-    assert_eq!(steps, [Step::Fetch { cid: LogCid::of(b"parent") }]);
+    assert_eq!(join.on_announced(&replica, child.block()), [JoinEffect::Fetch { cid: bad.cid() }]);
+    let effects = join.on_block(&replica, bad.cid(), bad.block());
+    assert_eq!(effects, [JoinEffect::Fetch { cid: LogCid::of(b"parent") }]);
 }
 
 /// What happens in a log to which two may write, and into which a third puts forgeries that one
@@ -480,22 +480,22 @@ fn a_writer_goes_on_above_a_passed_entry() {
     let mut join = Join::new(log(), anyone());
     let mut fetches = join.on_announced(&writer.replica, honest.block());
     while !fetches.is_empty() {
-        let mut steps = Vec::new();
-        for step in fetches {
-            match step {
-                Step::Fetch { cid } => {
-                    steps.extend(join.on_block(&writer.replica, cid, &peer.blocks[&cid]));
+        let mut effects = Vec::new();
+        for effect in fetches {
+            match effect {
+                JoinEffect::Fetch { cid } => {
+                    effects.extend(join.on_block(&writer.replica, cid, &peer.blocks[&cid]));
                 }
-                Step::Ready { entries, passed, .. } => {
+                JoinEffect::Ready { entries, passed, .. } => {
                     entries.iter().for_each(|entry| writer.tip.join(entry));
                     passed.iter().for_each(|passed| writer.tip.pass(passed));
                     writer.replica.passed.extend(passed.into_iter().map(|p| (p.cid, p)));
                     entries.into_iter().for_each(|entry| writer.replica.store(entry));
                 }
-                step => panic!("{step:?}"),
+                effect => panic!("{effect:?}"),
             }
         }
-        fetches = steps;
+        fetches = effects;
     }
     let next = writer.append(put("b", 2));
     assert_eq!(next.next(), [honest.cid()]);

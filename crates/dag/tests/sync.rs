@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use optimusdb_dag::LogCid;
 use optimusdb_dag::limits::{SYNC_BLOCKS_BYTES_MAX, SYNC_ENTRIES_MAX};
 use optimusdb_dag::sync::{
-    Cell, Holding, Id, IdTree, Limits, Pull, PullStep, Span, Summary, Summing, Tree, Unreadable,
+    Cell, Holding, Id, IdTree, Limits, Pull, PullEffect, Span, Summary, Summing, Tree, Unreadable,
 };
 use proptest::prelude::*;
 use shelf::{Growing, Shelf, entry, honest, identity, log, pull, pull_unknown, pull_with, sort};
@@ -238,8 +238,8 @@ fn one_missing_entry_is_found_by_descending() {
         }
         let reply = honest(&with, &request);
         bytes += request.encode().len() + reply.encode().len();
-        let steps = pull.on_reply(&without, &|_| false, reply).unwrap();
-        let [PullStep::Ask(next)] = steps.as_slice() else { panic!("{steps:?}") };
+        let effects = pull.on_reply(&without, &|_| false, reply).unwrap();
+        let [PullEffect::Ask(next)] = effects.as_slice() else { panic!("{effects:?}") };
         request = next.clone();
     }
     assert_eq!(asked, ["open", "children", "children", "children", "ids", "blocks"]);

@@ -10,7 +10,7 @@ use optimusdb_dag::limits::{
     SYNC_REPLY_BYTES_MAX, SYNC_REQUEST_BYTES_MAX, SYNC_SPANS_MAX,
 };
 use optimusdb_dag::sync::{
-    Ask, Cell, Declined, Id, IdTree, Limits, Pull, PullError, PullStep, Reply, Request, Span,
+    Ask, Cell, Declined, Id, IdTree, Limits, Pull, PullEffect, PullError, Reply, Request, Span,
     Summary, Tree, Unreadable, serve,
 };
 use optimusdb_dag::{Address, Error, LogCid};
@@ -64,9 +64,9 @@ fn offence(tamper: impl Fn(&Request, &mut Reply)) -> PullError {
                 assert_eq!(again, Err(PullError::NotAwaited), "it goes on after an error");
                 return error;
             }
-            Ok(steps) => {
-                let next = steps.into_iter().find_map(|step| match step {
-                    PullStep::Ask(next) => Some(next),
+            Ok(effects) => {
+                let next = effects.into_iter().find_map(|effect| match effect {
+                    PullEffect::Ask(next) => Some(next),
                     _ => None,
                 });
                 request = next.expect("the pull ends without an error");
@@ -301,11 +301,11 @@ fn an_entry_listed_under_another_time() {
     let lie: IdTree = [id, listed].into_iter().collect();
     let root = Reply::Root { newest: Some(2), summary: lie.summary(Cell::at(0, 2)).unwrap() };
     pull.on_reply(&ours, &|_| false, root).unwrap();
-    let steps = pull
+    let effects = pull
         .on_reply(&ours, &|_| false, Reply::Ids { ids: vec![id, listed], more: false })
         .unwrap();
     let ask = Ask::Blocks(vec![id.cid]);
-    assert_eq!(steps, [PullStep::Ask(Request { log: log(), ask })]);
+    assert_eq!(effects, [PullEffect::Ask(Request { log: log(), ask })]);
     let blocks = Reply::Blocks { entries: vec![block], identities: vec![identity(1)], more: false };
     assert_eq!(pull.on_reply(&ours, &|_| false, blocks), Err(PullError::TimeWrong(id.cid)));
 }
@@ -669,16 +669,16 @@ proptest! {
         arbitrary in proptest::collection::vec(reply(), 60),
     ) {
         let (from, into) = copies();
-        let mut step = 0;
+        let mut effect = 0;
         let mut last = None;
         let done = pull_with(
             Limits { requests_max: 60, ..Limits::default() },
             into,
             &mut |request| {
                 let mut reply = honest(from, request);
-                let (at, how) = lies[step % lies.len()];
-                step += 1;
-                tamper(&mut reply, at, how, &arbitrary[step % arbitrary.len()]);
+                let (at, how) = lies[effect % lies.len()];
+                effect += 1;
+                tamper(&mut reply, at, how, &arbitrary[effect % arbitrary.len()]);
                 reply
             },
             &mut |blocks, _| {

@@ -5,7 +5,7 @@ use crate::access::AccessCache;
 use crate::error::Error;
 use crate::limits::{READ_MS_MAX, WRITE_MS_MAX};
 use crate::writer::{Done, Lane, Received, Work, Writer};
-use optimusdb_dag::join::{Join, Replica, Step};
+use optimusdb_dag::join::{Join, JoinEffect, Replica};
 use optimusdb_dag::{Blocks, Identity, LogCid};
 use optimusdb_storage::{Readers, StoreRow, View};
 use std::collections::VecDeque;
@@ -36,26 +36,26 @@ pub(crate) fn join<E: std::fmt::Display>(
     let access = accesses.read(readers, store)?;
     let mut join = Join::new(store.address, access);
     let mut joined = Joined::default();
-    let mut steps = VecDeque::from(join.on_heads(&replica, heads));
-    while let Some(step) = steps.pop_front() {
-        match step {
-            Step::Fetch { cid } => {
+    let mut effects = VecDeque::from(join.on_heads(&replica, heads));
+    while let Some(effect) = effects.pop_front() {
+        match effect {
+            JoinEffect::Fetch { cid } => {
                 let block = source
                     .get(&cid.into())
                     .map_err(|e| Error::Unavailable(format!("block {cid}: {e}")))?;
-                steps.extend(match block {
+                effects.extend(match block {
                     Some(block) => join.on_block(&replica, cid, &block),
                     None => join.on_missing(&replica, cid),
                 });
             }
             // There is one source, and it has shown what it has.
-            Step::Mismatch { cid } => steps.extend(join.on_missing(&replica, cid)),
+            JoinEffect::Mismatch { cid } => effects.extend(join.on_missing(&replica, cid)),
             // Only a change of access in the middle restores, and this join is told of none.
-            Step::Restored { .. } => {}
-            Step::Reject { cid, why } | Step::Deferred { cid, why } => {
+            JoinEffect::Restored { .. } => {}
+            JoinEffect::Reject { cid, why } | JoinEffect::Deferred { cid, why } => {
                 joined.refused.push((cid, why.to_string()))
             }
-            Step::Ready { entries, identities, passed } => {
+            JoinEffect::Ready { entries, identities, passed } => {
                 let received = Received { entries, identities, passed, ..Received::default() };
                 let work = Work::Join { store: store.clone(), received };
                 let deadline = Instant::now() + Duration::from_millis(WRITE_MS_MAX);

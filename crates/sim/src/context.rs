@@ -9,7 +9,7 @@ pub(crate) type Id = usize;
 
 /// What a node does to the world.
 #[derive(Debug)]
-pub(crate) enum Effect {
+pub(crate) enum Action {
     Send(Id, Message),
     /// Wake me at this time.
     Wake(u64),
@@ -23,14 +23,14 @@ pub(crate) struct Context<'w> {
     pub(crate) neighbours: Vec<(Id, bool)>,
     pub(crate) random: &'w mut Random,
     pub(crate) ledger: &'w mut Ledger,
-    pub(crate) effects: &'w mut Vec<Effect>,
+    pub(crate) actions: &'w mut Vec<Action>,
     /// Lines of the trace; `None` when nobody reads it.
     pub(crate) lines: Option<&'w mut Vec<String>>,
 }
 
 impl Context<'_> {
     pub(crate) fn send(&mut self, to: Id, message: Message) {
-        self.effects.push(Effect::Send(to, message));
+        self.actions.push(Action::Send(to, message));
     }
 
     pub(crate) fn is_connected(&self, peer: Id) -> bool {

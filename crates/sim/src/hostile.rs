@@ -8,7 +8,7 @@ use optimusdb_dag::sync::{Cell, Declined, Reply, Request, Summary};
 use optimusdb_dag::{Entry, LogCid};
 
 use crate::cast::cast;
-use crate::context::{Context, Effect, Id};
+use crate::context::{Action, Context, Id};
 use crate::forge::{self, Wrong};
 use crate::message::Message;
 use crate::random::Random;
@@ -103,7 +103,7 @@ impl Hostile {
             return;
         }
         let wait_ms = context.random.within(300..4_000);
-        context.effects.push(Effect::Wake(context.now + wait_ms));
+        context.actions.push(Action::Wake(context.now + wait_ms));
         let trick = *context.random.pick(&self.tricks);
         context.trace(|| format!("does {trick:?}"));
         match trick {

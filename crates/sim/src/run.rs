@@ -155,11 +155,11 @@ fn play(world: &mut World, steps_max: u64) -> u64 {
 fn watch_quiet(world: &mut World, steps_max: u64) {
     // What was on its way when the last node became level still comes.
     world.plan.repeat_permille = 0;
-    let settled_ms = world.timeline.now_ms() + PULL_PERIOD_MS;
-    world.run_until(settled_ms, steps_max);
+    let begin_ms = world.timeline.now_ms() + PULL_PERIOD_MS;
+    world.run_until(begin_ms, steps_max);
     let before = (std::mem::take(&mut world.ledger.sent), world.ledger.bytes_sent);
     world.ledger.bytes_sent = 0;
-    world.run_until(settled_ms + QUIET_MS, steps_max);
+    world.run_until(begin_ms + QUIET_MS, steps_max);
     oracle::check(world);
     oracle::check_quiet(world);
     for (kind, sent) in before.0 {

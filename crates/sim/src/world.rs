@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use network::{Link, pair};
 
 use crate::cast::{Rule, cast};
-use crate::context::{Context, Effect, Id};
+use crate::context::{Action, Context, Id};
 use crate::forge;
 use crate::hostile::Hostile;
 use crate::ledger::Ledger;
@@ -108,7 +108,7 @@ impl World {
         for node in 0..world.nodes.len() {
             world.with(node, |node, context| match node {
                 Node::Native(native) => native.start(context),
-                Node::Hostile(_) => context.effects.push(Effect::Wake(1_000)),
+                Node::Hostile(_) => context.actions.push(Action::Wake(1_000)),
                 Node::Plain(_) => {}
             });
         }
@@ -187,23 +187,23 @@ impl World {
     /// Lets a node do something, and does to the world what it wants done.
     fn with(&mut self, id: Id, act: impl FnOnce(&mut Node, &mut Context<'_>)) {
         let neighbours = self.neighbours(id);
-        let (mut effects, mut lines) = (Vec::new(), Vec::new());
+        let (mut actions, mut lines) = (Vec::new(), Vec::new());
         let mut context = Context {
             now: self.timeline.now_ms(),
             neighbours,
             random: &mut self.random,
             ledger: &mut self.ledger,
-            effects: &mut effects,
+            actions: &mut actions,
             lines: self.lines.is_some().then_some(&mut lines),
         };
         act(&mut self.nodes[id], &mut context);
         lines.into_iter().for_each(|line| self.note(format!("{id}: {line}")));
         let life = self.lives[id];
-        for effect in effects {
-            match effect {
-                Effect::Send(to, message) => self.send(id, to, message),
-                Effect::Wake(at_ms) => self.timeline.at(at_ms, Event::Wake { node: id, life }),
-                Effect::Commit(at_ms) => self.timeline.at(at_ms, Event::Commit { node: id, life }),
+        for action in actions {
+            match action {
+                Action::Send(to, message) => self.send(id, to, message),
+                Action::Wake(at_ms) => self.timeline.at(at_ms, Event::Wake { node: id, life }),
+                Action::Commit(at_ms) => self.timeline.at(at_ms, Event::Commit { node: id, life }),
             }
         }
         if matches!(&self.nodes[id], Node::Native(native) if native.is_torn()) {

@@ -172,11 +172,11 @@ fn ranges(
         requests += 1;
         let reply = Reply::decode(&reply)?;
         let checking = Instant::now();
-        for step in pull.on_reply(&empty, &|_| false, reply)? {
-            match step {
-                optimusdb_dag::sync::PullStep::Ask(next) => request = Some(next),
-                optimusdb_dag::sync::PullStep::Entries { blocks, .. } => pulled += blocks.len(),
-                optimusdb_dag::sync::PullStep::Done { .. } => {}
+        for effect in pull.on_reply(&empty, &|_| false, reply)? {
+            match effect {
+                optimusdb_dag::sync::PullEffect::Ask(next) => request = Some(next),
+                optimusdb_dag::sync::PullEffect::Entries { blocks, .. } => pulled += blocks.len(),
+                optimusdb_dag::sync::PullEffect::Done { .. } => {}
             }
         }
         asking += micros(checking);

@@ -5,7 +5,7 @@
 mod support;
 
 use optimusdb_dag::sync::{
-    Ask, Cell, Declined, Holding, Id, IdTree, Limits, Pull, PullStep, Reply, Request, Span, Tree,
+    Ask, Cell, Declined, Holding, Id, IdTree, Limits, Pull, PullEffect, Reply, Request, Span, Tree,
     serve,
 };
 use optimusdb_dag::{Address, Entry, Identity, Links, LogCid, StoreKind};
@@ -245,11 +245,11 @@ fn pull(from: &Database, into: &mut Database, store: &StoreRow) -> (usize, usize
         let reply = ask(from.view(), &asked);
         requests += 1;
         bytes += asked.encode().len() + reply.encode().len();
-        let steps = pull.on_reply(&into.view().tree(store).unwrap(), &|_| false, reply).unwrap();
-        for step in steps {
-            match step {
-                PullStep::Ask(next) => request = Some(next),
-                PullStep::Entries { blocks, identities } => {
+        let effects = pull.on_reply(&into.view().tree(store).unwrap(), &|_| false, reply).unwrap();
+        for effect in effects {
+            match effect {
+                PullEffect::Ask(next) => request = Some(next),
+                PullEffect::Entries { blocks, identities } => {
                     let mut tx = into.begin().unwrap();
                     for block in identities {
                         let identity = Identity::decode(LogCid::of(&block), &block).unwrap();
@@ -264,7 +264,7 @@ fn pull(from: &Database, into: &mut Database, store: &StoreRow) -> (usize, usize
                     }
                     tx.commit().unwrap();
                 }
-                PullStep::Done { level } => assert!(level),
+                PullEffect::Done { level } => assert!(level),
             }
         }
     }

@@ -8,7 +8,7 @@ use std::collections::HashSet;
 
 use super::slots::{Slot, Stage};
 use super::writers::Writer;
-use super::{Join, Step};
+use super::{Join, JoinEffect};
 use crate::LogCid;
 
 /// Entries tracked or set aside, and identities, up to which everything is counted again.
@@ -16,7 +16,7 @@ const CHECKED_ENTRIES_MAX: usize = 256;
 
 impl Join {
     /// Asserts what the modules of the join say that they keep.
-    pub(super) fn check(&self, steps: &[Step]) {
+    pub(super) fn check(&self, effects: &[JoinEffect]) {
         let largest = self.slots.iter().len().max(self.asides.len()).max(self.writers.len());
         if largest > CHECKED_ENTRIES_MAX {
             return;
@@ -39,7 +39,7 @@ impl Join {
                 Writer::Unusable { .. } => {}
             }
         }
-        check_order(steps);
+        check_order(effects);
     }
 
     /// An entry is in one place, and something will come of it.
@@ -59,9 +59,9 @@ impl Join {
 
 /// What is handed over can be stored in its order: no entry comes before a parent of its, and
 /// each once.
-fn check_order(steps: &[Step]) {
-    for step in steps {
-        let Step::Ready { entries, passed, .. } = step else { continue };
+fn check_order(effects: &[JoinEffect]) {
+    for effect in effects {
+        let JoinEffect::Ready { entries, passed, .. } = effect else { continue };
         if entries.len() > CHECKED_ENTRIES_MAX {
             continue;
         }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::slots::Handle;
-use super::{Passed, Replica, Step};
+use super::{JoinEffect, Passed, Replica};
 use crate::{Entry, Error, Identity, LogCid};
 
 /// One thing to do.
@@ -36,8 +36,8 @@ pub(super) struct Run<'a> {
     /// What was set aside and is now handed over with an entry above it.
     pub(super) handed: BTreeSet<LogCid>,
     pub(super) identities: Vec<Arc<Identity>>,
-    pub(super) fetches: Vec<Step>,
-    pub(super) refusals: Vec<Step>,
+    pub(super) fetches: Vec<JoinEffect>,
+    pub(super) refusals: Vec<JoinEffect>,
 }
 
 impl<'a> Run<'a> {
@@ -50,8 +50,8 @@ impl<'a> Run<'a> {
     /// Tells the caller why an entry is not joined.
     pub(super) fn refuse(&mut self, cid: LogCid, why: Error) {
         self.refusals.push(match why {
-            Error::AccessRevoked | Error::AccessNotGranted => Step::Deferred { cid, why },
-            _ => Step::Reject { cid, why },
+            Error::AccessRevoked | Error::AccessNotGranted => JoinEffect::Deferred { cid, why },
+            _ => JoinEffect::Reject { cid, why },
         });
     }
 }

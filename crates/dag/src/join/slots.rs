@@ -6,7 +6,7 @@ mod check;
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 
-use super::{Limits, Proven, Step};
+use super::{JoinEffect, Limits, Proven};
 use crate::entry::Outline;
 use crate::{Entry, Error, LogCid};
 
@@ -320,7 +320,7 @@ impl Slots {
     }
 
     /// Asks for as much as may be asked for, wanted entries before hints.
-    pub(super) fn ask(&mut self, steps: &mut Vec<Step>) {
+    pub(super) fn ask(&mut self, effects: &mut Vec<JoinEffect>) {
         if self.wanted == 0 {
             // Nobody will name the hints that are left.
             self.by_cid.clear();
@@ -337,7 +337,7 @@ impl Slots {
             };
             if is_queued(&self.by_cid, &handle) {
                 self.set(&handle.cid, Stage::Asked);
-                steps.push(Step::Fetch { cid: handle.cid });
+                effects.push(JoinEffect::Fetch { cid: handle.cid });
             }
         }
         // What was refused or announced before its turn is still in the queues.

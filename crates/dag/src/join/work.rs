@@ -6,37 +6,37 @@ use std::sync::Arc;
 use super::run::{Run, Task};
 use super::slots::{Handle, Removed, Slot};
 use super::writers::Author;
-use super::{Join, Proven, Refusal, Stage, Step};
+use super::{Join, JoinEffect, Proven, Refusal, Stage};
 use crate::entry::{Outline, check_clock};
 use crate::{Entry, Error, Identity, Kind, LogCid};
 
 impl Join {
     /// Works off all tasks and says what the caller is to do.
-    pub(super) fn finish(&mut self, mut run: Run<'_>) -> Vec<Step> {
+    pub(super) fn finish(&mut self, mut run: Run<'_>) -> Vec<JoinEffect> {
         self.work(&mut run);
         let mut given_up = Vec::new();
         self.slots.shrink(&mut given_up);
         run.tasks.extend(given_up.into_iter().map(|cid| Task::Reject(cid, Error::JoinFull)));
         self.work(&mut run);
 
-        let mut steps = Vec::new();
+        let mut effects = Vec::new();
         if !run.ready.is_empty() {
-            steps.push(Step::Ready {
+            effects.push(JoinEffect::Ready {
                 entries: run.ready,
                 identities: run.identities,
                 passed: run.passed,
             });
         }
-        steps.append(&mut run.refusals);
-        steps.append(&mut run.fetches);
-        self.slots.ask(&mut steps);
+        effects.append(&mut run.refusals);
+        effects.append(&mut run.fetches);
+        self.slots.ask(&mut effects);
         if self.slots.wanted() == 0 {
             self.asides.clear();
         }
         if cfg!(debug_assertions) {
-            self.check(&steps);
+            self.check(&effects);
         }
-        steps
+        effects
     }
 
     pub(super) fn work(&mut self, run: &mut Run<'_>) {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::run::{Run, Task};
-use super::{Join, Step};
+use super::{Join, JoinEffect};
 use crate::limits::IDENTITY_BYTES_MAX;
 use crate::{Error, Identity, LogCid};
 
@@ -53,7 +53,7 @@ impl Join {
             return Author::Full;
         }
         self.writers.insert(writer, Writer::Asked(BTreeSet::from([entry])));
-        run.fetches.push(Step::Fetch { cid: writer });
+        run.fetches.push(JoinEffect::Fetch { cid: writer });
         Author::Asked
     }
 

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use super::announcements::Announced;
 use super::fetches::Cause;
 use super::outbox::Ready;
-use super::{Act, Host, Offence, Peer, Replicator, Token, Verdict};
-use crate::join::{Proven, Step};
+use super::{Effect, Host, Offence, Peer, Replicator, Token, Verdict};
+use crate::join::{JoinEffect, Proven};
 use crate::limits::{FETCH_CANDIDATES_MAX, HEAD_RETRY_MS, PARKED_BLOCKS_MAX, PARKED_MS_MAX};
 use crate::{Entry, Error, Identity, Kind, LogCid};
 
@@ -40,7 +40,7 @@ impl Replicator {
             // It is waited for, so it takes no turn.
             let cause = Cause { peer: Some(peer), head: None };
             if self.fetches.open(writer, cause) {
-                self.acts.push(Act::Fetch { cid: writer, from: vec![peer] });
+                self.effects.push(Effect::Fetch { cid: writer, from: vec![peer] });
             }
         } else {
             self.leave_to_pull(now, peer, token);
@@ -126,7 +126,7 @@ impl Replicator {
     }
 
     fn verdict(&mut self, token: Token, verdict: Verdict) {
-        self.acts.push(Act::Verdict { token, verdict });
+        self.effects.push(Effect::Verdict { token, verdict });
     }
 
     fn useless(&mut self, now: u64, peer: Peer) {
@@ -137,7 +137,7 @@ impl Replicator {
 
     pub(super) fn blame(&mut self, now: u64, peer: Peer, why: Offence) {
         self.peers.blame(now, peer);
-        self.acts.push(Act::Blame { peer, why });
+        self.effects.push(Effect::Blame { peer, why });
     }
 
     /// A peer shows a head outside of announcements.
@@ -164,13 +164,13 @@ impl Replicator {
             // A writer in haste announces more than there is room for. A pull brings all of it.
             return self.turn_to(peer, now);
         }
-        let steps = match shown {
+        let effects = match shown {
             Shown::Proven(proven) => self.join.on_proven(host, *proven),
             Shown::Block(_, block) => self.join.on_announced(host, block),
         };
         let (park, parked) = (self.peers.can_pull(now, peer), self.parked.len());
         let cause = Cause { peer: Some(peer), head: Some(cid) };
-        self.take_steps_of(now, host, steps, cause, park);
+        self.take_effects_of(now, host, effects, cause, park);
         if self.parked.len() > parked {
             self.peers.want_pull(peer, now);
         }
@@ -194,7 +194,7 @@ impl Replicator {
                 self.identified(now, host, announced, identity.clone());
             }
         }
-        let mut steps = match block {
+        let mut effects = match block {
             Some(block) => self.join.on_block(host, cid, block),
             None => self.join.on_missing(host, cid),
         };
@@ -202,10 +202,10 @@ impl Replicator {
         // the next pull is soon enough to look for the others.
         if let (None, Cause { peer: Some(peer), head: None }) = (block, cause) {
             for lacked in self.fetches.drop_pulled(peer) {
-                steps.extend(self.join.on_missing(host, lacked));
+                effects.extend(self.join.on_missing(host, lacked));
             }
         }
-        self.take_steps_of(now, host, steps, cause, false);
+        self.take_effects_of(now, host, effects, cause, false);
     }
 
     /// The identity that an announcement waited for is here, or cannot be had.
@@ -234,45 +234,45 @@ impl Replicator {
         self.identities.get(cid).cloned().or_else(|| host.identity(cid))
     }
 
-    pub(super) fn take_steps(&mut self, now: u64, host: &dyn Host, steps: Vec<Step>) {
-        self.take_steps_of(now, host, steps, Cause { peer: None, head: None }, false);
+    pub(super) fn take_effects(&mut self, now: u64, host: &dyn Host, effects: Vec<JoinEffect>) {
+        self.take_effects_of(now, host, effects, Cause { peer: None, head: None }, false);
     }
 
     /// Does what the join asks. What it lacks is fetched, or parked until a pull
     /// has brought it or has not.
-    pub(super) fn take_steps_of(
+    pub(super) fn take_effects_of(
         &mut self,
         now: u64,
         host: &dyn Host,
-        steps: Vec<Step>,
+        effects: Vec<JoinEffect>,
         cause: Cause,
         park: bool,
     ) {
-        let mut steps = VecDeque::from(steps);
-        while let Some(step) = steps.pop_front() {
-            match step {
-                Step::Fetch { cid } if park && self.parked.len() < PARKED_BLOCKS_MAX => {
+        let mut effects = VecDeque::from(effects);
+        while let Some(effect) = effects.pop_front() {
+            match effect {
+                JoinEffect::Fetch { cid } if park && self.parked.len() < PARKED_BLOCKS_MAX => {
                     self.parked.insert(cid, (now.saturating_add(PARKED_MS_MAX), cause));
                 }
-                Step::Fetch { cid } => self.fetches.want(cid, cause),
-                Step::Ready { entries, identities, passed } => {
+                JoinEffect::Fetch { cid } => self.fetches.want(cid, cause),
+                JoinEffect::Ready { entries, identities, passed } => {
                     self.ready(now, Ready { entries, identities, passed, restored: Vec::new() });
                 }
-                Step::Restored { entries } => {
+                JoinEffect::Restored { entries } => {
                     self.outbox.add(Ready { restored: entries, ..Ready::default() });
                 }
-                Step::Reject { cid, why } => {
+                JoinEffect::Reject { cid, why } => {
                     // The other ancestors that it lacks are of no use without this one.
                     for lacked in self.rejected(now, cid, &why) {
-                        steps.extend(self.join.on_missing(host, lacked));
+                        effects.extend(self.join.on_missing(host, lacked));
                     }
                 }
-                Step::Deferred { cid, .. } => {
+                JoinEffect::Deferred { cid, .. } => {
                     self.wanted.remove(&cid);
                     self.deferred.insert(cid, ());
                 }
                 // What the caller hands over is checked, so this is a block that nobody has.
-                Step::Mismatch { cid } => steps.extend(self.join.on_missing(host, cid)),
+                JoinEffect::Mismatch { cid } => effects.extend(self.join.on_missing(host, cid)),
             }
         }
     }
@@ -312,7 +312,7 @@ impl Replicator {
 
     /// Names the peers that are the likeliest to have what is asked for.
     pub(super) fn name_candidates(&mut self, now: u64) {
-        if !self.acts.iter().any(|act| matches!(act, Act::Fetch { .. })) {
+        if !self.effects.iter().any(|effect| matches!(effect, Effect::Fetch { .. })) {
             return;
         }
         let mut likely: Vec<Peer> = Vec::new();
@@ -324,8 +324,8 @@ impl Replicator {
                 likely.push(peer);
             }
         }
-        for act in &mut self.acts {
-            let Act::Fetch { from, .. } = act else { continue };
+        for effect in &mut self.effects {
+            let Effect::Fetch { from, .. } = effect else { continue };
             from.retain(|peer| self.peers.can_fetch(now, *peer));
             for peer in &likely {
                 if from.len() < FETCH_CANDIDATES_MAX && !from.contains(peer) {

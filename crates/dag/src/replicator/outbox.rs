@@ -7,7 +7,7 @@
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use super::Act;
+use super::Effect;
 use crate::join::Passed;
 use crate::limits::{
     STORE_BYTES_MAX, STORE_ENTRIES_MAX, STORE_WAITING_BYTES_MAX, STORE_WAITING_ENTRIES_MAX,
@@ -55,7 +55,7 @@ impl Outbox {
     }
 
     /// The next piece, unless one is under way.
-    pub(super) fn next(&mut self) -> Option<Act> {
+    pub(super) fn next(&mut self) -> Option<Effect> {
         if self.storing.is_some() {
             return None;
         }
@@ -72,7 +72,7 @@ impl Outbox {
         self.bytes -= bytes;
         self.storing = Some(piece.entries.iter().map(Entry::cid).collect());
         let Ready { entries, identities, passed, restored } = piece;
-        Some(Act::Store { entries, identities, passed, restored })
+        Some(Effect::Store { entries, identities, passed, restored })
     }
 
     /// What was under way is stored.

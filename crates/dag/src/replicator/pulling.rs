@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::fetches::Cause;
-use super::{Act, Host, Offence, Peer, Replicator};
-use crate::join::{Proven, Step};
+use super::{Effect, Host, Offence, Peer, Replicator};
+use crate::join::{JoinEffect, Proven};
 use crate::limits::{PARKED_MS_MAX, PULL_REPLY_MS_MAX, PULL_STALL_MS_MAX};
-use crate::sync::{Limits, Pull, PullError, PullStep, Reply, Request};
+use crate::sync::{Limits, Pull, PullEffect, PullError, Reply, Request};
 use crate::{Entry, Error, Identity, Kind, LogCid};
 
 /// The pull that is under way.
@@ -78,7 +78,7 @@ impl Replicator {
         (pulling.number, pulling.held) = (self.asks, None);
         pulling.until_ms = now.saturating_add(PULL_REPLY_MS_MAX);
         let (peer, number) = (pulling.peer, pulling.number);
-        self.acts.push(Act::Ask { peer, number, request: request.encode() });
+        self.effects.push(Effect::Ask { peer, number, request: request.encode() });
     }
 
     /// Sends what was held back, if there is room again.
@@ -109,7 +109,7 @@ impl Replicator {
             return;
         }
         pulling.number = 0;
-        let steps = match reply.map(Reply::decode) {
+        let effects = match reply.map(Reply::decode) {
             None => None,
             Some(Err(_)) => {
                 self.blame(now, peer, Offence::Forged);
@@ -123,7 +123,7 @@ impl Replicator {
                         || self.deferred.get(cid).is_some()
                 };
                 match pulling.pull.on_reply(host.tree(), &is_known, reply) {
-                    Ok(steps) => Some(steps),
+                    Ok(effects) => Some(effects),
                     Err(why) => {
                         self.pull_failed(now, peer, &why);
                         None
@@ -132,8 +132,8 @@ impl Replicator {
             }
         };
         self.pulling = Some(pulling);
-        match steps {
-            Some(steps) => self.take_pulled(now, host, peer, steps),
+        match effects {
+            Some(effects) => self.take_pulled(now, host, peer, effects),
             // It was refused, or lost with a connection: as soon as the pause is over it may succeed.
             None => {
                 self.end_pull(now, true);
@@ -148,21 +148,21 @@ impl Replicator {
         }
     }
 
-    fn take_pulled(&mut self, now: u64, host: &dyn Host, peer: Peer, steps: Vec<PullStep>) {
-        for step in steps {
+    fn take_pulled(&mut self, now: u64, host: &dyn Host, peer: Peer, effects: Vec<PullEffect>) {
+        for effect in effects {
             // A bad entry ends the pull, and what was to come with it.
             if self.pulling.is_none() {
                 return;
             }
-            match step {
-                PullStep::Ask(request) => self.ask(now, request),
-                PullStep::Entries { blocks, identities } => {
+            match effect {
+                PullEffect::Ask(request) => self.ask(now, request),
+                PullEffect::Entries { blocks, identities } => {
                     if !self.take_batch(now, host, peer, &blocks, &identities) {
                         self.blame(now, peer, Offence::Invalid);
                         self.end_pull(now, true);
                     }
                 }
-                PullStep::Done { level } => {
+                PullEffect::Done { level } => {
                     let for_nothing = self.pulling.as_ref().is_some_and(|pulling| {
                         pulling.pull.progress().handed_over > 0 && pulling.gained == 0
                     });
@@ -201,8 +201,8 @@ impl Replicator {
                 Some(identity) => provable.push((entry, identity)),
                 // Rare: it was sent before, and is forgotten. The join asks for it.
                 None => {
-                    let steps = self.join.on_announced(host, block);
-                    self.take_steps_of(now, host, steps, cause, false);
+                    let effects = self.join.on_announced(host, block);
+                    self.take_effects_of(now, host, effects, cause, false);
                 }
             }
         }
@@ -217,11 +217,11 @@ impl Replicator {
                 }
             }
         }
-        let steps = self.join.on_all_proven(host, proven);
+        let effects = self.join.on_all_proven(host, proven);
         // What others showed may be refused now, too, and is not this peer's fault.
         let shown: BTreeSet<LogCid> = cids.into_iter().collect();
-        good &= !steps.iter().any(|step| is_offence(step, &shown));
-        self.take_steps_of(now, host, steps, cause, false);
+        good &= !effects.iter().any(|effect| is_offence(effect, &shown));
+        self.take_effects_of(now, host, effects, cause, false);
         good
     }
 
@@ -260,8 +260,8 @@ impl Replicator {
 
 /// Whether the join refused one of these entries for something that its peer must
 /// have seen, too.
-fn is_offence(step: &Step, shown: &BTreeSet<LogCid>) -> bool {
-    let Step::Reject { cid, why } = step else { return false };
+fn is_offence(effect: &JoinEffect, shown: &BTreeSet<LogCid>) -> bool {
+    let JoinEffect::Reject { cid, why } = effect else { return false };
     let excused = matches!(why, Error::AncestorRefused(_) | Error::AccessDenied);
     !excused && why.kind() != Kind::Unavailable && shown.contains(cid)
 }

@@ -1,7 +1,7 @@
 //! What is due: after every input the replicator looks what it can do by now.
 
 use super::fetches::Cause;
-use super::{Act, Host, Replicator};
+use super::{Effect, Host, Replicator};
 use crate::LogCid;
 use crate::limits::{HEADS_PERIOD_MS, PULL_PERIOD_MS};
 
@@ -41,8 +41,8 @@ impl Replicator {
         now < self.paused_until_ms
     }
 
-    /// Does what is due, and gives all acts since the last time.
-    pub(super) fn finish(&mut self, now: u64, host: &dyn Host) -> Vec<Act> {
+    /// Does what is due, and gives all effects since the last time.
+    pub(super) fn finish(&mut self, now: u64, host: &dyn Host) -> Vec<Effect> {
         for announced in self.announcements.take_overdue(now) {
             self.identified(now, host, announced, None);
         }
@@ -61,18 +61,18 @@ impl Replicator {
                 self.forget_or_retry(now, host, cid);
             }
         }
-        self.acts.extend(self.outbox.next());
+        self.effects.extend(self.outbox.next());
         if self.reconsider && self.outbox.is_empty() && !self.is_paused(now) {
             // What was passed over before the access changed is all stored by now.
             self.reconsider = false;
-            self.acts.push(Act::Reconsider);
+            self.effects.push(Effect::Reconsider);
         }
         self.name_candidates(now);
         if cfg!(debug_assertions) {
             self.fetches.check();
             self.outbox.check();
         }
-        std::mem::take(&mut self.acts)
+        std::mem::take(&mut self.effects)
     }
 
     /// A head that the join no longer works on without a word about it: it was
@@ -129,12 +129,12 @@ impl Replicator {
         // What was stored by another way in the meantime is no longer missing.
         let identity = self.identity(host, &cid);
         let stored = self.is_known(host, &cid);
-        let steps = match identity {
+        let effects = match identity {
             Some(identity) => self.join.on_block(host, cid, &identity.block),
             None if stored => self.join.on_missing(host, cid),
             None => return self.fetches.want(cid, cause),
         };
-        self.take_steps_of(now, host, steps, cause, false);
+        self.take_effects_of(now, host, effects, cause, false);
     }
 
     /// Tries heads again whose time has come: by a pull from who showed them, or
@@ -149,9 +149,9 @@ impl Replicator {
             }
             let pulled = from.iter().find(|peer| self.peers.can_pull(now, **peer)).copied();
             let park = pulled.is_some() && attempts.is_multiple_of(2);
-            let steps = self.join.on_heads(host, &[cid]);
+            let effects = self.join.on_heads(host, &[cid]);
             let cause = Cause { peer: from.first().copied(), head: Some(cid) };
-            self.take_steps_of(now, host, steps, cause, park);
+            self.take_effects_of(now, host, effects, cause, park);
             if let Some(peer) = pulled.filter(|_| park) {
                 self.peers.want_pull(peer, now);
             }
@@ -164,7 +164,7 @@ impl Replicator {
             && let Some((cid, cause)) = self.fetches.next()
         {
             if self.join.awaits(&cid) {
-                self.acts.push(Act::Fetch { cid, from: cause.peer.into_iter().collect() });
+                self.effects.push(Effect::Fetch { cid, from: cause.peer.into_iter().collect() });
             } else {
                 self.fetches.forget(&cid);
             }
@@ -174,7 +174,7 @@ impl Replicator {
     fn exchange_heads(&mut self, now: u64) {
         while let Some(peer) = self.peers.take_due_heads(now) {
             if self.peers.is_plain(peer) {
-                self.acts.push(Act::SendHeads { peer });
+                self.effects.push(Effect::SendHeads { peer });
                 let next = now.saturating_add(self.jitter.around(HEADS_PERIOD_MS));
                 self.peers.want_heads(peer, next);
             }

@@ -6,7 +6,7 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
 
 use optimusdb_dag::sync::{
-    Ask, Cell, Holding, Id, IdTree, Limits, Pull, PullError, PullStep, Reply, Request, Span,
+    Ask, Cell, Holding, Id, IdTree, Limits, Pull, PullEffect, PullError, Reply, Request, Span,
     Summary, Tree, Unreadable, serve,
 };
 use optimusdb_dag::{Address, LogCid, StoredEntry};
@@ -156,18 +156,18 @@ pub fn pull_unknown(
 ) -> Result<Traffic, PullError> {
     let mut traffic = Traffic::default();
     let mut pull = Pull::new(log(), limits);
-    let mut steps = vec![PullStep::Ask(pull.start())];
-    let mut waiting: Vec<PullStep> = Vec::new();
+    let mut effects = vec![PullEffect::Ask(pull.start())];
+    let mut waiting: Vec<PullEffect> = Vec::new();
     loop {
         let mut request = None;
         let mut arrived = Vec::new();
-        for step in steps {
-            match step {
-                PullStep::Ask(ask) => {
+        for effect in effects {
+            match effect {
+                PullEffect::Ask(ask) => {
                     assert!(arrived.is_empty() && request.is_none(), "the request comes first");
                     request = Some(ask);
                 }
-                PullStep::Done { level } => {
+                PullEffect::Done { level } => {
                     traffic.level = level;
                 }
                 batch => arrived.push(batch),
@@ -175,7 +175,7 @@ pub fn pull_unknown(
         }
         let reply = request.as_ref().map(&mut *answer);
         for batch in waiting.drain(..) {
-            if let PullStep::Entries { blocks, identities } = batch {
+            if let PullEffect::Entries { blocks, identities } = batch {
                 traffic.entries += blocks.len();
                 traffic.entry_bytes += blocks.iter().map(Vec::len).sum::<usize>();
                 traffic.identities += identities.len();
@@ -185,7 +185,7 @@ pub fn pull_unknown(
         waiting = arrived;
         let (Some(request), Some(reply)) = (request, reply) else {
             for batch in waiting {
-                if let PullStep::Entries { blocks, identities } = batch {
+                if let PullEffect::Entries { blocks, identities } = batch {
                     traffic.entries += blocks.len();
                     traffic.entry_bytes += blocks.iter().map(Vec::len).sum::<usize>();
                     traffic.identities += identities.len();
@@ -201,7 +201,7 @@ pub fn pull_unknown(
         traffic.requests += 1;
         traffic.asked_bytes += question.len();
         traffic.answered_bytes += answer.len();
-        steps = pull.on_reply(tree, is_known, reply)?;
+        effects = pull.on_reply(tree, is_known, reply)?;
     }
 }
 

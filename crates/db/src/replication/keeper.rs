@@ -12,7 +12,7 @@ use super::status::{Status, StoreStatus};
 use super::{OnPeer, Sources};
 use crate::limits::{KEEPER_SLEEP_MS_MAX, READ_MS_MAX};
 use crate::writer::Received;
-use optimusdb_dag::replicator::{Act, Peer, Replicator, Token};
+use optimusdb_dag::replicator::{Effect, Peer, Replicator, Token};
 use optimusdb_dag::{Address, LogCid};
 use optimusdb_storage::StoreRow;
 use optimusdb_swarm::{Announcement, Event, Events, Swarm};
@@ -26,13 +26,13 @@ use tokio::sync::mpsc::{Receiver, Sender};
 pub(super) enum Input {
     /// A store is shared from now on.
     StoreAdded(StoreRow),
-    /// The answer to [`Act::Fetch`].
+    /// The answer to [`Effect::Fetch`].
     Fetched { log: Address, cid: LogCid, block: Option<Vec<u8>> },
-    /// The answer to [`Act::Ask`]; none when the peer did not answer.
+    /// The answer to [`Effect::Ask`]; none when the peer did not answer.
     Replied { log: Address, peer: Peer, number: u64, reply: Option<Vec<u8>> },
-    /// The answer to [`Act::SendHeads`].
+    /// The answer to [`Effect::SendHeads`].
     Heads { log: Address, peer: Peer, blocks: Vec<Vec<u8>> },
-    /// The answer to [`Act::Store`]: how many entries were new, if they were stored.
+    /// The answer to [`Effect::Store`]: how many entries were new, if they were stored.
     Stored { log: Address, stored: Option<usize> },
     /// The node stops.
     Stop,
@@ -259,7 +259,7 @@ impl Keeper {
     fn with(
         &mut self,
         log: &Address,
-        ask: impl FnOnce(u64, &mut Replicator, &Snapshot<'_>) -> Vec<Act>,
+        ask: impl FnOnce(u64, &mut Replicator, &Snapshot<'_>) -> Vec<Effect>,
     ) {
         let now = self.now_ms();
         let Some(kept) = self.stores.get_mut(log) else { return };
@@ -291,38 +291,38 @@ impl Keeper {
         }
     }
 
-    fn act(&mut self, store: &StoreRow, act: Act) {
+    fn act(&mut self, store: &StoreRow, act: Effect) {
         let log = store.address;
         match act {
-            Act::Fetch { cid, from } => {
+            Effect::Fetch { cid, from } => {
                 let from = from.into_iter().filter_map(|peer| self.peers.id(peer)).collect();
                 self.acts.fetch(log, cid, from);
             }
-            Act::Store { entries, identities, passed, restored } => {
+            Effect::Store { entries, identities, passed, restored } => {
                 if entries.iter().any(|entry| entry.key() == self.sources.own_key) {
                     self.own_entries_from_elsewhere(store);
                 }
                 let received = Received { entries, identities, passed, restored };
                 self.acts.store(store.clone(), received);
             }
-            Act::Ask { peer, number, request } => {
+            Effect::Ask { peer, number, request } => {
                 self.acts.ask(log, (peer, self.peers.id(peer)), number, request);
             }
-            Act::SendHeads { peer } => {
+            Effect::SendHeads { peer } => {
                 if let Some(id) = self.peers.id(peer) {
                     self.acts.exchange_heads(log, peer, id);
                 }
             }
-            Act::Reconsider => self.with(&log, |now, replicator, host| {
+            Effect::Reconsider => self.with(&log, |now, replicator, host| {
                 let blocks = host.passed().into_iter().filter_map(|cid| host.block(&cid));
                 blocks.flat_map(|block| replicator.reconsider(now, host, &block)).collect()
             }),
-            Act::Verdict { token, verdict } => {
+            Effect::Verdict { token, verdict } => {
                 if let Some(announcement) = self.tokens.remove(&token) {
                     self.hand(self.swarm.validated(announcement, verdict));
                 }
             }
-            Act::Blame { peer, why } => {
+            Effect::Blame { peer, why } => {
                 if let Some(id) = self.peers.id(peer) {
                     self.hand(self.swarm.blame(id, why));
                 }

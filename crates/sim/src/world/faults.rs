@@ -20,10 +20,10 @@ impl World {
                 if let Node::Native(native) = &mut self.nodes[node]
                     && native.is_up()
                 {
-                    let acts = self.random.within(0..6);
+                    let effects = self.random.within(0..6);
                     self.timeline.after(down_ms, Event::Restart(node));
                     if torn {
-                        native.acts_left = Some(acts);
+                        native.effects_left = Some(effects);
                     } else {
                         self.crash(node);
                     }
@@ -113,7 +113,7 @@ impl World {
             let goes_on = self.plan.hostile_goes_on;
             match &mut self.nodes[node] {
                 Node::Native(native) => {
-                    (native.store_fails, native.acts_left) = (0, None);
+                    (native.store_fails, native.effects_left) = (0, None);
                     if !native.is_up() {
                         self.restart(node);
                     }

@@ -25,7 +25,7 @@ use crate::host::outbox::Outbox;
 use crate::limits::{
     CONNECTED_PEERS_TARGET, FAREWELL_DELAY, IDENTIFY_TIMEOUT, SHUTDOWN_TIMEOUT, TICK,
 };
-use crate::peering::dialler::{Dialler, Failure, Step};
+use crate::peering::dialler::{DialEffect, Dialler, Failure};
 use crate::peering::encounters::Encounters;
 use crate::peering::gate::Refusal;
 use crate::peering::known::Known;
@@ -225,8 +225,8 @@ impl Host {
         let peers = self.shared.peers.clone();
         let connected =
             |id: &PeerId| peers.lock().unwrap_or_else(PoisonError::into_inner).is_connected(id);
-        for step in self.dialler.due(now, connected) {
-            self.take_step(now, step);
+        for effect in self.dialler.due(now, connected) {
+            self.take_effect(now, effect);
         }
         let wanted = CONNECTED_PEERS_TARGET.saturating_sub(self.shared.peers().count());
         for (peer, addresses) in self.known.due(now, wanted, connected) {
@@ -264,11 +264,11 @@ impl Host {
     }
 
     /// Does what the dialler wants, and what it wants after that.
-    pub(crate) fn take_step(&mut self, now: Instant, step: Step) {
-        let mut next = Some(step);
-        while let Some(step) = next.take() {
-            match step {
-                Step::Resolve { seed, host, port } => {
+    pub(crate) fn take_effect(&mut self, now: Instant, effect: DialEffect) {
+        let mut next = Some(effect);
+        while let Some(effect) = next.take() {
+            match effect {
+                DialEffect::Resolve { seed, host, port } => {
                     let commands = self.weak_commands.clone();
                     tokio::spawn(async move {
                         let found = target::resolve(&host, port).await;
@@ -277,7 +277,7 @@ impl Host {
                         }
                     });
                 }
-                Step::Dial { seed, way } => match self.dial(way.next.clone()) {
+                DialEffect::Dial { seed, way } => match self.dial(way.next.clone()) {
                     Ok(connection) => self.dialler.on_dialling(connection, seed, way),
                     Err(error) => {
                         let failure = match error {

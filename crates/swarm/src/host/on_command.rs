@@ -49,8 +49,8 @@ impl Host {
             Command::Blame { peer, offence } => self.blame(peer, offence),
             Command::Resolved { seed, found } => {
                 let now = Instant::now();
-                for step in self.dialler.on_resolved(now, seed, found) {
-                    self.take_step(now, step);
+                for effect in self.dialler.on_resolved(now, seed, found) {
+                    self.take_effect(now, effect);
                 }
             }
             Command::Doubted { peer, connection, answered } => {

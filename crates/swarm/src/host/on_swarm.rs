@@ -188,8 +188,8 @@ impl Host {
         let failure =
             if matches!(told, Error::OwnAddress(_)) { Failure::Own } else { Failure::Failed };
         let why = reason(error);
-        if let Some(step) = self.dialler.on_failed(now, id, failure, &why) {
-            self.take_step(now, step);
+        if let Some(effect) = self.dialler.on_failed(now, id, failure, &why) {
+            self.take_effect(now, effect);
         }
         if let Some(peer) = peer {
             self.known.on_failed(&peer);

@@ -22,7 +22,7 @@ use crate::transport::opening::Stranger;
 
 /// What the dialler wants done.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Step {
+pub(crate) enum DialEffect {
     /// Look the host up and call [`Dialler::on_resolved`].
     Resolve { seed: usize, host: String, port: u16 },
     /// Dial, and call [`Dialler::on_dialling`] or [`Dialler::on_not_dialled`].
@@ -70,8 +70,12 @@ impl Dialler {
     }
 
     /// What is due.
-    pub(crate) fn due(&mut self, now: Instant, connected: impl Fn(&PeerId) -> bool) -> Vec<Step> {
-        let mut steps = Vec::new();
+    pub(crate) fn due(
+        &mut self,
+        now: Instant,
+        connected: impl Fn(&PeerId) -> bool,
+    ) -> Vec<DialEffect> {
+        let mut effects = Vec::new();
         for (number, seed) in self.seeds.iter_mut().enumerate() {
             if !matches!(&seed.state,
                 State::Waiting { until } | State::Own { until } if *until <= now)
@@ -87,16 +91,20 @@ impl Dialler {
                         seed.state = State::Dialling;
                         seed.pending = 1;
                         let way = Way::new(vec![address.clone()]);
-                        steps.extend(way.map(|way| Step::Dial { seed: number, way }));
+                        effects.extend(way.map(|way| DialEffect::Dial { seed: number, way }));
                     }
                 }
                 Target::Host { host, port } => {
                     seed.state = State::Resolving;
-                    steps.push(Step::Resolve { seed: number, host: host.clone(), port: *port });
+                    effects.push(DialEffect::Resolve {
+                        seed: number,
+                        host: host.clone(),
+                        port: *port,
+                    });
                 }
             }
         }
-        steps
+        effects
     }
 
     /// The addresses of a host.
@@ -105,7 +113,7 @@ impl Dialler {
         now: Instant,
         number: usize,
         found: Result<Vec<IpAddr>, String>,
-    ) -> Vec<Step> {
+    ) -> Vec<DialEffect> {
         let quic = self.quic;
         let Some(seed) = self.seeds.get_mut(number) else {
             return Vec::new();
@@ -125,7 +133,7 @@ impl Dialler {
             return Vec::new();
         }
         seed.state = State::Dialling;
-        ways.into_iter().map(|way| Step::Dial { seed: number, way }).collect()
+        ways.into_iter().map(|way| DialEffect::Dial { seed: number, way }).collect()
     }
 
     /// The dial has begun.
@@ -141,7 +149,7 @@ impl Dialler {
         way: Way,
         failure: Failure,
         why: &str,
-    ) -> Option<Step> {
+    ) -> Option<DialEffect> {
         self.failed(now, number, way, failure, why)
     }
 
@@ -152,7 +160,7 @@ impl Dialler {
         connection: ConnectionId,
         failure: Failure,
         why: &str,
-    ) -> Option<Step> {
+    ) -> Option<DialEffect> {
         let (number, way) = self.dials.remove(&connection)?;
         self.failed(now, number, way, failure, why)
     }
@@ -196,7 +204,7 @@ impl Dialler {
         mut way: Way,
         failure: Failure,
         why: &str,
-    ) -> Option<Step> {
+    ) -> Option<DialEffect> {
         let seed = self.seeds.get_mut(number)?;
         if failure == Failure::Own {
             seed.pending = seed.pending.saturating_sub(1);
@@ -214,7 +222,7 @@ impl Dialler {
         }
         way.failed.push(why.to_owned());
         if let Some(next) = way.others.pop_front() {
-            return Some(Step::Dial { seed: number, way: Way { next, ..way } });
+            return Some(DialEffect::Dial { seed: number, way: Way { next, ..way } });
         }
         seed.pending = seed.pending.saturating_sub(1);
         if seed.pending == 0 && matches!(seed.state, State::Dialling) {
@@ -259,11 +267,11 @@ mod tests {
         ConnectionId::new_unchecked(number)
     }
 
-    fn the_dial(mut steps: Vec<Step>) -> Way {
-        assert_eq!(steps.len(), 1, "{steps:?}");
-        match steps.remove(0) {
-            Step::Dial { way, .. } => way,
-            step => panic!("{step:?}"),
+    fn the_dial(mut effects: Vec<DialEffect>) -> Way {
+        assert_eq!(effects.len(), 1, "{effects:?}");
+        match effects.remove(0) {
+            DialEffect::Dial { way, .. } => way,
+            effect => panic!("{effect:?}"),
         }
     }
 
@@ -273,15 +281,15 @@ mod tests {
         let mut dialler = dialler(&["node1:7"], now);
         let mut waits = Vec::new();
         for _ in 0..12 {
-            let steps = dialler.due(now, |_| false);
-            let resolve = Step::Resolve { seed: 0, host: "node1".into(), port: 7 };
-            assert_eq!(steps, vec![resolve]);
+            let effects = dialler.due(now, |_| false);
+            let resolve = DialEffect::Resolve { seed: 0, host: "node1".into(), port: 7 };
+            assert_eq!(effects, vec![resolve]);
             let ip = IpAddr::from([192, 0, 2, 1]);
             let way = the_dial(dialler.on_resolved(now, 0, Ok(vec![ip])));
             assert_eq!(way.next.to_string(), "/ip4/192.0.2.1/tcp/7");
             dialler.on_dialling(connection(1), 0, way);
-            let step = dialler.on_failed(now, connection(1), Failure::Failed, "refused");
-            let way = the_dial(step.into_iter().collect());
+            let effect = dialler.on_failed(now, connection(1), Failure::Failed, "refused");
+            let way = the_dial(effect.into_iter().collect());
             assert_eq!(way.next.to_string(), "/ip4/192.0.2.1/udp/7/quic-v1");
             dialler.on_dialling(connection(2), 0, way);
             assert_eq!(dialler.on_failed(now, connection(2), Failure::Failed, "timeout"), None);

@@ -8,7 +8,7 @@
 //! - Entries are handed over in ascending order of [`Id`](super::Id), each once, parents before
 //!   children as far as the peer is honest. They hash to what was asked for and belong to this log;
 //!   whether they are valid is for the caller to find out, who ends the pull at the first that is not.
-//! - Every reply is a step forward or an error with the rule that it breaks, and a pull ends after
+//! - Every reply brings the pull further, or is an error with the rule that it breaks, and a pull ends after
 //!   [`Limits::requests_max`] requests whatever comes.
 //! - What is kept is bounded: the differences in mind and what one reply brings.
 //!
@@ -56,7 +56,7 @@ impl Default for Limits {
 
 /// What a caller is to do, in this order.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum PullStep {
+pub enum PullEffect {
     /// Send this, and answer with [`Pull::on_reply`]. It need not wait until earlier batches are
     /// stored; the caller bounds how many wait (`SYNC_PIPELINE_BATCHES_MAX`).
     Ask(Request),
@@ -151,7 +151,7 @@ impl Pull {
         tree: &dyn Tree,
         is_known: &dyn Fn(&LogCid) -> bool,
         reply: Reply,
-    ) -> Result<Vec<PullStep>, PullError> {
+    ) -> Result<Vec<PullEffect>, PullError> {
         let awaiting = std::mem::replace(&mut self.awaiting, Awaiting::Nothing);
         let batch = match (awaiting, reply) {
             (Awaiting::Nothing, _) => return Err(PullError::NotAwaited),
@@ -197,7 +197,7 @@ impl Pull {
         };
         let next = self.next(batch.is_some())?;
         Ok(match (next, batch) {
-            (PullStep::Ask(request), Some(batch)) => vec![PullStep::Ask(request), batch],
+            (PullEffect::Ask(request), Some(batch)) => vec![PullEffect::Ask(request), batch],
             (next, Some(batch)) => vec![batch, next],
             (next, None) => vec![next],
         })
@@ -262,7 +262,7 @@ impl Pull {
         named: BTreeSet<LogCid>,
         blocks: Vec<Vec<u8>>,
         identities: Vec<Vec<u8>>,
-    ) -> Result<PullStep, PullError> {
+    ) -> Result<PullEffect, PullError> {
         let cids = check_identities(named, &identities)?;
         self.handed_over += blocks.len() as u64;
         // With more writers than it remembers, it may hand over one of them again.
@@ -271,16 +271,16 @@ impl Pull {
         }
         let mut new = cids.into_iter().map(|cid| self.identities.insert(cid));
         let identities = identities.into_iter().filter(|_| new.next().unwrap_or(true)).collect();
-        Ok(PullStep::Entries { blocks, identities })
+        Ok(PullEffect::Entries { blocks, identities })
     }
 
     /// What is to be asked next, if anything.
-    fn next(&mut self, came: bool) -> Result<PullStep, PullError> {
+    fn next(&mut self, came: bool) -> Result<PullEffect, PullError> {
         if matches!(self.awaiting, Awaiting::Nothing) {
             self.awaiting = match self.listing.take() {
                 Some(listing) => Awaiting::Ids(listing),
                 None => match self.frontier.take(self.limits.cells_max) {
-                    None => return Ok(PullStep::Done { level: true }),
+                    None => return Ok(PullEffect::Done { level: true }),
                     Some(Next::Children(cells)) => Awaiting::Children(cells),
                     Some(Next::Ids(cells)) => Awaiting::Ids(Listing::new(cells)),
                     Some(Next::Range { span, first, said }) => {
@@ -296,7 +296,7 @@ impl Pull {
         }
         if spent || self.handed_over >= self.limits.entries_max {
             self.awaiting = Awaiting::Nothing;
-            return Ok(PullStep::Done { level: false });
+            return Ok(PullEffect::Done { level: false });
         }
         self.requests += 1;
         let ask = match &self.awaiting {
@@ -306,7 +306,7 @@ impl Pull {
             Awaiting::Blocks(fetching) => fetching.ask(),
             Awaiting::Range(ranging) => ranging.ask(),
         };
-        Ok(PullStep::Ask(Request { log: self.log, ask }))
+        Ok(PullEffect::Ask(Request { log: self.log, ask }))
     }
 }
 

@@ -30,7 +30,7 @@ use super::window::Window;
 
 /// What the machine wants done.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Act {
+pub(super) enum FetchEffect {
     /// Tell the peer.
     Send(PeerId, Cid, Line),
     /// The fetch is over.
@@ -42,7 +42,7 @@ pub(super) struct Client {
     // Both ordered, so that the same history asks the same peers.
     fetches: BTreeMap<Cid, Fetch>,
     peers: BTreeMap<PeerId, Window>,
-    acts: Vec<Act>,
+    effects: Vec<FetchEffect>,
     /// Peers whose window may have a place for a fetch that waits.
     freed: Vec<PeerId>,
     /// Blocks that nobody waits for (any more).
@@ -54,7 +54,7 @@ impl Client {
         Client {
             fetches: BTreeMap::new(),
             peers: BTreeMap::new(),
-            acts: Vec::new(),
+            effects: Vec::new(),
             freed: Vec::new(),
             unwanted_blocks: 0,
         }
@@ -65,8 +65,8 @@ impl Client {
     }
 
     /// What is to be done since the last call.
-    pub(super) fn take_acts(&mut self) -> Vec<Act> {
-        std::mem::take(&mut self.acts)
+    pub(super) fn take_effects(&mut self) -> Vec<FetchEffect> {
+        std::mem::take(&mut self.effects)
     }
 
     pub(super) fn peer_up(&mut self, now: u64, peer: PeerId) {
@@ -122,7 +122,7 @@ impl Client {
             window.heard(now, block.len());
         }
         if self.fetches.contains_key(&cid) {
-            self.acts.push(Act::Done(cid.clone(), Ok(block)));
+            self.effects.push(FetchEffect::Done(cid.clone(), Ok(block)));
             self.end(&cid, Some(peer));
         } else {
             self.unwanted_blocks += 1;
@@ -215,7 +215,7 @@ impl Client {
             }
             // Also after a no: others keep the want, and would send the block when they get it.
             if Some(question.peer) != sender {
-                self.acts.push(Act::Send(question.peer, cid.clone(), Line::Cancel));
+                self.effects.push(FetchEffect::Send(question.peer, cid.clone(), Line::Cancel));
             }
         }
     }
@@ -226,7 +226,7 @@ impl Client {
         let over = now >= fetch.created + FETCH_LIFE_MS
             || fetch.first_asked.is_some_and(|asked| now >= asked + FETCH_TIMEOUT_MS);
         if over {
-            self.acts.push(Act::Done(cid.clone(), Err(FetchError::TimedOut)));
+            self.effects.push(FetchEffect::Done(cid.clone(), Err(FetchError::TimedOut)));
             return self.end(cid, None);
         }
         self.give_up_silent(now, cid);
@@ -241,7 +241,7 @@ impl Client {
         if fetch.parked.is_none() && !fetch.questions.iter().any(open) {
             let late = fetch.questions.iter().any(|question| question.state == State::Late);
             let why = if late { FetchError::TimedOut } else { FetchError::NotFound };
-            self.acts.push(Act::Done(cid.clone(), Err(why)));
+            self.effects.push(FetchEffect::Done(cid.clone(), Err(why)));
             self.end(cid, None);
         }
     }
@@ -326,7 +326,7 @@ impl Client {
             Some(earlier) => *earlier = question,
             None => fetch.questions.push(question),
         }
-        self.acts.push(Act::Send(peer, cid.clone(), Line::Want(ask)));
+        self.effects.push(FetchEffect::Send(peer, cid.clone(), Line::Want(ask)));
     }
 }
 

@@ -17,7 +17,7 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::task::AbortHandle;
 use tokio::time::MissedTickBehavior;
 
-use super::client::{Act, Client};
+use super::client::{Client, FetchEffect};
 use super::limits::{
     BLOCK_BYTES_MAX, ENGINE_EVENTS_MAX, EVENTS_MAX, PEERS_MAX, READ_BYTES_MAX, TICK_MS,
 };
@@ -318,15 +318,15 @@ impl Engine {
 
     /// Does what the machines decided.
     fn hand_out(&mut self) {
-        for act in self.client.take_acts() {
-            match act {
-                Act::Send(peer, cid, line) => {
+        for effect in self.client.take_effects() {
+            match effect {
+                FetchEffect::Send(peer, cid, line) => {
                     if let Some(known) = self.lines.get_mut(&peer) {
                         known.outbox.line(cid, line);
                         self.dirty.insert(peer);
                     }
                 }
-                Act::Done(cid, result) => self.answer(&cid, result),
+                FetchEffect::Done(cid, result) => self.answer(&cid, result),
             }
         }
         let now = self.now();

@@ -40,7 +40,7 @@ pub enum Offence {
 
 /// What the caller is to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Act {
+pub enum Effect {
     /// Fetch this block, and answer with [`super::Replicator::on_fetched`].
     Fetch {
         /// An entry or an identity.
@@ -50,7 +50,7 @@ pub enum Act {
     },
     /// Store these, all of them or none, and answer with
     /// [`super::Replicator::on_stored`]. There is one at a time. The heads are
-    /// made as for [`crate::join::Step::Ready`].
+    /// made as for [`crate::join::JoinEffect::Ready`].
     Store {
         /// Verified entries, parents first. Some may have been stored since by
         /// another way; those are left as they are.
