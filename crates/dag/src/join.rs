@@ -24,7 +24,7 @@
 //!
 //! What becomes of an entry when something happens to it; a dash stands for nothing:
 //!
-//! | stage | its block comes | it cannot be had | an entry or a peer names it | its writer's identity comes | its last parent is settled | a parent is refused | memory is short |
+//! | stage | its block comes | it cannot be had | an entry or a peer names it | its writer's identity comes | its last pending parent is stored, ready or passed over | a parent is refused | memory is short |
 //! |---|---|---|---|---|---|---|---|
 //! | untracked | – | – | Queued | – | – | – | – |
 //! | Queued | as when Asked | refused | – | – | – | refused | – |
@@ -40,7 +40,8 @@
 //! that cannot be had. A good one is Waiting if its writer may append or an entry names it, and put
 //! off or refused otherwise; one with a fault is Faulty if an entry names it, and refused otherwise.
 //! An entry that comes verified is Proven, whatever was before, and examined at once. What another
-//! way has stored is settled as soon as that is noticed. To refuse is to refuse all that wait, too.
+//! way has stored leaves the join as soon as that is noticed. To refuse an entry is to refuse all that
+//! wait for it, too.
 //!
 //! `check.rs` counts all of it again after every turn, in builds with debug assertions.
 //!
@@ -141,7 +142,7 @@ pub struct Join {
     limits: Limits,
     slots: Slots,
     writers: BTreeMap<LogCid, Writer>,
-    settled: Memory<u64>,
+    handed_over: Memory<u64>,
     refused: Memory<Refusal>,
     deferred: Deferred,
     asides: Asides,
@@ -168,7 +169,7 @@ impl Join {
             access: access.into(),
             slots: Slots::new(&limits),
             writers: BTreeMap::new(),
-            settled: Memory::new(limits.settled_max),
+            handed_over: Memory::new(limits.handed_over_max),
             refused: Memory::new(limits.refused_max),
             deferred: Deferred::new(limits.deferred_max, limits.deferred_bytes_max),
             asides: Asides::new(limits.passed_max, limits.passed_bytes_max),
@@ -300,7 +301,7 @@ impl Join {
         }
         if self.slots.awaits(&cid) {
             run.tasks.push(match self.time_of(&run, &cid) {
-                Some(time) => Task::Settle(cid, time),
+                Some(time) => Task::Stored(cid, time),
                 None => Task::Reject(cid, Error::BlockMissing(cid)),
             });
         }
@@ -345,7 +346,7 @@ impl Join {
         }
     }
 
-    /// Whether a head is settled or refused; if it is refused, the caller is told.
+    /// Whether a head is stored, handed over or refused; if it is refused, the caller is told.
     fn is_decided(&mut self, run: &mut Run<'_>, cid: &LogCid) -> bool {
         if self.time_of(run, cid).is_some() {
             return true;
@@ -366,6 +367,6 @@ impl Join {
 
     /// The clock time of an entry that is stored or about to be.
     fn time_of(&self, run: &Run<'_>, cid: &LogCid) -> Option<u64> {
-        self.settled.get(cid).copied().or_else(|| run.replica.time_of(cid))
+        self.handed_over.get(cid).copied().or_else(|| run.replica.time_of(cid))
     }
 }

@@ -91,7 +91,7 @@ pub const JOIN_HINTS_MAX: usize = 4_096;
 
 /// Entries one join remembers as ready, so that what comes after them need not
 /// wait until the caller has stored them.
-pub const JOIN_SETTLED_ENTRIES_MAX: usize = 65_536;
+pub const JOIN_HANDED_OVER_ENTRIES_MAX: usize = 65_536;
 
 /// Entries one join remembers as refused for good.
 pub const JOIN_REFUSED_ENTRIES_MAX: usize = 16_384;

@@ -316,7 +316,7 @@ impl Replicator {
         }
     }
 
-    /// Storing failed: what the join counts as settled is not. All of it is had
+    /// Storing failed: what the join has handed over is not here. All of it is had
     /// again from the peers, after a while.
     fn begin_anew(&mut self, now: u64) {
         self.join = new_join(self.log, self.access.clone());

@@ -445,7 +445,7 @@ proptest! {
         // Every head anew in another order, in next to no memory, picking blocks at random.
         let mut shuffled = heads.clone();
         shuffled.sort_by_key(|cid| LogCid::of(&[cid.digest().as_slice(), &order.to_be_bytes()].concat()));
-        let tight = Limits { bytes_max: 3_000, fetches_max: 3, hints_max: 2, settled_max: 2, ..Limits::default() };
+        let tight = Limits { bytes_max: 3_000, fetches_max: 3, hints_max: 2, handed_over_max: 2, ..Limits::default() };
         for limits in [Limits::default(), tight] {
             let mut replica = Memory::default();
             for keys in [&alice, &bob, &mallory] {

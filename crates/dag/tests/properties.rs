@@ -242,7 +242,7 @@ proptest! {
         assert_same(&replica, &all);
         prop_assert_eq!(peer.join(&mut at_once, &mut replica, &heads, |n| n - 1), 0, "a second time changes nothing");
         assert_same(&replica, &all);
-        let tight = Limits { bytes_max: 3_000, fetches_max: 3, hints_max: 5, settled_max: 2, ..Limits::default() };
+        let tight = Limits { bytes_max: 3_000, fetches_max: 3, hints_max: 5, handed_over_max: 2, ..Limits::default() };
         assert_same(&joined(&peer, &writers, &shuffled, &picks, &tight), &all);
         let unhinted = Limits { hints_max: 0, ..Limits::default() };
         assert_same(&joined(&peer, &writers, &shuffled, &picks, &unhinted), &all);

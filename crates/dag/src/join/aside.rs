@@ -68,11 +68,11 @@ impl Asides {
     /// Takes out these and all those below them, parents first.
     ///
     /// # Errors
-    /// The address of one that is not here and `is_settled` does not know.
+    /// The address of one that is not set aside, and of which `is_there` is false.
     pub(super) fn take_all(
         &mut self,
         below: Vec<LogCid>,
-        is_settled: impl Fn(&LogCid) -> bool,
+        is_there: impl Fn(&LogCid) -> bool,
     ) -> Result<Vec<(LogCid, Aside)>, LogCid> {
         let (mut line, mut seen, mut order) = (below, BTreeSet::new(), Vec::new());
         while let Some(cid) = line.pop() {
@@ -84,7 +84,7 @@ impl Asides {
                     order.push((*born, cid));
                     line.extend(&aside.below);
                 }
-                None if is_settled(&cid) => {}
+                None if is_there(&cid) => {}
                 None => return Err(cid),
             }
         }

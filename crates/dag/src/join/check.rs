@@ -24,7 +24,7 @@ impl Join {
         self.slots.check();
         self.asides.check(self.slots.passing());
         self.deferred.check();
-        self.settled.check();
+        self.handed_over.check();
         self.refused.check();
         debug_assert!(self.writers.len() <= self.limits.identities_max, "too many identities");
         for (cid, slot) in self.slots.iter() {
@@ -44,7 +44,7 @@ impl Join {
 
     /// An entry is in one place, and something will come of it.
     fn check_slot(&self, cid: &LogCid, slot: &Slot) {
-        debug_assert!(self.settled.get(cid).is_none(), "{cid} waits and is settled");
+        debug_assert!(self.handed_over.get(cid).is_none(), "{cid} waits and was handed over");
         debug_assert!(self.deferred.get(cid).is_none(), "{cid} waits and is put off");
         debug_assert!(!self.asides.contains(cid), "{cid} waits and is set aside");
         if let Stage::Unproven(entry) = &slot.stage {

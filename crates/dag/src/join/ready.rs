@@ -1,5 +1,4 @@
-//! What becomes of an entry once all below it is settled: it is ready, passed
-//! over, put off or refused.
+//! What becomes of an entry without pending parents: it is ready, passed over, put off or refused.
 
 use super::aside::Aside;
 use super::run::{Run, Task};
@@ -52,7 +51,7 @@ impl Join {
                     Err(why) => self.refuse_head(run, cid, why),
                     Ok(()) => {
                         self.hand_over(run, identity);
-                        self.settled.insert(cid, entry.clock().time);
+                        self.handed_over.insert(cid, entry.clock().time);
                         run.ready.push(entry);
                     }
                 };
@@ -71,11 +70,13 @@ impl Join {
             None => return,
         };
         if !below.is_empty() {
-            let (settled, replica, handed) = (&self.settled, run.replica, &run.handed);
-            let is_settled = |cid: &LogCid| {
-                handed.contains(cid) || settled.get(cid).is_some() || replica.time_of(cid).is_some()
+            let (handed_over, replica, now) = (&self.handed_over, run.replica, &run.handed);
+            let is_there = |cid: &LogCid| {
+                now.contains(cid)
+                    || handed_over.get(cid).is_some()
+                    || replica.time_of(cid).is_some()
             };
-            match self.asides.take_all(below, is_settled) {
+            match self.asides.take_all(below, is_there) {
                 Ok(asides) => {
                     asides.into_iter().for_each(|(cid, it)| self.hand_aside(run, cid, it))
                 }
@@ -89,7 +90,7 @@ impl Join {
         let (entry, identity) = proven.into_parts();
         let time = entry.clock().time;
         self.hand_over(run, identity);
-        self.settled.insert(cid, time);
+        self.handed_over.insert(cid, time);
         run.ready.push(entry);
         run.tasks.extend(children.into_iter().map(|child| Task::Parent(child, time, None)));
     }
@@ -120,7 +121,7 @@ impl Join {
     /// been allowed in the meantime.
     fn hand_aside(&mut self, run: &mut Run<'_>, cid: LogCid, aside: Aside) {
         let Aside { time, outline, block, why, proven, .. } = aside;
-        self.settled.insert(cid, time);
+        self.handed_over.insert(cid, time);
         run.handed.insert(cid);
         let mut unusable = None;
         if let Some(proven) = proven {

@@ -16,13 +16,13 @@ pub(super) enum Task<'a> {
     Examine(LogCid),
     /// The identity an entry names is none.
     Unusable(LogCid, Error),
-    /// A parent of this entry is settled, with this clock time; with its address
-    /// if it is passed over and not handed over yet.
+    /// A parent of this entry is no longer pending. The number is the clock time that it counts by.
+    /// The address is given if the parent is set aside: it must be handed over with the entry.
     Parent(Handle, u64, Option<LogCid>),
-    /// All parents of an entry are settled.
+    /// No parent of an entry is pending.
     Complete(LogCid),
     /// An entry is stored.
-    Settle(LogCid, u64),
+    Stored(LogCid, u64),
     /// An entry is refused with all above it.
     Reject(LogCid, Error),
 }

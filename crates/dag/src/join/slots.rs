@@ -10,7 +10,7 @@ use super::{JoinEffect, Limits, Proven};
 use crate::entry::Outline;
 use crate::{Entry, Error, LogCid};
 
-/// An entry that is not settled.
+/// An entry on its way: neither stored nor handed over, passed over or refused.
 #[derive(Debug)]
 pub(super) struct Slot {
     /// Tells this slot from an earlier one of the same entry.
@@ -27,9 +27,9 @@ pub(super) struct Slot {
     pub(super) fault: Option<Error>,
     /// Bytes of its block, if its links are followed only to pass over it.
     passing: Option<usize>,
-    /// Parents that are not settled.
-    pub(super) unsettled: usize,
-    /// The greatest clock time of its settled parents.
+    /// Parents that are on their way, too.
+    pub(super) pending: usize,
+    /// The greatest clock time of its other parents.
     pub(super) newest_parent: u64,
     /// Parents that are passed over and not handed over yet.
     pub(super) below: Vec<LogCid>,
@@ -231,7 +231,7 @@ impl Slots {
             followed: false,
             fault: None,
             passing: None,
-            unsettled: 0,
+            pending: 0,
             newest_parent: 0,
             below: Vec::new(),
             children: child.into_iter().collect(),

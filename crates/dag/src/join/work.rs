@@ -47,7 +47,7 @@ impl Join {
                 Task::Unusable(cid, why) => self.unusable(run, cid, why),
                 Task::Parent(child, time, below) => self.parent(run, child, time, below),
                 Task::Complete(cid) => self.complete(run, cid),
-                Task::Settle(cid, time) => self.settle(run, cid, time),
+                Task::Stored(cid, time) => self.stored(run, cid, time),
                 Task::Reject(cid, why) => self.reject(run, cid, why),
             }
         }
@@ -56,7 +56,7 @@ impl Join {
     fn read(&mut self, run: &mut Run<'_>, cid: LogCid, block: &[u8]) {
         if let Some(time) = self.time_of(run, &cid) {
             // It was stored in the meantime.
-            return run.tasks.push(Task::Settle(cid, time));
+            return run.tasks.push(Task::Stored(cid, time));
         }
         let known_faulty = self.slots.get(&cid).is_some_and(|slot| slot.fault.is_some());
         let entry = Entry::decode(cid, block).and_then(|entry| {
@@ -194,13 +194,12 @@ impl Join {
 
     /// Asks for the parents of an entry, and for the hints it gives.
     fn follow(&mut self, run: &mut Run<'_>, cid: LogCid, next: &[LogCid], refs: &[LogCid]) {
-        let (mut unsettled, mut newest_parent, mut below) = (0, 0, Vec::new());
+        let (mut pending, mut newest_parent, mut below) = (0, 0, Vec::new());
         let mut refused = None;
         for parent in next {
             // What is tracked is not stored, which spares the question.
-            let settled =
-                if self.slots.contains(parent) { None } else { self.time_of(run, parent) };
-            if let Some(time) = settled {
+            let time = if self.slots.contains(parent) { None } else { self.time_of(run, parent) };
+            if let Some(time) = time {
                 newest_parent = newest_parent.max(time);
             } else if let Some(aside) = self.asides.get_mut(parent) {
                 newest_parent = newest_parent.max(aside.time);
@@ -212,7 +211,7 @@ impl Join {
                 // The parents beside a refused one are honest until proven otherwise.
                 match self.slots.want(*parent, Some(cid)) {
                     Ok(is_here) => {
-                        unsettled += 1;
+                        pending += 1;
                         if is_here {
                             run.tasks.push(Task::Examine(*parent));
                         }
@@ -225,7 +224,7 @@ impl Join {
             }
         }
         // An entry whose parents are here has nothing behind it to be fetched.
-        for hint in refs.iter().filter(|_| unsettled > 0) {
+        for hint in refs.iter().filter(|_| pending > 0) {
             if !self.slots.contains(hint)
                 && self.time_of(run, hint).is_none()
                 && self.refused.get(hint).is_none()
@@ -236,7 +235,7 @@ impl Join {
             }
         }
         if let Some(slot) = self.slots.get_mut(&cid) {
-            (slot.followed, slot.unsettled, slot.newest_parent) = (true, unsettled, newest_parent);
+            (slot.followed, slot.pending, slot.newest_parent) = (true, pending, newest_parent);
             slot.below = below;
         }
         run.tasks.push(match refused {
@@ -262,17 +261,17 @@ impl Join {
 
     fn parent(&mut self, run: &mut Run<'_>, child: Handle, time: u64, below: Option<LogCid>) {
         let Some((cid, slot)) = self.slots.child_mut(child) else { return };
-        slot.unsettled -= 1;
+        slot.pending -= 1;
         slot.newest_parent = slot.newest_parent.max(time);
         slot.below.extend(below);
         run.tasks.push(Task::Complete(cid));
     }
 
-    /// An entry whose parents are all settled is ready, or is passed over, or
+    /// An entry without pending parents is ready, or is passed over, or
     /// must be fetched again.
     fn complete(&mut self, run: &mut Run<'_>, cid: LogCid) {
         let Some(slot) = self.slots.get(&cid) else { return };
-        if slot.unsettled > 0 || !slot.followed {
+        if slot.pending > 0 || !slot.followed {
             return;
         }
         let named = slot.named;
@@ -305,8 +304,8 @@ impl Join {
         }
     }
 
-    fn settle(&mut self, run: &mut Run<'_>, cid: LogCid, time: u64) {
-        self.settled.insert(cid, time);
+    fn stored(&mut self, run: &mut Run<'_>, cid: LogCid, time: u64) {
+        self.handed_over.insert(cid, time);
         if let Some(Removed { children, .. }) = self.slots.remove(&cid) {
             run.tasks.extend(children.into_iter().map(|child| Task::Parent(child, time, None)));
         }

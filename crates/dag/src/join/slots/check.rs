@@ -42,13 +42,13 @@ impl Slots {
         let queued: HashSet<(LogCid, u64)> = queues.map(|it| (it.cid, it.born)).collect();
         for (cid, slot) in &self.by_cid {
             let parents = awaited.get(cid).copied().unwrap_or(0);
-            debug_assert_eq!(slot.unsettled, parents, "parents that {cid} waits for");
+            debug_assert_eq!(slot.pending, parents, "parents that {cid} waits for");
             debug_assert!(slot.born <= self.born, "{cid} was not born yet");
             debug_assert!(
                 !(slot.head || slot.named) || slot.wanted,
                 "{cid} is named and not wanted"
             );
-            let waits = slot.wanted && slot.followed && slot.unsettled > 0;
+            let waits = slot.wanted && slot.followed && slot.pending > 0;
             match &slot.stage {
                 Stage::Queued => {
                     debug_assert!(queued.contains(&(*cid, slot.born)), "{cid} is in no queue");

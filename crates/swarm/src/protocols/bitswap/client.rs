@@ -89,7 +89,7 @@ impl Client {
                 self.advance(now, &cid);
             }
         }
-        self.settle(now);
+        self.fill_places(now);
     }
 
     /// Begins a fetch, or adds candidates to the one under way.
@@ -107,13 +107,13 @@ impl Client {
             }
         }
         self.advance(now, &cid);
-        self.settle(now);
+        self.fill_places(now);
     }
 
     /// Nobody waits for the block any more.
     pub(super) fn abandon(&mut self, now: u64, cid: &Cid) {
         self.end(cid, None);
-        self.settle(now);
+        self.fill_places(now);
     }
 
     /// A block came. Its address was computed from its bytes.
@@ -127,7 +127,7 @@ impl Client {
         } else {
             self.unwanted_blocks += 1;
         }
-        self.settle(now);
+        self.fill_places(now);
     }
 
     /// A peer says whether it has a block.
@@ -147,7 +147,7 @@ impl Client {
             self.release(peer, ask);
         }
         self.advance(now, cid);
-        self.settle(now);
+        self.fill_places(now);
     }
 
     /// A message could not be sent to the peer; `mute` if it does not speak bitswap at all.
@@ -170,7 +170,7 @@ impl Client {
                 self.advance(now, &cid);
             }
         }
-        self.settle(now);
+        self.fill_places(now);
     }
 
     /// Looks at the clocks.
@@ -179,11 +179,11 @@ impl Client {
         for cid in cids {
             self.advance(now, &cid);
         }
-        self.settle(now);
+        self.fill_places(now);
     }
 
     /// Gives the places that became free to the fetches that wait for them.
-    fn settle(&mut self, now: u64) {
+    fn fill_places(&mut self, now: u64) {
         while let Some(peer) = self.freed.pop() {
             while let Some(window) = self.peers.get_mut(&peer)
                 && window.has_place()
