@@ -111,10 +111,10 @@ pub enum Standing {
 /// What a join asks about writers. A value, cheap to clone: when the access log changes, a new one
 /// is made and handed to [`crate::join::Join::set_access`].
 #[derive(Debug, Clone)]
-pub struct Access(Rule);
+pub struct Access(WriteRule);
 
 #[derive(Debug, Clone)]
-enum Rule {
+enum WriteRule {
     Fixed(Arc<AccessController>),
     Mutable(Arc<Capabilities>),
 }
@@ -122,34 +122,34 @@ enum Rule {
 impl Access {
     /// An immutable list: whoever is not in it never was and never will be.
     pub fn fixed(access: AccessController) -> Access {
-        Access(Rule::Fixed(Arc::new(access)))
+        Access(WriteRule::Fixed(Arc::new(access)))
     }
 
     /// What is known of an access log.
     pub fn mutable(capabilities: Capabilities) -> Access {
-        Access(Rule::Mutable(Arc::new(capabilities)))
+        Access(WriteRule::Mutable(Arc::new(capabilities)))
     }
 
     /// What is known of this writer.
     pub fn judge(&self, identity: &Identity) -> Standing {
         match &self.0 {
-            Rule::Fixed(access) if access.allows(identity) => Standing::Allowed,
-            Rule::Fixed(_) => Standing::Never,
-            Rule::Mutable(capabilities) => capabilities.judge(&identity.id),
+            WriteRule::Fixed(access) if access.allows(identity) => Standing::Allowed,
+            WriteRule::Fixed(_) => Standing::Never,
+            WriteRule::Mutable(capabilities) => capabilities.judge(&identity.id),
         }
     }
 
     /// Whether a revoke named this entry as one that was there before it.
     pub fn vouches(&self, cid: &LogCid) -> bool {
         match &self.0 {
-            Rule::Fixed(_) => false,
-            Rule::Mutable(capabilities) => capabilities.vouches(cid),
+            WriteRule::Fixed(_) => false,
+            WriteRule::Mutable(capabilities) => capabilities.vouches(cid),
         }
     }
 
     /// Whether a standing may be another one later.
     pub fn is_mutable(&self) -> bool {
-        matches!(self.0, Rule::Mutable(_))
+        matches!(self.0, WriteRule::Mutable(_))
     }
 }
 

@@ -17,7 +17,7 @@
 //!   merely could not be had is not remembered, and may be tried again.
 //! - Access is judged when an entry is ready to be joined, by what is known
 //!   then. What lacks nothing but access is put off, not refused.
-//! - Nothing grows with what a peer sends beyond the [`Limits`]. A log larger
+//! - Nothing grows with what a peer sends beyond the [`JoinLimits`]. A log larger
 //!   than the memory allowed is joined all the same: of entries that wait, the
 //!   newest blocks are let go and fetched a second time when their turn comes.
 //! - No recursion; which order blocks arrive in does not change what is joined.
@@ -55,8 +55,8 @@ mod check;
 pub(crate) mod memory;
 mod proven;
 mod ready;
-mod run;
 mod slots;
+mod turn;
 mod work;
 mod writers;
 
@@ -64,12 +64,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use aside::Asides;
-pub use bounds::Limits;
+pub use bounds::JoinLimits;
 use memory::{Deferred, Memory};
 pub use proven::{Passed, Proven};
-use run::{Run, Task};
 use slots::{Slots, Stage};
-use writers::Writer;
+use turn::{Task, Turn};
+use writers::WriterIdentity;
 
 use crate::{Access, Address, Entry, Error, Identity, LogCid};
 
@@ -139,18 +139,18 @@ pub enum JoinEffect {
 pub struct Join {
     log: Address,
     access: Access,
-    limits: Limits,
+    limits: JoinLimits,
     slots: Slots,
-    writers: BTreeMap<LogCid, Writer>,
+    writers: BTreeMap<LogCid, WriterIdentity>,
     handed_over: Memory<u64>,
-    refused: Memory<Refusal>,
+    refused: Memory<RefusedEntry>,
     deferred: Deferred,
     asides: Asides,
 }
 
 /// Why an entry is not joined.
 #[derive(Debug)]
-struct Refusal {
+struct RefusedEntry {
     why: Error,
     /// Whether its links can be followed in its place.
     passable: bool,
@@ -159,11 +159,11 @@ struct Refusal {
 impl Join {
     /// A join into this log, to which these writers may append.
     pub fn new(log: Address, access: impl Into<Access>) -> Join {
-        Join::with_limits(log, access, Limits::default())
+        Join::with_limits(log, access, JoinLimits::default())
     }
 
     /// A join that keeps at most this much.
-    pub fn with_limits(log: Address, access: impl Into<Access>, limits: Limits) -> Join {
+    pub fn with_limits(log: Address, access: impl Into<Access>, limits: JoinLimits) -> Join {
         Join {
             log,
             access: access.into(),
@@ -179,22 +179,22 @@ impl Join {
 
     /// Another node has these heads.
     pub fn on_heads(&mut self, replica: &dyn Replica, heads: &[LogCid]) -> Vec<JoinEffect> {
-        let mut run = Run::new(replica);
+        let mut turn = Turn::new(replica);
         for cid in heads {
-            self.want_head(&mut run, *cid);
+            self.want_head(&mut turn, *cid);
         }
-        self.finish(run)
+        self.finish(turn)
     }
 
     /// Another node announces an entry with its bytes: a head that need not be
     /// fetched.
     pub fn on_announced(&mut self, replica: &dyn Replica, block: &[u8]) -> Vec<JoinEffect> {
         let cid = LogCid::of(block);
-        let mut run = Run::new(replica);
-        if self.want_head(&mut run, cid) && self.slots.awaits(&cid) {
-            run.tasks.push(Task::Read(cid, block));
+        let mut turn = Turn::new(replica);
+        if self.want_head(&mut turn, cid) && self.slots.awaits(&cid) {
+            turn.tasks.push(Task::Read(cid, block));
         }
-        self.finish(run)
+        self.finish(turn)
     }
 
     /// A verified entry: a head that needs neither be fetched nor verified again.
@@ -209,12 +209,12 @@ impl Join {
         replica: &dyn Replica,
         proven: impl IntoIterator<Item = Proven>,
     ) -> Vec<JoinEffect> {
-        let mut run = Run::new(replica);
+        let mut turn = Turn::new(replica);
         for proven in proven {
-            self.take_proven(&mut run, proven);
-            self.work(&mut run);
+            self.take_proven(&mut turn, proven);
+            self.work(&mut turn);
         }
-        self.finish(run)
+        self.finish(turn)
     }
 
     /// The access to the log has changed. What was put off is judged again.
@@ -228,7 +228,7 @@ impl Join {
     ) -> Vec<JoinEffect> {
         self.access = access.into();
         self.refused.retain(|refusal| refusal.why != Error::AccessDenied);
-        let mut run = Run::new(replica);
+        let mut turn = Turn::new(replica);
         let mut allowed = Vec::new();
         for proven in self.deferred.take_all() {
             match self.standing(&proven.entry().cid(), proven.identity(), false) {
@@ -238,10 +238,10 @@ impl Join {
         }
         // When all that stays put off is back: an allowed entry may name it, and need not ask for it.
         for proven in allowed {
-            self.take_proven(&mut run, proven);
-            self.work(&mut run);
+            self.take_proven(&mut turn, proven);
+            self.work(&mut turn);
         }
-        self.finish(run)
+        self.finish(turn)
     }
 
     /// Judges again an entry that is stored as passed over, given its block:
@@ -266,8 +266,8 @@ impl Join {
         cid: LogCid,
         block: &[u8],
     ) -> Vec<JoinEffect> {
-        let mut run = Run::new(replica);
-        let of_writer = matches!(self.writers.get(&cid), Some(Writer::Asked(_)));
+        let mut turn = Turn::new(replica);
+        let of_writer = matches!(self.writers.get(&cid), Some(WriterIdentity::Asked(_)));
         let of_entry = self.slots.awaits(&cid);
         if !of_writer && !of_entry {
             return Vec::new();
@@ -276,22 +276,22 @@ impl Join {
             return vec![JoinEffect::Mismatch { cid }];
         }
         if of_writer {
-            self.on_identity(&mut run, cid, block);
+            self.on_identity(&mut turn, cid, block);
         }
         if of_entry {
-            run.tasks.push(Task::Read(cid, block));
+            turn.tasks.push(Task::Read(cid, block));
         }
-        self.finish(run)
+        self.finish(turn)
     }
 
     /// A block that was asked for cannot be had now.
     pub fn on_missing(&mut self, replica: &dyn Replica, cid: LogCid) -> Vec<JoinEffect> {
-        let mut run = Run::new(replica);
-        if let Some(Writer::Asked(_)) = self.writers.get(&cid)
-            && let Some(Writer::Asked(entries)) = self.writers.remove(&cid)
+        let mut turn = Turn::new(replica);
+        if let Some(WriterIdentity::Asked(_)) = self.writers.get(&cid)
+            && let Some(WriterIdentity::Asked(entries)) = self.writers.remove(&cid)
         {
             let stored = replica.identity(&cid).is_some();
-            run.tasks.extend(entries.into_iter().map(|entry| {
+            turn.tasks.extend(entries.into_iter().map(|entry| {
                 if stored {
                     Task::Examine(entry)
                 } else {
@@ -300,17 +300,17 @@ impl Join {
             }));
         }
         if self.slots.awaits(&cid) {
-            run.tasks.push(match self.time_of(&run, &cid) {
+            turn.tasks.push(match self.time_of(&turn, &cid) {
                 Some(time) => Task::Stored(cid, time),
                 None => Task::Reject(cid, Error::BlockMissing(cid)),
             });
         }
-        self.finish(run)
+        self.finish(turn)
     }
 
     /// Whether this block is asked for, or will be, and has not come.
     pub fn awaits(&self, cid: &LogCid) -> bool {
-        matches!(self.writers.get(cid), Some(Writer::Asked(_))) || self.slots.awaits(cid)
+        matches!(self.writers.get(cid), Some(WriterIdentity::Asked(_))) || self.slots.awaits(cid)
     }
 
     /// Entries that wait for something.
@@ -324,31 +324,31 @@ impl Join {
     }
 
     /// Asks for a head unless it is decided what becomes of it; false if it is.
-    fn want_head(&mut self, run: &mut Run<'_>, cid: LogCid) -> bool {
-        if self.is_decided(run, &cid) {
+    fn want_head(&mut self, turn: &mut Turn<'_>, cid: LogCid) -> bool {
+        if self.is_decided(turn, &cid) {
             return false;
         }
         if let Some(proven) = self.deferred.take(&cid) {
-            self.take_proven(run, proven);
+            self.take_proven(turn, proven);
             return false;
         }
         match self.slots.want(cid, None) {
             Ok(is_here) => {
                 if is_here {
-                    run.tasks.push(Task::Examine(cid));
+                    turn.tasks.push(Task::Examine(cid));
                 }
                 true
             }
             Err(why) => {
-                run.refuse(cid, why);
+                turn.refuse(cid, why);
                 false
             }
         }
     }
 
     /// Whether a head is stored, handed over or refused; if it is refused, the caller is told.
-    fn is_decided(&mut self, run: &mut Run<'_>, cid: &LogCid) -> bool {
-        if self.time_of(run, cid).is_some() {
+    fn is_decided(&mut self, turn: &mut Turn<'_>, cid: &LogCid) -> bool {
+        if self.time_of(turn, cid).is_some() {
             return true;
         }
         // What is tracked after it was refused is on its way to be passed over.
@@ -360,13 +360,13 @@ impl Join {
         let faulty = self.slots.get(cid).and_then(|slot| slot.fault.clone());
         let why = passed.or(faulty).or(refused);
         if let Some(why) = &why {
-            run.refuse(*cid, why.clone());
+            turn.refuse(*cid, why.clone());
         }
         why.is_some()
     }
 
     /// The clock time of an entry that is stored or about to be.
-    fn time_of(&self, run: &Run<'_>, cid: &LogCid) -> Option<u64> {
-        self.handed_over.get(cid).copied().or_else(|| run.replica.time_of(cid))
+    fn time_of(&self, turn: &Turn<'_>, cid: &LogCid) -> Option<u64> {
+        self.handed_over.get(cid).copied().or_else(|| turn.replica.time_of(cid))
     }
 }

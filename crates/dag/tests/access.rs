@@ -5,7 +5,7 @@ mod world;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use optimusdb_dag::join::{Join, JoinEffect, Limits, Proven, Replica};
+use optimusdb_dag::join::{Join, JoinEffect, JoinLimits, Proven, Replica};
 use optimusdb_dag::limits::{
     ACCESS_EVER_WRITERS_MAX, ACCESS_VOUCHED_ENTRIES_MAX, ACCESS_WRITERS_MAX, REVOKE_HEADS_MAX,
 };
@@ -83,10 +83,10 @@ struct Node {
 
 impl Node {
     fn new(access: Access) -> Node {
-        Node::with(access, Limits::default())
+        Node::with(access, JoinLimits::default())
     }
 
-    fn with(access: Access, limits: Limits) -> Node {
+    fn with(access: Access, limits: JoinLimits) -> Node {
         let mut replica = Memory::default();
         for seed in [ALICE, BOB, CAROL] {
             let identity = keys(seed).identity().clone();
@@ -543,8 +543,8 @@ fn what_is_put_off_is_bounded_and_fetched_again() {
     let all: Vec<&Entry> = chain.iter().chain([&head]).collect();
     let block = chain[50].block().len();
     for limits in [
-        Limits { deferred_max: 10, ..Limits::default() },
-        Limits { deferred_bytes_max: 10 * block + 10, ..Limits::default() },
+        JoinLimits { deferred_max: 10, ..JoinLimits::default() },
+        JoinLimits { deferred_bytes_max: 10 * block + 10, ..JoinLimits::default() },
     ] {
         let mut node = Node::with(ruler.access(), limits);
         let streamed: Vec<&Entry> = chain.iter().collect();

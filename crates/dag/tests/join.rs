@@ -5,7 +5,7 @@ mod world;
 
 use std::collections::BTreeMap;
 
-use optimusdb_dag::join::{Join, JoinEffect, Limits};
+use optimusdb_dag::join::{Join, JoinEffect, JoinLimits};
 use optimusdb_dag::{AccessController, Address, Entry, Error, Ipld, Links, LogCid};
 use world::{Memory, Peer, Writer, anyone, entry, keys, log, put};
 
@@ -363,7 +363,7 @@ fn a_log_larger_than_memory_is_joined() {
     let (writer, entries) = chain(400);
     let bytes: usize = entries.iter().map(|entry| entry.block().len()).sum();
     let peer = Peer::with(entries, &[&writer.keys]);
-    let limits = Limits { bytes_max: bytes / 10, ..Limits::default() };
+    let limits = JoinLimits { bytes_max: bytes / 10, ..JoinLimits::default() };
     let mut replica = Memory::default();
     let mut join = Join::with_limits(log(), anyone(), limits);
     let fetches = peer.join(&mut join, &mut replica, &writer.replica.heads(), |_| 0);
@@ -377,7 +377,7 @@ fn a_log_larger_than_memory_is_joined() {
 fn more_entries_than_it_may_track() {
     let (writer, entries) = chain(100);
     let peer = Peer::with(entries.clone(), &[&writer.keys]);
-    let limits = Limits { entries_max: 30, ..Limits::default() };
+    let limits = JoinLimits { entries_max: 30, ..JoinLimits::default() };
     let mut replica = Memory::default();
     let mut join = Join::with_limits(log(), anyone(), limits);
     peer.join(&mut join, &mut replica, &writer.replica.heads(), |_| 0);
@@ -397,7 +397,7 @@ fn more_entries_than_it_may_track() {
 
 #[test]
 fn more_identities_than_it_may_keep() {
-    let limits = Limits { identities_max: 2, ..Limits::default() };
+    let limits = JoinLimits { identities_max: 2, ..JoinLimits::default() };
     let mut join = Join::with_limits(log(), anyone(), limits);
     let mut replica = Memory::default();
     for seed in 1..=3 {
@@ -418,7 +418,7 @@ fn more_identities_than_it_may_keep() {
 
 #[test]
 fn strangers_cannot_fill_it_with_blocks() {
-    let limits = Limits { bytes_max: 10_000, ..Limits::default() };
+    let limits = JoinLimits { bytes_max: 10_000, ..JoinLimits::default() };
     let mut join = Join::with_limits(log(), anyone(), limits);
     let mut replica = Memory::default();
     for n in 0..100 {

@@ -5,7 +5,7 @@ mod world;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use optimusdb_dag::join::{Join, JoinEffect, Limits, Replica};
+use optimusdb_dag::join::{Join, JoinEffect, JoinLimits, Replica};
 use optimusdb_dag::limits::{CLOCK_JUMP_TICKS_MAX, CLOCK_TICKS_MAX};
 use optimusdb_dag::{AccessController, Entry, Error, Ipld, Links, LogCid, value};
 use proptest::prelude::*;
@@ -311,7 +311,7 @@ fn chains_of_passed_entries_in_a_log_larger_than_memory() {
     let head = good[good.len() - 1].cid();
     for bytes_max in [usize::MAX, bytes / 3, bytes / 10, 4_000] {
         for last in [false, true] {
-            let limits = Limits { bytes_max, fetches_max: 16, ..Limits::default() };
+            let limits = JoinLimits { bytes_max, fetches_max: 16, ..JoinLimits::default() };
             let mut replica = Memory::default();
             for keys in [keys(1), keys(2)] {
                 replica.identities.insert(keys.identity().cid, keys.identity().clone());
@@ -334,7 +334,7 @@ fn a_long_passed_chain_is_bounded() {
     let (good, bad) = mixed(&[1, 10_000, 1]);
     let all = good.iter().chain(&bad).cloned();
     let peer = Peer::with(all, &[&keys(1), &keys(2)]);
-    let limits = Limits { passed_max: 100, ..Limits::default() };
+    let limits = JoinLimits { passed_max: 100, ..JoinLimits::default() };
     let mut join = Join::with_limits(log(), access.clone(), limits);
     let mut replica = Memory::default();
     let fetches = peer.join(&mut join, &mut replica, &[good[1].cid()], |_| 0);
@@ -342,12 +342,12 @@ fn a_long_passed_chain_is_bounded() {
     assert_eq!(replica.rejected[&good[1].cid()], Error::JoinFull);
     assert_eq!((replica.cids(), passed(&replica)), Default::default());
     // By its bytes, too.
-    let limits = Limits { passed_bytes_max: 20_000, ..Limits::default() };
+    let limits = JoinLimits { passed_bytes_max: 20_000, ..JoinLimits::default() };
     let mut join = Join::with_limits(log(), access.clone(), limits);
     let fetches = peer.join(&mut join, &mut replica, &[good[1].cid()], |_| 0);
     assert!(fetches < 60, "{fetches} fetches");
     // It is no worse than a long chain otherwise: no recursion, everything once.
-    let limits = Limits { passed_max: 20_000, ..Limits::default() };
+    let limits = JoinLimits { passed_max: 20_000, ..JoinLimits::default() };
     let mut join = Join::with_limits(log(), access, limits);
     let fetches = peer.join(&mut join, &mut replica, &[good[1].cid()], |_| 0);
     assert_eq!(fetches, 10_004);
@@ -358,7 +358,7 @@ fn a_long_passed_chain_is_bounded() {
 fn passed_entries_of_the_fallen_make_room() {
     let (alice, bob) = (keys(1), keys(2));
     let access = AccessController::ipfs(vec![alice.identity().id.clone()]);
-    let limits = Limits { passed_max: 2, ..Limits::default() };
+    let limits = JoinLimits { passed_max: 2, ..JoinLimits::default() };
     let mut join = Join::with_limits(log(), access, limits);
     let mut replica = Memory::default();
     for keys in [&alice, &bob] {
@@ -445,8 +445,8 @@ proptest! {
         // Every head anew in another order, in next to no memory, picking blocks at random.
         let mut shuffled = heads.clone();
         shuffled.sort_by_key(|cid| LogCid::of(&[cid.digest().as_slice(), &order.to_be_bytes()].concat()));
-        let tight = Limits { bytes_max: 3_000, fetches_max: 3, hints_max: 2, handed_over_max: 2, ..Limits::default() };
-        for limits in [Limits::default(), tight] {
+        let tight = JoinLimits { bytes_max: 3_000, fetches_max: 3, hints_max: 2, handed_over_max: 2, ..JoinLimits::default() };
+        for limits in [JoinLimits::default(), tight] {
             let mut replica = Memory::default();
             for keys in [&alice, &bob, &mallory] {
                 replica.identities.insert(keys.identity().cid, keys.identity().clone());

@@ -5,7 +5,7 @@ mod world;
 
 use std::collections::BTreeMap;
 
-use optimusdb_dag::join::{Join, Limits};
+use optimusdb_dag::join::{Join, JoinLimits};
 use optimusdb_dag::{Address, Entry, EntryLinks, Ipld, Links, LogCid, plan_append, value};
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -192,10 +192,10 @@ fn joined(
     writers: &[Writer],
     order: &[usize],
     picks: &[Index],
-    limits: &Limits,
+    limits: &JoinLimits,
 ) -> Memory {
     let mut replica = Memory::default();
-    if *limits != Limits::default() {
+    if *limits != JoinLimits::default() {
         // Entries whose writer is unknown are given up where memory is short.
         replica.identities.extend(
             writers
@@ -227,7 +227,7 @@ proptest! {
     ) {
         let writers = play(&events);
         let (all, peer) = everything(&writers);
-        let limits = Limits::default();
+        let limits = JoinLimits::default();
         let one = joined(&peer, &writers, &[0, 1, 2], &[], &limits);
         assert_same(&one, &all);
         let shuffled: Vec<usize> = order.iter().chain(&again).copied().collect();
@@ -242,9 +242,9 @@ proptest! {
         assert_same(&replica, &all);
         prop_assert_eq!(peer.join(&mut at_once, &mut replica, &heads, |n| n - 1), 0, "a second time changes nothing");
         assert_same(&replica, &all);
-        let tight = Limits { bytes_max: 3_000, fetches_max: 3, hints_max: 5, handed_over_max: 2, ..Limits::default() };
+        let tight = JoinLimits { bytes_max: 3_000, fetches_max: 3, hints_max: 5, handed_over_max: 2, ..JoinLimits::default() };
         assert_same(&joined(&peer, &writers, &shuffled, &picks, &tight), &all);
-        let unhinted = Limits { hints_max: 0, ..Limits::default() };
+        let unhinted = JoinLimits { hints_max: 0, ..JoinLimits::default() };
         assert_same(&joined(&peer, &writers, &shuffled, &picks, &unhinted), &all);
     }
 

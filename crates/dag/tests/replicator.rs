@@ -10,7 +10,9 @@ use optimusdb_dag::limits::{
     ANNOUNCEMENT_WAIT_MS, FETCHES_FIRST, HEADS_PERIOD_MS, NEW_PEER_SPREAD_MS, PEER_SPREAD_MS,
     PULL_GAP_MS, PULL_GAP_MS_MAX, PULL_PERIOD_MS, STORE_RETRY_MS_MAX, USELESS_BURST_MESSAGES_MAX,
 };
-use optimusdb_dag::replicator::{Effect, Host, Offence, Peer, Replicator, Token, Verdict};
+use optimusdb_dag::replicator::{
+    AnnouncementId, Effect, LocalStore, Offence, Peer, Replicator, Verdict,
+};
 use optimusdb_dag::sync::{
     Ask, Cell, Declined, Id, IdTree, Reply, Request, Span, Summary, Tree, Unreadable,
 };
@@ -25,7 +27,7 @@ struct Node {
     disk: Disk,
     replicator: Replicator,
     now: u64,
-    tokens: u64,
+    announcements: u64,
 }
 
 #[derive(Default)]
@@ -59,7 +61,7 @@ impl Replica for Disk {
     }
 }
 
-impl Host for Disk {
+impl LocalStore for Disk {
     fn tree(&self) -> &dyn Tree {
         &self.tree
     }
@@ -80,7 +82,7 @@ impl Node {
         let writers = [1, 2].map(|n| keys(n).identity().id.clone());
         let access = Access::fixed(AccessController::ipfs(writers.to_vec()));
         let replicator = Replicator::new(0, log(), access, 7);
-        Node { disk: Disk::default(), replicator, now: 0, tokens: 0 }
+        Node { disk: Disk::default(), replicator, now: 0, announcements: 0 }
     }
 
     fn peer(&mut self, peer: Peer, native: bool) -> Vec<Effect> {
@@ -88,8 +90,14 @@ impl Node {
     }
 
     fn announced(&mut self, peer: Peer, block: &[u8]) -> Vec<Effect> {
-        self.tokens += 1;
-        self.replicator.on_announced(self.now, &self.disk, peer, Token(self.tokens), block)
+        self.announcements += 1;
+        self.replicator.on_announced(
+            self.now,
+            &self.disk,
+            peer,
+            AnnouncementId(self.announcements),
+            block,
+        )
     }
 
     fn fetched(&mut self, cid: LogCid, block: Option<&[u8]>) -> Vec<Effect> {
@@ -222,7 +230,7 @@ fn a_verified_entry_is_not_verified_again() {
     node.peer(PLAIN, false);
     let one = entry(&keys(1), 1, &[]);
     let proven = Proven::new(one.clone(), keys(1).identity().clone(), &log()).unwrap();
-    let effects = node.replicator.on_proven(0, &node.disk, PLAIN, Token(1), proven);
+    let effects = node.replicator.on_proven(0, &node.disk, PLAIN, AnnouncementId(1), proven);
     assert_eq!(
         (verdicts(&effects), stored(&effects)),
         (vec![Verdict::Accept], Some(vec![one.cid()]))

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::hint::black_box;
 use std::time::Instant;
 
-use optimusdb_dag::join::{Join, Limits, Proven};
+use optimusdb_dag::join::{Join, JoinLimits, Proven};
 use optimusdb_dag::{
     AccessController, Address, Entry, IdentityKeys, Ipld, LogCid, LogTip, Operation, value,
 };
@@ -80,7 +80,7 @@ fn join_figures() {
         (0..20_000).map(|n| writer.append(world::put(&n.to_string(), n))).collect();
     let peer = world::Peer::with(entries.clone(), &[&writer.keys]);
     for (what, bytes_max) in [("join", usize::MAX), ("join, tenth of the memory", 2 << 20)] {
-        let limits = Limits { bytes_max, ..Limits::default() };
+        let limits = JoinLimits { bytes_max, ..JoinLimits::default() };
         let mut replica = world::Memory::default();
         let start = Instant::now();
         peer.join(

@@ -9,7 +9,8 @@ use std::collections::HashMap;
 use optimusdb_dag::LogCid;
 use optimusdb_dag::limits::{SYNC_BLOCKS_BYTES_MAX, SYNC_ENTRIES_MAX};
 use optimusdb_dag::sync::{
-    Cell, Holding, Id, IdTree, Limits, Pull, PullEffect, Span, Summary, Summing, Tree, Unreadable,
+    Cell, Holding, Id, IdTree, Pull, PullEffect, PullLimits, Span, Summary, Summing, Tree,
+    Unreadable,
 };
 use proptest::prelude::*;
 use shelf::{Growing, Shelf, entry, honest, identity, log, pull, pull_unknown, pull_with, sort};
@@ -202,7 +203,7 @@ impl Holding for Large {
 fn a_million_equal_entries_are_one_short_round_trip() {
     let large = Large::chain(1_000_000, None);
     let traffic = pull_with(
-        Limits::default(),
+        PullLimits::default(),
         &large,
         &mut |request| honest(&large, request),
         &mut |_, _| unreachable!("nothing is missing"),
@@ -227,7 +228,7 @@ fn one_missing_entry_is_found_by_descending() {
     with.tree.insert(lost);
     let mut asked = Vec::new();
     let mut bytes = 0;
-    let mut pull = Pull::new(log(), Limits::default());
+    let mut pull = Pull::new(log(), PullLimits::default());
     let mut request = pull.start();
     loop {
         asked.push(sort(&request.ask));
@@ -340,7 +341,7 @@ fn growth_on_both_sides_is_no_offence() {
     let into = RefCell::new(ours);
     let mut more = all.iter().filter(|(id, _)| id.cid.digest()[0] % 2 == 1);
     let traffic = pull_with(
-        Limits::default(),
+        PullLimits::default(),
         &Growing(&into),
         &mut |request| {
             let reply = honest(&from, request);
@@ -377,7 +378,7 @@ fn a_small_memory_brings_the_same() {
         all.iter().filter(|(id, _)| id.time % 100 != 0 && id.time < 15_000).cloned(),
     ));
     let mut asked = 0;
-    let limits = Limits { cells_max: 20, ..Limits::default() };
+    let limits = PullLimits { cells_max: 20, ..PullLimits::default() };
     let traffic = pull_with(
         limits,
         &Growing(&into),
@@ -405,7 +406,7 @@ fn many_entries_are_pulled_in_rounds() {
     let mut rounds = 0;
     loop {
         rounds += 1;
-        let limits = Limits { entries_max: 2_000, ..Limits::default() };
+        let limits = PullLimits { entries_max: 2_000, ..PullLimits::default() };
         let traffic = pull_with(
             limits,
             &Growing(&into),
@@ -433,7 +434,7 @@ fn known_entries_are_not_asked_for() {
     let lacking = entry(300, 300).0;
     let ours = Shelf::of((1..=299).map(|n| entry(n, n)));
     let traffic = pull_unknown(
-        Limits::default(),
+        PullLimits::default(),
         (&ours.tree, &|cid| *cid == lacking.cid),
         &mut |request| honest(&from, request),
         &mut |_, _| unreachable!("it is known"),

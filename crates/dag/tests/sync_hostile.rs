@@ -10,7 +10,7 @@ use optimusdb_dag::limits::{
     SYNC_REPLY_BYTES_MAX, SYNC_REQUEST_BYTES_MAX, SYNC_SPANS_MAX,
 };
 use optimusdb_dag::sync::{
-    Ask, Cell, Declined, Id, IdTree, Limits, Pull, PullEffect, PullError, Reply, Request, Span,
+    Ask, Cell, Declined, Id, IdTree, Pull, PullEffect, PullError, PullLimits, Reply, Request, Span,
     Summary, Tree, Unreadable, serve,
 };
 use optimusdb_dag::{Address, Error, LogCid};
@@ -31,8 +31,8 @@ fn made() -> (Shelf, Shelf) {
     (from, into)
 }
 
-fn limits() -> Limits {
-    Limits { requests_max: 300, ..Limits::default() }
+fn limits() -> PullLimits {
+    PullLimits { requests_max: 300, ..PullLimits::default() }
 }
 
 /// Pulls from a peer that does `tamper` to every honest reply.
@@ -407,7 +407,7 @@ fn an_endless_range_ends_at_the_bound() {
     let mut n = 0;
     let mut handed_over = 0;
     let traffic = pull_with(
-        Limits { entries_max: 500, ..limits() },
+        PullLimits { entries_max: 500, ..limits() },
         &IdTree::new(),
         &mut |request| match request.ask {
             Ask::Open { .. } => Reply::Root {
@@ -437,7 +437,7 @@ fn requests_that_bring_nothing_are_counted() {
     let theirs: IdTree = ours.iter().filter(|id| id.time % 16 == 0).copied().collect();
     let theirs = Shelf { tree: theirs, ..Shelf::default() };
     let traffic = pull_with(
-        Limits { requests_max: 20, ..Limits::default() },
+        PullLimits { requests_max: 20, ..PullLimits::default() },
         &ours,
         &mut |request| honest(&theirs, request),
         &mut |_, _| unreachable!("nothing is lacking"),
@@ -672,7 +672,7 @@ proptest! {
         let mut effect = 0;
         let mut last = None;
         let done = pull_with(
-            Limits { requests_max: 60, ..Limits::default() },
+            PullLimits { requests_max: 60, ..PullLimits::default() },
             into,
             &mut |request| {
                 let mut reply = honest(from, request);

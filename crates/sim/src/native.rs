@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use optimusdb_dag::join::Passed;
 use optimusdb_dag::limits::ANNOUNCEMENT_WAIT_MS;
-use optimusdb_dag::replicator::{Effect, Offence, Peer, Replicator, Token, Verdict};
+use optimusdb_dag::replicator::{AnnouncementId, Effect, Offence, Peer, Replicator, Verdict};
 use optimusdb_dag::{Access, Entry, Identity, IdentityKeys, Ipld, LogCid};
 
 use crate::cast::log;
@@ -43,12 +43,12 @@ struct Running {
     /// Announcements of late.
     heard: HashSet<u64>,
     /// Announcements without verdict.
-    pending: BTreeMap<Token, Pending>,
-    tokens: u64,
+    pending: BTreeMap<AnnouncementId, PendingAnnouncement>,
+    announced: u64,
     wake_ms: u64,
 }
 
-struct Pending {
+struct PendingAnnouncement {
     id: u64,
     from: Id,
     block: Arc<[u8]>,
@@ -93,7 +93,7 @@ impl Native {
             asks: BTreeMap::new(),
             heard: HashSet::new(),
             pending: BTreeMap::new(),
-            tokens: 0,
+            announced: 0,
             wake_ms: u64::MAX,
         });
         for (peer, native) in context.neighbours.clone() {
@@ -223,11 +223,12 @@ impl Native {
                 if !running.heard.insert(id) {
                     return;
                 }
-                running.tokens += 1;
-                let token = Token(running.tokens);
-                let pending = Pending { id, from, block: Arc::clone(&block), since_ms: now };
-                running.pending.insert(token, pending);
-                running.replicator.on_announced(now, &self.store, peer, token, &block)
+                running.announced += 1;
+                let name = AnnouncementId(running.announced);
+                let pending =
+                    PendingAnnouncement { id, from, block: Arc::clone(&block), since_ms: now };
+                running.pending.insert(name, pending);
+                running.replicator.on_announced(now, &self.store, peer, name, &block)
             }
             Message::Heads { answer, blocks } => {
                 if !answer {
@@ -309,9 +310,9 @@ impl Native {
                 context.send(peer.0 as Id, Message::Heads { answer: false, blocks });
             }
             Effect::Reconsider => self.reconsider(context),
-            Effect::Verdict { token, verdict } => {
-                let Some(pending) = running.pending.remove(&token) else {
-                    return context.ledger.fail(format!("a second verdict on {token:?}"));
+            Effect::Verdict { id, verdict } => {
+                let Some(pending) = running.pending.remove(&id) else {
+                    return context.ledger.fail(format!("a second verdict on {id:?}"));
                 };
                 self.judged(context, &pending, verdict);
             }
@@ -326,7 +327,12 @@ impl Native {
         }
     }
 
-    fn judged(&mut self, context: &mut Context<'_>, pending: &Pending, verdict: Verdict) {
+    fn judged(
+        &mut self,
+        context: &mut Context<'_>,
+        pending: &PendingAnnouncement,
+        verdict: Verdict,
+    ) {
         let count = match verdict {
             Verdict::Accept => &mut context.ledger.accepted,
             Verdict::Ignore => &mut context.ledger.ignored,

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use optimusdb_dag::join::{Passed, Replica};
-use optimusdb_dag::replicator::Host;
+use optimusdb_dag::replicator::LocalStore;
 use optimusdb_dag::sync::{Holding, Id, IdTree, Span, Tree, Unreadable, serve};
 use optimusdb_dag::{
     Entry, EntryLinks, Identity, IdentityKeys, Ipld, LogCid, LogTip, Operation, OrderKey, StoreKind,
@@ -177,7 +177,7 @@ impl Replica for Store {
     }
 }
 
-impl Host for Store {
+impl LocalStore for Store {
     fn tree(&self) -> &dyn Tree {
         &self.tree
     }

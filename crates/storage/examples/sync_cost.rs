@@ -6,7 +6,7 @@
 //! second, whose blocks are made again, are signed.
 
 use optimusdb_dag::sync::{
-    Ask, Cell, Holding, Id, Limits, Pull, Reply, Request, Span, Tree, serve,
+    Ask, Cell, Holding, Id, Pull, PullLimits, Reply, Request, Span, Tree, serve,
 };
 use optimusdb_dag::{Address, Entry, IdentityKeys, Ipld, LogCid, LogTip, Operation, StoreKind};
 use optimusdb_storage::{Database, Durability, Place, Readers, Scope, StoreRow};
@@ -159,7 +159,7 @@ fn ranges(
     println!("entries of a range: {each:.1} us an entry of {} bytes", bytes / read.max(1));
 
     let readers = Readers::new(place.clone(), 1).with_fingerprints(database.fingerprints());
-    let mut pull = Pull::new(store.address, Limits::default());
+    let mut pull = Pull::new(store.address, PullLimits::default());
     let mut request = Some(pull.start());
     let empty = optimusdb_dag::sync::IdTree::new();
     let (mut asking, mut pulled, mut requests) = (0.0, 0, 0);

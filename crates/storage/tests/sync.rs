@@ -5,8 +5,8 @@
 mod support;
 
 use optimusdb_dag::sync::{
-    Ask, Cell, Declined, Holding, Id, IdTree, Limits, Pull, PullEffect, Reply, Request, Span, Tree,
-    serve,
+    Ask, Cell, Declined, Holding, Id, IdTree, Pull, PullEffect, PullLimits, Reply, Request, Span,
+    Tree, serve,
 };
 use optimusdb_dag::{Address, Entry, Identity, Links, LogCid, StoreKind};
 use optimusdb_storage::{Database, Place, Readers, Scope, StoreRow, View};
@@ -239,7 +239,7 @@ fn ask(view: View<'_>, request: &Request) -> Reply {
 /// Pulls everything from one database into another; gives the requests and the bytes.
 fn pull(from: &Database, into: &mut Database, store: &StoreRow) -> (usize, usize) {
     let (mut requests, mut bytes) = (0, 0);
-    let mut pull = Pull::new(store.address, Limits::default());
+    let mut pull = Pull::new(store.address, PullLimits::default());
     let mut request = Some(pull.start());
     while let Some(asked) = request.take() {
         let reply = ask(from.view(), &asked);

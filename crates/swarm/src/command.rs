@@ -22,7 +22,7 @@ pub(crate) enum Command {
     /// Announce an entry.
     Publish { log: Address, block: Vec<u8> },
     /// Judge an announcement.
-    Judge { token: Announcement, verdict: Verdict },
+    Judge { announcement: Announcement, verdict: Verdict },
     /// Note what a peer did.
     Blame { peer: PeerId, offence: Offence },
     /// A name was looked up for the dialler.

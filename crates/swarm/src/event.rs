@@ -49,7 +49,7 @@ pub enum Event {
         /// The bytes that should be an entry.
         block: Vec<u8>,
         /// What to judge it by.
-        token: Announcement,
+        announcement: Announcement,
     },
     /// A peer opened a heads stream and sent its heads.
     Heads {

@@ -243,8 +243,12 @@ impl Swarm {
     ///
     /// # Errors
     /// [`Error::Closed`] after the end.
-    pub async fn validated(&self, token: Announcement, verdict: Verdict) -> Result<(), Error> {
-        self.send(Command::Judge { token, verdict }).await
+    pub async fn validated(
+        &self,
+        announcement: Announcement,
+        verdict: Verdict,
+    ) -> Result<(), Error> {
+        self.send(Command::Judge { announcement, verdict }).await
     }
 
     /// Exchanges heads of a store with a connected peer: sends what [`Local::heads`] gives, returns theirs.

@@ -8,7 +8,7 @@ use crate::limits::{
 
 /// How much one join may keep. The defaults are those of [`crate::limits`].
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Limits {
+pub struct JoinLimits {
     /// Entries that wait.
     pub entries_max: usize,
     /// Bytes of the blocks of entries that wait.
@@ -33,9 +33,9 @@ pub struct Limits {
     pub passed_bytes_max: usize,
 }
 
-impl Default for Limits {
-    fn default() -> Limits {
-        Limits {
+impl Default for JoinLimits {
+    fn default() -> JoinLimits {
+        JoinLimits {
             entries_max: JOIN_ENTRIES_MAX,
             bytes_max: JOIN_BYTES_MAX,
             fetches_max: JOIN_FETCHES_MAX,

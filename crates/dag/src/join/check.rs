@@ -7,7 +7,7 @@
 use std::collections::HashSet;
 
 use super::slots::{Slot, Stage};
-use super::writers::Writer;
+use super::writers::WriterIdentity;
 use super::{Join, JoinEffect};
 use crate::LogCid;
 
@@ -32,11 +32,11 @@ impl Join {
         }
         for (cid, writer) in &self.writers {
             match writer {
-                Writer::Asked(entries) => {
+                WriterIdentity::Asked(entries) => {
                     debug_assert!(!entries.is_empty(), "{cid} asked for by nobody")
                 }
-                Writer::Held { identity, .. } => debug_assert_eq!(identity.cid, *cid),
-                Writer::Unusable { .. } => {}
+                WriterIdentity::Held { identity, .. } => debug_assert_eq!(identity.cid, *cid),
+                WriterIdentity::Unusable { .. } => {}
             }
         }
         check_order(effects);
@@ -50,7 +50,7 @@ impl Join {
         if let Stage::Unproven(entry) = &slot.stage {
             let writer = self.writers.get(&entry.identity());
             debug_assert!(
-                matches!(writer, Some(Writer::Asked(entries)) if entries.contains(cid)),
+                matches!(writer, Some(WriterIdentity::Asked(entries)) if entries.contains(cid)),
                 "{cid} waits for an identity that nobody asked for"
             );
         }

@@ -6,7 +6,7 @@ mod check;
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 
-use super::{JoinEffect, Limits, Proven};
+use super::{JoinEffect, JoinLimits, Proven};
 use crate::entry::Outline;
 use crate::{Entry, Error, LogCid};
 
@@ -96,7 +96,7 @@ pub(super) struct Slots {
 }
 
 impl Slots {
-    pub(super) fn new(limits: &Limits) -> Slots {
+    pub(super) fn new(limits: &JoinLimits) -> Slots {
         Slots {
             by_cid: HashMap::new(),
             born: 0,

@@ -11,7 +11,7 @@ pub struct Peer(pub u64);
 
 /// Names one announcement, so that its verdict can be given later.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Token(pub u64);
+pub struct AnnouncementId(pub u64);
 
 /// What is to become of an announcement. Every one gets exactly one verdict.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,7 +85,7 @@ pub enum Effect {
     /// What is to become of an announcement.
     Verdict {
         /// The announcement.
-        token: Token,
+        id: AnnouncementId,
         /// Its fate.
         verdict: Verdict,
     },

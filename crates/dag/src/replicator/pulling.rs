@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::fetches::Cause;
-use super::{Effect, Host, Offence, Peer, Replicator};
+use super::{Effect, LocalStore, Offence, Peer, Replicator};
 use crate::join::{JoinEffect, Proven};
 use crate::limits::{PARKED_MS_MAX, PULL_REPLY_MS_MAX, PULL_STALL_MS_MAX};
-use crate::sync::{Limits, Pull, PullEffect, PullError, Reply, Request};
+use crate::sync::{Pull, PullEffect, PullError, PullLimits, Reply, Request};
 use crate::{Entry, Error, Identity, Kind, LogCid};
 
 /// The pull that is under way.
@@ -52,7 +52,7 @@ impl Pulling {
 
 impl Replicator {
     pub(super) fn begin_pull(&mut self, now: u64, peer: Peer) {
-        let mut pull = Pull::new(self.log, Limits::default());
+        let mut pull = Pull::new(self.log, PullLimits::default());
         let request = pull.start();
         self.peers.pull_begins(peer);
         self.pulling = Some(Pulling {
@@ -70,7 +70,7 @@ impl Replicator {
     /// Sends a request, or holds it back until there is room for the reply.
     fn ask(&mut self, now: u64, request: Request) {
         let Some(pulling) = &mut self.pulling else { return };
-        if self.outbox.is_full() {
+        if self.store_queue.is_full() {
             pulling.held = Some(request);
             return;
         }
@@ -87,7 +87,7 @@ impl Replicator {
         if let Some(request) = held {
             // The disk was slow, not the peer.
             if let Some(pulling) = &mut self.pulling
-                && !self.outbox.is_full()
+                && !self.store_queue.is_full()
             {
                 pulling.gained_ms = now;
             }
@@ -98,7 +98,7 @@ impl Replicator {
     pub(super) fn replied(
         &mut self,
         now: u64,
-        host: &dyn Host,
+        local: &dyn LocalStore,
         peer: Peer,
         number: u64,
         reply: Option<&[u8]>,
@@ -118,11 +118,11 @@ impl Replicator {
             Some(Ok(reply)) => {
                 self.contact_ms = Some(now);
                 let is_known = |cid: &LogCid| {
-                    self.is_known(host, cid)
+                    self.is_known(local, cid)
                         || self.refused.get(cid).is_some()
                         || self.deferred.get(cid).is_some()
                 };
-                match pulling.pull.on_reply(host.tree(), &is_known, reply) {
+                match pulling.pull.on_reply(local.tree(), &is_known, reply) {
                     Ok(effects) => Some(effects),
                     Err(why) => {
                         self.pull_failed(now, peer, &why);
@@ -133,7 +133,7 @@ impl Replicator {
         };
         self.pulling = Some(pulling);
         match effects {
-            Some(effects) => self.take_pulled(now, host, peer, effects),
+            Some(effects) => self.take_pulled(now, local, peer, effects),
             // It was refused, or lost with a connection: as soon as the pause is over it may succeed.
             None => {
                 self.end_pull(now, true);
@@ -148,7 +148,13 @@ impl Replicator {
         }
     }
 
-    fn take_pulled(&mut self, now: u64, host: &dyn Host, peer: Peer, effects: Vec<PullEffect>) {
+    fn take_pulled(
+        &mut self,
+        now: u64,
+        local: &dyn LocalStore,
+        peer: Peer,
+        effects: Vec<PullEffect>,
+    ) {
         for effect in effects {
             // A bad entry ends the pull, and what was to come with it.
             if self.pulling.is_none() {
@@ -157,7 +163,7 @@ impl Replicator {
             match effect {
                 PullEffect::Ask(request) => self.ask(now, request),
                 PullEffect::Entries { blocks, identities } => {
-                    if !self.take_batch(now, host, peer, &blocks, &identities) {
+                    if !self.take_batch(now, local, peer, &blocks, &identities) {
                         self.blame(now, peer, Offence::Invalid);
                         self.end_pull(now, true);
                     }
@@ -180,35 +186,35 @@ impl Replicator {
     fn take_batch(
         &mut self,
         now: u64,
-        host: &dyn Host,
+        local: &dyn LocalStore,
         peer: Peer,
         blocks: &[Vec<u8>],
         identities: &[Vec<u8>],
     ) -> bool {
         let cause = Cause { peer: Some(peer), head: None };
-        let mut good = self.take_identities(now, host, identities, cause);
+        let mut good = self.take_identities(now, local, identities, cause);
         let mut provable = Vec::new();
         for block in blocks {
             let cid = LogCid::of(block);
-            if self.is_known(host, &cid) || self.refused.get(&cid).is_some() {
+            if self.is_known(local, &cid) || self.refused.get(&cid).is_some() {
                 continue;
             }
             let Ok(entry) = Entry::decode(cid, block) else {
                 good = false;
                 continue;
             };
-            match self.identity(host, &entry.identity()) {
+            match self.identity(local, &entry.identity()) {
                 Some(identity) => provable.push((entry, identity)),
                 // Rare: it was sent before, and is forgotten. The join asks for it.
                 None => {
-                    let effects = self.join.on_announced(host, block);
-                    self.take_effects_of(now, host, effects, cause, false);
+                    let effects = self.join.on_announced(local, block);
+                    self.take_effects_of(now, local, effects, cause, false);
                 }
             }
         }
         let cids: Vec<LogCid> = provable.iter().map(|(entry, _)| entry.cid()).collect();
         let mut proven: Vec<Proven> = Vec::with_capacity(cids.len());
-        for (cid, result) in cids.iter().zip(host.prove(&self.log, provable)) {
+        for (cid, result) in cids.iter().zip(local.prove(&self.log, provable)) {
             match result {
                 Ok(entry) => proven.push(entry),
                 Err(_) => {
@@ -217,25 +223,25 @@ impl Replicator {
                 }
             }
         }
-        let effects = self.join.on_all_proven(host, proven);
+        let effects = self.join.on_all_proven(local, proven);
         // What others showed may be refused now, too, and is not this peer's fault.
         let shown: BTreeSet<LogCid> = cids.into_iter().collect();
         good &= !effects.iter().any(|effect| is_offence(effect, &shown));
-        self.take_effects_of(now, host, effects, cause, false);
+        self.take_effects_of(now, local, effects, cause, false);
         good
     }
 
     fn take_identities(
         &mut self,
         now: u64,
-        host: &dyn Host,
+        local: &dyn LocalStore,
         blocks: &[Vec<u8>],
         cause: Cause,
     ) -> bool {
         let mut good = true;
         for block in blocks {
             let cid = LogCid::of(block);
-            if self.identity(host, &cid).is_none() {
+            if self.identity(local, &cid).is_none() {
                 match Identity::decode(cid, block) {
                     Ok(identity) => self.identities.insert(cid, Arc::new(identity)),
                     Err(_) => good = false,
@@ -243,7 +249,7 @@ impl Replicator {
             }
             // Announcements and the join may be waiting for it.
             self.fetches.forget(&cid);
-            self.fetched(now, host, cid, Some(block), cause);
+            self.fetched(now, local, cid, Some(block), cause);
         }
         good
     }

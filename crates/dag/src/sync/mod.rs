@@ -17,7 +17,7 @@ mod wire;
 pub use cell::{Cell, Span};
 pub use id_tree::IdTree;
 pub use message::{Ask, Declined, Reply, Request};
-pub use pull::{Limits, Progress, Pull, PullEffect, PullError};
+pub use pull::{Pull, PullEffect, PullError, PullLimits, PullProgress};
 pub use serve::serve;
 pub use summing::Summing;
 pub use tree::{Holding, Id, Summary, Tree, Unreadable};

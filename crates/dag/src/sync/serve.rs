@@ -68,32 +68,32 @@ fn ids(tree: &dyn Tree, spans: &[Span], after: Option<Id>) -> Result<Reply, Unre
 
 fn range(store: &dyn Holding, span: Span, after: Option<Id>) -> Result<Reply, Unreadable> {
     let found = store.entries(span, after, SYNC_ENTRIES_MAX, SYNC_BLOCKS_BYTES_MAX)?;
-    let mut batch = Batch::new(store);
+    let mut reply = ReplyBlocks::new(store);
     for entry in found {
-        if !batch.add(entry)? {
+        if !reply.add(entry)? {
             break;
         }
     }
-    let more = match batch.last {
+    let more = match reply.last {
         Some(last) => !store.tree().ids(span, Some(last), 1)?.is_empty(),
         None => false,
     };
-    Ok(Reply::Blocks { entries: batch.entries, identities: batch.identities, more })
+    Ok(Reply::Blocks { entries: reply.entries, identities: reply.identities, more })
 }
 
 fn blocks(store: &dyn Holding, cids: &[LogCid]) -> Result<Reply, Unreadable> {
-    let mut batch = Batch::new(store);
+    let mut reply = ReplyBlocks::new(store);
     for cid in cids {
         let Some(entry) = store.entry(cid)? else { break };
-        if !batch.add(entry)? {
+        if !reply.add(entry)? {
             break;
         }
     }
-    Ok(Reply::Blocks { entries: batch.entries, identities: batch.identities, more: false })
+    Ok(Reply::Blocks { entries: reply.entries, identities: reply.identities, more: false })
 }
 
 /// Entries and their identities, as many as one reply may hold.
-struct Batch<'s> {
+struct ReplyBlocks<'s> {
     store: &'s dyn Holding,
     entries: Vec<Vec<u8>>,
     identities: Vec<Vec<u8>>,
@@ -102,9 +102,9 @@ struct Batch<'s> {
     last: Option<Id>,
 }
 
-impl<'s> Batch<'s> {
-    fn new(store: &'s dyn Holding) -> Batch<'s> {
-        Batch {
+impl<'s> ReplyBlocks<'s> {
+    fn new(store: &'s dyn Holding) -> ReplyBlocks<'s> {
+        ReplyBlocks {
             store,
             entries: Vec::new(),
             identities: Vec::new(),

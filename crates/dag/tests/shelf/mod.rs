@@ -6,7 +6,7 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
 
 use optimusdb_dag::sync::{
-    Ask, Cell, Holding, Id, IdTree, Limits, Pull, PullEffect, PullError, Reply, Request, Span,
+    Ask, Cell, Holding, Id, IdTree, Pull, PullEffect, PullError, PullLimits, Reply, Request, Span,
     Summary, Tree, Unreadable, serve,
 };
 use optimusdb_dag::{Address, LogCid, StoredEntry};
@@ -139,7 +139,7 @@ pub type Storing<'s> = &'s mut dyn FnMut(&[Vec<u8>], &[Vec<u8>]);
 /// Pulls from a server that answers as `answer` does. Batches are stored only after the reply to
 /// the request that came with them, and what is stored is handed to `store`.
 pub fn pull_with(
-    limits: Limits,
+    limits: PullLimits,
     tree: &dyn Tree,
     answer: &mut dyn FnMut(&Request) -> Reply,
     store: Storing<'_>,
@@ -149,7 +149,7 @@ pub fn pull_with(
 
 /// As [`pull_with`], where some of the entries that are not in the tree are known all the same.
 pub fn pull_unknown(
-    limits: Limits,
+    limits: PullLimits,
     (tree, is_known): (&dyn Tree, &dyn Fn(&LogCid) -> bool),
     answer: &mut dyn FnMut(&Request) -> Reply,
     store: Storing<'_>,
@@ -220,7 +220,7 @@ pub fn pull(from: &Shelf, into: &mut Shelf) -> Traffic {
     let shared = RefCell::new(into);
     let mut last: Option<Id> = None;
     pull_with(
-        Limits::default(),
+        PullLimits::default(),
         &Growing(&shared),
         &mut |request| honest(from, request),
         &mut |blocks, _| {

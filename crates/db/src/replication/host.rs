@@ -2,7 +2,7 @@
 
 use crate::limits::{IDENTITIES_KEPT_MAX, PASSED_ENTRIES_JUDGED_MAX, PROVE_ALONE_ENTRIES_MAX};
 use optimusdb_dag::join::{Proven, Replica};
-use optimusdb_dag::replicator::Host;
+use optimusdb_dag::replicator::LocalStore;
 use optimusdb_dag::sync::Tree;
 use optimusdb_dag::{Address, Entry, Error, Identity, LogCid};
 use optimusdb_storage::{StoreRow, StoreTree, View};
@@ -64,7 +64,7 @@ impl Replica for Snapshot<'_> {
     }
 }
 
-impl Host for Snapshot<'_> {
+impl LocalStore for Snapshot<'_> {
     fn tree(&self) -> &dyn Tree {
         &self.tree
     }

@@ -12,7 +12,7 @@ use super::status::{Status, StoreStatus};
 use super::{OnPeer, Sources};
 use crate::limits::{KEEPER_SLEEP_MS_MAX, READ_MS_MAX};
 use crate::writer::Received;
-use optimusdb_dag::replicator::{Effect, Peer, Replicator, Token};
+use optimusdb_dag::replicator::{AnnouncementId, Effect, Peer, Replicator};
 use optimusdb_dag::{Address, LogCid};
 use optimusdb_storage::StoreRow;
 use optimusdb_swarm::{Announcement, Event, Events, Swarm};
@@ -57,8 +57,8 @@ pub(super) struct Keeper {
     stores: HashMap<Address, Kept>,
     peers: Peers,
     identities: Identities,
-    tokens: HashMap<Token, Announcement>,
-    last_token: u64,
+    announcements: HashMap<AnnouncementId, Announcement>,
+    last_announcement: u64,
     copy_reported: bool,
 }
 
@@ -92,8 +92,8 @@ impl Keeper {
             stores: HashMap::new(),
             peers: Peers::default(),
             identities: Identities::default(),
-            tokens: HashMap::new(),
-            last_token: 0,
+            announcements: HashMap::new(),
+            last_announcement: 0,
             copy_reported: false,
         }
     }
@@ -202,11 +202,11 @@ impl Keeper {
                 self.peers.unsubscribed(peer, &log);
                 self.with(&log, |now, replicator, host| replicator.on_peer_gone(now, host, number));
             }
-            Event::Announced { peer, log, block, token } => {
+            Event::Announced { peer, log, block, announcement } => {
                 let number = self.peers.number(peer);
-                self.last_token += 1;
-                let name = Token(self.last_token);
-                self.tokens.insert(name, token);
+                self.last_announcement += 1;
+                let name = AnnouncementId(self.last_announcement);
+                self.announcements.insert(name, announcement);
                 self.with(&log, |now, replicator, host| {
                     replicator.on_announced(now, host, number, name, &block)
                 });
@@ -317,8 +317,8 @@ impl Keeper {
                 let blocks = host.passed().into_iter().filter_map(|cid| host.block(&cid));
                 blocks.flat_map(|block| replicator.reconsider(now, host, &block)).collect()
             }),
-            Effect::Verdict { token, verdict } => {
-                if let Some(announcement) = self.tokens.remove(&token) {
+            Effect::Verdict { id, verdict } => {
+                if let Some(announcement) = self.announcements.remove(&id) {
                     self.hand(self.swarm.validated(announcement, verdict));
                 }
             }

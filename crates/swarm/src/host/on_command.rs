@@ -45,7 +45,7 @@ impl Host {
             }
             Command::Close { log } => self.close_store(&log),
             Command::Publish { log, block } => self.publish(log, block),
-            Command::Judge { token, verdict } => self.judge(&token, verdict),
+            Command::Judge { announcement, verdict } => self.judge(&announcement, verdict),
             Command::Blame { peer, offence } => self.blame(peer, offence),
             Command::Resolved { seed, found } => {
                 let now = Instant::now();
@@ -117,17 +117,21 @@ impl Host {
     ///
     /// Our own program passes on only what it found good, so a bad entry is held against it. Others
     /// pass on what they cannot judge; they answer for what they write themselves.
-    fn judge(&mut self, token: &Announcement, verdict: Verdict) {
+    fn judge(&mut self, announcement: &Announcement, verdict: Verdict) {
         let acceptance = match verdict {
             Verdict::Accept => MessageAcceptance::Accept,
             Verdict::Ignore => MessageAcceptance::Ignore,
-            Verdict::Reject if token.own || self.serving.is_native(&token.peer) => {
+            Verdict::Reject if announcement.own || self.serving.is_native(&announcement.peer) => {
                 MessageAcceptance::Reject
             }
             Verdict::Reject => MessageAcceptance::Ignore,
         };
         let gossip = &mut self.swarm.behaviour_mut().gossip;
-        gossip.report_message_validation_result(&token.message, &token.peer, acceptance);
+        gossip.report_message_validation_result(
+            &announcement.message,
+            &announcement.peer,
+            acceptance,
+        );
     }
 
     /// Notes an offence; too many, and the peer is sent away.

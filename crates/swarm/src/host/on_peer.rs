@@ -138,34 +138,39 @@ impl Host {
         message: gossipsub::Message,
     ) {
         let own = message.source == Some(peer);
-        let token = Announcement { message: id, peer, own };
+        let announcement = Announcement { message: id, peer, own };
         let bytes = message.data.len();
         let counters = self.shared.counters.clone();
         let log = gossip::store_of(&message.topic).filter(|log| self.open.contains(log));
         // A peer that was refused is still connected for a moment.
         let Some(log) = log.filter(|_| !self.leaving.contains_key(&peer)) else {
-            self.ignore(&token);
+            self.ignore(&announcement);
             return;
         };
         if !self.within_rate(peer, bytes) {
             count(&counters.announcements_over_rate);
-            self.ignore(&token);
+            self.ignore(&announcement);
             return;
         }
-        let event = Event::Announced { peer, log, block: message.data, token: token.clone() };
+        let event =
+            Event::Announced { peer, log, block: message.data, announcement: announcement.clone() };
         if self.events.try_send(event, bytes) {
             count(&counters.announcements);
         } else {
             // The exchange of heads brings later what is dropped here.
             count(&counters.announcements_dropped);
-            self.ignore(&token);
+            self.ignore(&announcement);
         }
     }
 
-    fn ignore(&mut self, token: &Announcement) {
+    fn ignore(&mut self, announcement: &Announcement) {
         let acceptance = gossipsub::MessageAcceptance::Ignore;
         let gossip = &mut self.swarm.behaviour_mut().gossip;
-        gossip.report_message_validation_result(&token.message, &token.peer, acceptance);
+        gossip.report_message_validation_result(
+            &announcement.message,
+            &announcement.peer,
+            acceptance,
+        );
     }
 
     /// Whether the peer may announce so much. A peer that sends more than is wanted loses the

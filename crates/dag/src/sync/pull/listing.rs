@@ -10,17 +10,17 @@ use crate::sync::{Ask, Id, Span, Summing, Tree, Unreadable};
 
 /// The ids of a few cells, being listed.
 #[derive(Debug)]
-pub(super) struct Listing {
+pub(super) struct IdListing {
     // Cells whose end has not come yet; the first is being listed.
     cells: VecDeque<Difference>,
     summing: Option<Summing>,
     last: Option<Id>,
 }
 
-impl Listing {
-    pub(super) fn new(cells: Vec<Difference>) -> Listing {
+impl IdListing {
+    pub(super) fn new(cells: Vec<Difference>) -> IdListing {
         let summing = cells.first().map(|d| Summing::new(d.cell));
-        Listing { cells: cells.into(), summing, last: None }
+        IdListing { cells: cells.into(), summing, last: None }
     }
 
     pub(super) fn ask(&self) -> Ask {

@@ -9,7 +9,7 @@
 //!   children as far as the peer is honest. They hash to what was asked for and belong to this log;
 //!   whether they are valid is for the caller to find out, who ends the pull at the first that is not.
 //! - Every reply brings the pull further, or is an error with the rule that it breaks, and a pull ends after
-//!   [`Limits::requests_max`] requests whatever comes.
+//!   [`PullLimits::requests_max`] requests whatever comes.
 //! - What is kept is bounded: the differences in mind and what one reply brings.
 //!
 //! It remembers nothing beyond its end: to resume is to begin again.
@@ -24,7 +24,7 @@ use std::collections::BTreeSet;
 use batch::{Fetching, Ranging, check_identities};
 use difference::{Difference, Frontier, Next};
 pub use error::PullError;
-use listing::Listing;
+use listing::IdListing;
 
 use super::{Ask, Cell, Reply, Request, Summary, Tree};
 use crate::limits::{
@@ -35,7 +35,7 @@ use crate::{Address, LogCid};
 
 /// How much one pull may do. The defaults are those of [`crate::limits`].
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Limits {
+pub struct PullLimits {
     /// Cells kept in mind as different, beyond which the oldest are finished first.
     pub cells_max: usize,
     /// Entries handed over, after which the pull ends with the batch that reached it.
@@ -44,9 +44,9 @@ pub struct Limits {
     pub requests_max: u64,
 }
 
-impl Default for Limits {
-    fn default() -> Limits {
-        Limits {
+impl Default for PullLimits {
+    fn default() -> PullLimits {
+        PullLimits {
             cells_max: SYNC_FRONTIER_CELLS_MAX,
             entries_max: SYNC_PULL_ENTRIES_MAX,
             requests_max: SYNC_PULL_REQUESTS_MAX,
@@ -77,7 +77,7 @@ pub enum PullEffect {
 
 /// How far a pull is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Progress {
+pub struct PullProgress {
     /// Entries of the peer that are missing here and not handed over yet. An estimate out of
     /// counts, at times too low, until everything has been compared.
     pub behind: u64,
@@ -93,10 +93,10 @@ pub struct Progress {
 #[derive(Debug)]
 pub struct Pull {
     log: Address,
-    limits: Limits,
+    limits: PullLimits,
     awaiting: Awaiting,
     // What goes on when the blocks that are fetched have come.
-    listing: Option<Listing>,
+    listing: Option<IdListing>,
     frontier: Frontier,
     identities: BTreeSet<LogCid>,
     handed_over: u64,
@@ -111,14 +111,14 @@ enum Awaiting {
     Nothing,
     Root,
     Children(Vec<Difference>),
-    Ids(Listing),
+    Ids(IdListing),
     Blocks(Fetching),
     Range(Ranging),
 }
 
 impl Pull {
     /// A pull of this store.
-    pub fn new(log: Address, limits: Limits) -> Pull {
+    pub fn new(log: Address, limits: PullLimits) -> Pull {
         Pull {
             log,
             limits,
@@ -204,7 +204,7 @@ impl Pull {
     }
 
     /// How far it is.
-    pub fn progress(&self) -> Progress {
+    pub fn progress(&self) -> PullProgress {
         let awaited = match &self.awaiting {
             Awaiting::Nothing | Awaiting::Root => 0,
             Awaiting::Children(cells) => {
@@ -214,8 +214,8 @@ impl Pull {
             Awaiting::Blocks(fetching) => fetching.wanted.len() as u64,
             Awaiting::Range(ranging) => ranging.said.saturating_sub(ranging.found),
         };
-        let listed = self.listing.as_ref().map_or(0, Listing::lacking);
-        Progress {
+        let listed = self.listing.as_ref().map_or(0, IdListing::lacking);
+        PullProgress {
             behind: self.frontier.lacking().saturating_add(awaited).saturating_add(listed),
             handed_over: self.handed_over,
             requests: self.requests,
@@ -282,7 +282,7 @@ impl Pull {
                 None => match self.frontier.take(self.limits.cells_max) {
                     None => return Ok(PullEffect::Done { level: true }),
                     Some(Next::Children(cells)) => Awaiting::Children(cells),
-                    Some(Next::Ids(cells)) => Awaiting::Ids(Listing::new(cells)),
+                    Some(Next::Ids(cells)) => Awaiting::Ids(IdListing::new(cells)),
                     Some(Next::Range { span, first, said }) => {
                         Awaiting::Range(Ranging { span, first, said, found: 0, last: None })
                     }

@@ -27,7 +27,7 @@ pub(super) struct Ready {
 }
 
 #[derive(Debug, Default)]
-pub(super) struct Outbox {
+pub(super) struct StoreQueue {
     waiting: VecDeque<Ready>,
     bytes: usize,
     /// What is under way.
@@ -36,7 +36,7 @@ pub(super) struct Outbox {
     cids: BTreeSet<LogCid>,
 }
 
-impl Outbox {
+impl StoreQueue {
     pub(super) fn add(&mut self, ready: Ready) {
         self.cids.extend(ready.entries.iter().map(Entry::cid));
         self.bytes += ready.bytes();

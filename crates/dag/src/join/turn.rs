@@ -28,7 +28,7 @@ pub(super) enum Task<'a> {
 }
 
 /// The work on one input.
-pub(super) struct Run<'a> {
+pub(super) struct Turn<'a> {
     pub(super) replica: &'a dyn Replica,
     pub(super) tasks: Vec<Task<'a>>,
     pub(super) ready: Vec<Entry>,
@@ -40,11 +40,11 @@ pub(super) struct Run<'a> {
     pub(super) refusals: Vec<JoinEffect>,
 }
 
-impl<'a> Run<'a> {
-    pub(super) fn new(replica: &'a dyn Replica) -> Run<'a> {
+impl<'a> Turn<'a> {
+    pub(super) fn new(replica: &'a dyn Replica) -> Turn<'a> {
         let (tasks, ready, passed, handed) = (Vec::new(), Vec::new(), Vec::new(), BTreeSet::new());
         let (identities, fetches, refusals) = (Vec::new(), Vec::new(), Vec::new());
-        Run { replica, tasks, ready, passed, handed, identities, fetches, refusals }
+        Turn { replica, tasks, ready, passed, handed, identities, fetches, refusals }
     }
 
     /// Tells the caller why an entry is not joined.

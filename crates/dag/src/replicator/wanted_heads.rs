@@ -14,7 +14,7 @@ use crate::limits::{
 
 /// A head that is not here yet.
 #[derive(Debug)]
-pub(super) struct Head {
+pub(super) struct WantedHead {
     /// Peers that showed it, the first one first.
     from: Vec<Peer>,
     /// How often it failed.
@@ -24,11 +24,11 @@ pub(super) struct Head {
 }
 
 #[derive(Debug, Default)]
-pub(super) struct Wanted {
-    by_cid: BTreeMap<LogCid, Head>,
+pub(super) struct WantedHeads {
+    by_cid: BTreeMap<LogCid, WantedHead>,
 }
 
-impl Wanted {
+impl WantedHeads {
     pub(super) fn len(&self) -> usize {
         self.by_cid.len()
     }
@@ -47,7 +47,7 @@ impl Wanted {
         if self.by_cid.len() >= HEADS_WANTED_MAX || of_peer >= HEADS_WANTED_OF_PEER_MAX {
             return false;
         }
-        self.by_cid.insert(cid, Head { from: vec![peer], attempts: 0, at_ms });
+        self.by_cid.insert(cid, WantedHead { from: vec![peer], attempts: 0, at_ms });
         true
     }
 
@@ -72,7 +72,8 @@ impl Wanted {
     /// A head that is due: the join has it from now on. Gives how often it
     /// failed and who showed it.
     pub(super) fn take_due(&mut self, now: u64) -> Option<(LogCid, u32, Vec<Peer>)> {
-        let due = |(_, head): &(&LogCid, &mut Head)| head.at_ms.is_some_and(|at_ms| at_ms <= now);
+        let due =
+            |(_, head): &(&LogCid, &mut WantedHead)| head.at_ms.is_some_and(|at_ms| at_ms <= now);
         let (cid, head) = self.by_cid.iter_mut().find(due)?;
         head.at_ms = None;
         Some((*cid, head.attempts, head.from.clone()))
