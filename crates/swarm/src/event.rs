@@ -104,9 +104,9 @@ pub(crate) struct EventSender {
 }
 
 /// A place in the channel.
-pub(crate) struct Place<'a>(mpsc::Permit<'a, Queued>);
+pub(crate) struct EventPermit<'a>(mpsc::Permit<'a, Queued>);
 
-impl Place<'_> {
+impl EventPermit<'_> {
     pub(crate) fn send(self, event: Event) {
         self.0.send(Queued { event, _room: None });
     }
@@ -121,8 +121,8 @@ pub(crate) fn channel() -> (EventSender, Events) {
 
 impl EventSender {
     /// Waits for a place. `None` if nobody receives any more.
-    pub(crate) async fn place(&self) -> Option<Place<'_>> {
-        self.sender.reserve().await.ok().map(Place)
+    pub(crate) async fn reserve(&self) -> Option<EventPermit<'_>> {
+        self.sender.reserve().await.ok().map(EventPermit)
     }
 
     /// Sends an event that carries `bytes` if there is room now; false if it was dropped.

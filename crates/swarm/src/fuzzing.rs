@@ -6,7 +6,7 @@ use libp2p::futures::io::Cursor;
 
 use crate::limits::AGENT_BYTES_MAX;
 use crate::peering::agent::Agent;
-use crate::peering::target::Target;
+use crate::peering::target::DialTarget;
 use crate::protocols::bitswap;
 use crate::protocols::items::{ItemError, Items};
 use crate::protocols::sync_stream;
@@ -65,8 +65,8 @@ pub fn texts(bytes: &[u8]) {
         assert!(names || own.len() > AGENT_BYTES_MAX);
     }
     let _ = text.parse::<PeerId>();
-    if let Ok(target) = Target::parse(text) {
-        Target::parse(&target.to_string()).expect("its own text is one");
+    if let Ok(target) = DialTarget::parse(text) {
+        DialTarget::parse(&target.to_string()).expect("its own text is one");
     }
 }
 

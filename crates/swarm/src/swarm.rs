@@ -21,7 +21,7 @@ use crate::host::{behaviour, listen};
 use crate::limits::{COMMANDS_MAX, CONNECT_TIMEOUT, GOSSIP_BYTES_MAX, SEEDS_MAX, SHUTDOWN_TIMEOUT};
 use crate::peering::dialler::Dialler;
 use crate::peering::peers::PeerInfo;
-use crate::peering::target::{self, Target};
+use crate::peering::target::{self, DialTarget};
 use crate::protocols::bitswap::Bitswap;
 use crate::protocols::serving::Serving;
 use crate::protocols::sync_stream::{self, SyncStream};
@@ -169,17 +169,17 @@ impl Swarm {
     /// [`Error::Unreachable`], [`Error::OtherPeer`], [`Error::OtherSwarm`],
     /// [`Error::OtherVersion`], [`Error::Banned`]; [`Error::Deadline`] at the latest.
     pub async fn connect(&self, address: &str) -> Result<PeerId, Error> {
-        let target = Target::parse(address)?;
+        let target = DialTarget::parse(address)?;
         let connecting = self.connect_to(target);
         tokio::time::timeout(CONNECT_TIMEOUT, connecting)
             .await
             .map_err(|_| Error::Deadline("connecting"))?
     }
 
-    async fn connect_to(&self, target: Target) -> Result<PeerId, Error> {
+    async fn connect_to(&self, target: DialTarget) -> Result<PeerId, Error> {
         let addresses: Vec<Multiaddr> = match &target {
-            Target::Address(address) => vec![address.clone()],
-            Target::Host { host, port } => {
+            DialTarget::Address(address) => vec![address.clone()],
+            DialTarget::Host { host, port } => {
                 let port = *port;
                 let unreachable =
                     |why: String| Error::Unreachable { address: format!("{host}:{port}"), why };
@@ -327,10 +327,10 @@ fn set_up(config: &SwarmConfig, traffic: &Traffic) -> Result<Box<libp2p::Swarm<B
 }
 
 /// Bootstrap and seed entries, each once.
-fn targets(config: &SwarmConfig) -> Result<Vec<(String, Target)>, Error> {
-    let mut targets: Vec<(String, Target)> = Vec::new();
+fn targets(config: &SwarmConfig) -> Result<Vec<(String, DialTarget)>, Error> {
+    let mut targets: Vec<(String, DialTarget)> = Vec::new();
     for text in config.bootstrap.iter().chain(&config.seeds) {
-        let target = Target::parse(text)?;
+        let target = DialTarget::parse(text)?;
         if !targets.iter().any(|(_, known)| *known == target) {
             targets.push((text.trim().to_owned(), target));
         }

@@ -30,10 +30,10 @@ use crate::{Error, SwarmConfig, reason};
 pub(crate) struct Behaviour {
     pub(crate) gate: Gate,
     pub(crate) limits: connection_limits::Behaviour,
-    pub(crate) streams: streams::Behaviour,
+    pub(crate) streams: streams::StreamsBehaviour,
     pub(crate) identify: identify::Behaviour,
     pub(crate) ping: ping::Behaviour,
-    pub(crate) gossip: gossip::Behaviour,
+    pub(crate) gossip: gossip::Gossip,
     pub(crate) kad: Toggle<kad::Behaviour<MemoryStore>>,
     pub(crate) mdns: Toggle<mdns::tokio::Behaviour>,
     pub(crate) relay: relay::Behaviour,
@@ -52,7 +52,7 @@ pub(crate) fn build(
     Ok(Behaviour {
         gate: Gate::default(),
         limits: connection_limits::Behaviour::new(limits()),
-        streams: streams::Behaviour::new(),
+        streams: streams::StreamsBehaviour::new(),
         identify: identify::Behaviour::new(identify(config, key)),
         ping: ping::Behaviour::new(
             ping::Config::new().with_interval(PING_INTERVAL).with_timeout(PING_TIMEOUT),

@@ -21,17 +21,17 @@ use crate::command::Command;
 use crate::event::{Event, EventSender};
 use crate::host::behaviour::{Behaviour, BehaviourEvent};
 use crate::host::figures::Counters;
-use crate::host::outbox::Outbox;
+use crate::host::peer_events::PeerEvents;
 use crate::limits::{
     CONNECTED_PEERS_TARGET, FAREWELL_DELAY, IDENTIFY_TIMEOUT, SHUTDOWN_TIMEOUT, TICK,
 };
-use crate::peering::dialler::{DialEffect, Dialler, Failure};
+use crate::peering::address_book::AddressBook;
+use crate::peering::dialler::{DialEffect, DialFailure, Dialler};
 use crate::peering::encounters::Encounters;
 use crate::peering::gate::Refusal;
-use crate::peering::known::Known;
 use crate::peering::lookups::Lookups;
 use crate::peering::peers::Peers;
-use crate::peering::rate::Bucket;
+use crate::peering::rate::TokenBucket;
 use crate::peering::relays::Relays;
 use crate::peering::score::Scores;
 use crate::peering::target;
@@ -76,10 +76,10 @@ pub(crate) struct Waiter {
 
 /// How much a peer may announce.
 pub(crate) struct Rates {
-    pub(crate) announcements: Bucket,
-    pub(crate) bytes: Bucket,
+    pub(crate) announcements: TokenBucket,
+    pub(crate) bytes: TokenBucket,
     /// How often it is held against the peer that it announced more.
-    pub(crate) floods: Bucket,
+    pub(crate) floods: TokenBucket,
 }
 
 /// What a host is made of.
@@ -109,9 +109,9 @@ pub(crate) struct Host {
     pub(crate) weak_commands: mpsc::WeakSender<Command>,
     pub(crate) open: HashSet<Address>,
     pub(crate) accepting: HashMap<Address, AbortHandle>,
-    pub(crate) outbox: Outbox,
+    pub(crate) peer_events: PeerEvents,
     pub(crate) dialler: Dialler,
-    pub(crate) known: Known,
+    pub(crate) address_book: AddressBook,
     pub(crate) scores: Scores,
     pub(crate) rates: HashMap<PeerId, Rates>,
     pub(crate) waiters: HashMap<ConnectionId, Waiter>,
@@ -148,8 +148,8 @@ impl Host {
             dialler: parts.dialler,
             open: HashSet::new(),
             accepting: HashMap::new(),
-            outbox: Outbox::default(),
-            known: Known::default(),
+            peer_events: PeerEvents::default(),
+            address_book: AddressBook::default(),
             scores: Scores::default(),
             rates: HashMap::new(),
             waiters: HashMap::new(),
@@ -174,21 +174,21 @@ impl Host {
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let events = self.events.clone();
         loop {
-            let telling = !self.outbox.is_empty() || self.copied.is_some();
+            let telling = !self.peer_events.is_empty() || self.copied.is_some();
             tokio::select! {
                 event = self.swarm.select_next_some() => self.on_swarm(event),
                 command = self.commands.recv() => match command {
                     Some(Command::Shutdown) | None => break,
                     Some(command) => self.on_command(command),
                 },
-                place = events.place(), if telling => match place {
-                    Some(place) => {
+                permit = events.reserve(), if telling => match permit {
+                    Some(permit) => {
                         let event = match self.copied.take() {
                             Some(why) => Some(Event::Copied { why }),
-                            None => self.outbox.next(&self.shared.peers(), &self.open),
+                            None => self.peer_events.next(&self.shared.peers(), &self.open),
                         };
                         if let Some(event) = event {
-                            place.send(event);
+                            permit.send(event);
                         }
                     }
                     // Nobody takes events any more: the node is going.
@@ -229,7 +229,7 @@ impl Host {
             self.take_effect(now, effect);
         }
         let wanted = CONNECTED_PEERS_TARGET.saturating_sub(self.shared.peers().count());
-        for (peer, addresses) in self.known.due(now, wanted, connected) {
+        for (peer, addresses) in self.address_book.due(now, wanted, connected) {
             let options = DialOpts::peer_id(peer)
                 .condition(PeerCondition::DisconnectedAndNotDialing)
                 .addresses(addresses)
@@ -281,8 +281,8 @@ impl Host {
                     Ok(connection) => self.dialler.on_dialling(connection, seed, way),
                     Err(error) => {
                         let failure = match error {
-                            Error::OwnAddress(_) => Failure::Own,
-                            _ => Failure::Failed,
+                            Error::OwnAddress(_) => DialFailure::Own,
+                            _ => DialFailure::Failed,
                         };
                         let why = error.to_string();
                         next = self.dialler.on_not_dialled(now, seed, way, failure, &why);
@@ -329,7 +329,7 @@ impl Host {
             self.leaving.insert(peer, now + FAREWELL_DELAY);
         }
         self.swarm.behaviour_mut().gate.keep_out(now, peer, why, time);
-        self.known.forget(&peer);
+        self.address_book.forget(&peer);
         self.dialler.on_refused(now, &peer, time);
         let waiting: Vec<ConnectionId> = self
             .waiters

@@ -85,7 +85,7 @@ impl Host {
         }
         self.accepting.insert(log, accepting.abort_handle());
         self.open.insert(log);
-        self.outbox.touch_all(&self.shared.peers());
+        self.peer_events.touch_all(&self.shared.peers());
         Ok(())
     }
 
@@ -96,7 +96,7 @@ impl Host {
             if let Some(accepting) = self.accepting.remove(log) {
                 accepting.abort();
             }
-            self.outbox.forget_store(log);
+            self.peer_events.forget_store(log);
         }
     }
 

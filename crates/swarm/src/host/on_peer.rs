@@ -17,8 +17,8 @@ use crate::limits::{
 };
 use crate::peering::agent::Agent;
 use crate::peering::gate::Refusal;
-use crate::peering::peers::Identity;
-use crate::peering::rate::Bucket;
+use crate::peering::peers::IdentifyInfo;
+use crate::peering::rate::TokenBucket;
 use crate::protocols::gossip;
 use crate::protocols::{bitswap, sync_stream};
 use crate::reason;
@@ -75,7 +75,7 @@ impl Host {
                 kad.add_address(&peer, address.clone());
             }
         }
-        let identity = Identity {
+        let identity = IdentifyInfo {
             agent: info.agent_version.chars().take(AGENT_BYTES_MAX).collect(),
             region: agent.and_then(|agent| agent.region),
             protocols: info
@@ -93,7 +93,7 @@ impl Host {
         if let Some(it) = self.shared.peers().get_mut(&peer) {
             it.identity = Some(identity);
         }
-        self.outbox.touch(peer);
+        self.peer_events.touch(peer);
         self.answer_waiters(peer);
     }
 
@@ -111,7 +111,7 @@ impl Host {
                 {
                     peer.subscribed.insert(log);
                 }
-                self.outbox.touch(peer_id);
+                self.peer_events.touch(peer_id);
             }
             gossipsub::Event::Unsubscribed { peer_id, topic } => {
                 let Some(log) = gossip::store_of(&topic) else {
@@ -120,7 +120,7 @@ impl Host {
                 if let Some(peer) = self.shared.peers().get_mut(&peer_id) {
                     peer.subscribed.remove(&log);
                 }
-                self.outbox.touch(peer_id);
+                self.peer_events.touch(peer_id);
             }
             gossipsub::Event::SlowPeer { peer_id, .. } => {
                 tracing::debug!(peer = %peer_id, "a peer is too slow for the announcements");
@@ -178,9 +178,13 @@ impl Host {
     fn within_rate(&mut self, peer: PeerId, bytes: usize) -> bool {
         let now = Instant::now();
         let rates = self.rates.entry(peer).or_insert_with(|| Rates {
-            announcements: Bucket::new(now, ANNOUNCEMENTS_BURST_MAX, ANNOUNCEMENTS_PER_SECOND_MAX),
-            bytes: Bucket::new(now, ANNOUNCED_BYTES_BURST_MAX, ANNOUNCED_BYTES_PER_SECOND_MAX),
-            floods: Bucket::new(now, 1.0, 1.0),
+            announcements: TokenBucket::new(
+                now,
+                ANNOUNCEMENTS_BURST_MAX,
+                ANNOUNCEMENTS_PER_SECOND_MAX,
+            ),
+            bytes: TokenBucket::new(now, ANNOUNCED_BYTES_BURST_MAX, ANNOUNCED_BYTES_PER_SECOND_MAX),
+            floods: TokenBucket::new(now, 1.0, 1.0),
         });
         let within = rates.announcements.take(now, 1.0) && rates.bytes.take(now, bytes as f64);
         if !within && rates.floods.take(now, 1.0) {
@@ -200,7 +204,7 @@ impl Host {
             }
             tracing::debug!(%peer, %address, "found on the local network");
             let wait = polite_wait(self.profile.own, peer);
-            self.known.hear(now, peer, self.usable([address]), wait);
+            self.address_book.hear(now, peer, self.usable([address]), wait);
         }
     }
 
@@ -227,7 +231,7 @@ impl Host {
         let connected = self.shared.peers().is_connected(&peer);
         if !connected && peer != self.profile.own && !self.is_kept_out(now, &peer) {
             let wait = polite_wait(self.profile.own, peer);
-            self.known.hear(now, peer, self.usable(addresses), wait);
+            self.address_book.hear(now, peer, self.usable(addresses), wait);
         }
     }
 

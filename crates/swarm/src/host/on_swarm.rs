@@ -10,7 +10,7 @@ use crate::host::Host;
 use crate::host::behaviour::BehaviourEvent;
 use crate::host::relays::is_relayed;
 use crate::limits::{LISTENER_REPORT_INTERVAL, REDIAL_FIRST, SWARM_KEY_REPORT_INTERVAL};
-use crate::peering::dialler::Failure;
+use crate::peering::dialler::DialFailure;
 use crate::peering::gate::Refusal;
 use crate::transport::opening::Stranger;
 use crate::{Error, reason};
@@ -92,7 +92,7 @@ impl Host {
 
     fn on_connected(&mut self, peer: PeerId, connection: ConnectionId, end: &ConnectedPoint) {
         self.shared.peers().on_connected(peer, connection, end);
-        self.known.on_connected(&peer);
+        self.address_book.on_connected(&peer);
         // Over TCP and over QUIC, or under two names: one of our own dials is enough.
         let ours = self.dialler.on_connected(connection, peer);
         let spare = if ours {
@@ -147,12 +147,12 @@ impl Host {
         self.rates.remove(&peer);
         self.leaving.remove(&peer);
         self.bitswap.peer_down(peer);
-        self.outbox.touch(peer);
+        self.peer_events.touch(peer);
         self.dialler.on_gone(now, &peer);
         // It may have gone because the network did, and come back with it.
         let refused = self.swarm.behaviour().gate.refusal(now, &peer).is_some();
         if let Some(listen) = listen.filter(|_| !refused) {
-            self.known.hear(now, peer, listen, polite_wait(self.profile.own, peer));
+            self.address_book.hear(now, peer, listen, polite_wait(self.profile.own, peer));
         }
         if let Some(waiter) = self.waiters.remove(&connection) {
             let why = "it closed the connection at once".to_owned();
@@ -185,14 +185,17 @@ impl Host {
         let address =
             waiter.as_ref().map(|waiter| waiter.address.clone()).unwrap_or_else(Multiaddr::empty);
         let told = self.dial_error(&address, peer, error);
-        let failure =
-            if matches!(told, Error::OwnAddress(_)) { Failure::Own } else { Failure::Failed };
+        let failure = if matches!(told, Error::OwnAddress(_)) {
+            DialFailure::Own
+        } else {
+            DialFailure::Failed
+        };
         let why = reason(error);
         if let Some(effect) = self.dialler.on_failed(now, id, failure, &why) {
             self.take_effect(now, effect);
         }
         if let Some(peer) = peer {
-            self.known.on_failed(&peer);
+            self.address_book.on_failed(&peer);
         }
         if let Some(waiter) = waiter {
             let _ = waiter.reply.send(Err(told));

@@ -13,11 +13,11 @@ use std::time::{Duration, Instant};
 use libp2p::PeerId;
 use libp2p::swarm::ConnectionId;
 
-use seed::{Seed, State};
+use seed::{Seed, SeedState};
 pub(crate) use way::Way;
 
 use crate::limits::{OWN_ADDRESS_TIMEOUT, REDIAL_FIRST, REDIAL_LONGEST};
-use crate::peering::target::{self, Target};
+use crate::peering::target::{self, DialTarget};
 use crate::transport::opening::Stranger;
 
 /// What the dialler wants done.
@@ -31,7 +31,7 @@ pub(crate) enum DialEffect {
 
 /// How a dial failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Failure {
+pub(crate) enum DialFailure {
     /// It did not work.
     Failed,
     /// The address is this node's own.
@@ -51,7 +51,7 @@ impl Dialler {
     /// A dialler for `targets`, of which the texts are for the log. `randomness` spreads the
     /// attempts of nodes that start together.
     pub(crate) fn new(
-        targets: Vec<(String, Target)>,
+        targets: Vec<(String, DialTarget)>,
         now: Instant,
         quic: bool,
         randomness: u64,
@@ -61,7 +61,7 @@ impl Dialler {
             .map(|(text, target)| Seed {
                 text,
                 target,
-                state: State::Waiting { until: now },
+                state: SeedState::Waiting { until: now },
                 pending: 0,
                 failures: 0,
             })
@@ -78,24 +78,24 @@ impl Dialler {
         let mut effects = Vec::new();
         for (number, seed) in self.seeds.iter_mut().enumerate() {
             if !matches!(&seed.state,
-                State::Waiting { until } | State::Own { until } if *until <= now)
+                SeedState::Waiting { until } | SeedState::Own { until } if *until <= now)
             {
                 continue;
             }
             match &seed.target {
-                Target::Address(address) => {
+                DialTarget::Address(address) => {
                     let known = target::peer_of(address).filter(&connected);
                     if let Some(peer) = known {
                         seed.connected(peer);
                     } else {
-                        seed.state = State::Dialling;
+                        seed.state = SeedState::Dialling;
                         seed.pending = 1;
                         let way = Way::new(vec![address.clone()]);
                         effects.extend(way.map(|way| DialEffect::Dial { seed: number, way }));
                     }
                 }
-                Target::Host { host, port } => {
-                    seed.state = State::Resolving;
+                DialTarget::Host { host, port } => {
+                    seed.state = SeedState::Resolving;
                     effects.push(DialEffect::Resolve {
                         seed: number,
                         host: host.clone(),
@@ -118,7 +118,7 @@ impl Dialler {
         let Some(seed) = self.seeds.get_mut(number) else {
             return Vec::new();
         };
-        let Target::Host { port, .. } = seed.target else {
+        let DialTarget::Host { port, .. } = seed.target else {
             return Vec::new();
         };
         let ips = found.unwrap_or_else(|why| {
@@ -132,7 +132,7 @@ impl Dialler {
             self.retry(now, number);
             return Vec::new();
         }
-        seed.state = State::Dialling;
+        seed.state = SeedState::Dialling;
         ways.into_iter().map(|way| DialEffect::Dial { seed: number, way }).collect()
     }
 
@@ -147,7 +147,7 @@ impl Dialler {
         now: Instant,
         number: usize,
         way: Way,
-        failure: Failure,
+        failure: DialFailure,
         why: &str,
     ) -> Option<DialEffect> {
         self.failed(now, number, way, failure, why)
@@ -158,7 +158,7 @@ impl Dialler {
         &mut self,
         now: Instant,
         connection: ConnectionId,
-        failure: Failure,
+        failure: DialFailure,
         why: &str,
     ) -> Option<DialEffect> {
         let (number, way) = self.dials.remove(&connection)?;
@@ -181,7 +181,7 @@ impl Dialler {
     pub(crate) fn on_gone(&mut self, now: Instant, gone: &PeerId) {
         for number in 0..self.seeds.len() {
             let seed = &mut self.seeds[number];
-            if matches!(&seed.state, State::Connected { peer } if peer == gone) {
+            if matches!(&seed.state, SeedState::Connected { peer } if peer == gone) {
                 seed.failures = 0;
                 self.retry(now, number);
             }
@@ -191,8 +191,8 @@ impl Dialler {
     /// The peer of an entry is not one to be connected with; the entry rests for `time`.
     pub(crate) fn on_refused(&mut self, now: Instant, refused: &PeerId, time: Duration) {
         for seed in &mut self.seeds {
-            if matches!(&seed.state, State::Connected { peer } if peer == refused) {
-                seed.state = State::Waiting { until: now + time };
+            if matches!(&seed.state, SeedState::Connected { peer } if peer == refused) {
+                seed.state = SeedState::Waiting { until: now + time };
             }
         }
     }
@@ -202,15 +202,15 @@ impl Dialler {
         now: Instant,
         number: usize,
         mut way: Way,
-        failure: Failure,
+        failure: DialFailure,
         why: &str,
     ) -> Option<DialEffect> {
         let seed = self.seeds.get_mut(number)?;
-        if failure == Failure::Own {
+        if failure == DialFailure::Own {
             seed.pending = seed.pending.saturating_sub(1);
-            if !matches!(seed.state, State::Connected { .. }) {
+            if !matches!(seed.state, SeedState::Connected { .. }) {
                 tracing::debug!(entry = seed.text, "the bootstrap entry is this node itself");
-                seed.state = State::Own { until: now + OWN_ADDRESS_TIMEOUT };
+                seed.state = SeedState::Own { until: now + OWN_ADDRESS_TIMEOUT };
             }
             return None;
         }
@@ -225,7 +225,7 @@ impl Dialler {
             return Some(DialEffect::Dial { seed: number, way: Way { next, ..way } });
         }
         seed.pending = seed.pending.saturating_sub(1);
-        if seed.pending == 0 && matches!(seed.state, State::Dialling) {
+        if seed.pending == 0 && matches!(seed.state, SeedState::Dialling) {
             if !way.told {
                 seed.tell(&way.failed.join(", "));
             }
@@ -240,7 +240,7 @@ impl Dialler {
         let doubled = REDIAL_FIRST.saturating_mul(1 << seed.failures.min(16));
         seed.failures = seed.failures.saturating_add(1);
         let wait = doubled.min(REDIAL_LONGEST).mul_f64(spread);
-        seed.state = State::Waiting { until: now + wait };
+        seed.state = SeedState::Waiting { until: now + wait };
     }
 
     /// A factor from 0.5 to 1.
@@ -258,8 +258,10 @@ mod tests {
     use super::*;
 
     fn dialler(texts: &[&str], now: Instant) -> Dialler {
-        let targets =
-            texts.iter().map(|text| ((*text).to_owned(), Target::parse(text).unwrap())).collect();
+        let targets = texts
+            .iter()
+            .map(|text| ((*text).to_owned(), DialTarget::parse(text).unwrap()))
+            .collect();
         Dialler::new(targets, now, true, 7)
     }
 
@@ -288,11 +290,11 @@ mod tests {
             let way = the_dial(dialler.on_resolved(now, 0, Ok(vec![ip])));
             assert_eq!(way.next.to_string(), "/ip4/192.0.2.1/tcp/7");
             dialler.on_dialling(connection(1), 0, way);
-            let effect = dialler.on_failed(now, connection(1), Failure::Failed, "refused");
+            let effect = dialler.on_failed(now, connection(1), DialFailure::Failed, "refused");
             let way = the_dial(effect.into_iter().collect());
             assert_eq!(way.next.to_string(), "/ip4/192.0.2.1/udp/7/quic-v1");
             dialler.on_dialling(connection(2), 0, way);
-            assert_eq!(dialler.on_failed(now, connection(2), Failure::Failed, "timeout"), None);
+            assert_eq!(dialler.on_failed(now, connection(2), DialFailure::Failed, "timeout"), None);
             let before = now;
             while dialler.seeds[0].is_waiting(now) {
                 now += Duration::from_millis(10);
@@ -307,7 +309,7 @@ mod tests {
 
     impl Seed {
         fn is_waiting(&self, now: Instant) -> bool {
-            matches!(&self.state, State::Waiting { until } if *until > now)
+            matches!(&self.state, SeedState::Waiting { until } if *until > now)
         }
     }
 
@@ -348,7 +350,7 @@ mod tests {
         dialler.due(now, |_| false);
         let ip = IpAddr::from([192, 0, 2, 1]);
         let way = the_dial(dialler.on_resolved(now, 0, Ok(vec![ip])));
-        assert_eq!(dialler.on_not_dialled(now, 0, way, Failure::Own, ""), None);
+        assert_eq!(dialler.on_not_dialled(now, 0, way, DialFailure::Own, ""), None);
         assert_eq!(dialler.due(now + REDIAL_LONGEST, |_| false), vec![]);
         assert_eq!(dialler.due(now + OWN_ADDRESS_TIMEOUT, |_| false).len(), 1);
     }

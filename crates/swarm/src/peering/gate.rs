@@ -22,7 +22,7 @@ use crate::limits::{
     ADDRESSES_COUNTED_MAX, CONNECTIONS_PER_ADDRESS_BURST_MAX,
     CONNECTIONS_PER_ADDRESS_PER_SECOND_MAX, KEPT_OUT_PEERS_MAX,
 };
-use crate::peering::rate::Bucket;
+use crate::peering::rate::TokenBucket;
 
 /// Why a peer is kept out.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,7 +54,7 @@ impl std::error::Error for Refusal {}
 #[derive(Debug, Default)]
 pub(crate) struct Gate {
     kept_out: HashMap<PeerId, (Instant, Refusal)>,
-    addresses: HashMap<IpAddr, Bucket>,
+    addresses: HashMap<IpAddr, TokenBucket>,
     refused: u64,
 }
 
@@ -108,7 +108,7 @@ impl Gate {
         let bucket = self.addresses.entry(address).or_insert_with(|| {
             let (burst, rate) =
                 (CONNECTIONS_PER_ADDRESS_BURST_MAX, CONNECTIONS_PER_ADDRESS_PER_SECOND_MAX);
-            Bucket::new(now, burst, rate)
+            TokenBucket::new(now, burst, rate)
         });
         if bucket.take(now, 1.0) { Ok(()) } else { Err(self.deny(Refusal::TooOften)) }
     }

@@ -2,18 +2,18 @@
 //! those who are here.
 //!
 //! Machines that have no IO and are told the time: `dialler.rs` for the peers that an operator named,
-//! `known.rs` for those that were heard of, `score.rs` for what they did, `encounters.rs` for meeting
+//! `address_book.rs` for those that were heard of, `score.rs` for what they did, `encounters.rs` for meeting
 //! the own peer id, `relays.rs` for being reachable behind a NAT, `lookups.rs` for when to look for
 //! more peers. `gate.rs` has their verdicts where connections come in; `target.rs` alone asks the
 //! network something, which address a name has.
 //!
 //! They decide and do not act: `host` dials, disconnects and bans.
 
+pub(crate) mod address_book;
 pub(crate) mod agent;
 pub(crate) mod dialler;
 pub(crate) mod encounters;
 pub(crate) mod gate;
-pub(crate) mod known;
 pub(crate) mod lookups;
 pub(crate) mod peers;
 pub(crate) mod rate;

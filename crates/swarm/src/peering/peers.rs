@@ -44,7 +44,7 @@ pub struct PeerInfo {
 
 /// What a peer said of itself.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Identity {
+pub(crate) struct IdentifyInfo {
     pub(crate) agent: String,
     pub(crate) region: Option<String>,
     pub(crate) protocols: Vec<String>,
@@ -54,7 +54,7 @@ pub(crate) struct Identity {
 
 /// One connection of a peer.
 #[derive(Debug)]
-struct Connection {
+struct PeerConnection {
     id: ConnectionId,
     remote: Multiaddr,
     direction: Direction,
@@ -64,13 +64,13 @@ struct Connection {
 
 /// A connected peer.
 #[derive(Debug)]
-pub(crate) struct Peer {
-    connections: Vec<Connection>,
+pub(crate) struct ConnectedPeer {
+    connections: Vec<PeerConnection>,
     rtt_ms: Option<f64>,
     since: SystemTime,
     began: Instant,
     /// Set once it has said who it is and was let in.
-    pub(crate) identity: Option<Identity>,
+    pub(crate) identity: Option<IdentifyInfo>,
     /// Tells this stay of the peer from an earlier one.
     pub(crate) stay: u64,
     pub(crate) subscribed: BTreeSet<Address>,
@@ -79,16 +79,16 @@ pub(crate) struct Peer {
 /// All connected peers.
 #[derive(Debug, Default)]
 pub(crate) struct Peers {
-    peers: HashMap<PeerId, Peer>,
+    peers: HashMap<PeerId, ConnectedPeer>,
     stays: u64,
 }
 
 impl Peers {
-    pub(crate) fn get(&self, id: &PeerId) -> Option<&Peer> {
+    pub(crate) fn get(&self, id: &PeerId) -> Option<&ConnectedPeer> {
         self.peers.get(id)
     }
 
-    pub(crate) fn get_mut(&mut self, id: &PeerId) -> Option<&mut Peer> {
+    pub(crate) fn get_mut(&mut self, id: &PeerId) -> Option<&mut ConnectedPeer> {
         self.peers.get_mut(id)
     }
 
@@ -123,7 +123,7 @@ impl Peers {
         let stays = &mut self.stays;
         let peer = self.peers.entry(id).or_insert_with(|| {
             *stays += 1;
-            Peer {
+            ConnectedPeer {
                 connections: Vec::new(),
                 rtt_ms: None,
                 since: SystemTime::now(),
@@ -133,7 +133,7 @@ impl Peers {
                 subscribed: BTreeSet::new(),
             }
         });
-        peer.connections.push(Connection {
+        peer.connections.push(PeerConnection {
             id: connection,
             remote: end.get_remote_address().clone(),
             direction: if end.is_dialer() { Direction::Outbound } else { Direction::Inbound },
@@ -177,7 +177,7 @@ impl Peers {
         let all = self.peers.get(id).map_or(&[][..], |peer| &peer.connections);
         let direct = all.iter().filter(|one| !one.relayed);
         let last = direct.clone().map(|one| one.began).max();
-        let is_superseded = |one: &&Connection| {
+        let is_superseded = |one: &&PeerConnection| {
             last.is_some_and(|last| last.saturating_duration_since(one.began) >= SUPERSEDED_AGE)
         };
         direct.filter(is_superseded).map(|one| one.id).collect()
@@ -186,7 +186,7 @@ impl Peers {
     /// Relayed connections of peers that have a direct one, too, and that for so long.
     pub(crate) fn superseded(&self, now: Instant, time: Duration) -> Vec<ConnectionId> {
         let direct =
-            |one: &Connection| !one.relayed && now.saturating_duration_since(one.began) > time;
+            |one: &PeerConnection| !one.relayed && now.saturating_duration_since(one.began) > time;
         self.peers
             .values()
             .filter(|peer| peer.connections.iter().any(direct))
@@ -223,7 +223,8 @@ impl Peers {
         self.peers.iter().filter(|(id, _)| wanted(id)).find_map(|(id, peer)| {
             let identity = peer.identity.as_ref().filter(|it| it.native)?;
             identity.protocols.iter().find(|one| *one == protocol)?;
-            let direct = |one: &&Connection| one.direction == Direction::Outbound && !one.relayed;
+            let direct =
+                |one: &&PeerConnection| one.direction == Direction::Outbound && !one.relayed;
             let address = peer.connections.iter().find(direct)?.remote.clone();
             Some((*id, address.with_p2p(*id).unwrap_or_else(|address| address)))
         })
@@ -244,7 +245,7 @@ impl Peers {
     }
 }
 
-impl Peer {
+impl ConnectedPeer {
     fn info(&self, id: PeerId) -> Option<PeerInfo> {
         let identity = self.identity.as_ref()?;
         let first = self.connections.first()?;

@@ -119,14 +119,14 @@ pub(crate) fn gap(native: bool) -> Duration {
 /// Answers those who want to exchange heads of a store.
 pub(crate) async fn serve(log: Address, mut incoming: IncomingStreams, serving: Arc<Serving>) {
     while let Some((peer, stream)) = incoming.next().await {
-        let Some(slot) = serving.heads_slots.take(peer) else {
+        let Some(lease) = serving.heads_pool.lease(peer) else {
             tracing::debug!(%peer, %log, "too many heads streams; one was dropped");
             continue;
         };
         let serving = serving.clone();
         tokio::spawn(async move {
             serve_one(peer, log, stream, &serving).await;
-            drop(slot);
+            drop(lease);
         });
     }
 }

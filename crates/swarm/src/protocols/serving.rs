@@ -14,15 +14,15 @@ use crate::limits::{
 };
 use crate::local::Local;
 use crate::peering::peers::Peers;
-use crate::protocols::slots::Slots;
+use crate::protocols::stream_pool::StreamPool;
 
 /// What every task needs that serves a stream of a peer.
 pub(crate) struct Serving {
     pub(crate) local: Arc<dyn Local>,
     pub(crate) events: EventSender,
     pub(crate) peers: Arc<Mutex<Peers>>,
-    pub(crate) heads_slots: Slots,
-    pub(crate) sync_slots: Slots,
+    pub(crate) heads_pool: StreamPool,
+    pub(crate) sync_pool: StreamPool,
     /// KiB of heads that may be read.
     pub(crate) heads_room: Semaphore,
     commands: mpsc::WeakSender<Command>,
@@ -39,8 +39,8 @@ impl Serving {
             local,
             events,
             peers,
-            heads_slots: Slots::new(HEADS_STREAMS_MAX, HEADS_STREAMS_PER_PEER_MAX),
-            sync_slots: Slots::new(SYNC_STREAMS_MAX, SYNC_STREAMS_PER_PEER_MAX),
+            heads_pool: StreamPool::new(HEADS_STREAMS_MAX, HEADS_STREAMS_PER_PEER_MAX),
+            sync_pool: StreamPool::new(SYNC_STREAMS_MAX, SYNC_STREAMS_PER_PEER_MAX),
             heads_room: Semaphore::new(HEADS_KIB),
             commands,
         }

@@ -75,7 +75,7 @@ impl SyncStream {
 /// Answers those who sync from this node.
 pub(crate) async fn serve(mut incoming: IncomingStreams, serving: Arc<Serving>) {
     while let Some((peer, stream)) = incoming.next().await {
-        let Some(slot) = serving.sync_slots.take(peer) else {
+        let Some(lease) = serving.sync_pool.lease(peer) else {
             tracing::debug!(%peer, "too many sync streams; one was dropped");
             continue;
         };
@@ -90,7 +90,7 @@ pub(crate) async fn serve(mut incoming: IncomingStreams, serving: Arc<Serving>) 
                 }
                 Err(error) => tracing::debug!(%peer, why = reason(&error), "sync stream"),
             }
-            drop(slot);
+            drop(lease);
         });
     }
 }

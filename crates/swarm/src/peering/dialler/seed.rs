@@ -4,11 +4,11 @@ use std::time::Instant;
 
 use libp2p::PeerId;
 
-use crate::peering::target::Target;
+use crate::peering::target::DialTarget;
 
 /// How far a seed is.
 #[derive(Debug)]
-pub(super) enum State {
+pub(super) enum SeedState {
     Waiting { until: Instant },
     Resolving,
     Dialling,
@@ -20,8 +20,8 @@ pub(super) enum State {
 #[derive(Debug)]
 pub(super) struct Seed {
     pub(super) text: String,
-    pub(super) target: Target,
-    pub(super) state: State,
+    pub(super) target: DialTarget,
+    pub(super) state: SeedState,
     /// Dials on their way, or about to be.
     pub(super) pending: usize,
     pub(super) failures: u32,
@@ -29,10 +29,10 @@ pub(super) struct Seed {
 
 impl Seed {
     pub(super) fn connected(&mut self, peer: PeerId) {
-        if !matches!(self.state, State::Connected { .. }) {
+        if !matches!(self.state, SeedState::Connected { .. }) {
             tracing::debug!(entry = self.text, %peer, "connected to a bootstrap entry");
         }
-        self.state = State::Connected { peer };
+        self.state = SeedState::Connected { peer };
         self.failures = 0;
     }
 

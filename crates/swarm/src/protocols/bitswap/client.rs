@@ -17,22 +17,22 @@ use std::collections::BTreeMap;
 use libp2p::PeerId;
 use optimusdb_dag::Cid;
 
-use fetch::{Fetch, Question, State};
+use fetch::{Fetch, Question, QuestionState};
 
 use super::FetchError;
 use super::limits::{
     CANDIDATES_MAX, FETCH_LIFE_MS, FETCH_TIMEOUT_MS, HAVES_ASKED_MAX, HEDGE_MS, PEER_TIMEOUT_MS,
     REST_MS, STRANGERS_ASKED_MAX,
 };
-use super::message::Ask;
-use super::outbox::Line;
-use super::window::Window;
+use super::message::WantType;
+use super::outbox::WantUpdate;
+use super::window::PeerWindow;
 
 /// What the machine wants done.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum FetchEffect {
     /// Tell the peer.
-    Send(PeerId, Cid, Line),
+    Send(PeerId, Cid, WantUpdate),
     /// The fetch is over.
     Done(Cid, Result<Vec<u8>, FetchError>),
 }
@@ -41,7 +41,7 @@ pub(super) enum FetchEffect {
 pub(super) struct Client {
     // Both ordered, so that the same history asks the same peers.
     fetches: BTreeMap<Cid, Fetch>,
-    peers: BTreeMap<PeerId, Window>,
+    peers: BTreeMap<PeerId, PeerWindow>,
     effects: Vec<FetchEffect>,
     /// Peers whose window may have a place for a fetch that waits.
     freed: Vec<PeerId>,
@@ -70,7 +70,7 @@ impl Client {
     }
 
     pub(super) fn peer_up(&mut self, now: u64, peer: PeerId) {
-        self.peers.entry(peer).or_insert_with(|| Window::new(now));
+        self.peers.entry(peer).or_insert_with(|| PeerWindow::new(now));
     }
 
     pub(super) fn peer_down(&mut self, now: u64, peer: PeerId) {
@@ -139,11 +139,11 @@ impl Client {
         let (ask, earlier) = (question.ask, question.state);
         question.state = match (have, ask) {
             // It announces the block that it was asked for: that is still to come.
-            (true, Ask::Block) => return,
-            (true, Ask::Have) => State::Has,
-            (false, _) => State::No,
+            (true, WantType::Block) => return,
+            (true, WantType::Have) => QuestionState::Has,
+            (false, _) => QuestionState::No,
         };
-        if earlier == State::Waiting {
+        if earlier == QuestionState::Waiting {
             self.release(peer, ask);
         }
         self.advance(now, cid);
@@ -158,9 +158,9 @@ impl Client {
         let mut moved = window.take_parked();
         for (cid, fetch) in &mut self.fetches {
             let Some(question) = fetch.question(&peer) else { continue };
-            if question.state == State::Waiting {
+            if question.state == QuestionState::Waiting {
                 window.release(question.ask);
-                question.state = if mute { State::No } else { State::Late };
+                question.state = if mute { QuestionState::No } else { QuestionState::Late };
                 moved.push(cid.clone());
             }
         }
@@ -199,7 +199,7 @@ impl Client {
         }
     }
 
-    fn release(&mut self, peer: PeerId, ask: Ask) {
+    fn release(&mut self, peer: PeerId, ask: WantType) {
         if let Some(window) = self.peers.get_mut(&peer) {
             window.release(ask);
             self.freed.push(peer);
@@ -210,12 +210,16 @@ impl Client {
     fn end(&mut self, cid: &Cid, sender: Option<PeerId>) {
         let Some(fetch) = self.fetches.remove(cid) else { return };
         for question in fetch.questions {
-            if question.state == State::Waiting {
+            if question.state == QuestionState::Waiting {
                 self.release(question.peer, question.ask);
             }
             // Also after a no: others keep the want, and would send the block when they get it.
             if Some(question.peer) != sender {
-                self.effects.push(FetchEffect::Send(question.peer, cid.clone(), Line::Cancel));
+                self.effects.push(FetchEffect::Send(
+                    question.peer,
+                    cid.clone(),
+                    WantUpdate::Cancel,
+                ));
             }
         }
     }
@@ -237,9 +241,11 @@ impl Client {
         self.ask_for_block(now, cid);
         self.ask_for_presence(now, cid);
         let Some(fetch) = self.fetches.get(cid) else { return };
-        let open = |question: &Question| matches!(question.state, State::Waiting | State::Has);
+        let open = |question: &Question| {
+            matches!(question.state, QuestionState::Waiting | QuestionState::Has)
+        };
         if fetch.parked.is_none() && !fetch.questions.iter().any(open) {
-            let late = fetch.questions.iter().any(|question| question.state == State::Late);
+            let late = fetch.questions.iter().any(|question| question.state == QuestionState::Late);
             let why = if late { FetchError::TimedOut } else { FetchError::NotFound };
             self.effects.push(FetchEffect::Done(cid.clone(), Err(why)));
             self.end(cid, None);
@@ -251,10 +257,10 @@ impl Client {
         let Some(fetch) = self.fetches.get_mut(cid) else { return };
         for question in &mut fetch.questions {
             let Some(window) = self.peers.get_mut(&question.peer) else { continue };
-            if question.state == State::Waiting
+            if question.state == QuestionState::Waiting
                 && window.silence(now, question.at) >= PEER_TIMEOUT_MS
             {
-                question.state = State::Late;
+                question.state = QuestionState::Late;
                 window.rest(now + REST_MS);
                 window.release(question.ask);
                 self.freed.push(question.peer);
@@ -266,7 +272,7 @@ impl Client {
     fn ask_for_block(&mut self, now: u64, cid: &Cid) {
         loop {
             let Some(fetch) = self.fetches.get(cid) else { return };
-            let working = fetch.count(Ask::Block, State::Waiting);
+            let working = fetch.count(WantType::Block, QuestionState::Waiting);
             let hedged = self.longest_silence(now, fetch) >= HEDGE_MS;
             let wanted = match self.has_candidate(fetch) {
                 true => 1 + usize::from(hedged),
@@ -276,14 +282,14 @@ impl Client {
                 return;
             }
             let Some(peer) = self.best(now, fetch) else { return };
-            if !self.peers.get(&peer).is_some_and(Window::has_place) {
+            if !self.peers.get(&peer).is_some_and(PeerWindow::has_place) {
                 // Somebody is at work already, so this fetch need not wait for a place.
                 if working == 0 {
                     self.park(cid, peer);
                 }
                 return;
             }
-            self.ask(now, cid, peer, Ask::Block);
+            self.ask(now, cid, peer, WantType::Block);
         }
     }
 
@@ -292,17 +298,17 @@ impl Client {
         loop {
             let Some(fetch) = self.fetches.get(cid) else { return };
             let hedged = self.longest_silence(now, fetch) >= HEDGE_MS;
-            let asked = fetch.count(Ask::Have, State::Waiting);
-            let known = fetch.count(Ask::Have, State::Has);
+            let asked = fetch.count(WantType::Have, QuestionState::Waiting);
+            let known = fetch.count(WantType::Have, QuestionState::Has);
             let look_around = hedged || !self.has_candidate(fetch);
             if !look_around || asked + known >= HAVES_ASKED_MAX {
                 return;
             }
             let Some(peer) = self.best_unasked(now, fetch) else { return };
-            if !self.peers.get(&peer).is_some_and(Window::may_be_asked) {
+            if !self.peers.get(&peer).is_some_and(PeerWindow::may_be_asked) {
                 return;
             }
-            self.ask(now, cid, peer, Ask::Have);
+            self.ask(now, cid, peer, WantType::Have);
         }
     }
 
@@ -314,19 +320,19 @@ impl Client {
         }
     }
 
-    fn ask(&mut self, now: u64, cid: &Cid, peer: PeerId, ask: Ask) {
+    fn ask(&mut self, now: u64, cid: &Cid, peer: PeerId, ask: WantType) {
         let (Some(fetch), Some(window)) = (self.fetches.get_mut(cid), self.peers.get_mut(&peer))
         else {
             return;
         };
         window.take_place(ask);
         fetch.first_asked.get_or_insert(now);
-        let question = Question { peer, ask, at: now, state: State::Waiting };
+        let question = Question { peer, ask, at: now, state: QuestionState::Waiting };
         match fetch.question(&peer) {
             Some(earlier) => *earlier = question,
             None => fetch.questions.push(question),
         }
-        self.effects.push(FetchEffect::Send(peer, cid.clone(), Line::Want(ask)));
+        self.effects.push(FetchEffect::Send(peer, cid.clone(), WantUpdate::Want(ask)));
     }
 }
 

@@ -19,15 +19,15 @@ fn cid(number: u32) -> Cid {
 }
 
 fn want(peer: PeerId, number: u32) -> FetchEffect {
-    FetchEffect::Send(peer, cid(number), Line::Want(Ask::Block))
+    FetchEffect::Send(peer, cid(number), WantUpdate::Want(WantType::Block))
 }
 
 fn have(peer: PeerId, number: u32) -> FetchEffect {
-    FetchEffect::Send(peer, cid(number), Line::Want(Ask::Have))
+    FetchEffect::Send(peer, cid(number), WantUpdate::Want(WantType::Have))
 }
 
 fn cancel(peer: PeerId, number: u32) -> FetchEffect {
-    FetchEffect::Send(peer, cid(number), Line::Cancel)
+    FetchEffect::Send(peer, cid(number), WantUpdate::Cancel)
 }
 
 fn done(number: u32) -> FetchEffect {
@@ -227,14 +227,14 @@ fn the_window_bounds_what_a_peer_is_asked_for() {
 
 #[test]
 fn large_blocks_narrow_the_window() {
-    let mut window = Window::new(0);
-    let places = |window: &mut Window| {
+    let mut window = PeerWindow::new(0);
+    let places = |window: &mut PeerWindow| {
         let mut taken = 0;
         while window.has_place() {
-            window.take_place(Ask::Block);
+            window.take_place(WantType::Block);
             taken += 1;
         }
-        (0..taken).for_each(|_| window.release(Ask::Block));
+        (0..taken).for_each(|_| window.release(WantType::Block));
         taken
     };
     assert_eq!(places(&mut window), WINDOW_BLOCKS_MAX);
@@ -245,7 +245,7 @@ fn large_blocks_narrow_the_window() {
     assert_eq!(places(&mut window), WINDOW_BLOCKS_MIN);
     (0..200).for_each(|_| window.heard(0, 1));
     assert_eq!(places(&mut window), WINDOW_BLOCKS_MAX);
-    (0..ASKED_WANTS).for_each(|_| window.take_place(Ask::Have));
+    (0..ASKED_WANTS).for_each(|_| window.take_place(WantType::Have));
     assert!(!window.has_place() && !window.may_be_asked());
 }
 

@@ -35,7 +35,7 @@ pub const STREAM_IDLE_MS: u64 = 1_000;
 /// Streams of one peer that are read at a time. Other implementations write to up to 50 at once.
 pub const PEER_STREAMS_MAX: usize = 64;
 
-/// Messages up to this size are read without a share of the memory below.
+/// Messages up to this size are read without a lease of the memory below.
 pub const SMALL_MESSAGE_BYTES_MAX: usize = 64 * 1024;
 
 /// Memory for larger messages of one peer that are being read or wait to be handled.

@@ -8,11 +8,13 @@ use super::error::MessageError;
 use super::limits::{
     BLOCK_BYTES_MAX, CID_BYTES_MAX, MESSAGE_ANSWERS_MAX, MESSAGE_BYTES_MAX, MESSAGE_ENTRIES_MAX,
 };
-use super::wire::{Fields, Value, field_bytes, write_bytes, write_head, write_small, write_varint};
+use super::wire::{
+    FieldValue, MessageFields, field_bytes, write_bytes, write_head, write_small, write_varint,
+};
 
 /// What a want asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Ask {
+pub(crate) enum WantType {
     /// The block itself.
     Block,
     /// Only whether the peer has it.
@@ -21,11 +23,11 @@ pub(crate) enum Ask {
 
 /// One line of a want list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Entry<'a> {
+pub(crate) struct WantEntry<'a> {
     pub(crate) cid: &'a [u8],
     pub(crate) priority: i32,
     pub(crate) cancel: bool,
-    pub(crate) ask: Ask,
+    pub(crate) ask: WantType,
     /// Whether the peer wants to hear that the block is not here.
     pub(crate) send_dont_have: bool,
 }
@@ -49,7 +51,7 @@ pub(crate) struct Presence<'a> {
 pub(crate) struct Message<'a> {
     /// The entries replace all earlier wants of the sender.
     pub(crate) full: bool,
-    pub(crate) entries: Vec<Entry<'a>>,
+    pub(crate) entries: Vec<WantEntry<'a>>,
     pub(crate) blocks: Vec<Block<'a>>,
     pub(crate) presences: Vec<Presence<'a>>,
     /// How much more the sender has for the reader, in bytes.
@@ -63,7 +65,7 @@ impl<'a> Message<'a> {
             return Err(MessageError::TooLarge);
         }
         let mut message = Message::default();
-        let mut fields = Fields(bytes);
+        let mut fields = MessageFields(bytes);
         while let Some((field, value)) = fields.next()? {
             match field {
                 1 => message.read_wantlist(inside(value)?)?,
@@ -88,13 +90,13 @@ impl<'a> Message<'a> {
     }
 
     fn read_wantlist(&mut self, bytes: &'a [u8]) -> Result<(), MessageError> {
-        let mut fields = Fields(bytes);
+        let mut fields = MessageFields(bytes);
         while let Some((field, value)) = fields.next()? {
             match field {
                 1 if self.entries.len() == MESSAGE_ENTRIES_MAX => {
                     return Err(MessageError::TooMany);
                 }
-                1 => self.entries.push(Entry::decode(inside(value)?)?),
+                1 => self.entries.push(WantEntry::decode(inside(value)?)?),
                 2 => self.full = number(value)? != 0,
                 _ => {}
             }
@@ -104,7 +106,7 @@ impl<'a> Message<'a> {
 
     /// The bytes of the message, with their length in front.
     pub(crate) fn encode_framed(&self) -> Vec<u8> {
-        let wantlist: usize = self.entries.iter().map(Entry::field_bytes).sum::<usize>()
+        let wantlist: usize = self.entries.iter().map(WantEntry::field_bytes).sum::<usize>()
             + if self.full { 2 } else { 0 };
         let body = if wantlist > 0 { field_bytes(wantlist) } else { 0 }
             + self.blocks.iter().map(Block::field_bytes).sum::<usize>()
@@ -131,17 +133,22 @@ impl<'a> Message<'a> {
     }
 }
 
-impl<'a> Entry<'a> {
-    fn decode(bytes: &'a [u8]) -> Result<Entry<'a>, MessageError> {
-        let mut entry =
-            Entry { cid: &[], priority: 0, cancel: false, ask: Ask::Block, send_dont_have: false };
-        let mut fields = Fields(bytes);
+impl<'a> WantEntry<'a> {
+    fn decode(bytes: &'a [u8]) -> Result<WantEntry<'a>, MessageError> {
+        let mut entry = WantEntry {
+            cid: &[],
+            priority: 0,
+            cancel: false,
+            ask: WantType::Block,
+            send_dont_have: false,
+        };
+        let mut fields = MessageFields(bytes);
         while let Some((field, value)) = fields.next()? {
             match field {
                 1 => entry.cid = address(value)?,
                 2 => entry.priority = number(value)? as i32,
                 3 => entry.cancel = number(value)? != 0,
-                4 => entry.ask = if number(value)? == 1 { Ask::Have } else { Ask::Block },
+                4 => entry.ask = if number(value)? == 1 { WantType::Have } else { WantType::Block },
                 5 => entry.send_dont_have = number(value)? != 0,
                 _ => {}
             }
@@ -151,7 +158,7 @@ impl<'a> Entry<'a> {
 
     /// Bytes between the head of the entry and its end.
     fn inside(&self) -> usize {
-        let flags = [self.cancel, self.ask == Ask::Have, self.send_dont_have];
+        let flags = [self.cancel, self.ask == WantType::Have, self.send_dont_have];
         field_bytes(self.cid.len())
             + priority(self.priority).len()
             + 2 * flags.iter().filter(|flag| **flag).count()
@@ -167,7 +174,7 @@ impl<'a> Entry<'a> {
         write_bytes(bytes, 1, self.cid);
         bytes.extend_from_slice(&priority(self.priority));
         for (field, flag) in
-            [(3, self.cancel), (4, self.ask == Ask::Have), (5, self.send_dont_have)]
+            [(3, self.cancel), (4, self.ask == WantType::Have), (5, self.send_dont_have)]
         {
             if flag {
                 write_small(bytes, field, 1);
@@ -179,7 +186,7 @@ impl<'a> Entry<'a> {
 impl<'a> Block<'a> {
     fn decode(bytes: &'a [u8]) -> Result<Block<'a>, MessageError> {
         let mut block = Block { prefix: &[], data: &[] };
-        let mut fields = Fields(bytes);
+        let mut fields = MessageFields(bytes);
         while let Some((field, value)) = fields.next()? {
             match field {
                 1 => block.prefix = address(value)?,
@@ -213,7 +220,7 @@ impl<'a> Block<'a> {
 impl<'a> Presence<'a> {
     fn decode(bytes: &'a [u8]) -> Result<Presence<'a>, MessageError> {
         let mut presence = Presence { cid: &[], have: true };
-        let mut fields = Fields(bytes);
+        let mut fields = MessageFields(bytes);
         while let Some((field, value)) = fields.next()? {
             match field {
                 1 => presence.cid = address(value)?,
@@ -242,21 +249,21 @@ impl<'a> Presence<'a> {
     }
 }
 
-fn inside(value: Value<'_>) -> Result<&[u8], MessageError> {
+fn inside(value: FieldValue<'_>) -> Result<&[u8], MessageError> {
     match value {
-        Value::Bytes(bytes) => Ok(bytes),
+        FieldValue::Bytes(bytes) => Ok(bytes),
         _ => Err(MessageError::FieldType),
     }
 }
 
-fn number(value: Value<'_>) -> Result<u64, MessageError> {
+fn number(value: FieldValue<'_>) -> Result<u64, MessageError> {
     match value {
-        Value::Number(number) => Ok(number),
+        FieldValue::Number(number) => Ok(number),
         _ => Err(MessageError::FieldType),
     }
 }
 
-fn address(value: Value<'_>) -> Result<&[u8], MessageError> {
+fn address(value: FieldValue<'_>) -> Result<&[u8], MessageError> {
     match inside(value)? {
         bytes if bytes.len() > CID_BYTES_MAX => Err(MessageError::CidTooLong),
         bytes => Ok(bytes),

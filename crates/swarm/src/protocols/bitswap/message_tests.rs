@@ -24,8 +24,8 @@ fn bytes(text: &str) -> Vec<u8> {
         .collect()
 }
 
-fn want(cid: &[u8]) -> Entry<'_> {
-    Entry { cid, priority: 1, cancel: false, ask: Ask::Block, send_dont_have: true }
+fn want(cid: &[u8]) -> WantEntry<'_> {
+    WantEntry { cid, priority: 1, cancel: false, ask: WantType::Block, send_dont_have: true }
 }
 
 #[test]
@@ -35,7 +35,13 @@ fn a_want_list_is_the_bytes_of_the_schema() {
         full: true,
         entries: vec![
             want(&a),
-            Entry { cid: &b, priority: 300, cancel: true, ask: Ask::Have, send_dont_have: false },
+            WantEntry {
+                cid: &b,
+                priority: 300,
+                cancel: true,
+                ask: WantType::Have,
+                send_dont_have: false,
+            },
         ],
         ..Message::default()
     };
@@ -93,8 +99,13 @@ fn defaults_written_out_and_unknown_fields_are_read() {
          41 01 02 03 04 05 06 07 08
          50 05",
     );
-    let entry =
-        Entry { cid: &[0xaa], priority: 0, cancel: false, ask: Ask::Block, send_dont_have: false };
+    let entry = WantEntry {
+        cid: &[0xaa],
+        priority: 0,
+        cancel: false,
+        ask: WantType::Block,
+        send_dont_have: false,
+    };
     assert_eq!(Message::decode(&read), Ok(Message { entries: vec![entry], ..Message::default() }));
 }
 
@@ -184,13 +195,13 @@ struct Parts {
 
 impl Parts {
     fn message(&self) -> Message<'_> {
-        let ask = |have: bool| if have { Ask::Have } else { Ask::Block };
+        let ask = |have: bool| if have { WantType::Have } else { WantType::Block };
         Message {
             full: self.full,
             entries: self
                 .entries
                 .iter()
-                .map(|(cid, priority, cancel, have, send_dont_have)| Entry {
+                .map(|(cid, priority, cancel, have, send_dont_have)| WantEntry {
                     cid,
                     priority: *priority,
                     cancel: *cancel,

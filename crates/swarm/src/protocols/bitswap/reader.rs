@@ -1,7 +1,7 @@
 //! Reads the messages of one stream that a peer opened.
 //!
 //! Each message is a varint with its length, then its bytes. Whatever breaks the format, is over a
-//! limit or takes too long ends the stream. Larger messages wait for a share of bounded memory.
+//! limit or takes too long ends the stream. Larger messages wait for a lease of memory from a bounded pool.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,9 +25,10 @@ const LENGTH_BYTES: usize = 4;
 
 /// What a message says, checked: blocks stand under the address of their bytes.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Received {
+pub(super) struct ReceivedMessage {
     pub(super) full: bool,
-    pub(super) lines: Vec<WantLine>,
+    /// A want, or the end of one if `None`.
+    pub(super) wants: Vec<(Cid, Option<Want>)>,
     pub(super) blocks: Vec<(Cid, Vec<u8>)>,
     pub(super) presences: Vec<(Cid, bool)>,
     /// Addresses that this node could not check a block with, and so never has one for, wanted with
@@ -37,17 +38,14 @@ pub(super) struct Received {
     pub(super) foreign_blocks: u64,
 }
 
-/// A want, or the end of one if `None`.
-pub(super) type WantLine = (Cid, Option<Want>);
-
-impl Received {
-    pub(super) fn decode(bytes: &[u8]) -> Result<Received, MessageError> {
+impl ReceivedMessage {
+    pub(super) fn decode(bytes: &[u8]) -> Result<ReceivedMessage, MessageError> {
         let message = Message::decode(bytes)?;
-        let mut received = Received { full: message.full, ..Received::default() };
+        let mut received = ReceivedMessage { full: message.full, ..ReceivedMessage::default() };
         for entry in &message.entries {
             let want = Want { ask: entry.ask, send_dont_have: entry.send_dont_have };
             match Cid::from_bytes(entry.cid) {
-                Ok(cid) => received.lines.push((cid, (!entry.cancel).then_some(want))),
+                Ok(cid) => received.wants.push((cid, (!entry.cancel).then_some(want))),
                 Err(_) if entry.send_dont_have && !entry.cancel => {
                     received.foreign_wants.push(entry.cid.to_vec());
                 }
@@ -80,24 +78,24 @@ pub(super) enum ReadError {
     Stream(#[from] std::io::Error),
 }
 
-/// The memory and streams that reading may take. Shares are given back when they are dropped.
+/// The memory and the streams that reading may take. What is leased comes back when its lease is dropped.
 #[derive(Clone)]
-pub(super) struct Allowance {
+pub(super) struct ReadPool {
     all_kib: Arc<Semaphore>,
     peer_kib: Arc<Semaphore>,
     peer_streams: Arc<Semaphore>,
 }
 
-/// A share of memory for one message.
-pub(super) type Share = Option<(OwnedSemaphorePermit, OwnedSemaphorePermit)>;
+/// A lease of memory for one message; none for a small one.
+pub(super) type MemoryLease = Option<(OwnedSemaphorePermit, OwnedSemaphorePermit)>;
 
-impl Allowance {
+impl ReadPool {
     pub(super) fn all() -> Arc<Semaphore> {
         Arc::new(Semaphore::new(READING_KIB_MAX))
     }
 
-    pub(super) fn of_peer(all_kib: Arc<Semaphore>) -> Allowance {
-        Allowance {
+    pub(super) fn of_peer(all_kib: Arc<Semaphore>) -> ReadPool {
+        ReadPool {
             all_kib,
             peer_kib: Arc::new(Semaphore::new(PEER_READING_KIB_MAX)),
             peer_streams: Arc::new(Semaphore::new(PEER_STREAMS_MAX)),
@@ -110,7 +108,7 @@ impl Allowance {
     }
 
     /// First of the peer's memory, then of all: a peer that fills its own waits for itself.
-    async fn share(&self, bytes: usize) -> Share {
+    async fn lease(&self, bytes: usize) -> MemoryLease {
         if bytes <= SMALL_MESSAGE_BYTES_MAX {
             return None;
         }
@@ -121,21 +119,21 @@ impl Allowance {
     }
 }
 
-/// The next message of the stream and its share of memory; `None` at the end of the stream.
+/// The next message of the stream and its lease of memory; `None` at the end of the stream.
 pub(super) async fn next_message(
     stream: &mut (impl AsyncRead + Unpin),
-    allowance: &Allowance,
-) -> Result<Option<(Received, Share)>, ReadError> {
+    pool: &ReadPool,
+) -> Result<Option<(ReceivedMessage, MemoryLease)>, ReadError> {
     let reading = async {
         let Some(length) = read_length(stream).await? else { return Ok(None) };
-        let share = allowance.share(length).await;
+        let lease = pool.lease(length).await;
         let mut bytes = Vec::with_capacity(length.min(SMALL_MESSAGE_BYTES_MAX));
         // Grows with what has come, not with what was announced.
         stream.take(length as u64).read_to_end(&mut bytes).await?;
         if bytes.len() < length {
             return Err(MessageError::Truncated.into());
         }
-        Ok(Some((Received::decode(&bytes)?, share)))
+        Ok(Some((ReceivedMessage::decode(&bytes)?, lease)))
     };
     timeout(Duration::from_millis(RECEIVE_TIMEOUT_MS), reading)
         .await

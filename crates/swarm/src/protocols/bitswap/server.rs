@@ -14,19 +14,19 @@ use super::limits::{
     BURST_WANTS_MAX, KEPT_WANTS_MAX, KEPT_WANTS_MS, PEER_READS_MAX, PEER_WANTS_MAX,
     PEER_WANTS_PER_SECOND_MAX, PEERS_MAX, READ_WANTS_MAX, READS_MAX,
 };
-use super::message::Ask;
+use super::message::WantType;
 use super::turns::Turns;
 
 /// How a peer wants to be answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Want {
-    pub(super) ask: Ask,
+    pub(super) ask: WantType,
     pub(super) send_dont_have: bool,
 }
 
 /// Wants of one peer that are to be looked up together.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Read {
+pub(super) struct WantBatch {
     pub(super) peer: PeerId,
     pub(super) wants: Vec<(Cid, Want)>,
 }
@@ -43,12 +43,12 @@ pub(super) enum Found {
 
 /// What the peer is to be told.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Answer {
+pub(super) enum WantAnswer {
     Block(Cid, Vec<u8>),
     Presence(Cid, bool),
 }
 
-struct Peer {
+struct PeerWants {
     queue: Turns<Want>,
     /// Wants for blocks that are not here, with the time until which they are kept.
     kept: Turns<(Want, u64)>,
@@ -58,9 +58,9 @@ struct Peer {
     counted_at: u64,
 }
 
-impl Peer {
-    fn new(now: u64) -> Peer {
-        Peer {
+impl PeerWants {
+    fn new(now: u64) -> PeerWants {
+        PeerWants {
             queue: Turns::new(),
             kept: Turns::new(),
             reads: 0,
@@ -79,7 +79,7 @@ impl Peer {
 
 /// The answering side of bitswap.
 pub(super) struct Server {
-    peers: HashMap<PeerId, Peer>,
+    peers: HashMap<PeerId, PeerWants>,
     /// Peers with wants in their queue, in the order of their turns.
     ring: VecDeque<PeerId>,
     /// Who is in the ring.
@@ -137,7 +137,7 @@ impl Server {
             self.dropped_wants += 1;
             return;
         }
-        let state = self.peers.entry(peer).or_insert_with(|| Peer::new(now));
+        let state = self.peers.entry(peer).or_insert_with(|| PeerWants::new(now));
         if state.kept.remove(&cid).is_some() {
             self.no_keeper(&cid, peer);
         }
@@ -190,7 +190,7 @@ impl Server {
         &mut self,
         now: u64,
         has_room: impl Fn(&PeerId) -> bool,
-    ) -> Option<Read> {
+    ) -> Option<WantBatch> {
         if self.reads >= READS_MAX {
             return None;
         }
@@ -213,7 +213,7 @@ impl Server {
             state.budget -= 1_000 * wants.len() as u64;
             state.reads += 1;
             self.reads += 1;
-            return Some(Read { peer, wants });
+            return Some(WantBatch { peer, wants });
         }
         None
     }
@@ -224,7 +224,7 @@ impl Server {
         now: u64,
         peer: PeerId,
         found: Vec<(Cid, Want, Found)>,
-    ) -> Vec<Answer> {
+    ) -> Vec<WantAnswer> {
         self.reads = self.reads.saturating_sub(1);
         let mut answers = Vec::new();
         if let Some(state) = self.peers.get_mut(&peer) {
@@ -232,12 +232,12 @@ impl Server {
             let mut unread = Vec::new();
             for (cid, want, found) in found {
                 match found {
-                    Found::Block(block) => answers.push(Answer::Block(cid, block)),
-                    Found::Have => answers.push(Answer::Presence(cid, true)),
+                    Found::Block(block) => answers.push(WantAnswer::Block(cid, block)),
+                    Found::Have => answers.push(WantAnswer::Presence(cid, true)),
                     Found::Missing if self.arrived.remove(&cid) => unread.push((cid, want)),
                     Found::Missing => {
                         if want.send_dont_have {
-                            answers.push(Answer::Presence(cid.clone(), false));
+                            answers.push(WantAnswer::Presence(cid.clone(), false));
                         }
                         self.keep(now, peer, cid, want);
                     }

@@ -9,7 +9,7 @@ use super::error::MessageError;
 const VARINT_BYTES: usize = 10;
 
 /// What stands in a field.
-pub(super) enum Value<'a> {
+pub(super) enum FieldValue<'a> {
     Number(u64),
     Bytes(&'a [u8]),
     /// Eight or four fixed bytes: nothing here has them, so they are passed over.
@@ -17,23 +17,23 @@ pub(super) enum Value<'a> {
 }
 
 /// The fields of one protobuf message, in their order.
-pub(super) struct Fields<'a>(pub(super) &'a [u8]);
+pub(super) struct MessageFields<'a>(pub(super) &'a [u8]);
 
-impl<'a> Fields<'a> {
+impl<'a> MessageFields<'a> {
     /// The number and value of the next field, `None` at the end.
-    pub(super) fn next(&mut self) -> Result<Option<(u64, Value<'a>)>, MessageError> {
+    pub(super) fn next(&mut self) -> Result<Option<(u64, FieldValue<'a>)>, MessageError> {
         if self.0.is_empty() {
             return Ok(None);
         }
         let key = self.number()?;
         let value = match key & 7 {
-            0 => Value::Number(self.number()?),
-            1 => self.take(8).map(|_| Value::Fixed)?,
+            0 => FieldValue::Number(self.number()?),
+            1 => self.take(8).map(|_| FieldValue::Fixed)?,
             2 => {
                 let length = self.number()?;
-                Value::Bytes(self.take(length)?)
+                FieldValue::Bytes(self.take(length)?)
             }
-            5 => self.take(4).map(|_| Value::Fixed)?,
+            5 => self.take(4).map(|_| FieldValue::Fixed)?,
             _ => return Err(MessageError::WireType),
         };
         match key >> 3 {

@@ -20,7 +20,7 @@ use libp2p::swarm::ConnectionId;
 use libp2p::{PeerId, Stream, StreamProtocol};
 use tokio::sync::{mpsc, oneshot};
 
-pub(crate) use behaviour::Behaviour;
+pub(crate) use behaviour::StreamsBehaviour;
 use registry::Registry;
 
 use crate::Error;

@@ -3,9 +3,9 @@
 use libp2p::PeerId;
 
 use super::Client;
-use super::fetch::{Fetch, State};
+use super::fetch::{Fetch, QuestionState};
 use crate::protocols::bitswap::limits::FETCH_PEERS_MAX;
-use crate::protocols::bitswap::message::Ask;
+use crate::protocols::bitswap::message::WantType;
 
 impl Client {
     /// Whether some candidate may still have the block.
@@ -13,7 +13,9 @@ impl Client {
         fetch.candidates.iter().any(|peer| {
             let asked = fetch.questions.iter().find(|question| question.peer == *peer);
             match asked {
-                Some(question) => matches!(question.state, State::Waiting | State::Has),
+                Some(question) => {
+                    matches!(question.state, QuestionState::Waiting | QuestionState::Has)
+                }
                 None => self.peers.get(peer).is_some_and(|window| !window.mute),
             }
         })
@@ -24,10 +26,10 @@ impl Client {
         fetch
             .questions
             .iter()
-            .filter(|question| question.ask == Ask::Block)
+            .filter(|question| question.ask == WantType::Block)
             .map(|question| match (question.state, self.peers.get(&question.peer)) {
-                (State::Waiting, Some(window)) => window.silence(now, question.at),
-                (State::Late, _) => u64::MAX,
+                (QuestionState::Waiting, Some(window)) => window.silence(now, question.at),
+                (QuestionState::Late, _) => u64::MAX,
                 _ => 0,
             })
             .max()
@@ -39,7 +41,7 @@ impl Client {
         fetch
             .questions
             .iter()
-            .filter(|question| question.state == State::Has)
+            .filter(|question| question.state == QuestionState::Has)
             .filter_map(|question| Some((self.peers.get(&question.peer)?.rank(now), question.peer)))
             .min_by_key(|(rank, _)| *rank)
             .map(|(_, peer)| peer)

@@ -2,11 +2,11 @@
 
 use libp2p::PeerId;
 
-use crate::protocols::bitswap::message::Ask;
+use crate::protocols::bitswap::message::WantType;
 
 /// What became of a question.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum State {
+pub(super) enum QuestionState {
     Waiting,
     /// The peer says that it has the block.
     Has,
@@ -19,9 +19,9 @@ pub(super) enum State {
 /// What one peer was asked, and what came of it.
 pub(super) struct Question {
     pub(super) peer: PeerId,
-    pub(super) ask: Ask,
+    pub(super) ask: WantType,
     pub(super) at: u64,
-    pub(super) state: State,
+    pub(super) state: QuestionState,
 }
 
 /// A block that is fetched.
@@ -39,7 +39,7 @@ impl Fetch {
         self.questions.iter_mut().find(|question| question.peer == *peer)
     }
 
-    pub(super) fn count(&self, ask: Ask, state: State) -> usize {
+    pub(super) fn count(&self, ask: WantType, state: QuestionState) -> usize {
         self.questions.iter().filter(|q| q.ask == ask && q.state == state).count()
     }
 

@@ -169,7 +169,7 @@ impl Node {
 
     pub(crate) async fn with(blocks: Blocks) -> Node {
         let blocks = Arc::new(blocks);
-        let behaviour = streams::Behaviour::new();
+        let behaviour = streams::StreamsBehaviour::new();
         let local = Arc::clone(&blocks) as Arc<dyn Local>;
         let bitswap = Bitswap::start(behaviour.new_control(), local).unwrap();
         let handle = bitswap.clone();
