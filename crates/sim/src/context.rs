@@ -5,12 +5,12 @@ use crate::message::Message;
 use crate::random::Random;
 
 /// A node, by its place in the list of nodes.
-pub(crate) type Id = usize;
+pub(crate) type NodeId = usize;
 
 /// What a node does to the world.
 #[derive(Debug)]
 pub(crate) enum Action {
-    Send(Id, Message),
+    Send(NodeId, Message),
     /// Wake me at this time.
     Wake(u64),
     /// The disk is done at this time.
@@ -20,7 +20,7 @@ pub(crate) enum Action {
 pub(crate) struct Context<'w> {
     pub(crate) now: u64,
     /// Who is connected now, and whether it speaks fast sync.
-    pub(crate) neighbours: Vec<(Id, bool)>,
+    pub(crate) neighbours: Vec<(NodeId, bool)>,
     pub(crate) random: &'w mut Random,
     pub(crate) ledger: &'w mut Ledger,
     pub(crate) actions: &'w mut Vec<Action>,
@@ -29,11 +29,11 @@ pub(crate) struct Context<'w> {
 }
 
 impl Context<'_> {
-    pub(crate) fn send(&mut self, to: Id, message: Message) {
+    pub(crate) fn send(&mut self, to: NodeId, message: Message) {
         self.actions.push(Action::Send(to, message));
     }
 
-    pub(crate) fn is_connected(&self, peer: Id) -> bool {
+    pub(crate) fn is_connected(&self, peer: NodeId) -> bool {
         self.neighbours.iter().any(|(id, _)| *id == peer)
     }
 

@@ -8,7 +8,7 @@ use optimusdb_dag::sync::{Cell, Declined, Reply, Request, Summary};
 use optimusdb_dag::{Entry, LogCid};
 
 use crate::cast::cast;
-use crate::context::{Action, Context, Id};
+use crate::context::{Action, Context, NodeId};
 use crate::forge::{self, Wrong};
 use crate::message::Message;
 use crate::random::Random;
@@ -91,7 +91,7 @@ impl Hostile {
         self.tricks.contains(&trick)
     }
 
-    pub(crate) fn on_link(&mut self, context: &mut Context<'_>, peer: Id, up: bool) {
+    pub(crate) fn on_link(&mut self, context: &mut Context<'_>, peer: NodeId, up: bool) {
         if up && !self.is_silent {
             context.send(peer, Message::Heads { answer: false, blocks: Vec::new() });
         }
@@ -205,7 +205,7 @@ impl Hostile {
         }
     }
 
-    pub(crate) fn on_message(&mut self, context: &mut Context<'_>, from: Id, message: Message) {
+    pub(crate) fn on_message(&mut self, context: &mut Context<'_>, from: NodeId, message: Message) {
         match message {
             Message::Announce { block, .. } => self.hear(context, &block),
             Message::Heads { answer, blocks } => {
@@ -242,7 +242,7 @@ impl Hostile {
         self.heard.push(entry);
     }
 
-    fn give(&mut self, context: &mut Context<'_>, to: Id, cid: LogCid) {
+    fn give(&mut self, context: &mut Context<'_>, to: NodeId, cid: LogCid) {
         if self.does(Trick::Withhold) && context.random.permille(600) {
             return;
         }

@@ -12,7 +12,7 @@ use optimusdb_dag::replicator::{AnnouncementId, Effect, Offence, Peer, Replicato
 use optimusdb_dag::{Access, Entry, Identity, IdentityKeys, Ipld, LogCid};
 
 use crate::cast::log;
-use crate::context::{Action, Context, Id};
+use crate::context::{Action, Context, NodeId};
 use crate::fetching::Fetches;
 use crate::message::Message;
 use crate::store::{Store, answer};
@@ -39,7 +39,7 @@ struct Running {
     jobs: VecDeque<Job>,
     fetches: Fetches,
     /// Requests without answer, and until when they wait.
-    asks: BTreeMap<u64, (Id, u64)>,
+    asks: BTreeMap<u64, (NodeId, u64)>,
     /// Announcements of late.
     heard: HashSet<u64>,
     /// Announcements without verdict.
@@ -50,7 +50,7 @@ struct Running {
 
 struct PendingAnnouncement {
     id: u64,
-    from: Id,
+    from: NodeId,
     block: Arc<[u8]>,
     since_ms: u64,
 }
@@ -106,7 +106,13 @@ impl Native {
         (self.running, self.effects_left) = (None, None);
     }
 
-    pub(crate) fn on_link(&mut self, context: &mut Context<'_>, peer: Id, native: bool, up: bool) {
+    pub(crate) fn on_link(
+        &mut self,
+        context: &mut Context<'_>,
+        peer: NodeId,
+        native: bool,
+        up: bool,
+    ) {
         let Some(running) = &mut self.running else { return };
         let (now, peer) = (context.now, Peer(peer as u64));
         let effects = if up {
@@ -215,7 +221,7 @@ impl Native {
         self.carry_out(context, effects);
     }
 
-    pub(crate) fn on_message(&mut self, context: &mut Context<'_>, from: Id, message: Message) {
+    pub(crate) fn on_message(&mut self, context: &mut Context<'_>, from: NodeId, message: Message) {
         let Some(running) = &mut self.running else { return };
         let (now, peer) = (context.now, Peer(from as u64));
         let effects = match message {
@@ -293,7 +299,7 @@ impl Native {
         let Some(running) = &mut self.running else { return };
         match effect {
             Effect::Fetch { cid, from } => {
-                let from: Vec<Id> = from.iter().map(|peer| peer.0 as Id).collect();
+                let from: Vec<NodeId> = from.iter().map(|peer| peer.0 as NodeId).collect();
                 context.trace(|| format!("fetches {cid:.12} from {from:?}"));
                 running.fetches.begin(context, cid, &from);
             }
@@ -301,13 +307,13 @@ impl Native {
                 self.queue(context, Job::Store { entries, identities, passed, restored });
             }
             Effect::Ask { peer, number, request } => {
-                let peer = peer.0 as Id;
+                let peer = peer.0 as NodeId;
                 running.asks.insert(number, (peer, context.now + ASK_WAIT_MS));
                 context.send(peer, Message::Ask { number, frame: request.into() });
             }
             Effect::SendHeads { peer } => {
                 let blocks = self.store.head_blocks();
-                context.send(peer.0 as Id, Message::Heads { answer: false, blocks });
+                context.send(peer.0 as NodeId, Message::Heads { answer: false, blocks });
             }
             Effect::Reconsider => self.reconsider(context),
             Effect::Verdict { id, verdict } => {
@@ -319,7 +325,7 @@ impl Native {
             Effect::Blame { peer, why } => {
                 context.ledger.blames += 1;
                 context.trace(|| format!("blames {} for {why:?}", peer.0));
-                let honest = context.ledger.honest_natives.contains(&(peer.0 as Id));
+                let honest = context.ledger.honest_natives.contains(&(peer.0 as NodeId));
                 if honest && why != Offence::Flood {
                     context.ledger.fail(format!("honest node {} is blamed for {why:?}", peer.0));
                 }

@@ -7,7 +7,7 @@ use optimusdb_dag::join::{Join, JoinEffect};
 use optimusdb_dag::{Access, LogCid};
 
 use crate::cast::log;
-use crate::context::{Action, Context, Id};
+use crate::context::{Action, Context, NodeId};
 use crate::fetching::Fetches;
 use crate::message::Message;
 use crate::store::Store;
@@ -31,7 +31,7 @@ impl Plain {
         }
     }
 
-    pub(crate) fn on_link(&mut self, context: &mut Context<'_>, peer: Id, up: bool) {
+    pub(crate) fn on_link(&mut self, context: &mut Context<'_>, peer: NodeId, up: bool) {
         if up {
             let blocks = self.store.head_blocks();
             context.send(peer, Message::Heads { answer: false, blocks });
@@ -61,7 +61,7 @@ impl Plain {
         self.set_alarm(context);
     }
 
-    pub(crate) fn on_message(&mut self, context: &mut Context<'_>, from: Id, message: Message) {
+    pub(crate) fn on_message(&mut self, context: &mut Context<'_>, from: NodeId, message: Message) {
         match message {
             Message::Announce { id, block } => {
                 if !self.heard.insert(id) {
@@ -105,12 +105,12 @@ impl Plain {
         self.set_alarm(context);
     }
 
-    fn take(&mut self, context: &mut Context<'_>, effects: Vec<JoinEffect>, from: Option<Id>) {
+    fn take(&mut self, context: &mut Context<'_>, effects: Vec<JoinEffect>, from: Option<NodeId>) {
         let mut effects = VecDeque::from(effects);
         while let Some(effect) = effects.pop_front() {
             match effect {
                 JoinEffect::Fetch { cid } => {
-                    let from: Vec<Id> = from.into_iter().collect();
+                    let from: Vec<NodeId> = from.into_iter().collect();
                     self.fetches.begin(context, cid, &from);
                 }
                 JoinEffect::Ready { entries, identities, passed } => {

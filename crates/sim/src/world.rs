@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 
 use network::{Link, pair};
 
-use crate::cast::{Rule, cast};
-use crate::context::{Action, Context, Id};
+use crate::cast::{AccessHistory, cast};
+use crate::context::{Action, Context, NodeId};
 use crate::forge;
 use crate::hostile::Hostile;
 use crate::ledger::Ledger;
@@ -28,25 +28,25 @@ pub(crate) enum Node {
 
 pub(crate) enum Event {
     Deliver {
-        from: Id,
-        to: Id,
+        from: NodeId,
+        to: NodeId,
         message: Message,
         epoch: u64,
     },
     /// A node is woken, or its disk is done; `life` tells lives of a node apart.
     Wake {
-        node: Id,
+        node: NodeId,
         life: u64,
     },
     Commit {
-        node: Id,
+        node: NodeId,
         life: u64,
     },
-    Restart(Id),
-    Mend(Id, Id),
+    Restart(NodeId),
+    Mend(NodeId, NodeId),
     Rejoin(u64),
     Access {
-        node: Id,
+        node: NodeId,
         state: usize,
     },
     Planned(Planned),
@@ -57,11 +57,11 @@ pub(crate) struct World {
     pub(crate) nodes: Vec<Node>,
     pub(crate) ledger: Ledger,
     pub(crate) plan: Plan,
-    links: BTreeMap<(Id, Id), Link>,
+    links: BTreeMap<(NodeId, NodeId), Link>,
     /// The part each node is in while the network is split, and the split's number.
     split: Option<(Vec<bool>, u64)>,
     lives: Vec<u64>,
-    rule: Rule,
+    access_history: AccessHistory,
     access: Vec<usize>,
     random: Random,
     pub(crate) steps: u64,
@@ -72,22 +72,23 @@ impl World {
     pub(crate) fn new(seed: u64, trace: bool) -> World {
         let mut random = Random::new(seed);
         let plan = Plan::of(&mut random.fork());
-        let rule = if plan.access_changes { Rule::mutable() } else { Rule::fixed() };
+        let access_history =
+            if plan.access_changes { AccessHistory::mutable() } else { AccessHistory::fixed() };
         let mut ledger = Ledger::default();
         let mut nodes = Vec::new();
         for (id, role) in plan.roles.iter().enumerate() {
             nodes.push(match role {
                 Role::Native => {
                     ledger.honest_natives.insert(id);
-                    let mut native = Native::new(rule.state(0));
+                    let mut native = Native::new(access_history.state(0));
                     native.store_fails = plan.store_fails_permille;
                     Node::Native(Box::new(native))
                 }
-                Role::Plain => Node::Plain(Box::new(Plain::new(rule.state(0)))),
+                Role::Plain => Node::Plain(Box::new(Plain::new(access_history.state(0)))),
                 Role::Hostile(tricks) => Node::Hostile(Box::new(Hostile::new(tricks.clone()))),
             });
         }
-        let link = |pair: &(Id, Id)| (*pair, Link { broken: false, epoch: 0, up: false });
+        let link = |pair: &(NodeId, NodeId)| (*pair, Link { broken: false, epoch: 0, up: false });
         let mut world = World {
             timeline: Timeline::new(),
             links: plan.links.iter().map(link).collect(),
@@ -96,7 +97,7 @@ impl World {
             access: vec![0; nodes.len()],
             nodes,
             ledger,
-            rule,
+            access_history,
             random,
             steps: 0,
             lines: trace.then(Vec::new),
@@ -174,7 +175,7 @@ impl World {
         }
     }
 
-    pub(crate) fn write(&mut self, node: Id, guest: bool) {
+    pub(crate) fn write(&mut self, node: NodeId, guest: bool) {
         let payload = forge::payload(&mut self.random);
         let keys = if guest { &cast().guest } else { &cast().writers[self.plan.keys[node]] };
         self.with(node, |node, context| {
@@ -185,7 +186,7 @@ impl World {
     }
 
     /// Lets a node do something, and does to the world what it wants done.
-    fn with(&mut self, id: Id, act: impl FnOnce(&mut Node, &mut Context<'_>)) {
+    fn with(&mut self, id: NodeId, act: impl FnOnce(&mut Node, &mut Context<'_>)) {
         let neighbours = self.neighbours(id);
         let (mut actions, mut lines) = (Vec::new(), Vec::new());
         let mut context = Context {
@@ -219,7 +220,7 @@ impl World {
     }
 
     /// The replicas of all honest nodes.
-    pub(crate) fn stores(&self) -> Vec<(Id, &Store)> {
+    pub(crate) fn stores(&self) -> Vec<(NodeId, &Store)> {
         let stores = self.nodes.iter().enumerate().filter_map(|(id, node)| match node {
             Node::Native(native) => Some((id, &native.store)),
             Node::Plain(plain) => Some((id, &plain.store)),

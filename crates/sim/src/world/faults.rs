@@ -3,7 +3,7 @@
 
 use super::network::pair;
 use super::{Event, Node, World};
-use crate::context::Id;
+use crate::context::NodeId;
 use crate::plan::Planned;
 
 /// How late a change of access may reach a node.
@@ -42,7 +42,7 @@ impl World {
                 self.relink();
             }
             Planned::Grant => {
-                self.rule.grant();
+                self.access_history.grant();
                 self.spread_access();
             }
             Planned::Revoke { by } => {
@@ -50,14 +50,14 @@ impl World {
                     Node::Native(native) => native.store.heads().iter().map(|head| head.cid),
                     _ => return,
                 };
-                self.rule.revoke(&heads.collect::<Vec<_>>());
+                self.access_history.revoke(&heads.collect::<Vec<_>>());
                 self.spread_access();
             }
         }
     }
 
     fn spread_access(&mut self) {
-        let state = self.rule.len() - 1;
+        let state = self.access_history.len() - 1;
         for node in 0..self.nodes.len() {
             let wait_ms = self.random.within(ACCESS_DELAY_MS);
             self.timeline.after(wait_ms, Event::Access { node, state });
@@ -65,12 +65,12 @@ impl World {
     }
 
     /// A node learns who may write, unless it knows better.
-    pub(super) fn learn_access(&mut self, node: Id, state: usize) {
+    pub(super) fn learn_access(&mut self, node: NodeId, state: usize) {
         if self.access[node] >= state {
             return;
         }
         self.access[node] = state;
-        let access = self.rule.state(state);
+        let access = self.access_history.state(state);
         self.with(node, |node, context| match node {
             Node::Native(native) => native.set_access(context, access),
             Node::Plain(plain) => plain.set_access(context, access),
@@ -78,7 +78,7 @@ impl World {
         });
     }
 
-    pub(super) fn crash(&mut self, node: Id) {
+    pub(super) fn crash(&mut self, node: NodeId) {
         if let Node::Native(native) = &mut self.nodes[node] {
             native.crash();
             self.ledger.crashes += 1;
@@ -88,7 +88,7 @@ impl World {
         }
     }
 
-    pub(super) fn restart(&mut self, node: Id) {
+    pub(super) fn restart(&mut self, node: NodeId) {
         let torn_not_yet = matches!(&self.nodes[node], Node::Native(native) if native.is_up());
         if torn_not_yet {
             self.crash(node);
@@ -109,7 +109,7 @@ impl World {
         self.links.values_mut().for_each(|link| link.broken = false);
         (self.plan.loss_permille, self.plan.slow_permille) = (0, 0);
         for node in 0..self.nodes.len() {
-            self.learn_access(node, self.rule.len() - 1);
+            self.learn_access(node, self.access_history.len() - 1);
             let goes_on = self.plan.hostile_goes_on;
             match &mut self.nodes[node] {
                 Node::Native(native) => {

@@ -1,7 +1,7 @@
 //! The network of a run: which connections stand, and what becomes of a message.
 
 use super::{Event, Node, World};
-use crate::context::Id;
+use crate::context::NodeId;
 use crate::message::Message;
 
 /// How long most messages take.
@@ -20,7 +20,7 @@ pub(super) struct Link {
 impl World {
     /// Connects and disconnects where something has changed, and tells both ends.
     pub(super) fn relink(&mut self) {
-        let pairs: Vec<(Id, Id)> = self.links.keys().copied().collect();
+        let pairs: Vec<(NodeId, NodeId)> = self.links.keys().copied().collect();
         for (a, b) in pairs {
             let apart = self.split.as_ref().is_some_and(|(part, _)| part[a] != part[b]);
             let can = !apart && self.is_up(a) && self.is_up(b);
@@ -43,11 +43,11 @@ impl World {
         }
     }
 
-    fn is_up(&self, node: Id) -> bool {
+    fn is_up(&self, node: NodeId) -> bool {
         !matches!(&self.nodes[node], Node::Native(native) if !native.is_up())
     }
 
-    pub(super) fn neighbours(&self, id: Id) -> Vec<(Id, bool)> {
+    pub(super) fn neighbours(&self, id: NodeId) -> Vec<(NodeId, bool)> {
         let up = self.links.iter().filter(|(_, link)| link.up);
         let others = up.filter_map(|((a, b), _)| match id {
             id if id == *a => Some(*b),
@@ -57,7 +57,7 @@ impl World {
         others.map(|other| (other, !matches!(self.nodes[other], Node::Plain(_)))).collect()
     }
 
-    pub(super) fn send(&mut self, from: Id, to: Id, message: Message) {
+    pub(super) fn send(&mut self, from: NodeId, to: NodeId, message: Message) {
         if !matches!(self.nodes[from], Node::Hostile(_)) {
             *self.ledger.sent.entry(message.kind()).or_default() += 1;
             self.ledger.bytes_sent += message.bytes() as u64;
@@ -78,7 +78,7 @@ impl World {
         }
     }
 
-    fn trace_message(&mut self, what: &str, from: Id, to: Id, message: &Message) {
+    fn trace_message(&mut self, what: &str, from: NodeId, to: NodeId, message: &Message) {
         if self.lines.is_some() {
             let (kind, bytes) = (message.kind(), message.bytes());
             self.note(format!("{from} -> {to}: {what} {kind:?}, {bytes} bytes"));
@@ -86,6 +86,6 @@ impl World {
     }
 }
 
-pub(super) fn pair(a: Id, b: Id) -> (Id, Id) {
+pub(super) fn pair(a: NodeId, b: NodeId) -> (NodeId, NodeId) {
     (a.min(b), a.max(b))
 }
