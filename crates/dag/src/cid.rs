@@ -30,12 +30,6 @@ impl Codec {
     pub const DAG_PB: Codec = Codec(0x70);
     /// Values with links, in CBOR: all blocks of a log.
     pub const DAG_CBOR: Codec = Codec(0x71);
-    /// A public key of libp2p, the name of something that changes.
-    pub const LIBP2P_KEY: Codec = Codec(0x72);
-    /// Values with links, in JSON.
-    pub const DAG_JSON: Codec = Codec(0x0129);
-    /// JSON.
-    pub const JSON: Codec = Codec(0x0200);
 
     /// The codec with this number, whether this node can read it or not.
     ///

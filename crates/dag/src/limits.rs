@@ -148,10 +148,6 @@ pub const SYNC_PULL_ENTRIES_MAX: u64 = 262_144;
 /// Requests of one pull.
 pub const SYNC_PULL_REQUESTS_MAX: u64 = 65_536;
 
-/// Batches of a pull that may be on their way or waiting to be stored at a time: the next is asked
-/// for before the last is stored, and no sooner.
-pub const SYNC_PIPELINE_BATCHES_MAX: usize = 2;
-
 /// Entries one join keeps that were put off until an accepted entry names them.
 pub const JOIN_DEFERRED_ENTRIES_MAX: usize = 4_096;
 

@@ -103,7 +103,8 @@ pub struct Replicator {
     /// How often storing failed in a row, and until when nothing new is begun.
     store_failures: u32,
     paused_until_ms: u64,
-    contact_ms: Option<u64>,
+    /// Whether some peer has shown what it has.
+    contacted: bool,
     /// What is passed over is to be judged again.
     reconsider: bool,
     effects: Vec<Effect>,
@@ -133,7 +134,7 @@ impl Replicator {
             asks: 0,
             store_failures: 0,
             paused_until_ms: 0,
-            contact_ms: None,
+            contacted: false,
             reconsider: access.is_mutable(),
             access,
             effects: Vec::new(),
@@ -216,7 +217,7 @@ impl Replicator {
         peer: Peer,
         blocks: &[Vec<u8>],
     ) -> Vec<Effect> {
-        self.contact_ms = Some(now);
+        self.contacted = true;
         if self.peers.may_announce(now, peer) {
             for block in blocks.iter().take(HEADS_EXCHANGED_MAX) {
                 self.shown(now, local, peer, block);
@@ -294,20 +295,12 @@ impl Replicator {
     /// Entries known to be missing here, an estimate; `None` before the first
     /// word of a peer.
     pub fn behind(&self) -> Option<u64> {
-        self.contact_ms?;
+        if !self.contacted {
+            return None;
+        }
         let pulled = self.pulling.as_ref().map_or(0, Pulling::behind);
         let waiting = self.join.waiting().max(self.wanted.len()) as u64;
         Some(pulled.max(waiting) + self.store_queue.len() as u64)
-    }
-
-    /// Whether nothing is known to be missing, and some peer was asked.
-    pub fn is_level(&self) -> bool {
-        self.behind() == Some(0) && self.store_failures == 0
-    }
-
-    /// When a peer last showed what it has.
-    pub fn last_contact_ms(&self) -> Option<u64> {
-        self.contact_ms
     }
 
     /// How much is kept now.

@@ -134,7 +134,7 @@ impl Node {
 
 fn proven(entry: &Entry) -> Proven {
     let seeds = [ALICE, BOB, CAROL].map(keys);
-    let writer = seeds.iter().find(|keys| keys.public_key_hex() == entry.key()).unwrap();
+    let writer = seeds.iter().find(|keys| keys.identity().public_key == entry.key()).unwrap();
     Proven::new(entry.clone(), writer.identity().clone(), &log()).unwrap()
 }
 
@@ -203,7 +203,7 @@ fn what_grants_and_revokes_write() {
     let (bob, one) = (id(BOB), LogCid::of(b"1"));
     assert_eq!(
         capabilities.revoke(Capability::Write, &bob, &[], Some(7)),
-        put(&[id(CAROL)]).to_payload(Some(7))
+        put(&[id(CAROL)]).into_payload(Some(7))
     );
     let Ipld::Map(fields) = capabilities.revoke(Capability::Write, &bob, &[one], None) else {
         panic!("not a map")

@@ -115,9 +115,9 @@ fn what_no_entry_of_ours_looks_like_is_passed_over_if_its_links_can_be_read() {
     };
     let other = keys(3);
     let cases = [
-        ("clock", clock(other.public_key_hex(), 1), Error::ClockNotOwn),
-        ("clock", clock(bob.public_key_hex(), 0), Error::ClockRange(0)),
-        ("key", text(&bob.public_key_hex()[2..]), Error::PublicKey),
+        ("clock", clock(&other.identity().public_key, 1), Error::ClockNotOwn),
+        ("clock", clock(&bob.identity().public_key, 0), Error::ClockRange(0)),
+        ("key", text(&bob.identity().public_key[2..]), Error::PublicKey),
         ("sig", text(""), Error::SignatureDer),
         ("v", Ipld::Integer(1), Error::EntryVersion),
         ("refs", Ipld::Null, Error::FieldSort("refs")),

@@ -9,7 +9,7 @@ use optimusdb_dag::join::{Join, JoinLimits};
 use optimusdb_dag::{Address, Entry, EntryLinks, Ipld, Links, LogCid, plan_append, value};
 use proptest::prelude::*;
 use proptest::sample::Index;
-use world::{Memory, Peer, Writer, anyone, keys, log, put};
+use world::{Memory, Peer, Writer, anyone, keys, log, prove, put};
 
 fn any_value() -> impl Strategy<Value = Ipld> {
     let text = prop_oneof!["[a-z]{0,3}", "\\PC{0,12}"]
@@ -96,11 +96,11 @@ proptest! {
         let keys = keys(1);
         let entry = Entry::sign(&keys, log(), Links { next: next.clone(), refs: refs.clone(), time }, payload.clone()).unwrap();
         let decoded = Entry::decode(entry.cid(), entry.block()).unwrap();
-        decoded.verify(&log(), keys.identity(), &anyone()).unwrap();
+        prove(&decoded, &log(), keys.identity()).unwrap();
         prop_assert_eq!(decoded.payload(), &value::normalise(payload).unwrap());
         prop_assert_eq!(decoded.payload(), entry.payload());
         prop_assert_eq!((decoded.next(), decoded.refs(), decoded.clock()), (&next[..], &refs[..], entry.clock()));
-        prop_assert_eq!(decoded.sig_hex(), entry.sig_hex());
+        prop_assert_eq!(decoded.to_stored().sig_der, entry.to_stored().sig_der);
         prop_assert_eq!(decoded.identity(), keys.identity().cid);
 
         let parts = decoded.to_stored();

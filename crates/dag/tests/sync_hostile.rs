@@ -11,7 +11,7 @@ use optimusdb_dag::limits::{
 };
 use optimusdb_dag::sync::{
     Ask, Cell, Declined, Id, IdTree, Pull, PullEffect, PullError, PullLimits, Reply, Request, Span,
-    Summary, Tree, Unreadable, serve,
+    Summary, Tree, Unreadable,
 };
 use optimusdb_dag::{Address, Error, LogCid};
 use proptest::prelude::*;
@@ -40,7 +40,7 @@ fn pull_tampered(tamper: impl Fn(&Request, &mut Reply)) -> Result<Traffic, PullE
     let (from, into) = copies();
     pull_with(
         limits(),
-        into,
+        &into.tree,
         &mut |request| {
             let mut reply = honest(from, request);
             tamper(request, &mut reply);
@@ -373,7 +373,7 @@ fn an_endless_tree_ends_with_the_requests() {
     let hash_of = |cell: Cell| *LogCid::of(format!("{cell:?}").as_bytes()).digest();
     let traffic = pull_with(
         limits(),
-        into,
+        &into.tree,
         &mut |request| match &request.ask {
             Ask::Open { .. } => Reply::Root {
                 newest: Some(CLOCK_TICKS_MAX),
@@ -669,16 +669,16 @@ proptest! {
         arbitrary in proptest::collection::vec(reply(), 60),
     ) {
         let (from, into) = copies();
-        let mut effect = 0;
+        let mut step = 0;
         let mut last = None;
         let done = pull_with(
             PullLimits { requests_max: 60, ..PullLimits::default() },
-            into,
+            &into.tree,
             &mut |request| {
                 let mut reply = honest(from, request);
-                let (at, how) = lies[effect % lies.len()];
-                effect += 1;
-                tamper(&mut reply, at, how, &arbitrary[effect % arbitrary.len()]);
+                let (at, how) = lies[step % lies.len()];
+                step += 1;
+                tamper(&mut reply, at, how, &arbitrary[step % arbitrary.len()]);
                 reply
             },
             &mut |blocks, _| {

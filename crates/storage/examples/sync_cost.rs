@@ -87,7 +87,7 @@ fn sign(keys: &IdentityKeys, store: &StoreRow, n: i64) -> Result<Vec<Entry>, Box
         let fields = fields.map(|(name, text)| (name.to_owned(), Ipld::String(text)));
         let key = format!("resource-{n:08}");
         let value = Ipld::Map(fields.into_iter().collect());
-        let payload = Operation::Put { key, value }.to_payload(Some(1_700_000_000_000));
+        let payload = Operation::Put { key, value }.into_payload(Some(1_700_000_000_000));
         let entry = tip.append(keys, payload, &mut |cid| links.get(cid).cloned())?;
         links.insert(entry.cid(), entry.links());
         entries.push(entry);
@@ -115,7 +115,7 @@ fn roots(database: &mut Database, place: &Place, store: &StoreRow) -> Result<(),
     for n in 0..3 {
         let entries = store.entries + 1_000_000 + n;
         let time = database.view().tree(store)?.newest()?.unwrap_or(0) + 1;
-        let payload = Operation::Del { key: entries.to_string() }.to_payload(None);
+        let payload = Operation::Del { key: entries.to_string() }.into_payload(None);
         let links = optimusdb_dag::Links { next: vec![], refs: vec![], time };
         let entry = Entry::sign(&keys, store.address, links, payload)?;
         let mut tx = database.begin()?;

@@ -9,7 +9,7 @@ use optimusdb_storage::{Database, Kind, PartOf, StoreRow};
 use support::*;
 
 fn signed(seed: u8, time: u64, next: Vec<LogCid>, refs: Vec<LogCid>) -> Entry {
-    let payload = put(&format!("{seed} at {time}"), map([])).to_payload(None);
+    let payload = put(&format!("{seed} at {time}"), map([])).into_payload(None);
     Entry::sign(&keys(seed), address("things"), Links { next, refs, time }, payload).unwrap()
 }
 

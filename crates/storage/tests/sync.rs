@@ -19,7 +19,7 @@ const NOW: Duration = Duration::ZERO;
 /// An entry of that time, with the parents given.
 fn entry_at(time: u64, n: u64, next: Vec<LogCid>) -> Entry {
     let links = Links { next, refs: Vec::new(), time };
-    let payload = put(&format!("key {n}"), map([])).to_payload(None);
+    let payload = put(&format!("key {n}"), map([])).into_payload(None);
     Entry::sign(&keys((n % 3) as u8 + 1), address("things"), links, payload).unwrap()
 }
 

@@ -134,7 +134,6 @@ fn assemble(
     out.extend_from_slice(&body.bytes);
     let spans = Spans {
         log,
-        signature: start - signature_text.len()..start,
         body: start..out.len(),
         payload: start + body.payload.start..start + body.payload.end,
     };

@@ -111,7 +111,7 @@ impl Replicator {
             return self.reject(now, peer, id, cid);
         }
         self.seen.insert(cid, true);
-        self.contact_ms = Some(now);
+        self.contacted = true;
         self.head(now, local, peer, Shown::Proven(Box::new(proven)));
         if self.refused.get(&cid).is_some() {
             return self.reject(now, peer, id, cid);

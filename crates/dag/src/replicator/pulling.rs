@@ -116,7 +116,7 @@ impl Replicator {
                 None
             }
             Some(Ok(reply)) => {
-                self.contact_ms = Some(now);
+                self.contacted = true;
                 let is_known = |cid: &LogCid| {
                     self.is_known(local, cid)
                         || self.refused.get(cid).is_some()

@@ -39,15 +39,6 @@ impl Summary {
         self.count == 0
     }
 
-    /// The summary of a leaf that holds these ids, ascending.
-    pub fn of_leaf<'i>(ids: impl IntoIterator<Item = &'i Id>) -> Summary {
-        let mut hashing = Hashing::leaf();
-        for id in ids {
-            hashing.add_id(id);
-        }
-        hashing.finish()
-    }
-
     /// The summary of an inner cell with these children, ascending. Empty ones count as absent.
     pub fn of_children(children: impl IntoIterator<Item = (Cell, Summary)>) -> Summary {
         let mut hashing = Hashing::inner();

@@ -147,10 +147,13 @@ pub fn pull_with(
     pull_unknown(limits, (tree, &|_| false), answer, store)
 }
 
+/// Our tree, and whether an entry that is not in it is known all the same.
+pub type Ours<'t> = (&'t dyn Tree, &'t dyn Fn(&LogCid) -> bool);
+
 /// As [`pull_with`], where some of the entries that are not in the tree are known all the same.
 pub fn pull_unknown(
     limits: PullLimits,
-    (tree, is_known): (&dyn Tree, &dyn Fn(&LogCid) -> bool),
+    (tree, is_known): Ours<'_>,
     answer: &mut dyn FnMut(&Request) -> Reply,
     store: Storing<'_>,
 ) -> Result<Traffic, PullError> {

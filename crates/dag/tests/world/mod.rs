@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use optimusdb_dag::join::{Join, JoinEffect, Passed, Replica};
+use optimusdb_dag::join::{Join, JoinEffect, Passed, Proven, Replica};
 use optimusdb_dag::{
     AccessController, Address, Entry, EntryLinks, Error, Heads, Identity, IdentityKeys, Ipld,
     Links, LogCid, LogTip, Operation, OrderKey, StoreKind, value,
@@ -28,12 +28,17 @@ pub fn put(key: &str, value: i128) -> Ipld {
         ("_id".to_owned(), Ipld::String(key.into())),
         ("n".to_owned(), Ipld::Integer(value)),
     ]);
-    Operation::Put { key: key.into(), value: Ipld::Map(document) }.to_payload(None)
+    Operation::Put { key: key.into(), value: Ipld::Map(document) }.into_payload(None)
 }
 
 pub fn entry(keys: &IdentityKeys, time: u64, next: &[&Entry]) -> Entry {
     let links = Links { next: next.iter().map(|entry| entry.cid()).collect(), refs: vec![], time };
     Entry::sign(keys, log(), links, put("k", time.into())).unwrap()
+}
+
+/// Verifies an entry against an identity, as whoever hands it to a join does.
+pub fn prove(entry: &Entry, log: &Address, identity: &Arc<Identity>) -> Result<Proven, Error> {
+    Proven::new(entry.clone(), Arc::clone(identity), log)
 }
 
 /// An entry of one writer under the name of another.

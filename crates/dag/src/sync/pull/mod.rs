@@ -58,7 +58,7 @@ impl Default for PullLimits {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PullEffect {
     /// Send this, and answer with [`Pull::on_reply`]. It need not wait until earlier batches are
-    /// stored; the caller bounds how many wait (`SYNC_PIPELINE_BATCHES_MAX`).
+    /// stored; the caller bounds how much waits.
     Ask(Request),
     /// Verify and store these.
     Entries {

@@ -8,8 +8,8 @@ use std::collections::VecDeque;
 use optimusdb_dag::{Cid, Prefix};
 
 use super::limits::{
-    MESSAGE_ENTRIES_MAX, MESSAGE_PACKED_BYTES_MAX, OUTBOX_BYTES_MAX, OUTBOX_ENTRIES_MAX,
-    OUTBOX_PRESENCES_MAX,
+    MESSAGE_ENTRIES_MAX, MESSAGE_OUT_BYTES_MAX, MESSAGE_PACKED_BYTES_MAX, OUTBOX_BYTES_MAX,
+    OUTBOX_ENTRIES_MAX, OUTBOX_PRESENCES_MAX,
 };
 use super::message::{Block, Message, Presence, WantEntry, WantType};
 use super::turns::Turns;
@@ -90,7 +90,9 @@ impl Outbox {
         let blocks = self.take_blocks(bytes);
         let blocks = blocks.iter().map(|(prefix, data)| Block { prefix, data }).collect();
         let message = Message { entries, presences, blocks, ..Message::default() };
-        Some(message.encode_framed())
+        let framed = message.encode_framed();
+        debug_assert!(framed.len() <= MESSAGE_OUT_BYTES_MAX, "a message of {} bytes", framed.len());
+        Some(framed)
     }
 
     /// Blocks for a message that has `bytes` already: as many as fit, and one in any case.
@@ -121,7 +123,7 @@ fn entry(cid: &[u8], update: WantUpdate) -> WantEntry<'_> {
 mod tests {
     use optimusdb_dag::LogCid;
 
-    use super::super::limits::{BLOCK_BYTES_MAX, CID_BYTES_MAX, MESSAGE_OUT_BYTES_MAX};
+    use super::super::limits::{BLOCK_BYTES_MAX, CID_BYTES_MAX};
     use super::super::wire::read_varint;
     use super::*;
 
@@ -133,7 +135,6 @@ mod tests {
         let framed = outbox.next_message()?;
         let (length, body) = read_varint(&framed).unwrap().unwrap();
         assert_eq!(length, body.len() as u64);
-        assert!(framed.len() <= MESSAGE_OUT_BYTES_MAX);
         Some(body.to_vec())
     }
 
