@@ -2,8 +2,8 @@
 //!
 //! Two kinds. The immutable one (`ipfs`) is an [`AccessController`]: a list of
 //! identity ids, or `*` for anyone. The mutable one (`orbitdb`) is a log of its
-//! own, of which [`Capabilities`] are the fold. [`Access`] is either, as a join
-//! asks it. All decide by `identity.id`, never by an entry's key.
+//! own, of which [`Capabilities`] are the fold. [`Access`] is either of them, in
+//! the form that a join asks. All decide by `identity.id`, never by an entry's key.
 //! `docs/access.md` says what follows for each case.
 
 mod capabilities;
@@ -120,7 +120,7 @@ enum WriteRule {
 }
 
 impl Access {
-    /// An immutable list: whoever is not in it never was and never will be.
+    /// An immutable list: an identity that is not in it never was and never will be.
     pub fn fixed(access: AccessController) -> Access {
         Access(WriteRule::Fixed(Arc::new(access)))
     }

@@ -1,12 +1,12 @@
 //! Content addresses: the codec in which a block is to be read, and the hash of its bytes.
 //!
-//! [`Cid`] is any address that files have, in version 0 or 1. A codec may be any number, as whoever
-//! passes a block on need not read it. A hash is one of those of [`HashCode`]: bytes whose hash
-//! cannot be computed cannot be checked, so an address with another hash is refused.
+//! [`Cid`] is any address that files have, in version 0 or 1. A codec may be any number, for
+//! a node that passes a block on need not read it. A hash is one of those of [`HashCode`]: bytes whose
+//! hash cannot be computed cannot be checked, so an address with another hash is refused.
 //!
 //! [`LogCid`] is the address of a log's block: always dag-cbor and sha2-256, so 32 bytes hold it.
-//! A log holds hundreds of thousands of them, and a [`Cid`] takes 56. What is read of a log demands a
-//! `LogCid` by its type; whatever is exchanged, of a log or not, goes by its `Cid`.
+//! A log holds hundreds of thousands of them, and a [`Cid`] takes 56. Entries, identities and manifests
+//! are read under a `LogCid`; the exchange of blocks names every block by its `Cid`.
 
 mod hash;
 mod text;
@@ -237,7 +237,7 @@ impl FromStr for Cid {
         let (bytes, version) = text::read(text)?;
         match Cid::from_bytes(&bytes) {
             Ok(cid) if cid.version == version => Ok(cid),
-            // It is an address all the same, so why it cannot be used is worth to be told.
+            // It is an address, so the caller is told why it cannot be used here.
             Err(error @ (Error::CidHash(_) | Error::CidDigest)) => Err(error),
             _ => Err(Error::CidText),
         }

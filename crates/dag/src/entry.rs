@@ -3,9 +3,10 @@
 //! An [`Entry`] holds its exact bytes and what they say. To have one means: the
 //! bytes hash to its address, are canonical, have exactly the fields of an entry,
 //! and obey every rule that needs nothing but the entry itself. Whether it may be
-//! in a given log is asked with [`crate::join::Proven`] (identity, signature), of the access to the log,
-//! and with [`Entry::verify_clock`] (parents). The payload is decoded when first asked
-//! for, so entries that only wait hold no tree of values.
+//! in a given log depends on its identity and signature ([`crate::join::Proven`]),
+//! on the access to the log ([`crate::Access`]) and on its parents
+//! ([`Entry::verify_clock`]). The payload is decoded when it is first asked for, so
+//! entries that only wait hold no tree of values.
 //!
 //! The signed bytes are a map of six of the nine fields in the same order, so
 //! they are hashed from two spans of the block and never assembled.

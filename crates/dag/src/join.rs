@@ -1,8 +1,8 @@
 //! The join: how entries of another node come into our log.
 //!
-//! A machine without IO. It is told of heads, blocks and missing blocks, and
-//! answers with [`JoinEffect`]s: what to fetch, which entries are ready, which are
-//! refused. Invariants:
+//! A machine: it is told of heads, blocks and missing blocks, and answers with
+//! [`JoinEffect`]s: what to fetch, which entries are ready, which are refused.
+//! Invariants:
 //!
 //! - An entry is ready only when it is verified and all its ancestors over
 //!   `next` are stored or ready before it. Ready entries come parents first, so
@@ -12,17 +12,21 @@
 //!   and what they bring is not looked at until an entry names it in `next`.
 //! - An entry that breaks a rule is refused as a head. Below a good one it is
 //!   passed over: its links are followed in its place, and it is handed over
-//!   with the first entry above it that is ready. A block that cannot be read as
-//!   an entry of this log takes all above it with it and nothing else. What
-//!   merely could not be had is not remembered, and may be tried again.
+//!   with the first entry above it that is ready. If a block cannot be read as
+//!   an entry of this log, it is refused with all entries above it, and with no
+//!   others. What merely could not be had is not remembered, and may be tried
+//!   again.
 //! - Access is judged when an entry is ready to be joined, by what is known
-//!   then. What lacks nothing but access is put off, not refused.
+//!   then. An entry that lacks only access is put off, not refused.
 //! - Nothing grows with what a peer sends beyond the [`JoinLimits`]. A log larger
-//!   than the memory allowed is joined all the same: of entries that wait, the
-//!   newest blocks are let go and fetched a second time when their turn comes.
-//! - No recursion; which order blocks arrive in does not change what is joined.
+//!   than the memory allowed is joined all the same: the blocks of the newest
+//!   waiting entries are dropped, and fetched a second time when their turn
+//!   comes.
+//! - There is no recursion. The order in which blocks arrive does not change what
+//!   is joined.
 //!
-//! What becomes of an entry when something happens to it; a dash stands for nothing:
+//! The table shows what becomes of an entry in each stage when something happens to
+//! it. A dash means that nothing becomes of it:
 //!
 //! | stage | its block comes | it cannot be had | an entry or a peer names it | its writer's identity comes | its last pending parent is stored, ready or passed over | a parent is refused | memory is short |
 //! |---|---|---|---|---|---|---|---|
@@ -43,11 +47,10 @@
 //! way has stored leaves the join as soon as that is noticed. To refuse an entry is to refuse all that
 //! wait for it, too.
 //!
-//! `check.rs` counts all of it again after every turn, in builds with debug assertions.
+//! In builds with debug assertions, `check.rs` counts all of it again after every turn.
 //!
-//! It stores nothing. If the caller fails to store what was ready, it must drop
-//! the machine and begin a new one. One machine serves one log for as long as
-//! the caller likes.
+//! The join stores nothing. If its driver fails to store what was ready, it must drop the join and
+//! begin a new one. One join serves one log for as long as the driver likes.
 
 mod aside;
 mod bounds;
@@ -83,7 +86,7 @@ pub trait Replica {
     fn identity(&self, cid: &LogCid) -> Option<Arc<Identity>>;
 }
 
-/// What a caller is to do.
+/// What a join wants its driver to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum JoinEffect {
     /// Fetch this block, and answer with [`Join::on_block`] or [`Join::on_missing`].
@@ -99,13 +102,12 @@ pub enum JoinEffect {
         entries: Vec<Entry>,
         /// The identities of their writers that are not stored yet.
         identities: Vec<Arc<Identity>>,
-        /// What the entries were found to have below them and is passed over,
-        /// parents first.
+        /// What is passed over below the entries, parents first.
         passed: Vec<Passed>,
     },
-    /// Store these, all of them or none. They were stored as passed over, and
-    /// are no more: their writers turned out to be allowed. The heads stay as
-    /// they are, since entries above these are in the log.
+    /// Store these as entries of the log, all of them or none. They were stored
+    /// as passed over, and their writers turned out to be allowed. The heads stay
+    /// as they are, since entries above these are in the log.
     Restored {
         /// Verified entries.
         entries: Vec<Entry>,
@@ -117,16 +119,16 @@ pub enum JoinEffect {
         /// The rule it breaks, or what is missing.
         why: Error,
     },
-    /// This head is not joined for now, and nobody is to blame: its writer may
-    /// not append as far as is known here. It is kept for a while, and joined
-    /// when an accepted entry names it or the access changes.
+    /// This head is put off, and nobody is to blame: as far as is known here its
+    /// writer may not append. It is kept for a while, and joined when an accepted
+    /// entry names it or the access changes.
     Deferred {
         /// The entry.
         cid: LogCid,
         /// [`Error::AccessRevoked`] or [`Error::AccessNotGranted`].
         why: Error,
     },
-    /// What came for this block was not this block. It is still awaited: ask
+    /// The bytes that came are not this block. The block is still awaited: ask
     /// another peer, or say that it is missing.
     Mismatch {
         /// The block.

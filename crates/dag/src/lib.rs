@@ -7,11 +7,10 @@
 //! [`Error`] of its own for each rule, never a panic.
 //!
 //! In reading order: an address of bytes ([`Cid`], and [`LogCid`] in a log), a [`value`], who writes
-//! ([`Identity`]) and who may ([`Access`]), what a store is
-//! ([`Manifest`]), what an [`Entry`] says ([`Operation`]), how entries are ordered
-//! ([`OrderKey`]) and linked ([`plan_append`], [`LogTip`]), and how the log of
-//! another node comes into ours ([`join`]), and how two copies find out what one
-//! of them lacks ([`sync`]).
+//! ([`Identity`]) and who may ([`Access`]), what a store is ([`Manifest`]), what an [`Entry`] says
+//! ([`Operation`]), how entries are ordered ([`OrderKey`]) and linked ([`plan_append`], [`LogTip`]),
+//! how the log of another node comes into ours ([`join`]), how two copies find out what one of them
+//! lacks ([`sync`]), and how a store keeps level with its peers ([`replicator`]).
 
 pub mod limits;
 

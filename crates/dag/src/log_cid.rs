@@ -6,7 +6,7 @@
 //! characters that always begin with `zdpu`. Text is written and parsed for
 //! every link of every entry, so both work on whole words instead of digits.
 //!
-//! Nothing here can fail: what other text or another address is, [`crate::Cid`] says.
+//! Nothing here fails with an error. Reading text that may be another address is in `cid.rs`.
 
 use std::fmt;
 
@@ -15,7 +15,7 @@ use sha2::{Digest, Sha256};
 /// Version 1, codec dag-cbor, hash sha2-256 of 32 bytes.
 const PREFIX: [u8; 4] = [0x01, 0x71, 0x12, 0x20];
 const ALPHABET: &[u8; 58] = b"123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz";
-/// The digit of each character, 255 for characters that are none.
+/// The value of each digit, 255 for characters that are no digits.
 const DIGITS: [u8; 256] = digits();
 /// 58^5, the greatest power that fits a 32-bit word.
 const FIVE_DIGITS: u64 = 58 * 58 * 58 * 58 * 58;

@@ -1,25 +1,25 @@
 //! The replicator: how one store keeps level with its peers.
 //!
-//! A machine without IO around a [`Join`] and a [`Pull`]. It is told of peers,
-//! announcements, heads, blocks, replies and of the time, and answers with
-//! [`Effect`]s. Two sorts of peers: native ones speak fast sync and are pulled from;
-//! with all others heads are exchanged and blocks fetched one by one. Invariants:
+//! A machine around a [`Join`] and a [`Pull`]. It is told of peers, announcements,
+//! heads, blocks, replies and of the time, and answers with [`Effect`]s. There are
+//! two sorts of peers: native ones speak fast sync and are pulled from; with all
+//! others heads are exchanged and blocks fetched one by one. Invariants:
 //!
 //! - Every announcement gets exactly one verdict, and none is accepted before its
 //!   signature, the binding of its key and its writer's right are checked.
 //! - One [`Effect::Store`] is under way at a time, and what is stored later never
-//!   lacks ancestors that were to be stored before. When storing fails all that
-//!   was ready is dropped, and had again from the peers.
-//! - One pull is under way at a time. What calls for another meanwhile is noted.
-//! - A head whose ancestors cannot be had is tried again, later and later, and
-//!   holds up no other. What a peer sends never grows what is kept beyond
-//!   [`crate::limits`].
+//!   lacks ancestors that were to be stored before. When storing fails, all that
+//!   was ready is dropped and fetched again from the peers.
+//! - One pull is under way at a time. A call for another meanwhile is remembered.
+//! - A head whose ancestors cannot be had is tried again, after longer and longer
+//!   waits, and holds up no other. What is kept stays within [`crate::limits`],
+//!   whatever peers send.
 //! - Nothing depends on a message that may be lost: some native peer is pulled
 //!   from and heads are exchanged from time to time.
 //!
-//! It does not announce: whoever writes an entry announces it, after its commit,
-//! and whoever accepts it passes it on. It does not answer requests either: that
-//! is [`crate::sync::serve`].
+//! It does not announce: the node that writes an entry announces it after its commit,
+//! and the nodes that accept it pass it on. It does not answer requests either:
+//! [`crate::sync::serve`] does.
 
 mod announcements;
 mod effect;
@@ -57,13 +57,14 @@ use crate::{Access, Address, Entry, Error, Identity, LogCid};
 #[cfg(doc)]
 use crate::sync::Pull;
 
-/// What the replicator asks about the node it runs on. All of it is what is stored.
+/// The store as it is committed on this node, for the replicator to ask.
 pub trait LocalStore: Replica {
     /// The entries of the store, to be compared with a peer's.
     fn tree(&self) -> &dyn Tree;
 
-    /// Verifies entries, each against its writer's identity, in their order. The
-    /// work is independent, and a caller with threads does it on several.
+    /// Verifies entries, each against its writer's identity, and answers in their
+    /// order. Each is independent of the others, so a driver with threads can verify
+    /// on several.
     fn prove(
         &self,
         log: &Address,
@@ -87,9 +88,9 @@ pub struct Replicator {
     fetches: Fetches,
     /// Blocks that a pull will probably bring, and until when that is waited for.
     parked: BTreeMap<LogCid, (u64, Cause)>,
-    /// Entries of late, and whether each was announced to us.
+    /// Entries that came lately, and whether each was announced to us.
     seen: Memory<bool>,
-    /// Entries that break a rule, whoever shows them again.
+    /// Entries that break a rule. They are not looked at again when they are shown again.
     refused: Memory<()>,
     /// Entries whose writers may not append, as far as is known here.
     deferred: Memory<()>,

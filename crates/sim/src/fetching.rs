@@ -1,5 +1,5 @@
-//! Fetching a block: the candidates first, then everybody else, then nobody has it.
-//! What comes is checked against the hash by whoever calls.
+//! Fetching a block: the candidates are asked first, then all other peers; then it counts as missing.
+//! The caller checks what comes against its hash.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -17,7 +17,7 @@ use crate::store::{Store, answer};
 /// Blocks it remembers.
 const HEARD_MAX: usize = 200;
 
-/// What one hostile node does. No node does everything.
+/// What one hostile node does. No node does all of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Trick {
     /// Announces entries that break a rule.
@@ -32,7 +32,7 @@ pub(crate) enum Trick {
     Flood,
     /// Sends heads that nobody asked for.
     PushHeads,
-    /// Answers fast sync with what is no answer.
+    /// Answers requests of fast sync with what is no answer to them.
     LieInSync,
     /// Serves its forged entries by fast sync, as well as any store is served.
     ServeForged,
@@ -97,7 +97,7 @@ impl Hostile {
         }
     }
 
-    /// One mean thing.
+    /// Plays one of its tricks.
     pub(crate) fn on_wake(&mut self, context: &mut Context<'_>) {
         if self.is_silent {
             return;
@@ -290,7 +290,7 @@ impl Hostile {
     }
 }
 
-/// An answer of the right sort that nothing stands behind.
+/// An answer of the right sort that is made up.
 fn lie(random: &mut Random, request: &Request, heard: &[Entry]) -> Reply {
     use optimusdb_dag::sync::{Ask, Id};
     match &request.ask {

@@ -196,7 +196,7 @@ impl Native {
     pub(crate) fn on_wake(&mut self, context: &mut Context<'_>) {
         let now = context.now;
         let Some(running) = &mut self.running else { return };
-        // One that was overtaken by an earlier one would beget others for ever.
+        // An earlier one has come before this one. If each led to another, they would never end.
         if now < running.wake_ms {
             return;
         }

@@ -117,7 +117,7 @@ fn check_equal_sets(stores: &[&Store]) -> Result<(), String> {
     Ok(())
 }
 
-/// Nothing grows beyond its limit, and nothing waits for ever.
+/// What a replicator keeps is within its limits, and what it waits for is asked for.
 fn check_load(replicator: &Replicator) -> Result<(), String> {
     let load = replicator.load();
     let Load { peers, heads_wanted, announcements_waiting, fetches, joining, storing } = load;

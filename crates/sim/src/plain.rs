@@ -49,7 +49,7 @@ impl Plain {
     }
 
     pub(crate) fn on_wake(&mut self, context: &mut Context<'_>) {
-        // One that was overtaken by an earlier one would beget others for ever.
+        // An earlier one has come before this one. If each led to another, they would never end.
         if context.now < self.wake_ms {
             return;
         }

@@ -151,7 +151,7 @@ fn play(world: &mut World, steps_max: u64) -> u64 {
     level_ms
 }
 
-/// When all are level and nobody writes, next to nothing is sent.
+/// When all are level and no node writes, next to nothing is sent.
 fn watch_quiet(world: &mut World, steps_max: u64) {
     // What was on its way when the last node became level still comes.
     world.plan.repeat_permille = 0;

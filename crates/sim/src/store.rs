@@ -19,7 +19,7 @@ pub(crate) struct Store {
     pub(crate) entries: HashMap<LogCid, Entry>,
     pub(crate) passed: BTreeMap<LogCid, Passed>,
     identities: HashMap<LogCid, Arc<Identity>>,
-    /// Blocks under the names of identities that are none, of entries passed over.
+    /// Blocks that entries which are passed over name as their identities, and that are no identities.
     unusable: HashMap<LogCid, Arc<[u8]>>,
     tree: IdTree,
     tip: LogTip,
@@ -138,7 +138,7 @@ impl Store {
         self.heads().iter().map(|head| self.entries[&head.cid].block_shared()).collect()
     }
 
-    /// A block for whoever asks: entries, passed over ones too, and identities.
+    /// A block that a peer asks for: an entry, passed over or not, or an identity.
     pub(crate) fn served(&self, cid: &LogCid) -> Option<Arc<[u8]>> {
         if let Some(entry) = self.entries.get(cid) {
             return Some(entry.block_shared());

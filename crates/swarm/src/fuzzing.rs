@@ -28,7 +28,7 @@ pub fn heads(bytes: &[u8], piece_bytes: usize) {
     assert_eq!(cut(bytes, piece_bytes), whole);
 }
 
-/// The heads of a stream, and what in it is none.
+/// The heads of a stream, and why its rest is no head.
 fn cut(bytes: &[u8], piece_bytes: usize) -> (Vec<Vec<u8>>, Option<ItemError>) {
     let (mut items, mut heads) = (Items::new(HEAD_BYTES_MAX), Vec::new());
     for piece in bytes.chunks(piece_bytes.max(1)) {

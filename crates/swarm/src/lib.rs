@@ -1,5 +1,5 @@
 //! The libp2p side of a node: it finds peers, keeps connections, and carries announcements, heads,
-//! blocks and requests. What the bytes mean is for others to say, and it keeps nothing.
+//! blocks and requests. It does not know what the bytes mean, and it keeps none.
 //!
 //! In reading order: what a host is started with ([`SwarmConfig`], [`HostKey`], [`SwarmKey`]), its
 //! handle ([`Swarm`]), what it tells ([`Event`]) and what peers may ask of it ([`Local`]). Behind

@@ -13,8 +13,8 @@ use optimusdb_dag::{Address, Cid};
 /// A future on the heap, so that [`Local`] can be a trait object.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
-/// What peers may ask of this node, each with the peer that asks: whether it may have what it asks
-/// for is decided behind this trait, for every protocol alike. What a peer may not have is answered
+/// What peers may ask of this node. Every method is told which peer asks, and whether that peer may
+/// have it is decided behind this trait, for all protocols alike. What a peer may not have is answered
 /// as if it were not here.
 pub trait Local: Send + Sync + 'static {
     /// The block with this address, if it is kept here, of whatever codec. Its bytes hash to it.

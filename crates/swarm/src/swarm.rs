@@ -200,7 +200,7 @@ impl Swarm {
         Err(Error::Unreachable { address: target.to_string(), why: failures.join(", ") })
     }
 
-    /// Takes part in a store: serves its heads to whoever asks, and hears its announcements.
+    /// Takes part in a store: serves its heads to peers that ask, and hears its announcements.
     ///
     /// # Errors
     /// [`Error::TooMany`] when too many are open.
@@ -218,8 +218,8 @@ impl Swarm {
         self.send(Command::Close { log }).await
     }
 
-    /// Announces an entry to the peers of its store. Never waits, and whether anyone hears it is not
-    /// known: while too much else is asked of the host, nobody does.
+    /// Announces an entry to the peers of its store. Never waits, and does not say whether a peer hears
+    /// it: while the host has too much else to do, it is not announced.
     ///
     /// # Errors
     /// [`Error::TooLarge`] for a block that no message holds, [`Error::Closed`] after the end.
@@ -251,7 +251,8 @@ impl Swarm {
         self.send(Command::Judge { announcement, verdict }).await
     }
 
-    /// Exchanges heads of a store with a connected peer: sends what [`Local::heads`] gives, returns theirs.
+    /// Exchanges heads of a store with a connected peer: sends what [`Local::heads`] gives, and returns
+    /// those of the peer.
     ///
     /// # Errors
     /// [`Error::NotConnected`]; [`Error::Unsupported`] if it does not have the store open;
@@ -282,7 +283,7 @@ impl Swarm {
         Ok(SyncStream::new(peer, stream))
     }
 
-    /// Says what a peer did. Too much of it, and the peer is disconnected and banned for a while.
+    /// Notes an offence of a peer. After too many it is disconnected and banned for a while.
     ///
     /// # Errors
     /// [`Error::Closed`] after the end.

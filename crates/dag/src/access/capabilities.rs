@@ -1,13 +1,14 @@
 //! The mutable kind of access: the fold of an access log.
 //!
 //! An access log is a key-value store with two keys of interest, `write` and
-//! `admin`, whose values are lists of identity ids. Whoever is in one of them may
-//! append to the store it rules, and so may its own writers, an immutable list.
-//! Only those can grant and revoke: it takes an entry of the access log.
+//! `admin`, whose values are lists of identity ids. Identities in one of them may
+//! append to the store that the access log rules, and so may the writers of the
+//! access log, an immutable list. Only the latter can grant and revoke, because that
+//! takes an entry of the access log.
 //!
-//! The fold takes operations in any order and any number of times: what holds now
-//! is the greatest operation of a key, what ever held is the union of all of
-//! them. So it is a function of the set of entries, like every index.
+//! The fold takes operations in any order and any number of times: the greatest
+//! operation of a key says what holds now, and all of them together say what ever
+//! held. So the fold is a function of the set of entries, like every index.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr;

@@ -1,4 +1,5 @@
-//! Addresses that other implementations made, every hash, every base, and what is none.
+//! Addresses that other implementations made, every hash, every base, and text and bytes that are no
+//! address.
 
 use proptest::prelude::*;
 

@@ -1,8 +1,8 @@
-//! What must hold of a join between two inputs, counted again from its parts.
+//! What must hold of a join between two turns, counted again from its parts.
 //!
-//! In builds with debug assertions only, and only while the join is small: the cost of a check grows
-//! with the entries that wait, and a log of a hundred thousand would be checked for hours. What goes
-//! wrong does so in small logs, too.
+//! This is done only in builds with debug assertions, and only while the join is small: the cost of a
+//! check grows with the entries that wait, and a join of a hundred thousand entries would take hours.
+//! Mistakes show in small joins, too.
 
 use std::collections::HashSet;
 
@@ -15,7 +15,7 @@ use crate::LogCid;
 const CHECKED_ENTRIES_MAX: usize = 256;
 
 impl Join {
-    /// Asserts what the modules of the join say that they keep.
+    /// Asserts the invariants of the modules of the join.
     pub(super) fn check(&self, effects: &[JoinEffect]) {
         let largest = self.slots.iter().len().max(self.asides.len()).max(self.writers.len());
         if largest > CHECKED_ENTRIES_MAX {
@@ -42,7 +42,7 @@ impl Join {
         check_order(effects);
     }
 
-    /// An entry is in one place, and something will come of it.
+    /// Asserts that an entry is in one place only, and that something will move it on.
     fn check_slot(&self, cid: &LogCid, slot: &Slot) {
         debug_assert!(self.handed_over.get(cid).is_none(), "{cid} waits and was handed over");
         debug_assert!(self.deferred.get(cid).is_none(), "{cid} waits and is put off");
@@ -57,8 +57,7 @@ impl Join {
     }
 }
 
-/// What is handed over can be stored in its order: no entry comes before a parent of its, and
-/// each once.
+/// Asserts that entries are handed over once, and each after its parents.
 fn check_order(effects: &[JoinEffect]) {
     for effect in effects {
         let JoinEffect::Ready { entries, passed, .. } = effect else { continue };

@@ -9,8 +9,8 @@ use crate::entry::{check_clock, counted_time};
 use crate::{Error, Identity, LogCid, Standing};
 
 impl Join {
-    /// Whether the writer of an entry may have it in the log. For a former
-    /// writer's, somebody must vouch: an entry that names it, or a revoke.
+    /// Whether the log may have an entry of this writer. For one of a former writer
+    /// somebody must vouch: an entry that names it, or a revoke.
     pub(super) fn standing(
         &self,
         cid: &LogCid,
@@ -65,7 +65,7 @@ impl Join {
         }
     }
 
-    /// An entry is ready, with all that is passed over below it.
+    /// An entry is ready. All that is set aside below it is handed over with it.
     pub(super) fn ready(&mut self, turn: &mut Turn<'_>, cid: LogCid) {
         let below = match self.slots.get_mut(&cid) {
             Some(slot) => std::mem::take(&mut slot.below),
@@ -97,7 +97,8 @@ impl Join {
         turn.tasks.extend(children.into_iter().map(|child| Task::Parent(child, time, None)));
     }
 
-    /// An entry that may not be in the log is complete below. Those above it go on.
+    /// Passes over an entry without pending parents that may not be in the log. The entries above it
+    /// wait for it no longer.
     pub(super) fn pass_over(&mut self, turn: &mut Turn<'_>, cid: LogCid, why: Error) {
         let Some(slot) = self.slots.get(&cid) else { return };
         let (newest, bytes) = (slot.newest_parent, slot.stage.bytes());
@@ -119,8 +120,8 @@ impl Join {
         self.asides.insert(cid, Aside { time, outline, block, why, proven, below, children });
     }
 
-    /// What was passed over goes with the entry above it. Its writer may have
-    /// been allowed in the meantime.
+    /// Hands over an entry that is passed over, with the entry above it that is ready. If its writer
+    /// has been allowed in the meantime, it is ready itself.
     fn hand_aside(&mut self, turn: &mut Turn<'_>, cid: LogCid, aside: Aside) {
         let Aside { time, outline, block, why, proven, .. } = aside;
         self.handed_over.insert(cid, time);
@@ -129,7 +130,7 @@ impl Join {
         if let Some(proven) = proven {
             let (entry, identity) = proven.into_parts();
             let standing = self.standing(&cid, &identity, true);
-            // Others judge it for themselves, so its writer's identity goes with it.
+            // Other nodes judge it for themselves, and need its writer's identity for that.
             self.hand_over(turn, identity);
             if why == Error::AccessNotGranted && standing.is_ok() {
                 return turn.ready.push(entry);
@@ -160,7 +161,7 @@ impl Join {
         }
     }
 
-    /// Refuses an entry that no other names. Should one do so, it is passed over.
+    /// Refuses an entry that no other names. If one names it later, it is passed over.
     pub(super) fn refuse_head(&mut self, turn: &mut Turn<'_>, cid: LogCid, why: Error) {
         self.slots.remove(&cid);
         self.refused.insert(cid, RefusedEntry { why: why.clone(), passable: true });

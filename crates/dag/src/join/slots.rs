@@ -1,5 +1,5 @@
-//! The entries a join keeps track of, what is asked for, and how many bytes are
-//! held. Decides nothing about the entries themselves.
+//! The entries that a join keeps track of, what is asked for, and how many bytes
+//! are held. What becomes of an entry is decided elsewhere.
 
 mod check;
 
@@ -23,7 +23,7 @@ pub(super) struct Slot {
     pub(super) named: bool,
     /// Its parents are asked for.
     pub(super) followed: bool,
-    /// What is wrong with the entry itself, if it is followed in spite of it.
+    /// What is wrong with the entry itself. Its links are followed all the same.
     pub(super) fault: Option<Error>,
     /// Bytes of its block, if its links are followed only to pass over it.
     passing: Option<usize>,
@@ -60,9 +60,9 @@ pub(super) enum Stage {
     Proven(Box<Proven>),
     /// Verified; waits for its parents.
     Waiting(Box<Proven>),
-    /// Followed in spite of what is wrong with it; waits for its parents.
+    /// Something is wrong with it. Its links are followed all the same, and it waits for its parents.
     Faulty(Box<(Outline, Arc<[u8]>)>),
-    /// Followed and let go to save space.
+    /// Its links are followed, and its block was dropped to save memory.
     Dropped { time: u64, bytes: usize },
 }
 
@@ -83,7 +83,7 @@ pub(super) struct Slots {
     /// Slots whose links are followed only to pass over them, and their bytes.
     passing: usize,
     passing_bytes: usize,
-    /// Slots to be asked for, and some that no longer are.
+    /// Slots to be asked for. Some of them need not be any more.
     queue: VecDeque<Handle>,
     hint_queue: VecDeque<Handle>,
     /// Clock time and address of every entry whose block is held.
@@ -272,8 +272,8 @@ impl Slots {
         Some(before)
     }
 
-    /// Asks again for a verified entry whose turn has come, and for those behind
-    /// it that will follow, as many as may be fetched and held at once.
+    /// Asks again for a dropped entry without pending parents, and for the dropped
+    /// entries above it, as many as may be fetched and held at once.
     pub(super) fn recall(&mut self, cid: LogCid) {
         let (mut line, mut bytes_left) = (VecDeque::from([cid]), self.bytes_max / 2);
         let mut fetches_left = self.fetches_max;
@@ -291,8 +291,8 @@ impl Slots {
         }
     }
 
-    /// Lets go of the newest blocks until the rest is within bounds. Entries that
-    /// are not verified are given up.
+    /// Drops the newest blocks until the rest is within bounds. Wanted entries that
+    /// are not verified yet are given up.
     pub(super) fn shrink(&mut self, given_up: &mut Vec<LogCid>) {
         let mut bytes = self.held_bytes;
         let mut let_go = Vec::new();
@@ -322,7 +322,7 @@ impl Slots {
     /// Asks for as much as may be asked for, wanted entries before hints.
     pub(super) fn ask(&mut self, effects: &mut Vec<JoinEffect>) {
         if self.wanted == 0 {
-            // Nobody will name the hints that are left.
+            // No entry is left that could name the hints.
             self.by_cid.clear();
             self.queue.clear();
             self.hint_queue.clear();
@@ -340,7 +340,7 @@ impl Slots {
                 effects.push(JoinEffect::Fetch { cid: handle.cid });
             }
         }
-        // What was refused or announced before its turn is still in the queues.
+        // Slots that were refused or announced before their turn are still in the queues.
         for queue in [&mut self.queue, &mut self.hint_queue] {
             if queue.len() > 4 * self.by_cid.len() {
                 queue.retain(|handle| is_queued(&self.by_cid, handle));

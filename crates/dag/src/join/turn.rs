@@ -1,4 +1,5 @@
-//! What one input to a join begins: the tasks that are left, and what comes of them for the caller.
+//! A turn: the work on one input to a join. It has tasks that are left and effects that have come of
+//! those that are done.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -14,7 +15,7 @@ pub(super) enum Task<'a> {
     Read(LogCid, &'a [u8]),
     /// An entry is here and wanted.
     Examine(LogCid),
-    /// The identity an entry names is none.
+    /// The block that an entry names as its identity is no identity.
     Unusable(LogCid, Error),
     /// A parent of this entry is no longer pending. The number is the clock time that it counts by.
     /// The address is given if the parent is set aside: it must be handed over with the entry.

@@ -80,7 +80,7 @@ impl Join {
         }
     }
 
-    /// A block that was let go is here again.
+    /// The block of a faulty entry that was dropped is here again.
     fn faulty_again(&mut self, turn: &mut Turn<'_>, cid: LogCid, outline: Outline, block: &[u8]) {
         self.slots.set(&cid, Stage::Faulty(Box::new((outline, block.into()))));
         turn.tasks.push(Task::Complete(cid));
@@ -88,7 +88,7 @@ impl Join {
 
     /// Verifies an entry, or lets it wait for its writer's identity.
     fn examine(&mut self, turn: &mut Turn<'_>, cid: LogCid) {
-        // It may have been refused, or let go, since the task was set.
+        // It may have been refused or dropped since the task was set.
         let Some(slot) = self.slots.get(&cid) else { return };
         let followed = slot.followed;
         let writer = match &slot.stage {
@@ -113,14 +113,14 @@ impl Join {
             },
             _ => return,
         };
-        // An entry that was let go and fetched again has been verified before.
+        // An entry that was dropped and fetched again has been verified before.
         if !followed && let Err(why) = self.verify(&entry, &identity) {
             return self.fault(turn, cid, why, entry.outline(), entry.block_shared());
         }
         self.judge(turn, cid, Proven::verified(*entry, identity));
     }
 
-    /// Everything about an entry that never changes.
+    /// Checks everything about an entry that no later change of access can alter.
     fn verify(&self, entry: &Entry, identity: &Identity) -> Result<(), Error> {
         entry.verify_binding(&self.log, identity)?;
         if !self.access.is_mutable() {
@@ -162,8 +162,8 @@ impl Join {
         self.fault(turn, cid, why, outline, block);
     }
 
-    /// Something is wrong with the entry itself, for good. Above it nothing is:
-    /// where an entry names it, its links are followed in its place.
+    /// Something is wrong with the entry itself, for good. The entries above it may be good all the
+    /// same: if one names it, its links are followed in its place.
     fn fault(
         &mut self,
         turn: &mut Turn<'_>,
@@ -197,7 +197,7 @@ impl Join {
         let (mut pending, mut newest_parent, mut below) = (0, 0, Vec::new());
         let mut refused = None;
         for parent in next {
-            // What is tracked is not stored, which spares the question.
+            // A tracked entry is not stored, so the replica need not be asked.
             let time = if self.slots.contains(parent) { None } else { self.time_of(turn, parent) };
             if let Some(time) = time {
                 newest_parent = newest_parent.max(time);
@@ -208,7 +208,7 @@ impl Join {
             } else if let Some(RefusedEntry { why, passable: false }) = self.refused.get(parent) {
                 refused = Some(inherited(parent, why));
             } else {
-                // The parents beside a refused one are honest until proven otherwise.
+                // Asked for even if another parent is refused: this one may be good.
                 match self.slots.want(*parent, Some(cid)) {
                     Ok(is_here) => {
                         pending += 1;
@@ -223,7 +223,7 @@ impl Join {
                 }
             }
         }
-        // An entry whose parents are here has nothing behind it to be fetched.
+        // If all parents are here, so are their ancestors, and no hint is needed.
         for hint in refs.iter().filter(|_| pending > 0) {
             if !self.slots.contains(hint)
                 && self.time_of(turn, hint).is_none()
@@ -244,7 +244,7 @@ impl Join {
         });
     }
 
-    /// Puts a verified entry into its slot, unless that has come further already.
+    /// Puts a verified entry into its slot, unless the slot is in a later stage already.
     pub(super) fn seat(&mut self, turn: &mut Turn<'_>, proven: Proven) {
         let cid = proven.entry().cid();
         let Some(slot) = self.slots.get(&cid) else { return };

@@ -1,4 +1,4 @@
-//! The identities of writers: which are here, asked for, or of no use.
+//! The identities of writers: which are here, which are asked for, and which cannot be used.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use crate::{Error, Identity, LogCid};
 pub(super) enum WriterIdentity {
     /// Asked for; these entries wait for it.
     Asked(BTreeSet<LogCid>),
-    /// Here, and whether it is stored or was handed over to be.
+    /// It is here. `stored` says whether it is stored or was handed over.
     Held { identity: Arc<Identity>, stored: bool },
     /// The block is here and is no identity.
     Unusable { why: Error, block: Arc<[u8]> },
@@ -25,7 +25,7 @@ pub(super) enum Author {
     /// The entry is among those that wait for it.
     Asked,
     Unusable(Error),
-    /// No more identities can be asked for.
+    /// As many identities are asked for as may be.
     Full,
 }
 
@@ -41,7 +41,7 @@ impl Join {
         }
         if let Some(identity) = turn.replica.identity(&writer) {
             if let Some(WriterIdentity::Asked(entries)) = self.writers.remove(&writer) {
-                // It was stored from elsewhere in the meantime.
+                // Another way has stored it in the meantime.
                 turn.tasks.extend(entries.into_iter().map(Task::Examine));
             }
             self.keep(Arc::clone(&identity));
@@ -68,7 +68,8 @@ impl Join {
                 self.writers.insert(cid, WriterIdentity::Held { identity, stored: false });
                 turn.tasks.extend(entries.into_iter().map(Task::Examine));
             }
-            // Too large to be kept for others: no node can tell, so the entries fall.
+            // It is too large to be kept, so no other node could be shown what is wrong with it:
+            // the entries are refused, not passed over.
             Err(why) if block.len() > IDENTITY_BYTES_MAX => {
                 turn.tasks
                     .extend(entries.into_iter().map(|entry| Task::Reject(entry, why.clone())));

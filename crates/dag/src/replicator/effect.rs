@@ -1,4 +1,4 @@
-//! What a replicator is told about and what it answers with.
+//! What a replicator is told of, and the effects that it answers with.
 
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ pub enum Verdict {
     Accept,
     /// Drop it without blame: known already, or not to be judged now.
     Ignore,
-    /// Drop it, and think less of who sent it: it breaks a rule.
+    /// Drop it: it breaks a rule, which counts against the peer that sent it.
     Reject,
 }
 
@@ -38,7 +38,7 @@ pub enum Offence {
     Forged,
 }
 
-/// What the caller is to do.
+/// What a replicator wants its driver to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Effect {
     /// Fetch this block, and answer with [`super::Replicator::on_fetched`].
@@ -59,8 +59,8 @@ pub enum Effect {
         identities: Vec<Arc<Identity>>,
         /// What is passed over: stored before the entries, which may name it.
         passed: Vec<Passed>,
-        /// Verified entries that were stored as passed over, and are no more. They
-        /// are no heads.
+        /// Verified entries that were stored as passed over and belong to the log
+        /// now. They are no heads.
         restored: Vec<Entry>,
     },
     /// Send this to a native peer, and answer with [`super::Replicator::on_reply`].
@@ -79,8 +79,8 @@ pub enum Effect {
         peer: Peer,
     },
     /// Hand the block of every entry that is stored as passed over to
-    /// [`super::Replicator::reconsider`]: other writers may append than when it
-    /// was passed over.
+    /// [`super::Replicator::reconsider`]: the access has changed since it was
+    /// passed over.
     Reconsider,
     /// What is to become of an announcement.
     Verdict {
@@ -101,7 +101,7 @@ pub enum Effect {
 /// How much a replicator keeps. All of it is bounded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Load {
-    /// Peers, gone ones that are remembered included.
+    /// Peers, those included that are gone and remembered.
     pub peers: usize,
     /// Heads that are not here yet.
     pub heads_wanted: usize,

@@ -1,9 +1,9 @@
-//! Blocks to be asked for, a line for each peer that caused them.
+//! Blocks to be asked for, in a queue for each peer that caused them.
 //!
-//! Lines take turns, so no peer's holds up another's. How many of a line are asked
-//! for at a time grows with what is found and shrinks with what nobody has: an
-//! entry that names a thousand parents which do not exist costs a handful of
-//! fetches.
+//! Queues take turns, so a long one holds up no other. How many blocks of a queue
+//! are asked for at a time grows with each that is found and shrinks with each that
+//! nobody has: an entry that names a thousand parents which do not exist costs a
+//! handful of fetches.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -11,7 +11,7 @@ use super::Peer;
 use crate::LogCid;
 use crate::limits::{FETCHES_FIRST, FETCHES_MAX, FETCHES_MIN};
 
-/// Blocks up to which the lines are counted again after every turn, in builds with assertions.
+/// Blocks up to which the queues are counted again after every turn, in builds with assertions.
 const CHECKED_FETCHES_MAX: usize = 256;
 
 /// Why a block is asked for.
@@ -40,7 +40,7 @@ pub(super) struct Fetches {
 }
 
 impl Fetches {
-    /// Puts a block in its line, unless it is in one or asked for.
+    /// Puts a block in the queue of its peer, unless it is in a queue or asked for.
     pub(super) fn want(&mut self, cid: LogCid, cause: Cause) {
         if !self.open.contains_key(&cid) && self.waiting.insert(cid) {
             self.queue(cause.peer).waiting.push_back((cid, cause.head));
@@ -142,14 +142,14 @@ impl Fetches {
         dropped
     }
 
-    /// Nothing that waits is needed any more. What is asked for may still come.
+    /// Forgets the blocks that wait. Those that are asked for may still come.
     pub(super) fn clear_waiting(&mut self) {
         self.waiting.clear();
         self.queues.values_mut().for_each(|queue| queue.waiting.clear());
         self.queues.retain(|_, queue| queue.open > 0);
     }
 
-    /// Asserts that the lines hold what the accounts say, as far as that is quickly counted.
+    /// Asserts that the queues hold what the accounts say, as far as that is quickly counted.
     pub(super) fn check(&self) {
         if self.len() > CHECKED_FETCHES_MAX {
             return;

@@ -88,8 +88,8 @@ impl Replicator {
                 self.verdict(id, Verdict::Accept);
                 self.seen.insert(*cid, true);
             }
-            // A pull was faster than a writer in haste, and what it brought is forgotten here
-            // already: nobody is to blame.
+            // A pull was faster than the announcements of a fast writer, and so long ago that it is
+            // forgotten here: nobody is to blame.
             None => self.verdict(id, Verdict::Ignore),
         }
         true
@@ -161,7 +161,7 @@ impl Replicator {
             return;
         }
         if !self.wanted.insert(cid, peer, None) {
-            // A writer in haste announces more than there is room for. A pull brings all of it.
+            // A fast writer announces more than there is room for. A pull brings all of it.
             return self.turn_to(peer, now);
         }
         let effects = match shown {
@@ -198,8 +198,8 @@ impl Replicator {
             Some(block) => self.join.on_block(local, cid, block),
             None => self.join.on_missing(local, cid),
         };
-        // Who serves entries has their ancestors, too. If one cannot be had now,
-        // the next pull is soon enough to look for the others.
+        // A peer that serves entries has their ancestors, too. If one cannot be had
+        // now, the others are left to the next pull.
         if let (None, Cause { peer: Some(peer), head: None }) = (block, cause) {
             for lacked in self.fetches.drop_pulled(peer) {
                 effects.extend(self.join.on_missing(local, lacked));
@@ -243,8 +243,8 @@ impl Replicator {
         self.take_effects_of(now, local, effects, Cause { peer: None, head: None }, false);
     }
 
-    /// Does what the join asks. What it lacks is fetched, or parked until a pull
-    /// has brought it or has not.
+    /// Carries out the effects of the join. With `park`, blocks that it lacks are not
+    /// fetched before the pull that probably brings them is over.
     pub(super) fn take_effects_of(
         &mut self,
         now: u64,
@@ -267,7 +267,7 @@ impl Replicator {
                     self.store_queue.add(Ready { restored: entries, ..Ready::default() });
                 }
                 JoinEffect::Reject { cid, why } => {
-                    // The other ancestors that it lacks are of no use without this one.
+                    // Without this one the other ancestors that the head lacks are of no use.
                     for lacked in self.rejected(now, cid, &why) {
                         effects.extend(self.join.on_missing(local, lacked));
                     }
@@ -276,7 +276,7 @@ impl Replicator {
                     self.wanted.remove(&cid);
                     self.deferred.insert(cid, ());
                 }
-                // What the caller hands over is checked, so this is a block that nobody has.
+                // The driver has checked what it hands over, so nobody has this block.
                 JoinEffect::Mismatch { cid } => effects.extend(self.join.on_missing(local, cid)),
             }
         }
@@ -301,8 +301,8 @@ impl Replicator {
         }
     }
 
-    /// A head, or an ancestor of one, is not joined; gives what is no longer
-    /// worth asking for.
+    /// The join refused a head, or an ancestor of one. Gives the blocks that need not
+    /// be asked for any more.
     fn rejected(&mut self, now: u64, cid: LogCid, why: &Error) -> Vec<LogCid> {
         let is_head = if why.kind() == Kind::Unavailable {
             self.wanted.failed(now, &cid, &mut self.jitter)

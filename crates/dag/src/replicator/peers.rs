@@ -30,12 +30,12 @@ pub(super) struct PeerRecord {
     forgiven_ms: u64,
 }
 
-/// A leaky bucket: so much at once, so much in the long run.
+/// A leaky bucket: it lets through a burst, and then a rate.
 #[derive(Debug, Default)]
 struct LeakyBucket {
     /// What is in it, in thousandths.
     level: u64,
-    /// When that was so.
+    /// When it was looked at last.
     at_ms: u64,
 }
 
@@ -61,7 +61,7 @@ impl StorePeers {
         }
     }
 
-    /// The record of a peer, made if there is none and there is room.
+    /// The record of a peer. It is made if the peer is new and there is room.
     fn track(&mut self, peer: Peer) -> Option<&mut PeerRecord> {
         if self.by_peer.len() >= REPLICATOR_PEERS_MAX && !self.by_peer.contains_key(&peer) {
             let gone = self.by_peer.iter().filter(|(_, record)| !record.connected);
@@ -152,8 +152,8 @@ impl StorePeers {
         }
     }
 
-    /// A pull from this peer is over. One that was for nothing puts off the next, and each in a row
-    /// for twice as long.
+    /// A pull from this peer is over. If it was for nothing, the next one must wait; the wait doubles
+    /// with every such pull in a row.
     pub(super) fn pull_ends(&mut self, now: u64, peer: Peer, for_nothing: bool) {
         if let Some(record) = self.by_peer.get_mut(&peer) {
             record.pull_gap_ms = if for_nothing {

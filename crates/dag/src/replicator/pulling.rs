@@ -37,7 +37,7 @@ impl Pulling {
         self.pull.progress().behind
     }
 
-    /// From when on it is not counted on to bring what others wait for.
+    /// From when on parked blocks no longer wait for it.
     pub(super) fn idle_ms(&self) -> u64 {
         self.gained_ms.saturating_add(PARKED_MS_MAX)
     }
@@ -134,7 +134,7 @@ impl Replicator {
         self.pulling = Some(pulling);
         match effects {
             Some(effects) => self.take_pulled(now, local, peer, effects),
-            // It was refused, or lost with a connection: as soon as the pause is over it may succeed.
+            // The request was declined, or lost with a connection. After the pause it may succeed.
             None => {
                 self.end_pull(now, true);
                 self.peers.want_pull(peer, now);
@@ -224,7 +224,7 @@ impl Replicator {
             }
         }
         let effects = self.join.on_all_proven(local, proven);
-        // What others showed may be refused now, too, and is not this peer's fault.
+        // Entries that other peers showed may be refused now, too. This peer is not to blame for them.
         let shown: BTreeSet<LogCid> = cids.into_iter().collect();
         good &= !effects.iter().any(|effect| is_offence(effect, &shown));
         self.take_effects_of(now, local, effects, cause, false);
@@ -254,7 +254,7 @@ impl Replicator {
         good
     }
 
-    /// The pull is over. What it was to bring and did not is fetched.
+    /// The pull is over. Blocks that it was to bring and did not bring are fetched.
     pub(super) fn end_pull(&mut self, now: u64, for_nothing: bool) {
         if let Some(pulling) = self.pulling.take() {
             self.peers.pull_ends(now, pulling.peer, for_nothing);

@@ -1,8 +1,8 @@
-//! What is verified and waits to be stored, in pieces of which one is under way.
+//! Verified entries that wait to be stored, in pieces of which one is under way.
 //!
-//! What a join made ready together is stored together if it passes over
-//! anything: the heads below a passed-over entry stop being heads only because of
-//! the entry above it. Everything else may be cut anywhere, parents first.
+//! Entries that became ready together are stored together if some of them are
+//! passed over: the heads below a passed-over entry stop being heads only because
+//! of the entry above it. All others may be cut into pieces anywhere, parents first.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use crate::{Entry, Identity, LogCid};
 /// Entries up to which they are counted again after every turn, in builds with assertions.
 const CHECKED_ENTRIES_MAX: usize = 256;
 
-/// What belongs together.
+/// Entries that are stored together, and what belongs to them.
 #[derive(Debug, Default)]
 pub(super) struct Ready {
     pub(super) entries: Vec<Entry>,
@@ -91,7 +91,7 @@ impl StoreQueue {
         self.cids.len()
     }
 
-    /// Whether nothing waits and nothing is under way.
+    /// Whether no entry waits or is under way.
     pub(super) fn is_empty(&self) -> bool {
         self.waiting.is_empty() && self.storing.is_none()
     }
@@ -100,7 +100,7 @@ impl StoreQueue {
         self.storing.is_some()
     }
 
-    /// Asserts that what is counted is what waits or is under way, as far as that is quickly counted.
+    /// Asserts that the accounts agree with what waits and is under way, while that is quickly counted.
     pub(super) fn check(&self) {
         if self.cids.len() > CHECKED_ENTRIES_MAX || self.waiting.len() > CHECKED_ENTRIES_MAX {
             return;
@@ -113,7 +113,7 @@ impl StoreQueue {
         debug_assert_eq!(self.cids, cids, "entries that wait or are under way");
     }
 
-    /// Whether as much waits as may.
+    /// Whether as much waits as may wait.
     pub(super) fn is_full(&self) -> bool {
         self.bytes >= STORE_WAITING_BYTES_MAX || self.cids.len() >= STORE_WAITING_ENTRIES_MAX
     }
@@ -137,7 +137,7 @@ impl Ready {
     }
 }
 
-/// Cuts a list where it would become too large for one go.
+/// Cuts a list into pieces that are not too large to be stored in one go.
 fn pieces(entries: Vec<Entry>) -> Vec<Vec<Entry>> {
     let (mut pieces, mut bytes) = (vec![Vec::new()], 0);
     for entry in entries {

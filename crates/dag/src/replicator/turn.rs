@@ -1,4 +1,4 @@
-//! What is due: after every input the replicator looks what it can do by now.
+//! The end of a turn: after every input the replicator does what has become due.
 
 use super::fetches::Cause;
 use super::{Effect, LocalStore, Replicator};
@@ -12,10 +12,10 @@ impl Replicator {
         times.into_iter().flatten().min().unwrap_or(u64::MAX)
     }
 
-    /// When something is due that a full outbox or a pause would hold up.
+    /// When something is due that a full store queue or a pause holds up.
     fn work_due_ms(&self) -> Option<u64> {
         let parked_ms = self.parked.values().map(|(at_ms, _)| *at_ms).min();
-        // While something is stored, its end is waited for.
+        // Only when nothing is being stored.
         let reconsider_ms = (self.reconsider && self.store_queue.is_empty()).then_some(0);
         let times = match &self.pulling {
             _ if self.store_queue.is_full() => return None,
@@ -75,8 +75,8 @@ impl Replicator {
         std::mem::take(&mut self.effects)
     }
 
-    /// A head that the join no longer works on without a word about it: it was
-    /// stored by another way.
+    /// The join no longer works on this head and has said nothing about it. If it was
+    /// stored by another way it is forgotten, otherwise it is tried again.
     fn forget_or_retry(&mut self, now: u64, local: &dyn LocalStore, cid: LogCid) {
         if self.is_known(local, &cid) {
             self.wanted.remove(&cid);
@@ -98,7 +98,7 @@ impl Replicator {
         if self.pulling.is_some() || self.store_queue.is_full() {
             return;
         }
-        // Turns come first: no peer that always calls for pulls keeps others from theirs.
+        // Turns come first, so that a peer which always calls for pulls holds up no other.
         let mut peer = None;
         if self.turn_at_ms <= now {
             self.turn_at_ms = now.saturating_add(self.jitter.around(PULL_PERIOD_MS));
@@ -126,7 +126,7 @@ impl Replicator {
     }
 
     fn unpark_one(&mut self, now: u64, local: &dyn LocalStore, cid: LogCid, cause: Cause) {
-        // What was stored by another way in the meantime is no longer missing.
+        // Another way may have stored it in the meantime.
         let identity = self.identity(local, &cid);
         let stored = self.is_known(local, &cid);
         let effects = match identity {
@@ -137,8 +137,8 @@ impl Replicator {
         self.take_effects_of(now, local, effects, cause, false);
     }
 
-    /// Tries heads again whose time has come: by a pull from who showed them, or
-    /// block by block, in turns.
+    /// Tries heads again that are due: in turns by a pull from a peer that showed
+    /// them, and block by block.
     fn try_heads(&mut self, now: u64, local: &dyn LocalStore) {
         while !self.store_queue.is_full()
             && let Some((cid, attempts, from)) = self.wanted.take_due(now)

@@ -1,6 +1,6 @@
 //! Heads whose ancestors are not all here: who has them, and when to try again.
 //!
-//! Only heads get a place, never their ancestors, and no peer gets all places.
+//! Only heads are kept, never their ancestors, and no peer may fill all the room.
 
 use std::collections::BTreeMap;
 
@@ -33,9 +33,9 @@ impl WantedHeads {
         self.by_cid.len()
     }
 
-    /// Keeps a head that a peer has; false if there is no room. With a time it
-    /// is tried then, without one the join has it. A head that is kept already
-    /// keeps its time.
+    /// Keeps a head that a peer has; false if there is no room. It is tried at the
+    /// given time; if there is none, the join works on it already. A head that is
+    /// kept already keeps its time.
     pub(super) fn insert(&mut self, cid: LogCid, peer: Peer, at_ms: Option<u64>) -> bool {
         if let Some(head) = self.by_cid.get_mut(&cid) {
             if head.from.len() < HEAD_SOURCES_MAX && !head.from.contains(&peer) {
@@ -79,12 +79,12 @@ impl WantedHeads {
         Some((*cid, head.attempts, head.from.clone()))
     }
 
-    /// Whether any head is tried at some time.
+    /// When the next head is tried, if any waits.
     pub(super) fn due_ms(&self) -> Option<u64> {
         self.by_cid.values().filter_map(|head| head.at_ms).min()
     }
 
-    /// All heads that wait are tried by this time, those that the join had, too, if it is gone.
+    /// All heads that wait are tried by this time; also those that the join works on, if it is gone.
     pub(super) fn hasten(&mut self, at_ms: u64, join_is_gone: bool) {
         for head in self.by_cid.values_mut() {
             match head.at_ms {

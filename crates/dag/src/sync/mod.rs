@@ -2,8 +2,8 @@
 //!
 //! The protocol is described in `docs/format-sync.md`. [`serve`] answers requests without keeping
 //! anything between them; [`Pull`] asks, checks every answer, and hands over entries, parents
-//! first. Both see the entries of a store as a [`Tree`] over clock time. Who is behind pulls; two
-//! that lack something of each other pull both ways.
+//! first. Both see the entries of a store as a [`Tree`] over clock time. The node that is behind
+//! pulls; if each lacks something of the other, both pull.
 
 mod cell;
 mod id_tree;

@@ -1,4 +1,4 @@
-//! The side that answers. It keeps nothing from one request to the next.
+//! The side that answers. It remembers nothing of earlier requests.
 
 use std::collections::BTreeSet;
 

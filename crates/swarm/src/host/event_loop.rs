@@ -1,7 +1,8 @@
-//! The owner of the libp2p swarm: one task that alone changes it, asked through a bounded channel.
+//! The owner of the libp2p swarm: one task that alone changes it, and that others ask through a
+//! bounded channel.
 //!
 //! What comes from the network is taken apart in `on_*.rs`; this file has the state, the loop, and
-//! what happens with time.
+//! what is done from time to time.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::Ordering;
@@ -78,7 +79,7 @@ pub(crate) struct Waiter {
 pub(crate) struct Rates {
     pub(crate) announcements: TokenBucket,
     pub(crate) bytes: TokenBucket,
-    /// How often it is held against the peer that it announced more.
+    /// How often it counts as an offence that the peer announced more.
     pub(crate) floods: TokenBucket,
 }
 
@@ -117,14 +118,14 @@ pub(crate) struct Host {
     pub(crate) waiters: HashMap<ConnectionId, Waiter>,
     pub(crate) encounters: Encounters,
     pub(crate) relays: Relays,
-    /// Whether this node relays to others: it does once one of them reached it.
+    /// Whether this node relays to others. It does so once a peer has reached it.
     pub(crate) relaying: bool,
     pub(crate) lookups: Lookups,
     /// Something to report when there is room: that the repository is copied.
     pub(crate) copied: Option<String>,
-    /// When the log was told of somebody without the swarm key.
+    /// When a host without the swarm key was last logged.
     pub(crate) stranger_told: Option<Instant>,
-    /// When the log was told that a listener has trouble.
+    /// When trouble of a listener was last logged.
     pub(crate) listener_told: Option<Instant>,
     /// Connections that are being asked whether they live.
     pub(crate) doubted: HashSet<ConnectionId>,
@@ -166,7 +167,7 @@ impl Host {
         })
     }
 
-    /// Runs until it is told to stop, or nobody holds a handle any more. `early` is what happened
+    /// Runs until it is told to stop or the last handle is dropped. `early` is what happened
     /// before.
     pub(crate) async fn run(mut self: Box<Self>, early: Vec<SwarmEvent<BehaviourEvent>>) {
         early.into_iter().for_each(|event| self.on_swarm(event));
@@ -191,7 +192,7 @@ impl Host {
                             permit.send(event);
                         }
                     }
-                    // Nobody takes events any more: the node is going.
+                    // The node takes no events any more: it is stopping.
                     None => break,
                 },
                 _ = tick.tick() => self.on_tick(Instant::now()),
@@ -200,7 +201,7 @@ impl Host {
         self.stop().await;
     }
 
-    /// Says goodbye: closed connections tell the peers at once, broken ones only after a time.
+    /// Closes all connections. Peers notice that at once, and a broken connection only after a time.
     async fn stop(mut self: Box<Self>) {
         self.bitswap.close();
         for (_, accepting) in self.accepting.drain() {
@@ -248,7 +249,7 @@ impl Host {
         for peer in gone {
             let _ = self.swarm.disconnect_peer_id(peer);
         }
-        // A caller that gave up waits no more.
+        // Forgets the callers that gave up.
         self.waiters.retain(|_, waiter| !waiter.reply.is_closed());
         self.look_for_relays(now);
         self.leave_relayed(now);
@@ -263,7 +264,7 @@ impl Host {
         }
     }
 
-    /// Does what the dialler wants, and what it wants after that.
+    /// Carries out an effect of the dialler, and those that follow from it.
     pub(crate) fn take_effect(&mut self, now: Instant, effect: DialEffect) {
         let mut next = Some(effect);
         while let Some(effect) = next.take() {
@@ -305,8 +306,8 @@ impl Host {
                 .build(),
             None => {
                 let options = DialOpts::unknown_peer_id().address(address.clone());
-                // From the port that we listen on to the same port is no connection to anybody,
-                // and a name may lead there.
+                // A name may lead to this node itself. From the port that it listens on to the same
+                // port no connection is possible.
                 let named = crate::peering::gate::ip_of(&address).is_none();
                 if named { options.allocate_new_port() } else { options }.build()
             }
@@ -325,7 +326,7 @@ impl Host {
         if why == Refusal::Banned {
             let _ = self.swarm.disconnect_peer_id(peer);
         } else {
-            // It should hear who we are, so that its log says the same as ours.
+            // It should hear who we are first, so that its log says the same as ours.
             self.leaving.insert(peer, now + FAREWELL_DELAY);
         }
         self.swarm.behaviour_mut().gate.keep_out(now, peer, why, time);

@@ -61,7 +61,7 @@ pub(crate) struct Counters {
     pub(crate) peers_banned: AtomicU64,
 }
 
-/// One more.
+/// Adds one to a counter.
 pub(crate) fn count(counter: &AtomicU64) {
     counter.fetch_add(1, Ordering::Relaxed);
 }

@@ -5,7 +5,7 @@
 //! `relays.rs` and `doubt.rs`; `peer_events.rs` holds what the node is still to be told.
 //!
 //! It asks the machines of `peering` whom to connect with and whom to keep out, and leaves the streams
-//! to tasks of `protocols`. It reads no disk, and waits for nobody who takes its events.
+//! to tasks of `protocols`. It reads no disk, and does not wait until its events are taken.
 
 pub(crate) mod behaviour;
 pub(crate) mod figures;

@@ -24,7 +24,7 @@ impl Host {
             Command::Connect { address, reply } => {
                 let peer = target::peer_of(&address);
                 if let Some(peer) = peer {
-                    // Whoever asks for a peer by hand may have mended what was wrong with it.
+                    // An operator who asks for a peer by hand may have mended what was wrong with it.
                     self.swarm.behaviour_mut().gate.forgive(&peer);
                     if self.shared.peers().is_up(&peer) {
                         let _ = reply.send(Ok(peer));
@@ -60,7 +60,7 @@ impl Host {
         }
     }
 
-    /// The heads are served before the subscription shows: whoever sees it dials at once.
+    /// The heads are served before the subscription shows: peers that see it dial at once.
     fn open_store(&mut self, log: Address) -> Result<(), Error> {
         if self.open.contains(&log) {
             return Ok(());
@@ -102,7 +102,7 @@ impl Host {
 
     fn publish(&mut self, log: Address, block: Vec<u8>) {
         match self.swarm.behaviour_mut().gossip.publish(gossip::topic(&log), block) {
-            // With nobody to hear it, or heard before, there is nothing to do.
+            // No peer listens, or all have heard it: there is nothing to do.
             Ok(_) | Err(PublishError::NoPeersSubscribedToTopic | PublishError::Duplicate) => {}
             Err(PublishError::AllQueuesFull(_)) => {
                 count(&self.shared.counters.announcements_unsent);
@@ -115,8 +115,8 @@ impl Host {
 
     /// Passes an announcement on, or not.
     ///
-    /// Our own program passes on only what it found good, so a bad entry is held against it. Others
-    /// pass on what they cannot judge; they answer for what they write themselves.
+    /// Peers that run this program pass on only what they found good, so a bad entry is held against
+    /// them. Others pass on what they cannot judge, and answer only for what they write themselves.
     fn judge(&mut self, announcement: &Announcement, verdict: Verdict) {
         let acceptance = match verdict {
             Verdict::Accept => MessageAcceptance::Accept,

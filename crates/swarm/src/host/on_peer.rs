@@ -157,7 +157,7 @@ impl Host {
         if self.events.try_send(event, bytes) {
             count(&counters.announcements);
         } else {
-            // The exchange of heads brings later what is dropped here.
+            // A later exchange of heads brings what is dropped here.
             count(&counters.announcements_dropped);
             self.ignore(&announcement);
         }
@@ -173,8 +173,8 @@ impl Host {
         );
     }
 
-    /// Whether the peer may announce so much. A peer that sends more than is wanted loses the
-    /// surplus; that it goes on and on is held against it, second by second.
+    /// Whether the peer may announce so much. What it sends beyond its rate is dropped, and every
+    /// second in which that happens is an offence.
     fn within_rate(&mut self, peer: PeerId, bytes: usize) -> bool {
         let now = Instant::now();
         let rates = self.rates.entry(peer).or_insert_with(|| Rates {
@@ -246,14 +246,15 @@ impl Host {
             .into_iter()
             .map(without_peer)
             .filter(|address| quic || !address.iter().any(|part| part == Protocol::QuicV1))
-            // These mean nothing without the interface.
+            // Addresses of one link mean nothing without the name of the interface.
             .filter(|address| !is_link_local(address))
             .take(ADDRESSES_PER_PEER_MAX)
             .collect()
     }
 }
 
-/// An address as it is dialled: the peer is said beside it. One through a relay keeps the relay.
+/// An address without the peer that it ends with, which is named beside it when dialling. An address
+/// through a relay keeps the relay.
 fn without_peer(mut address: Multiaddr) -> Multiaddr {
     if matches!(address.iter().last(), Some(Protocol::P2p(_))) {
         address.pop();

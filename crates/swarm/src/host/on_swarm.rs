@@ -149,7 +149,7 @@ impl Host {
         self.bitswap.peer_down(peer);
         self.peer_events.touch(peer);
         self.dialler.on_gone(now, &peer);
-        // It may have gone because the network did, and come back with it.
+        // The network may be down, and the peer comes back with it.
         let refused = self.swarm.behaviour().gate.refusal(now, &peer).is_some();
         if let Some(listen) = listen.filter(|_| !refused) {
             self.address_book.hear(now, peer, listen, polite_wait(self.profile.own, peer));
@@ -169,7 +169,7 @@ impl Host {
         let waiter = self.waiters.remove(&id);
         let waiter = match (waiter, peer) {
             (Some(waiter), Some(peer)) if was_refused(error) => {
-                // Whoever asks for it by hand may have mended what it was refused for.
+                // An operator who asks for it by hand may have mended what it was refused for.
                 self.swarm.behaviour_mut().gate.forgive(&peer);
                 let again = self.dial(waiter.address.clone());
                 match again {
@@ -222,7 +222,7 @@ impl Host {
         }
     }
 
-    /// A listener goes on after an error, and tries again ten times a second.
+    /// Logs trouble of a listener, now and then: it tries again ten times a second.
     fn on_listener_error(&mut self, error: &std::io::Error) {
         let now = Instant::now();
         let why = reason(error);
@@ -237,8 +237,8 @@ impl Host {
         }
     }
 
-    /// Whoever does not have the swarm key never becomes a peer: an operator who gave two nodes
-    /// different keys finds out here or nowhere.
+    /// Tells that a host without the swarm key connects. It never becomes a peer, so an operator who
+    /// gave two nodes different keys finds out here or nowhere.
     fn tell_of_stranger(&mut self, now: Instant, address: &Multiaddr, why: &str) {
         let Some(stranger) = Stranger::of(why).filter(|it| it.is_about_our_key()) else { return };
         let lately = self
@@ -250,7 +250,7 @@ impl Host {
         }
     }
 
-    /// What a failed dial means to whoever asked for it.
+    /// What a failed dial means to the caller that asked for it.
     pub(crate) fn dial_error(
         &self,
         address: &Multiaddr,

@@ -1,8 +1,7 @@
-//! Events about peers that may not be lost, however slowly they are taken.
+//! Events about peers. None is lost, however slowly the node takes them.
 //!
-//! What the node was told of each peer is compared with what is so now, and the difference is what
-//! it is told next. So a peer that comes and goes a thousand times while nobody listens costs two
-//! events, and nothing queues up.
+//! The node is told the difference between what it was told of a peer and what holds now. So a peer
+//! that comes and goes a thousand times while the node is busy costs two events, and no queue grows.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
@@ -34,14 +33,14 @@ impl PeerEvents {
         self.stale.insert(peer);
     }
 
-    /// Something changed for everyone.
+    /// Something changed for all peers.
     pub(crate) fn touch_all(&mut self, peers: &Peers) {
         self.stale.extend(peers.ids());
         self.stale.extend(self.told.keys());
     }
 
-    /// A store was closed here: its subscriptions go without a word, and are told anew when it is
-    /// opened again.
+    /// A store was closed here. Its subscriptions are forgotten without an event, and told again when
+    /// it is opened again.
     pub(crate) fn forget_store(&mut self, log: &Address) {
         for told in self.told.values_mut() {
             told.subscribed.remove(log);
@@ -137,7 +136,7 @@ mod tests {
         come(&mut peers, peer, 6, &[log]);
         peer_events.touch(peer);
         assert_eq!(all(&mut peer_events, &peers, &open), ["PeerUp", "Subscribed"]);
-        // Gone and back between two looks: both are told, for what was agreed with it is gone.
+        // It left and came back between two looks. Both are told: the node must begin anew with it.
         peers.on_disconnected(&peer, ConnectionId::new_unchecked(6));
         come(&mut peers, peer, 7, &[]);
         peer_events.touch(peer);

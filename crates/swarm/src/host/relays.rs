@@ -17,7 +17,8 @@ use crate::reason;
 const HOP: &str = "/libp2p/circuit/relay/0.2.0/hop";
 
 impl Host {
-    /// Asks another relay, if one is wanted and there is one; lets go of those that are not.
+    /// Asks another peer to relay, if one is wanted and there is one. If none is wanted, ends those
+    /// that there are.
     pub(crate) fn look_for_relays(&mut self, now: Instant) {
         self.relays.wake(now);
         if !self.relays.needed() {
@@ -60,8 +61,8 @@ impl Host {
         }
     }
 
-    /// Only the word of peers that were let in counts: one that is sent away lets this node in as
-    /// little as this node lets in it, and no network has to do with that.
+    /// Only the answers of peers that were let in count. A peer that is sent away does not let this
+    /// node in either, and that tells nothing about the network.
     fn on_verdict(&mut self, peer: PeerId, reached: bool) {
         let peers = self.shared.peers();
         if !peers.is_up(&peer) || self.leaving.contains_key(&peer) {
@@ -72,7 +73,7 @@ impl Host {
 
     /// An address of this node is known to be good.
     ///
-    /// One through a relay does not make this node a relay: nobody would reach it through two.
+    /// An address through a relay does not make this node a relay: two relays in a row do not work.
     pub(crate) fn on_own_address(&mut self, address: &Multiaddr) {
         tracing::debug!(%address, "peers reach this node");
         if is_relayed(address) {
@@ -86,9 +87,9 @@ impl Host {
 
     /// Whether a connection is only the answer to a peer that asked whether it can be reached.
     ///
-    /// Those are the ones that go out from a port of their own without the dialler's having asked.
-    /// Left open, they would use up what one peer may have of connections; then no answer could
-    /// be given any more, and the peer would take itself to be behind a NAT.
+    /// Such a connection goes out from a port of its own and was not asked for by the dialler. If
+    /// these stayed open, they would use up the connections that one peer may have. Then this node
+    /// could answer no more, and the peer would believe that it is behind a NAT.
     pub(crate) fn is_dial_back(
         &self,
         peer: &PeerId,

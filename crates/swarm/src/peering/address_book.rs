@@ -1,7 +1,7 @@
 //! Peers that were heard of: on the local network, from other peers, or connected before.
 //!
-//! They are dialled while there are fewer connections than wanted, each less often the more it
-//! fails, and forgotten when it never answers.
+//! They are dialled while there are fewer connections than wanted. A peer that does not answer is
+//! dialled less and less often, and in the end forgotten.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};

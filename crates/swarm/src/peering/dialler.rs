@@ -1,4 +1,5 @@
-//! Whom to stay connected with: bootstrap and seed entries, dialled again for ever.
+//! The peers to stay connected with: bootstrap and seed entries. They are dialled again as long as the
+//! node runs.
 //!
 //! A machine without IO: it says what to resolve and to dial, and is told how that went. A name is
 //! resolved again at every attempt, for it may be a container that comes back elsewhere.
@@ -177,7 +178,7 @@ impl Dialler {
         true
     }
 
-    /// A peer is gone; whoever is reached through it is dialled again.
+    /// A peer is gone. The entries that led to it are dialled again.
     pub(crate) fn on_gone(&mut self, now: Instant, gone: &PeerId) {
         for number in 0..self.seeds.len() {
             let seed = &mut self.seeds[number];
@@ -188,7 +189,7 @@ impl Dialler {
         }
     }
 
-    /// The peer of an entry is not one to be connected with; the entry rests for `time`.
+    /// The peer that an entry led to is refused; the entry is not dialled for `time`.
     pub(crate) fn on_refused(&mut self, now: Instant, refused: &PeerId, time: Duration) {
         for seed in &mut self.seeds {
             if matches!(&seed.state, SeedState::Connected { peer } if peer == refused) {
@@ -214,8 +215,8 @@ impl Dialler {
             }
             return None;
         }
-        // One that cannot be understood is who is there; the silence of the next address would take
-        // long and tell nothing more.
+        // Something answers there and cannot be understood. That is worth telling at once: the next
+        // address would be silent for long, and tell nothing more.
         if !way.told && Stranger::of(why).is_some() {
             way.told = true;
             seed.tell(why);
@@ -245,7 +246,7 @@ impl Dialler {
 
     /// A factor from 0.5 to 1.
     fn spread(&mut self) -> f64 {
-        // xorshift64: nothing depends on its being good.
+        // xorshift64 is enough: nothing depends on how random this is.
         self.randomness ^= self.randomness << 13;
         self.randomness ^= self.randomness >> 7;
         self.randomness ^= self.randomness << 17;

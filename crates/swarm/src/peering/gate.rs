@@ -1,6 +1,6 @@
 //! Who may connect: keeps out banned and refused peers, and addresses that connect too often.
 //!
-//! It stands first in the behaviour, so that whoever is kept out costs nothing else.
+//! It stands first in the behaviour, so that a peer that is kept out costs nothing else.
 
 use std::collections::HashMap;
 use std::convert::Infallible;
@@ -101,7 +101,7 @@ impl Gate {
         if self.addresses.len() >= ADDRESSES_COUNTED_MAX && !self.addresses.contains_key(&address) {
             self.addresses.retain(|_, bucket| !bucket.is_full(now));
             if self.addresses.len() >= ADDRESSES_COUNTED_MAX {
-                // So many that connect at once: all the new ones share what is left.
+                // More addresses than can be counted connect at once: new ones are refused.
                 return Err(self.deny(Refusal::TooOften));
             }
         }
@@ -119,7 +119,7 @@ impl Gate {
     }
 }
 
-/// Whoever has one IPv6 address has 2^64 of them.
+/// The network of an address, for a host that has one IPv6 address has 2^64 of them.
 fn network(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V4(_) => address,

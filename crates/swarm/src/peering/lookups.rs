@@ -1,8 +1,8 @@
 //! When to look for peers in the distributed hash table.
 //!
-//! A new node looks often, and less and less while nothing happens. That is enough to meet two
-//! nodes behind NATs, who learn only after a while under which address they can be reached: the one
-//! that learns last looks again, and finds the other.
+//! A new node looks often, and ever less often while nothing changes. So two nodes behind NATs meet,
+//! although each learns only after a while under which address it can be reached: the one that learns
+//! it last looks again, and finds the other.
 
 use std::time::{Duration, Instant};
 
@@ -21,7 +21,7 @@ impl Lookups {
         Lookups { due: now + LOOKUP_FIRST, wait: LOOKUP_FIRST }
     }
 
-    /// Something changed: looks soon, and often again.
+    /// Something changed: the next lookup is soon, and the waits begin anew.
     pub(crate) fn soon(&mut self, now: Instant) {
         *self = Lookups::new(now);
     }

@@ -1,4 +1,4 @@
-//! Who is connected, and what is known of them. Whoever leaves is gone from here.
+//! The peers that are connected, and what is known of them. A peer that leaves is forgotten here.
 
 use std::collections::{BTreeSet, HashMap};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -155,7 +155,7 @@ impl Peers {
         gone
     }
 
-    /// Whether we have another connection to the peer that we opened, and that goes to it directly.
+    /// Whether this node has another direct connection to the peer that it opened itself.
     pub(crate) fn dialled_before(&self, id: &PeerId, connection: ConnectionId) -> bool {
         self.peers.get(id).is_some_and(|peer| {
             peer.connections.iter().any(|one| {
@@ -171,8 +171,8 @@ impl Peers {
         })
     }
 
-    /// The direct connections of the peer that were there well before its last one: they may be dead
-    /// without this node's knowing.
+    /// The direct connections of the peer that began well before its last one. They may be dead, and
+    /// this node would not know.
     pub(crate) fn superseded_of(&self, id: &PeerId) -> Vec<ConnectionId> {
         let all = self.peers.get(id).map_or(&[][..], |peer| &peer.connections);
         let direct = all.iter().filter(|one| !one.relayed);
@@ -183,7 +183,7 @@ impl Peers {
         direct.filter(is_superseded).map(|one| one.id).collect()
     }
 
-    /// Relayed connections of peers that have a direct one, too, and that for so long.
+    /// Relayed connections of peers that have had a direct one for so long.
     pub(crate) fn superseded(&self, now: Instant, time: Duration) -> Vec<ConnectionId> {
         let direct =
             |one: &PeerConnection| !one.relayed && now.saturating_duration_since(one.began) > time;

@@ -1,4 +1,4 @@
-//! Token buckets: so much at once, so much a second afterwards.
+//! Token buckets: a burst, and then a rate.
 
 use std::time::Instant;
 

@@ -15,14 +15,14 @@ use libp2p::core::transport::ListenerId;
 
 use crate::limits::{KNOWN_PEERS_MAX, RELAY_REST, RELAYS_USED_MAX};
 
-/// Through whom this node is reachable.
+/// The peers that relay to this node, and those that may be asked to.
 #[derive(Debug, Default)]
 pub(crate) struct Relays {
-    /// What peers found: whether they reach this node. It holds when they come back, too, and they
-    /// would not be asked again at once.
+    /// Whether peers reach this node, as they found out. It is kept when they leave, because they are
+    /// not asked again as soon as they are back.
     reached_by: HashMap<PeerId, bool>,
     used: HashMap<ListenerId, PeerId>,
-    /// Peers that did not relay, or stopped to, and are not asked before this.
+    /// Peers that did not relay, or have stopped to, and when they may be asked again.
     resting: HashMap<PeerId, Instant>,
 }
 
@@ -46,7 +46,7 @@ impl Relays {
         }
     }
 
-    /// Whether as many relay to this node as may.
+    /// Whether as many peers relay to this node as may.
     pub(crate) fn is_full(&self) -> bool {
         self.used.len() >= RELAYS_USED_MAX
     }
@@ -61,7 +61,7 @@ impl Relays {
         self.used.insert(listener, relay);
     }
 
-    /// A peer could not be asked, or relays no more: it is left alone for a while.
+    /// A peer could not be asked, or has stopped to relay: it is left alone for a while.
     pub(crate) fn rest(&mut self, now: Instant, relay: PeerId) {
         self.resting.insert(relay, now + RELAY_REST);
     }

@@ -8,8 +8,8 @@ use optimusdb_dag::replicator::Offence;
 
 use crate::limits::{BAN_POINTS, POINTS_HALF_LIFE, SCORED_PEERS_MAX};
 
-/// An honest peer may have much to say, or pass on what it could not judge; a forger knows what it
-/// does.
+/// How much an offence weighs. An honest peer may have much to say, or pass on what it could not judge;
+/// a forger knows what it does.
 fn points_of(offence: Offence) -> f64 {
     match offence {
         Offence::Flood => 0.25,
@@ -66,7 +66,7 @@ impl Scores {
         self.peers.get(peer).map_or(0.0, |points| points.now(now))
     }
 
-    /// The peers with points, and forgets those that have next to none.
+    /// Gives the peers with points, and forgets those that have hardly any left.
     pub(crate) fn fade(&mut self, now: Instant) -> Vec<(PeerId, f64)> {
         let mut all = Vec::with_capacity(self.peers.len());
         self.peers.retain(|peer, points| {

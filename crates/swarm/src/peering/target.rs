@@ -1,4 +1,4 @@
-//! Where to dial: what people write for it, and what it is.
+//! Where to dial: the texts that operators write, and what they stand for.
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -98,7 +98,7 @@ fn host_and_port(text: &str) -> Result<(String, u16), &'static str> {
     }
 }
 
-/// Looks a host up; the system caches as it likes, this does not.
+/// Looks a host up. The system may cache names; this does not.
 pub(crate) async fn resolve(host: &str, port: u16) -> Result<Vec<IpAddr>, String> {
     if let Ok(ip) = host.parse() {
         return Ok(vec![ip]);

@@ -62,7 +62,7 @@ pub(crate) fn behaviour(key: Keypair) -> Result<Gossip, Error> {
         .gossip_lazy(3)
         .heartbeat_initial_delay(Duration::from_millis(500))
         .heartbeat_interval(Duration::from_secs(1))
-        // A busy node judges late; its verdict should still find the message.
+        // A busy node judges late, and the message must still be there then.
         .history_length(8)
         .history_gossip(3)
         .publish_queue_duration(Duration::from_secs(10))

@@ -63,7 +63,7 @@ async fn exchange(
         }
         writer.close().await
     };
-    // Whether ours arrived is theirs to care about; what they sent is good all the same.
+    // What the peer sent is good even if ours did not arrive.
     let both = future::join(send, read(&mut reader, room));
     let (sent, theirs) = tokio::time::timeout(HEADS_TIMEOUT, both)
         .await
@@ -83,7 +83,7 @@ async fn read(
     let mut heads = Vec::new();
     let mut bytes = 0;
     let mut piece = vec![0; READ_BYTES];
-    // Given back when these heads are handed on.
+    // Given back when the heads are handed on.
     let mut rooms = Vec::new();
     loop {
         let count = reader.read(&mut piece).await.map_err(|e| HeadsError::Broken(reason(&e)))?;
@@ -116,7 +116,7 @@ pub(crate) fn gap(native: bool) -> Duration {
     if native { Duration::ZERO } else { HEADS_GAP }
 }
 
-/// Answers those who want to exchange heads of a store.
+/// Answers peers that want to exchange heads of a store.
 pub(crate) async fn serve(log: Address, mut incoming: IncomingStreams, serving: Arc<Serving>) {
     while let Some((peer, stream)) = incoming.next().await {
         let Some(lease) = serving.heads_pool.lease(peer) else {

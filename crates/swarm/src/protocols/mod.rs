@@ -5,8 +5,8 @@
 //! `sync_stream.rs` and [`bitswap`]; `streams` opens and accepts their streams, and `serving.rs` and
 //! `stream_pool.rs` bound what serving them costs.
 //!
-//! Bytes are framed, bounded and handed on here. What entries and requests of fast sync mean is for
-//! `dag` and the node to say.
+//! Bytes are framed, bounded and handed on here. What entries and requests of fast sync mean, `dag`
+//! and the node know.
 
 pub mod bitswap;
 

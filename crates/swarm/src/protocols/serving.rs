@@ -46,7 +46,7 @@ impl Serving {
         }
     }
 
-    /// Tells the event loop what a peer did. When it is too busy to hear it, it is not told.
+    /// Tells the event loop of an offence. If it is too busy to be told, the offence is forgotten.
     pub(crate) fn report(&self, peer: PeerId, offence: Offence) {
         if let Some(commands) = self.commands.upgrade() {
             let _ = commands.try_send(Command::Blame { peer, offence });

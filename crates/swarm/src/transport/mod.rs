@@ -104,7 +104,7 @@ fn over_private_tcp(
     let config = pnet::PnetConfig::new(swarm_key.shared());
     tcp::tokio::Transport::new(tcp_config())
         .and_then(move |socket, _| async move {
-            // Whoever connects and says nothing must not stay.
+            // A host that connects and says nothing must not stay.
             let handshake = config.handshake(Opening::encrypted(socket));
             match tokio::time::timeout(HANDSHAKE_TIMEOUT, handshake).await {
                 Ok(result) => result.map(Opening::decrypted).map_err(io::Error::other),

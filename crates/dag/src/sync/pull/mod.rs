@@ -95,7 +95,7 @@ pub struct Pull {
     log: Address,
     limits: PullLimits,
     awaiting: Awaiting,
-    // What goes on when the blocks that are fetched have come.
+    // Continued when the blocks that are fetched have come.
     listing: Option<IdListing>,
     frontier: Frontier,
     identities: BTreeSet<LogCid>,

@@ -1,4 +1,4 @@
-//! A bootstrap or seed entry, and how far it is with being connected.
+//! A bootstrap or seed entry, and how far the dialler has come with it.
 
 use std::time::Instant;
 
@@ -36,7 +36,8 @@ impl Seed {
         self.failures = 0;
     }
 
-    /// The first failures are told, then every tenth: an hour's outage is no flood of records.
+    /// Logs the first failures and then every tenth, so that an outage of an hour does not fill the
+    /// log.
     pub(super) fn tell(&self, why: &str) {
         if self.failures < 3 || self.failures.is_multiple_of(10) {
             tracing::info!(

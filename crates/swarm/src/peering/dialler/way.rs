@@ -11,7 +11,7 @@ pub(crate) struct Way {
     pub(super) others: VecDeque<Multiaddr>,
     /// How the addresses before failed.
     pub(super) failed: Vec<String>,
-    /// Whether that was told already.
+    /// Whether the failures were logged already.
     pub(super) told: bool,
 }
 

@@ -1,13 +1,13 @@
 //! The asking side: whom to ask for which block, and when to ask somebody else.
 //!
-//! A pure machine: no IO, and the time is an argument. A fetch asks its best candidate for the
-//! block. Silence brings in a second one after [`HEDGE_MS`] and others after [`PEER_TIMEOUT_MS`];
-//! a no or a lost connection brings in the next one at once. Candidates come first, then all other
-//! connected peers, those that failed lately last. Peers that are no candidates are asked only
-//! whether they have the block, beyond the first few.
+//! A machine: it has no IO, and the time is an argument. A fetch asks its best candidate for the
+//! block. If that one is silent, a second one is asked after [`HEDGE_MS`] and others after
+//! [`PEER_TIMEOUT_MS`]; after a no or a lost connection the next one is asked at once. Candidates come
+//! first, then all other connected peers, and last those that failed lately. But for the first few,
+//! peers that are no candidates are asked only whether they have the block.
 //!
 //! Each peer has a window of blocks that it is asked for at a time; what does not fit waits for a
-//! place. Whoever asks for a block that is being fetched shares the fetch.
+//! place. A caller that asks for a block that is being fetched already shares the fetch.
 
 mod choice;
 mod fetch;
@@ -39,13 +39,13 @@ pub(super) enum FetchEffect {
 
 /// The asking side of bitswap.
 pub(super) struct Client {
-    // Both ordered, so that the same history asks the same peers.
+    // Both are ordered, so that the same inputs lead to the same questions.
     fetches: BTreeMap<Cid, Fetch>,
     peers: BTreeMap<PeerId, PeerWindow>,
     effects: Vec<FetchEffect>,
     /// Peers whose window may have a place for a fetch that waits.
     freed: Vec<PeerId>,
-    /// Blocks that nobody waits for (any more).
+    /// Blocks that came and that no caller waits for.
     pub(super) unwanted_blocks: u64,
 }
 
@@ -138,7 +138,7 @@ impl Client {
         };
         let (ask, earlier) = (question.ask, question.state);
         question.state = match (have, ask) {
-            // It announces the block that it was asked for: that is still to come.
+            // It says that it has the block that it was asked for: the block is still to come.
             (true, WantType::Block) => return,
             (true, WantType::Have) => QuestionState::Has,
             (false, _) => QuestionState::No,
@@ -206,14 +206,14 @@ impl Client {
         }
     }
 
-    /// Ends a fetch and tells everybody who was asked, save the peer that sent the block.
+    /// Ends a fetch and tells all peers that were asked, but for the one that sent the block.
     fn end(&mut self, cid: &Cid, sender: Option<PeerId>) {
         let Some(fetch) = self.fetches.remove(cid) else { return };
         for question in fetch.questions {
             if question.state == QuestionState::Waiting {
                 self.release(question.peer, question.ask);
             }
-            // Also after a no: others keep the want, and would send the block when they get it.
+            // Also those that said no: they keep the want, and would send the block when they get it.
             if Some(question.peer) != sender {
                 self.effects.push(FetchEffect::Send(
                     question.peer,
@@ -283,7 +283,7 @@ impl Client {
             }
             let Some(peer) = self.best(now, fetch) else { return };
             if !self.peers.get(&peer).is_some_and(PeerWindow::has_place) {
-                // Somebody is at work already, so this fetch need not wait for a place.
+                // If another peer is at work already, the fetch need not wait for a place.
                 if working == 0 {
                     self.park(cid, peer);
                 }

@@ -2,8 +2,7 @@
 //!
 //! It takes in what happened, lets the two machines decide, and hands out work: messages to the
 //! writers, look-ups to readers of the store. It never waits for any of them. What happens while it
-//! works is taken in together, so that messages grow with the load and nothing is ever delayed on
-//! purpose.
+//! works is taken in together, so messages grow with the load, and none is delayed on purpose.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -52,7 +51,7 @@ struct Channel {
     messages: mpsc::Sender<Vec<u8>>,
     /// A message is with the writer.
     writing: bool,
-    /// It was heard of by a stream and not announced: gone with its first failure.
+    /// The peer opened a stream before it was announced. It is forgotten at its first failure.
     implied: bool,
     pool: ReadPool,
     writer: AbortHandle,
@@ -116,8 +115,8 @@ impl Engine {
         loop {
             let busy = !self.client.is_idle() || self.server.needs_ticks();
             tokio::select! {
-                // In this order, as none of the first ones is ready for long; what is behind them
-                // is taken in below in any case.
+                // In this order: none of the first ones is ready again and again, and what stands
+                // behind them is taken in below in any case.
                 biased;
                 _ = tick.tick(), if busy => self.on_tick(),
                 Some((peer, stream)) = accepted.next() => self.on_stream(peer, stream),
@@ -168,7 +167,7 @@ impl Engine {
         self.server.peer_down(peer);
     }
 
-    /// The line to a peer, made if it is new. `None` if there are too many.
+    /// The channel to a peer. It is made if the peer is new; `None` if there are too many.
     fn channel(&mut self, peer: PeerId) -> Option<&mut Channel> {
         if !self.channels.contains_key(&peer) {
             if self.channels.len() >= PEERS_MAX {
@@ -196,7 +195,7 @@ impl Engine {
     }
 
     fn on_command(&mut self, command: EngineCommand) {
-        // Whoever was told of before the command counts.
+        // Peers that came before the command may be asked.
         self.take_changes();
         match command {
             EngineCommand::Fetch { cid, candidates, reply } => {
@@ -322,7 +321,7 @@ impl Engine {
         self.server.on_tick(now);
     }
 
-    /// Does what the machines decided.
+    /// Carries out the effects of the machines.
     fn hand_out(&mut self) {
         for effect in self.client.take_effects() {
             match effect {
@@ -360,7 +359,7 @@ impl Engine {
     fn answer(&mut self, cid: &Cid, result: Result<Vec<u8>, FetchError>) {
         count(&self.shared.counters.blocks_received, u64::from(result.is_ok()));
         let mut callers = self.callers.remove(cid).unwrap_or_default();
-        // The last one gets the bytes themselves. Who has gone does not matter.
+        // The last one gets the bytes themselves. Callers may have gone, which does not matter.
         let last = callers.pop();
         for caller in callers {
             let _ = caller.send(result.clone());

@@ -2,9 +2,9 @@
 //!
 //! [`Bitswap`] is the handle: [`Bitswap::fetch`] gets a block from connected peers, and what peers
 //! want is answered from [`Local`]. The bytes are described in
-//! `docs/format-bitswap.md`. Underneath, two machines without IO decide: one asks (whom, for what,
-//! when somebody else), one answers (whose turn it is). One task, the engine, owns both; a task per
-//! stream reads, a task per peer writes, and no queue between them is unbounded.
+//! `docs/format-bitswap.md`. Underneath, two machines decide: the client says whom to ask for what,
+//! and when to ask another peer; the server says which peer is answered next. One task, the engine,
+//! owns both; a task per stream reads, a task per peer writes, and all queues between them are bounded.
 //!
 //! A block of any codec is exchanged, under each hash that can be computed here. It is taken only
 //! under the address computed from its bytes, so a wrong one is simply a block that nobody asked for.

@@ -1,7 +1,7 @@
 //! What waits to be sent to one peer, and how it is packed into messages.
 //!
-//! While a message is on its way, what comes next gathers here; so a busy connection carries few
-//! large messages and an idle one carries each want at once.
+//! While a message is on its way, the content of the next one gathers here. So a busy connection
+//! carries few large messages, and an idle one carries each want at once.
 
 use std::collections::VecDeque;
 

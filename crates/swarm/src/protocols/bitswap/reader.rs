@@ -1,7 +1,8 @@
 //! Reads the messages of one stream that a peer opened.
 //!
 //! Each message is a varint with its length, then its bytes. Whatever breaks the format, is over a
-//! limit or takes too long ends the stream. Larger messages wait for a lease of memory from a bounded pool.
+//! limit or takes too long ends the stream. Larger messages wait for a lease of memory from a bounded
+//! pool.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,8 +32,8 @@ pub(super) struct ReceivedMessage {
     pub(super) wants: Vec<(Cid, Option<Want>)>,
     pub(super) blocks: Vec<(Cid, Vec<u8>)>,
     pub(super) presences: Vec<(Cid, bool)>,
-    /// Addresses that this node could not check a block with, and so never has one for, wanted with
-    /// an answer.
+    /// Wanted addresses that this node could not check a block with, and so has no block for, if the
+    /// peer wants an answer.
     pub(super) foreign_wants: Vec<Vec<u8>>,
     /// Blocks under a hash that cannot be computed here, or under none.
     pub(super) foreign_blocks: u64,

@@ -1,7 +1,7 @@
 //! The answering side: who wants what of this node, and in which order it is served.
 //!
-//! A pure machine. Wants wait in a queue per peer; peers take turns, a few wants at a time, so that
-//! one peer's thousand wants do not stand before another's single one. Each peer has a budget of
+//! A machine. Wants wait in a queue per peer; peers take turns, a few wants at a time, so that one
+//! peer's thousand wants do not hold up another's single one. Each peer has a budget of
 //! wants per second. A want for a block that is not here is kept for a while and served when the
 //! block arrives, as other implementations do: some of them ask only once.
 
@@ -144,7 +144,7 @@ impl Server {
         self.enqueue(peer, cid, want);
     }
 
-    /// The peer wants it no more.
+    /// The peer takes its want back.
     pub(super) fn cancel(&mut self, peer: PeerId, cid: &Cid) {
         let Some(state) = self.peers.get_mut(&peer) else { return };
         state.queue.remove(cid);
@@ -153,7 +153,7 @@ impl Server {
         }
     }
 
-    /// A block is here now: whoever waits for it is served.
+    /// A block is here now: the peers that wait for it are served.
     pub(super) fn arrived(&mut self, cid: Cid) {
         for peer in self.keepers.remove(&cid).unwrap_or_default() {
             if let Some((want, _)) =

@@ -1,4 +1,4 @@
-//! What the asking side knows about one peer: how much it is asked for, and how it does.
+//! What the asking side knows about one peer: how much it is asked for, and how well it answers.
 
 use std::collections::VecDeque;
 

@@ -67,7 +67,7 @@ async fn send(
         if write_all(open, message).await.is_ok() {
             return Ok(());
         }
-        // The peer may have closed it in its silence. A message that arrives twice does no harm.
+        // The peer may have closed the idle stream. A message that arrives twice does no harm.
         *stream = None;
     }
     let open = stream.insert(control.open_stream(peer, PROTOCOL).await?);

@@ -40,7 +40,7 @@ impl Registry {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// False if somebody serves the protocol already.
+    /// False if the protocol has a server already.
     pub(super) fn register(
         &self,
         protocol: StreamProtocol,
