@@ -3,12 +3,16 @@
 //! Each rule is one small function from the tree to its findings, and has a test that shows it can
 //! fail. What rustc, rustfmt, clippy and cargo-deny check already is left to them.
 
+mod circles;
 mod code;
 mod limit_names;
+mod paths;
 mod prose;
 mod rooms;
 mod source;
 mod tree;
+mod unused;
+mod words;
 
 use std::fmt;
 use std::path::Path;
@@ -49,6 +53,9 @@ const CHECKS: &[Check] = &[
     rooms::manifest_edges,
     rooms::forbidden_names,
     limit_names::documented_and_with_units,
+    circles::no_circles,
+    unused::only_tests_use,
+    words::one_meaning,
     prose::absolute_paths,
     prose::conversation,
     prose::relative_links,

@@ -5,7 +5,7 @@ use super::code::{code_only, without_tests};
 use super::tree::{File, Tree};
 
 /// A file longer than this, its tests aside, is more than one thing.
-const FILE_LINES_MAX: usize = 600;
+const FILE_LINES_MAX: usize = 400;
 
 /// A name made of these says that nobody decided what belongs inside. Matched against each
 /// `_`-separated part of a name.
