@@ -7,12 +7,9 @@ use crate::new_store::{NewStore, access_name, scope_of};
 use crate::node::Node;
 use optimusdb_dag::{AccessController, Address, LogCid, Manifest, StoreKind};
 use optimusdb_storage::Scope;
-use std::pin::Pin;
+use optimusdb_swarm::BoxFuture;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
-
-/// A future that somebody else awaits.
-pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// Where blocks come from that are not here: the peers.
 pub trait Fetch: Send + Sync + 'static {

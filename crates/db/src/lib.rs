@@ -28,7 +28,7 @@ mod upload;
 mod writer;
 
 pub use access::AccessInfo;
-pub use adopt::{BoxFuture, Fetch};
+pub use adopt::Fetch;
 pub use builtin::{DEFAULT_STORE, STORE_LIST};
 pub use documents::Documents;
 pub use error::{Error, Kind};
@@ -37,7 +37,7 @@ pub use new_store::NewAccess;
 pub use node::{NetworkConfig, Node, NodeConfig, NodeId, PeerInfo, Readiness, StoreInfo};
 pub use opening::{Opening, OpeningStep};
 pub use optimusdb_dag::{Address, Blocks, Cid, LogCid, StoreKind};
-pub use optimusdb_swarm::reason;
+pub use optimusdb_swarm::{BoxFuture, reason};
 pub use query::{Consistency, Criteria, Fields, Query, SortOrder, Strategy};
 pub use receive::Joined;
 pub use upload::{ToscaFile, ToscaReceipt, ToscaUpload};

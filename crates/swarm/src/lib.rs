@@ -32,7 +32,7 @@ pub use host::figures::{SwarmFigures, Traversed};
 pub use host_key::HostKey;
 pub use libp2p_identity::PeerId;
 pub use local::{BoxFuture, Local};
-pub use peering::peers::{Direction, PeerInfo};
+pub use peering::peers::{Direction, PeerView};
 pub use protocols::bitswap::{self, FetchError};
 pub use protocols::sync_stream::SyncStream;
 pub use reason::reason;

@@ -20,7 +20,7 @@ use crate::host::{Host, Parts, Profile, Shared};
 use crate::host::{behaviour, listen};
 use crate::limits::{COMMANDS_MAX, CONNECT_TIMEOUT, GOSSIP_BYTES_MAX, SEEDS_MAX, SHUTDOWN_TIMEOUT};
 use crate::peering::dialler::Dialler;
-use crate::peering::peers::PeerInfo;
+use crate::peering::peers::PeerView;
 use crate::peering::target::{self, DialTarget};
 use crate::protocols::bitswap::Bitswap;
 use crate::protocols::serving::Serving;
@@ -127,7 +127,7 @@ impl Swarm {
     }
 
     /// The peers that are connected and were let in.
-    pub fn peers(&self) -> Vec<PeerInfo> {
+    pub fn peers(&self) -> Vec<PeerView> {
         self.inner.shared.peers().infos()
     }
 

@@ -1,7 +1,7 @@
 //! A node among its peers: joining the swarm, and what it says of the others.
 
 use super::Node;
-use crate::adopt::{BoxFuture, Fetch};
+use crate::adopt::Fetch;
 use crate::builtin::STORE_LIST;
 use crate::commits::Committed;
 use crate::error::Error;
@@ -10,7 +10,7 @@ use crate::replication::{Replication, Sources};
 use crate::writer::now_ms;
 use optimusdb_dag::LogCid;
 use optimusdb_storage::{Readers, StoreRow};
-use optimusdb_swarm::{self as swarm, Swarm, SwarmConfig, SwarmKey};
+use optimusdb_swarm::{self as swarm, BoxFuture, Swarm, SwarmConfig, SwarmKey};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -188,8 +188,8 @@ impl Fetch for FromPeers {
     }
 }
 
-impl From<swarm::PeerInfo> for PeerInfo {
-    fn from(peer: swarm::PeerInfo) -> PeerInfo {
+impl From<swarm::PeerView> for PeerInfo {
+    fn from(peer: swarm::PeerView) -> PeerInfo {
         PeerInfo {
             id: peer.id.to_string(),
             addrs: peer.addrs,

@@ -21,7 +21,7 @@ pub enum Direction {
 
 /// A connected peer.
 #[derive(Debug, Clone)]
-pub struct PeerInfo {
+pub struct PeerView {
     /// Its id.
     pub id: PeerId,
     /// Where it is connected from, and then where it says it listens; multiaddrs.
@@ -237,8 +237,8 @@ impl Peers {
     }
 
     /// The peers that were let in, in the order of their ids.
-    pub(crate) fn infos(&self) -> Vec<PeerInfo> {
-        let mut infos: Vec<PeerInfo> =
+    pub(crate) fn infos(&self) -> Vec<PeerView> {
+        let mut infos: Vec<PeerView> =
             self.peers.iter().filter_map(|(id, peer)| peer.info(*id)).collect();
         infos.sort_by_key(|info| info.id);
         infos
@@ -246,7 +246,7 @@ impl Peers {
 }
 
 impl ConnectedPeer {
-    fn info(&self, id: PeerId) -> Option<PeerInfo> {
+    fn info(&self, id: PeerId) -> Option<PeerView> {
         let identity = self.identity.as_ref()?;
         let first = self.connections.first()?;
         let mut addrs = Vec::new();
@@ -257,7 +257,7 @@ impl ConnectedPeer {
                 addrs.push(text);
             }
         }
-        Some(PeerInfo {
+        Some(PeerView {
             id,
             addrs,
             direction: first.direction,

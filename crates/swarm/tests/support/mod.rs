@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use optimusdb_dag::{Address, Cid, LogCid};
 use optimusdb_swarm::{
-    BoxFuture, Event, Events, HostKey, Local, PeerId, PeerInfo, Swarm, SwarmConfig,
+    BoxFuture, Event, Events, HostKey, Local, PeerId, PeerView, Swarm, SwarmConfig,
 };
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
@@ -154,7 +154,7 @@ impl Node {
         .await;
     }
 
-    pub(crate) fn peer(&self, id: PeerId) -> Option<PeerInfo> {
+    pub(crate) fn peer(&self, id: PeerId) -> Option<PeerView> {
         self.swarm.peers().into_iter().find(|peer| peer.id == id)
     }
 }
