@@ -17,14 +17,12 @@ use tokio::task::AbortHandle;
 use tokio::time::MissedTickBehavior;
 
 use super::client::{Client, FetchEffect};
-use super::limits::{
-    BLOCK_BYTES_MAX, ENGINE_EVENTS_MAX, EVENTS_MAX, PEERS_MAX, READ_BYTES_MAX, TICK_MS,
-};
-use super::message::WantType;
+use super::limits::{ENGINE_EVENTS_MAX, EVENTS_MAX, PEERS_MAX, TICK_MS};
+use super::look_up::look_up;
 use super::outbox::Outbox;
 use super::reader::{self, MemoryLease, ReadPool, ReceivedMessage};
 use super::roster::Change;
-use super::server::{Found, Server, Want, WantAnswer, WantBatch};
+use super::server::{Found, Server, Want, WantAnswer};
 use super::writer::{self, SendOutcome};
 use super::{EngineShared, FetchError};
 use crate::Local;
@@ -339,8 +337,13 @@ impl Engine {
             let channels = &self.channels;
             let has_room =
                 |peer: &PeerId| channels.get(peer).is_some_and(|it| it.outbox.has_room());
-            let Some(read) = self.server.next_read(now, has_room) else { break };
-            tokio::spawn(look_up(Arc::clone(&self.local), read, self.reports.clone()));
+            let Some(batch) = self.server.next_read(now, has_room) else { break };
+            let (local, reports) = (Arc::clone(&self.local), self.reports.clone());
+            tokio::spawn(async move {
+                let peer = batch.peer;
+                let found = look_up(local.as_ref(), batch).await;
+                let _ = reports.send(Report::Found(peer, found)).await;
+            });
         }
         for peer in std::mem::take(&mut self.dirty) {
             if let Some(channel) = self.channels.get_mut(&peer)
@@ -368,31 +371,6 @@ impl Engine {
             let _ = last.send(result);
         }
     }
-}
-
-/// Looks up wants of one peer, one after the other.
-async fn look_up(local: Arc<dyn Local>, read: WantBatch, reports: mpsc::Sender<Report>) {
-    let mut bytes = 0;
-    let mut found = Vec::with_capacity(read.wants.len());
-    for (cid, want) in read.wants {
-        let result = if bytes >= READ_BYTES_MAX {
-            Found::Unread
-        } else {
-            match want.ask {
-                WantType::Have if local.has(read.peer, cid.clone()).await => Found::Have,
-                WantType::Have => Found::Missing,
-                WantType::Block => match local.block(read.peer, cid.clone()).await {
-                    Some(block) if block.len() <= BLOCK_BYTES_MAX => Found::Block(block),
-                    _ => Found::Missing,
-                },
-            }
-        };
-        if let Found::Block(block) = &result {
-            bytes += block.len();
-        }
-        found.push((cid, want, result));
-    }
-    let _ = reports.send(Report::Found(read.peer, found)).await;
 }
 
 fn count(counter: &AtomicU64, more: u64) {

@@ -13,6 +13,7 @@ mod client;
 mod engine;
 mod error;
 pub mod limits;
+mod look_up;
 mod message;
 mod outbox;
 mod reader;

@@ -84,8 +84,8 @@ pub(super) struct Server {
     ring: VecDeque<PeerId>,
     /// Who is in the ring.
     in_ring: HashSet<PeerId>,
-    /// Who has kept wants for a block.
-    keepers: HashMap<Cid, Vec<PeerId>>,
+    /// The peers that have kept wants for a block.
+    waiting: HashMap<Cid, Vec<PeerId>>,
     reads: usize,
     /// Blocks that arrived while reads were under way, which may have missed them.
     arrived: HashSet<Cid>,
@@ -99,7 +99,7 @@ impl Server {
             peers: HashMap::new(),
             ring: VecDeque::new(),
             in_ring: HashSet::new(),
-            keepers: HashMap::new(),
+            waiting: HashMap::new(),
             reads: 0,
             arrived: HashSet::new(),
             dropped_wants: 0,
@@ -108,12 +108,12 @@ impl Server {
 
     /// Whether time alone changes something: wants wait for their budget, or are kept for a while.
     pub(super) fn needs_ticks(&self) -> bool {
-        !self.ring.is_empty() || !self.keepers.is_empty()
+        !self.ring.is_empty() || !self.waiting.is_empty()
     }
 
     /// Whether an arriving block could matter.
     pub(super) fn waits_for_blocks(&self) -> bool {
-        self.reads > 0 || !self.keepers.is_empty()
+        self.reads > 0 || !self.waiting.is_empty()
     }
 
     pub(super) fn peer_down(&mut self, peer: PeerId) {
@@ -127,7 +127,7 @@ impl Server {
         state.queue = Turns::new();
         let kept = std::mem::replace(&mut state.kept, Turns::new());
         for (cid, _) in kept.into_values() {
-            self.no_keeper(&cid, peer);
+            self.waits_no_more(&cid, peer);
         }
     }
 
@@ -139,7 +139,7 @@ impl Server {
         }
         let state = self.peers.entry(peer).or_insert_with(|| PeerWants::new(now));
         if state.kept.remove(&cid).is_some() {
-            self.no_keeper(&cid, peer);
+            self.waits_no_more(&cid, peer);
         }
         self.enqueue(peer, cid, want);
     }
@@ -149,13 +149,13 @@ impl Server {
         let Some(state) = self.peers.get_mut(&peer) else { return };
         state.queue.remove(cid);
         if state.kept.remove(cid).is_some() {
-            self.no_keeper(cid, peer);
+            self.waits_no_more(cid, peer);
         }
     }
 
     /// A block is here now: the peers that wait for it are served.
     pub(super) fn arrived(&mut self, cid: Cid) {
-        for peer in self.keepers.remove(&cid).unwrap_or_default() {
+        for peer in self.waiting.remove(&cid).unwrap_or_default() {
             if let Some((want, _)) =
                 self.peers.get_mut(&peer).and_then(|state| state.kept.remove(&cid))
             {
@@ -268,21 +268,21 @@ impl Server {
         let Some(state) = self.peers.get_mut(&peer) else { return };
         let full = state.kept.len() >= KEPT_WANTS_MAX;
         if full && let Some((oldest, _)) = state.kept.pop_front() {
-            self.no_keeper(&oldest, peer);
+            self.waits_no_more(&oldest, peer);
         }
         let Some(state) = self.peers.get_mut(&peer) else { return };
         state.kept.push_back(cid.clone(), (want, now + KEPT_WANTS_MS));
-        let keepers = self.keepers.entry(cid).or_default();
-        if !keepers.contains(&peer) {
-            keepers.push(peer);
+        let waiting = self.waiting.entry(cid).or_default();
+        if !waiting.contains(&peer) {
+            waiting.push(peer);
         }
     }
 
-    fn no_keeper(&mut self, cid: &Cid, peer: PeerId) {
-        if let Some(keepers) = self.keepers.get_mut(cid) {
-            keepers.retain(|keeper| *keeper != peer);
-            if keepers.is_empty() {
-                self.keepers.remove(cid);
+    fn waits_no_more(&mut self, cid: &Cid, peer: PeerId) {
+        if let Some(waiting) = self.waiting.get_mut(cid) {
+            waiting.retain(|other| *other != peer);
+            if waiting.is_empty() {
+                self.waiting.remove(cid);
             }
         }
     }
@@ -298,7 +298,7 @@ impl Server {
             }
         }
         for (cid, peer) in over {
-            self.no_keeper(&cid, peer);
+            self.waits_no_more(&cid, peer);
         }
     }
 }

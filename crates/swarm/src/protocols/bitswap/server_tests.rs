@@ -203,7 +203,7 @@ fn kept_wants_are_bounded_and_the_oldest_goes_first() {
     while let Some((_, cids)) = read(&mut server, 0) {
         answer(&mut server, peer, &cids, false);
     }
-    assert_eq!(server.keepers.len(), KEPT_WANTS_MAX);
+    assert_eq!(server.waiting.len(), KEPT_WANTS_MAX);
     server.arrived(cid(0));
     assert_eq!(read(&mut server, 0), None);
     server.arrived(cid(1));
