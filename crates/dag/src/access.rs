@@ -2,8 +2,8 @@
 //!
 //! Two kinds. The immutable one (`ipfs`) is an [`AccessController`]: a list of
 //! identity ids, or `*` for anyone. The mutable one (`orbitdb`) is a log of its
-//! own, of which [`Capabilities`] are the fold. [`Access`] is either, as a join
-//! asks it. All decide by `identity.id`, never by an entry's key.
+//! own, of which [`Capabilities`] are the fold. [`Access`] is either of them, in
+//! the form that a join asks. All decide by `identity.id`, never by an entry's key.
 //! `docs/access.md` says what follows for each case.
 
 mod capabilities;
@@ -98,7 +98,7 @@ impl AccessController {
 
 /// What a log says of a writer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Verdict {
+pub enum Standing {
     /// It may append now.
     Allowed,
     /// It was allowed to append once, and is no more. What it wrote stays where a writer that is
@@ -111,45 +111,45 @@ pub enum Verdict {
 /// What a join asks about writers. A value, cheap to clone: when the access log changes, a new one
 /// is made and handed to [`crate::join::Join::set_access`].
 #[derive(Debug, Clone)]
-pub struct Access(Rule);
+pub struct Access(WriteRule);
 
 #[derive(Debug, Clone)]
-enum Rule {
+enum WriteRule {
     Fixed(Arc<AccessController>),
     Mutable(Arc<Capabilities>),
 }
 
 impl Access {
-    /// An immutable list: whoever is not in it never was and never will be.
+    /// An immutable list: an identity that is not in it never was and never will be.
     pub fn fixed(access: AccessController) -> Access {
-        Access(Rule::Fixed(Arc::new(access)))
+        Access(WriteRule::Fixed(Arc::new(access)))
     }
 
     /// What is known of an access log.
     pub fn mutable(capabilities: Capabilities) -> Access {
-        Access(Rule::Mutable(Arc::new(capabilities)))
+        Access(WriteRule::Mutable(Arc::new(capabilities)))
     }
 
     /// What is known of this writer.
-    pub fn judge(&self, identity: &Identity) -> Verdict {
+    pub fn judge(&self, identity: &Identity) -> Standing {
         match &self.0 {
-            Rule::Fixed(access) if access.allows(identity) => Verdict::Allowed,
-            Rule::Fixed(_) => Verdict::Never,
-            Rule::Mutable(capabilities) => capabilities.judge(&identity.id),
+            WriteRule::Fixed(access) if access.allows(identity) => Standing::Allowed,
+            WriteRule::Fixed(_) => Standing::Never,
+            WriteRule::Mutable(capabilities) => capabilities.judge(&identity.id),
         }
     }
 
     /// Whether a revoke named this entry as one that was there before it.
     pub fn vouches(&self, cid: &LogCid) -> bool {
         match &self.0 {
-            Rule::Fixed(_) => false,
-            Rule::Mutable(capabilities) => capabilities.vouches(cid),
+            WriteRule::Fixed(_) => false,
+            WriteRule::Mutable(capabilities) => capabilities.vouches(cid),
         }
     }
 
-    /// Whether a verdict may be another one later.
+    /// Whether a standing may be another one later.
     pub fn is_mutable(&self) -> bool {
-        matches!(self.0, Rule::Mutable(_))
+        matches!(self.0, WriteRule::Mutable(_))
     }
 }
 

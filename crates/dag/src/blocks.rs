@@ -1,4 +1,4 @@
-//! Where blocks are, whatever is in them.
+//! A place that holds blocks.
 
 use crate::Cid;
 

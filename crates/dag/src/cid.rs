@@ -1,26 +1,23 @@
 //! Content addresses: the codec in which a block is to be read, and the hash of its bytes.
 //!
-//! [`Cid`] is any address that files have, in version 0 or 1. A codec may be any number, as whoever
-//! passes a block on need not read it. A hash is one of those of [`HashCode`]: bytes whose hash
-//! cannot be computed cannot be checked, so an address with another hash is refused.
+//! [`Cid`] is any address that files have, in version 0 or 1. A codec may be any number, for
+//! a node that passes a block on need not read it. A hash is one of those of [`HashCode`]: bytes whose
+//! hash cannot be computed cannot be checked, so an address with another hash is refused.
 //!
 //! [`LogCid`] is the address of a log's block: always dag-cbor and sha2-256, so 32 bytes hold it.
-//! A log holds hundreds of thousands of them, and a [`Cid`] takes 56. What is read of a log demands a
-//! `LogCid` by its type; whatever is exchanged, of a log or not, goes by its `Cid`.
+//! A log holds hundreds of thousands of them, and a [`Cid`] takes 56. Entries, identities and manifests
+//! are read under a `LogCid`; the exchange of blocks names every block by its `Cid`.
 
 mod hash;
-mod log;
 mod text;
 
 use std::fmt;
 use std::str::FromStr;
 
 pub use hash::{Hash, HashCode};
-pub(crate) use log::CID_TEXT_BYTES;
-pub use log::LogCid;
 pub use text::Base;
 
-use crate::{Error, varint};
+use crate::{Error, LogCid, varint};
 
 /// In which form a block's bytes are written: a number of the multicodec table. Ordered by it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -33,12 +30,6 @@ impl Codec {
     pub const DAG_PB: Codec = Codec(0x70);
     /// Values with links, in CBOR: all blocks of a log.
     pub const DAG_CBOR: Codec = Codec(0x71);
-    /// A public key of libp2p, the name of something that changes.
-    pub const LIBP2P_KEY: Codec = Codec(0x72);
-    /// Values with links, in JSON.
-    pub const DAG_JSON: Codec = Codec(0x0129);
-    /// JSON.
-    pub const JSON: Codec = Codec(0x0200);
 
     /// The codec with this number, whether this node can read it or not.
     ///
@@ -246,7 +237,7 @@ impl FromStr for Cid {
         let (bytes, version) = text::read(text)?;
         match Cid::from_bytes(&bytes) {
             Ok(cid) if cid.version == version => Ok(cid),
-            // It is an address all the same, so why it cannot be used is worth to be told.
+            // It is an address, so the caller is told why it cannot be used here.
             Err(error @ (Error::CidHash(_) | Error::CidDigest)) => Err(error),
             _ => Err(Error::CidText),
         }
@@ -269,6 +260,22 @@ impl TryFrom<&Cid> for LogCid {
             (Version::V1, Codec::DAG_CBOR, Some(digest)) => Ok(LogCid::from_digest(*digest)),
             _ => Err(Error::CidForeign),
         }
+    }
+}
+
+impl FromStr for LogCid {
+    type Err = Error;
+
+    /// Accepts exactly the text that [`LogCid`] displays.
+    ///
+    /// # Errors
+    /// [`Error::CidForeign`] for the text of an address that no block of a log has, otherwise
+    /// [`Error::CidText`].
+    fn from_str(text: &str) -> Result<LogCid, Error> {
+        LogCid::parse(text.as_bytes()).ok_or_else(|| match text.parse::<Cid>() {
+            Ok(cid) if LogCid::try_from(&cid).is_err() => Error::CidForeign,
+            _ => Error::CidText,
+        })
     }
 }
 

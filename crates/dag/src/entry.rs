@@ -3,9 +3,10 @@
 //! An [`Entry`] holds its exact bytes and what they say. To have one means: the
 //! bytes hash to its address, are canonical, have exactly the fields of an entry,
 //! and obey every rule that needs nothing but the entry itself. Whether it may be
-//! in a given log is asked with [`Entry::verify`] (identity, signature, access)
-//! and [`Entry::verify_clock`] (parents). The payload is decoded when first asked
-//! for, so entries that only wait hold no tree of values.
+//! in a given log depends on its identity and signature ([`crate::join::Proven`]),
+//! on the access to the log ([`crate::Access`]) and on its parents
+//! ([`Entry::verify_clock`]). The payload is decoded when it is first asked for, so
+//! entries that only wait hold no tree of values.
 //!
 //! The signed bytes are a map of six of the nine fields in the same order, so
 //! they are hashed from two spans of the block and never assembled.
@@ -30,9 +31,7 @@ use crate::cbor::Reader;
 use crate::limits::{
     CLOCK_JUMP_TICKS_MAX, CLOCK_TICKS_MAX, ENTRY_BYTES_MAX, NEXT_LINKS_MAX, REFS_MAX,
 };
-use crate::{
-    AccessController, Address, Clock, EntryLinks, Error, Identity, LogCid, OrderKey, keys,
-};
+use crate::{Address, Clock, EntryLinks, Error, Identity, LogCid, OrderKey, keys};
 
 /// The only version of entry there is.
 const VERSION: u64 = 2;
@@ -59,8 +58,6 @@ pub struct Entry {
 struct Spans {
     /// `v` and `id`: the first of the two signed spans.
     log: Range<usize>,
-    /// The text of the signature.
-    signature: Range<usize>,
     /// `next`, `refs`, `clock` and `payload`: the second of the signed spans.
     body: Range<usize>,
     /// The value of `payload`.
@@ -113,7 +110,6 @@ impl Entry {
 
         let spans = Spans {
             log: log_start..log_end,
-            signature: signature_end - signature_text.len()..signature_end,
             body: signature_end..payload_end,
             payload: payload_start..payload_end,
         };
@@ -132,27 +128,8 @@ impl Entry {
         })
     }
 
-    /// Checks that this entry may be in a log: it names that log and this
-    /// identity, its key is that identity's key, the identity may append, and
-    /// the signature is good. The clock is left to [`Entry::verify_clock`].
-    ///
-    /// # Errors
-    /// [`Error::WrongLog`], [`Error::WrongIdentity`], [`Error::KeyNotBound`],
-    /// [`Error::AccessDenied`] or [`Error::SignatureWrong`].
-    pub fn verify(
-        &self,
-        log: &Address,
-        identity: &Identity,
-        access: &AccessController,
-    ) -> Result<(), Error> {
-        self.verify_binding(log, identity)?;
-        if !access.allows(identity) {
-            return Err(Error::AccessDenied);
-        }
-        self.verify_signature(identity)
-    }
-
-    /// As [`Entry::verify`], whoever may append.
+    /// Checks everything that needs neither its parents nor the access to its log: that it names
+    /// that log and this identity, that its key is that identity's key, and its signature.
     pub(crate) fn prove(&self, log: &Address, identity: &Identity) -> Result<(), Error> {
         self.verify_binding(log, identity)?;
         self.verify_signature(identity)
@@ -216,12 +193,6 @@ impl Entry {
     /// The public key that signed it, in hexadecimal; also its clock's id.
     pub fn key(&self) -> &str {
         &self.clock.id
-    }
-
-    /// The signature in hexadecimal.
-    pub fn sig_hex(&self) -> &str {
-        std::str::from_utf8(&self.block[self.spans.signature.clone()])
-            .expect("invariant: checked when decoded")
     }
 
     /// Its parents: the heads its writer knew.

@@ -34,7 +34,7 @@ impl Heads {
     }
 
     /// Adds an entry that is new to the log and whose parents are in it. The
-    /// parents are heads no more.
+    /// parents are no longer heads.
     pub fn add(&mut self, entry: EntryLinks) {
         self.newest_first.retain(|head| !entry.next.contains(&head.cid) && head.cid != entry.cid);
         let place = self.newest_first.partition_point(|head| head.cmp_order(&entry).is_gt());
@@ -50,8 +50,8 @@ impl Heads {
         self.newest_first.insert(place, entry);
     }
 
-    /// Takes up an entry that is passed over, with these parents, after the entry
-    /// above it was added: what that one reaches is a head no more.
+    /// Notes an entry that is passed over and has these parents. They are no longer heads, because
+    /// the entry above the passed one, which is in the log, reaches them.
     pub fn pass(&mut self, next: &[LogCid]) {
         self.newest_first.retain(|head| !next.contains(&head.cid));
     }

@@ -152,11 +152,6 @@ impl IdentityKeys {
         &self.identity
     }
 
-    /// The public key of the signing key, in hexadecimal.
-    pub fn public_key_hex(&self) -> &str {
-        &self.clock_id
-    }
-
     pub(crate) fn clock_id(&self) -> &Arc<str> {
         &self.clock_id
     }

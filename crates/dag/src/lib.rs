@@ -7,11 +7,10 @@
 //! [`Error`] of its own for each rule, never a panic.
 //!
 //! In reading order: an address of bytes ([`Cid`], and [`LogCid`] in a log), a [`value`], who writes
-//! ([`Identity`]) and who may ([`Access`]), what a store is
-//! ([`Manifest`]), what an [`Entry`] says ([`Operation`]), how entries are ordered
-//! ([`OrderKey`]) and linked ([`plan_append`], [`LogTip`]), and how the log of
-//! another node comes into ours ([`join`]), and how two copies find out what one
-//! of them lacks ([`sync`]).
+//! ([`Identity`]) and who may ([`Access`]), what a store is ([`Manifest`]), what an [`Entry`] says
+//! ([`Operation`]), how entries are ordered ([`OrderKey`]) and linked ([`plan_append`], [`LogTip`]),
+//! how the log of another node comes into ours ([`join`]), how two copies find out what one of them
+//! lacks ([`sync`]), and how a store keeps level with its peers ([`replicator`]).
 
 pub mod limits;
 
@@ -25,6 +24,8 @@ mod heads;
 mod identity;
 pub mod join;
 mod keys;
+mod kind;
+mod log_cid;
 mod manifest;
 mod operation;
 mod order;
@@ -34,15 +35,17 @@ mod tip;
 pub mod value;
 mod varint;
 
-pub use access::{Access, AccessController, Capabilities, Capability, Verdict};
+pub use access::{Access, AccessController, Capabilities, Capability, Standing};
 pub use blocks::Blocks;
-pub use cid::{Base, Cid, Codec, Hash, HashCode, LogCid, Prefix, Version};
+pub use cid::{Base, Cid, Codec, Hash, HashCode, Prefix, Version};
 pub use entry::{Entry, StoredEntry};
 pub use error::{Error, Kind};
 pub use heads::{Heads, Recent, plan_append};
 pub use identity::{Identity, IdentityKeys};
 pub use ipld_core::ipld::Ipld;
-pub use manifest::{Address, Manifest, StoreKind};
+pub use kind::StoreKind;
+pub use log_cid::LogCid;
+pub use manifest::{Address, Manifest};
 pub use operation::Operation;
 pub use order::{Clock, EntryLinks, Links, OrderKey};
 pub use tip::LogTip;

@@ -91,7 +91,7 @@ pub const JOIN_HINTS_MAX: usize = 4_096;
 
 /// Entries one join remembers as ready, so that what comes after them need not
 /// wait until the caller has stored them.
-pub const JOIN_SETTLED_ENTRIES_MAX: usize = 65_536;
+pub const JOIN_HANDED_OVER_ENTRIES_MAX: usize = 65_536;
 
 /// Entries one join remembers as refused for good.
 pub const JOIN_REFUSED_ENTRIES_MAX: usize = 16_384;
@@ -147,10 +147,6 @@ pub const SYNC_PULL_ENTRIES_MAX: u64 = 262_144;
 
 /// Requests of one pull.
 pub const SYNC_PULL_REQUESTS_MAX: u64 = 65_536;
-
-/// Batches of a pull that may be on their way or waiting to be stored at a time: the next is asked
-/// for before the last is stored, and no sooner.
-pub const SYNC_PIPELINE_BATCHES_MAX: usize = 2;
 
 /// Entries one join keeps that were put off until an accepted entry names them.
 pub const JOIN_DEFERRED_ENTRIES_MAX: usize = 4_096;

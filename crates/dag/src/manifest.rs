@@ -10,9 +10,9 @@ use std::str::FromStr;
 use ipld_core::ipld::Ipld;
 
 use crate::cbor::{self, Reader};
-use crate::cid::CID_TEXT_BYTES;
 use crate::limits::MANIFEST_BYTES_MAX;
-use crate::{AccessController, Error, LogCid};
+use crate::log_cid::CID_TEXT_BYTES;
+use crate::{AccessController, Error, LogCid, StoreKind};
 
 const PREFIX: &str = "/orbitdb/";
 /// Characters of an address.
@@ -62,47 +62,6 @@ impl Address {
         cbor::put_head(out, cbor::TEXT, ADDRESS_TEXT_BYTES as u64);
         out.extend_from_slice(PREFIX.as_bytes());
         out.extend_from_slice(&self.0.text());
-    }
-}
-
-/// What the operations of a log mean.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum StoreKind {
-    /// Documents with an `_id`: PUT and DEL.
-    Documents,
-    /// A list of events: ADD.
-    Events,
-    /// Values by key: PUT and DEL.
-    KeyValue,
-}
-
-impl StoreKind {
-    /// The name in manifests: `documents`, `events` or `keyvalue`.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            StoreKind::Documents => "documents",
-            StoreKind::Events => "events",
-            StoreKind::KeyValue => "keyvalue",
-        }
-    }
-}
-
-impl fmt::Display for StoreKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-impl FromStr for StoreKind {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<StoreKind, Error> {
-        match text {
-            "documents" => Ok(StoreKind::Documents),
-            "events" => Ok(StoreKind::Events),
-            "keyvalue" => Ok(StoreKind::KeyValue),
-            _ => Err(Error::StoreKind),
-        }
     }
 }
 

@@ -54,11 +54,6 @@ impl Operation {
         Ipld::Map(payload)
     }
 
-    /// As [`Operation::into_payload`], from a copy.
-    pub fn to_payload(&self, at_ms: Option<u64>) -> Ipld {
-        self.clone().into_payload(at_ms)
-    }
-
     /// The operation of a payload in a store of this kind, and its `at`.
     ///
     /// `None` for anything else: another operation, a key that is not text, a

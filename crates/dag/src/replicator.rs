@@ -1,51 +1,51 @@
 //! The replicator: how one store keeps level with its peers.
 //!
-//! A machine without IO around a [`Join`] and a [`Pull`]. It is told of peers,
-//! announcements, heads, blocks, replies and of the time, and answers with
-//! [`Act`]s. Two sorts of peers: native ones speak fast sync and are pulled from;
-//! with all others heads are exchanged and blocks fetched one by one. Invariants:
+//! A machine around a [`Join`] and a [`Pull`]. It is told of peers, announcements,
+//! heads, blocks, replies and of the time, and answers with [`Effect`]s. There are
+//! two sorts of peers: native ones speak fast sync and are pulled from; with all
+//! others heads are exchanged and blocks fetched one by one. Invariants:
 //!
 //! - Every announcement gets exactly one verdict, and none is accepted before its
 //!   signature, the binding of its key and its writer's right are checked.
-//! - One [`Act::Store`] is under way at a time, and what is stored later never
-//!   lacks ancestors that were to be stored before. When storing fails all that
-//!   was ready is dropped, and had again from the peers.
-//! - One pull is under way at a time. What calls for another meanwhile is noted.
-//! - A head whose ancestors cannot be had is tried again, later and later, and
-//!   holds up no other. What a peer sends never grows what is kept beyond
-//!   [`crate::limits`].
+//! - One [`Effect::Store`] is under way at a time, and what is stored later never
+//!   lacks ancestors that were to be stored before. When storing fails, all that
+//!   was ready is dropped and fetched again from the peers.
+//! - One pull is under way at a time. A call for another meanwhile is remembered.
+//! - A head whose ancestors cannot be had is tried again, after longer and longer
+//!   waits, and holds up no other. What is kept stays within [`crate::limits`],
+//!   whatever peers send.
 //! - Nothing depends on a message that may be lost: some native peer is pulled
 //!   from and heads are exchanged from time to time.
 //!
-//! It does not announce: whoever writes an entry announces it, after its commit,
-//! and whoever accepts it passes it on. It does not answer requests either: that
-//! is [`crate::sync::serve`].
+//! It does not announce: the node that writes an entry announces it after its commit,
+//! and the nodes that accept it pass it on. It does not answer requests either:
+//! [`crate::sync::serve`] does.
 
-mod act;
 mod announcements;
+mod effect;
 mod fetches;
 mod heads;
 mod jitter;
-mod outbox;
 mod peers;
 mod pulling;
+mod store_queue;
 mod turn;
-mod wanted;
+mod wanted_heads;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-pub use act::{Act, Load, Offence, Peer, Token, Verdict};
 use announcements::Announcements;
+pub use effect::{AnnouncementId, Effect, Load, Offence, Peer, Verdict};
 use fetches::{Cause, Fetches};
 use jitter::Jitter;
-use outbox::Outbox;
-use peers::Peers;
+use peers::StorePeers;
 use pulling::Pulling;
-use wanted::Wanted;
+use store_queue::StoreQueue;
+use wanted_heads::WantedHeads;
 
 use crate::join::memory::Memory;
-use crate::join::{Join, Limits, Proven, Replica};
+use crate::join::{Join, JoinLimits, Proven, Replica};
 use crate::limits::{
     FETCHES_WAITING_MAX, HEADS_CHANGED_MS, HEADS_EXCHANGED_MAX, IDENTITIES_KEPT_MAX,
     NEW_PEER_SPREAD_MS, PEER_SPREAD_MS, PULL_PERIOD_MS, SEEN_ENTRIES_MAX, STORE_RETRY_MS,
@@ -57,10 +57,14 @@ use crate::{Access, Address, Entry, Error, Identity, LogCid};
 #[cfg(doc)]
 use crate::sync::Pull;
 
-/// What the replicator asks about the node it runs on. All of it is what is stored.
-pub trait Host: Replica + Tree {
-    /// Verifies entries, each against its writer's identity, in their order. The
-    /// work is independent, and a caller with threads does it on several.
+/// The store as it is committed on this node, for the replicator to ask.
+pub trait LocalStore: Replica {
+    /// The entries of the store, to be compared with a peer's.
+    fn tree(&self) -> &dyn Tree;
+
+    /// Verifies entries, each against its writer's identity, and answers in their
+    /// order. Each is independent of the others, so a driver with threads can verify
+    /// on several.
     fn prove(
         &self,
         log: &Address,
@@ -76,17 +80,17 @@ pub struct Replicator {
     log: Address,
     access: Access,
     join: Join,
-    peers: Peers,
-    wanted: Wanted,
+    peers: StorePeers,
+    wanted: WantedHeads,
     announcements: Announcements,
-    outbox: Outbox,
+    store_queue: StoreQueue,
     pulling: Option<Pulling>,
     fetches: Fetches,
     /// Blocks that a pull will probably bring, and until when that is waited for.
     parked: BTreeMap<LogCid, (u64, Cause)>,
-    /// Entries of late, and whether each was announced to us.
+    /// Entries that came lately, and whether each was announced to us.
     seen: Memory<bool>,
-    /// Entries that break a rule, whoever shows them again.
+    /// Entries that break a rule. They are not looked at again when they are shown again.
     refused: Memory<()>,
     /// Entries whose writers may not append, as far as is known here.
     deferred: Memory<()>,
@@ -100,10 +104,11 @@ pub struct Replicator {
     /// How often storing failed in a row, and until when nothing new is begun.
     store_failures: u32,
     paused_until_ms: u64,
-    contact_ms: Option<u64>,
+    /// Whether some peer has shown what it has.
+    contacted: bool,
     /// What is passed over is to be judged again.
     reconsider: bool,
-    acts: Vec<Act>,
+    effects: Vec<Effect>,
 }
 
 impl Replicator {
@@ -114,10 +119,10 @@ impl Replicator {
         Replicator {
             log,
             join: new_join(log, access.clone()),
-            peers: Peers::default(),
-            wanted: Wanted::default(),
+            peers: StorePeers::default(),
+            wanted: WantedHeads::default(),
             announcements: Announcements::default(),
-            outbox: Outbox::default(),
+            store_queue: StoreQueue::default(),
             pulling: None,
             fetches: Fetches::default(),
             parked: BTreeMap::new(),
@@ -130,15 +135,21 @@ impl Replicator {
             asks: 0,
             store_failures: 0,
             paused_until_ms: 0,
-            contact_ms: None,
+            contacted: false,
             reconsider: access.is_mutable(),
             access,
-            acts: Vec::new(),
+            effects: Vec::new(),
         }
     }
 
     /// A peer is connected and has this store. A native one speaks fast sync.
-    pub fn on_peer(&mut self, now: u64, host: &dyn Host, peer: Peer, native: bool) -> Vec<Act> {
+    pub fn on_peer(
+        &mut self,
+        now: u64,
+        local: &dyn LocalStore,
+        peer: Peer,
+        native: bool,
+    ) -> Vec<Effect> {
         let spread = self.new_peer_spread_ms(peer, native);
         if !self.peers.is_connected(peer, native) && self.peers.connect(peer, native) {
             let soon = now.saturating_add(self.jitter.below(spread));
@@ -146,7 +157,7 @@ impl Replicator {
             // It may have what the others lack. A native one is pulled from first.
             self.wanted.hasten(soon.saturating_add(NEW_PEER_SPREAD_MS), false);
         }
-        self.finish(now, host)
+        self.finish(now, local)
     }
 
     /// Within how much time a peer that has come is turned to. The first one is at once; but not a
@@ -160,12 +171,12 @@ impl Replicator {
     }
 
     /// A peer is no longer connected, or has closed this store.
-    pub fn on_peer_gone(&mut self, now: u64, host: &dyn Host, peer: Peer) -> Vec<Act> {
+    pub fn on_peer_gone(&mut self, now: u64, local: &dyn LocalStore, peer: Peer) -> Vec<Effect> {
         self.peers.disconnect(peer);
         if self.pulling.as_ref().is_some_and(|pulling| pulling.peer == peer) {
             self.end_pull(now, false);
         }
-        self.finish(now, host)
+        self.finish(now, local)
     }
 
     /// A peer announces an entry. The verdict may follow later, within
@@ -173,47 +184,47 @@ impl Replicator {
     pub fn on_announced(
         &mut self,
         now: u64,
-        host: &dyn Host,
+        local: &dyn LocalStore,
         peer: Peer,
-        token: Token,
+        id: AnnouncementId,
         block: &[u8],
-    ) -> Vec<Act> {
-        self.announced(now, host, peer, token, block);
-        self.finish(now, host)
+    ) -> Vec<Effect> {
+        self.announced(now, local, peer, id, block);
+        self.finish(now, local)
     }
 
     /// As [`Replicator::on_announced`], of an entry that the caller has verified.
     pub fn on_proven(
         &mut self,
         now: u64,
-        host: &dyn Host,
+        local: &dyn LocalStore,
         peer: Peer,
-        token: Token,
+        id: AnnouncementId,
         proven: Proven,
-    ) -> Vec<Act> {
-        if self.may_announce(now, peer, token)
-            && !self.is_repeated(now, host, peer, token, &proven.entry().cid())
+    ) -> Vec<Effect> {
+        if self.may_announce(now, peer, id)
+            && !self.is_repeated(now, local, peer, id, &proven.entry().cid())
         {
-            self.judge(now, host, peer, token, proven);
+            self.judge(now, local, peer, id, proven);
         }
-        self.finish(now, host)
+        self.finish(now, local)
     }
 
     /// The heads of a peer: what came in an exchange.
     pub fn on_heads(
         &mut self,
         now: u64,
-        host: &dyn Host,
+        local: &dyn LocalStore,
         peer: Peer,
         blocks: &[Vec<u8>],
-    ) -> Vec<Act> {
-        self.contact_ms = Some(now);
+    ) -> Vec<Effect> {
+        self.contacted = true;
         if self.peers.may_announce(now, peer) {
             for block in blocks.iter().take(HEADS_EXCHANGED_MAX) {
-                self.shown(now, host, peer, block);
+                self.shown(now, local, peer, block);
             }
         }
-        self.finish(now, host)
+        self.finish(now, local)
     }
 
     /// A block that was asked for, or `None` if nobody has it. What comes must
@@ -221,84 +232,76 @@ impl Replicator {
     pub fn on_fetched(
         &mut self,
         now: u64,
-        host: &dyn Host,
+        local: &dyn LocalStore,
         cid: LogCid,
         block: Option<&[u8]>,
-    ) -> Vec<Act> {
+    ) -> Vec<Effect> {
         if let Some(cause) = self.fetches.done(&cid, block.is_some()) {
-            self.fetched(now, host, cid, block, cause);
+            self.fetched(now, local, cid, block, cause);
         }
-        self.finish(now, host)
+        self.finish(now, local)
     }
 
     /// The reply to the request with this number, or `None` if there is none.
     pub fn on_reply(
         &mut self,
         now: u64,
-        host: &dyn Host,
+        local: &dyn LocalStore,
         peer: Peer,
         number: u64,
         reply: Option<&[u8]>,
-    ) -> Vec<Act> {
-        self.replied(now, host, peer, number, reply);
-        self.finish(now, host)
+    ) -> Vec<Effect> {
+        self.replied(now, local, peer, number, reply);
+        self.finish(now, local)
     }
 
     /// What was last given to be stored is stored, or could not be.
-    pub fn on_stored(&mut self, now: u64, host: &dyn Host, ok: bool) -> Vec<Act> {
+    pub fn on_stored(&mut self, now: u64, local: &dyn LocalStore, ok: bool) -> Vec<Effect> {
         if ok {
-            self.outbox.stored();
+            self.store_queue.stored();
             self.store_failures = 0;
-        } else if self.outbox.is_storing() {
+        } else if self.store_queue.is_storing() {
             self.begin_anew(now);
         }
-        self.finish(now, host)
+        self.finish(now, local)
     }
 
     /// The time has come, or may have: see [`Replicator::due_ms`].
-    pub fn on_tick(&mut self, now: u64, host: &dyn Host) -> Vec<Act> {
-        self.finish(now, host)
+    pub fn on_tick(&mut self, now: u64, local: &dyn LocalStore) -> Vec<Effect> {
+        self.finish(now, local)
     }
 
     /// Other writers may append from now on. What was put off is judged again, and
-    /// [`Act::Reconsider`] follows.
-    pub fn set_access(&mut self, now: u64, host: &dyn Host, access: Access) -> Vec<Act> {
-        let steps = self.join.set_access(host, access.clone());
+    /// [`Effect::Reconsider`] follows.
+    pub fn set_access(&mut self, now: u64, local: &dyn LocalStore, access: Access) -> Vec<Effect> {
+        let effects = self.join.set_access(local, access.clone());
         self.access = access;
         self.deferred = Memory::new(SEEN_ENTRIES_MAX);
         self.reconsider = true;
-        self.take_steps(now, host, steps);
+        self.take_effects(now, local, effects);
         self.peers.forget_gaps();
         let soon = now.saturating_add(self.jitter.below(NEW_PEER_SPREAD_MS));
         self.turn_to_all(soon);
-        self.finish(now, host)
+        self.finish(now, local)
     }
 
     /// Judges again an entry that is stored as passed over, given its block, when
-    /// [`Act::Reconsider`] asks for it.
-    pub fn reconsider(&mut self, now: u64, host: &dyn Host, block: &[u8]) -> Vec<Act> {
-        let steps = self.join.reconsider(host, block);
-        self.take_steps(now, host, steps);
-        self.finish(now, host)
+    /// [`Effect::Reconsider`] asks for it.
+    pub fn reconsider(&mut self, now: u64, local: &dyn LocalStore, block: &[u8]) -> Vec<Effect> {
+        let effects = self.join.reconsider(local, block);
+        self.take_effects(now, local, effects);
+        self.finish(now, local)
     }
 
     /// Entries known to be missing here, an estimate; `None` before the first
     /// word of a peer.
     pub fn behind(&self) -> Option<u64> {
-        self.contact_ms?;
+        if !self.contacted {
+            return None;
+        }
         let pulled = self.pulling.as_ref().map_or(0, Pulling::behind);
         let waiting = self.join.waiting().max(self.wanted.len()) as u64;
-        Some(pulled.max(waiting) + self.outbox.len() as u64)
-    }
-
-    /// Whether nothing is known to be missing, and some peer was asked.
-    pub fn is_level(&self) -> bool {
-        self.behind() == Some(0) && self.store_failures == 0
-    }
-
-    /// When a peer last showed what it has.
-    pub fn last_contact_ms(&self) -> Option<u64> {
-        self.contact_ms
+        Some(pulled.max(waiting) + self.store_queue.len() as u64)
     }
 
     /// How much is kept now.
@@ -309,15 +312,15 @@ impl Replicator {
             announcements_waiting: self.announcements.len(),
             fetches: self.fetches.len() + self.parked.len(),
             joining: self.join.waiting(),
-            storing: self.outbox.len(),
+            storing: self.store_queue.len(),
         }
     }
 
-    /// Storing failed: what the join counts as settled is not. All of it is had
+    /// Storing failed: what the join has handed over is not here. All of it is had
     /// again from the peers, after a while.
     fn begin_anew(&mut self, now: u64) {
         self.join = new_join(self.log, self.access.clone());
-        self.outbox = Outbox::default();
+        self.store_queue = StoreQueue::default();
         self.parked.clear();
         self.fetches.clear_waiting();
         self.end_pull(now, false);
@@ -357,13 +360,13 @@ impl Replicator {
     }
 
     /// Whether an entry is stored, passed over, or about to be stored.
-    fn is_known(&self, host: &dyn Host, cid: &LogCid) -> bool {
-        self.outbox.contains(cid) || host.time_of(cid).is_some()
+    fn is_known(&self, local: &dyn LocalStore, cid: &LogCid) -> bool {
+        self.store_queue.contains(cid) || local.time_of(cid).is_some()
     }
 }
 
 /// A join that leaves it to [`Fetches`] how much is asked for at a time.
 fn new_join(log: Address, access: Access) -> Join {
-    let limits = Limits { fetches_max: FETCHES_WAITING_MAX, ..Limits::default() };
+    let limits = JoinLimits { fetches_max: FETCHES_WAITING_MAX, ..JoinLimits::default() };
     Join::with_limits(log, access, limits)
 }

@@ -1,4 +1,4 @@
-//! The tip of a log: what a writer needs to append, and no more.
+//! The tip of a log: all that a writer needs to append to it.
 //!
 //! A [`LogTip`] is a value. Clone it before a transaction and put the clone back
 //! if the transaction fails: a clone shares everything until one of the two
@@ -80,7 +80,7 @@ impl LogTip {
     }
 
     /// Takes up an entry that is passed over, after the entries it came with:
-    /// its parents are heads no more.
+    /// its parents are no longer heads.
     pub fn pass(&mut self, passed: &Passed) {
         Arc::make_mut(&mut self.state).heads.pass(&passed.next);
     }

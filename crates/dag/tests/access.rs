@@ -5,13 +5,13 @@ mod world;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use optimusdb_dag::join::{Join, Limits, Proven, Replica, Step};
+use optimusdb_dag::join::{Join, JoinEffect, JoinLimits, Proven, Replica};
 use optimusdb_dag::limits::{
     ACCESS_EVER_WRITERS_MAX, ACCESS_VOUCHED_ENTRIES_MAX, ACCESS_WRITERS_MAX, REVOKE_HEADS_MAX,
 };
 use optimusdb_dag::{
     Access, AccessController, Address, Capabilities, Capability, Entry, Error, Identity, Ipld,
-    Kind, LogCid, LogTip, Operation, OrderKey, Verdict, value,
+    Kind, LogCid, LogTip, Operation, OrderKey, Standing, value,
 };
 use proptest::prelude::*;
 use std::sync::Arc;
@@ -83,10 +83,10 @@ struct Node {
 
 impl Node {
     fn new(access: Access) -> Node {
-        Node::with(access, Limits::default())
+        Node::with(access, JoinLimits::default())
     }
 
-    fn with(access: Access, limits: Limits) -> Node {
+    fn with(access: Access, limits: JoinLimits) -> Node {
         let mut replica = Memory::default();
         for seed in [ALICE, BOB, CAROL] {
             let identity = keys(seed).identity().clone();
@@ -106,19 +106,19 @@ impl Node {
         let mut entries: Vec<&Entry> = entries.to_vec();
         entries.sort_by_key(|entry| entry.order());
         for entry in entries {
-            let steps = self.join.on_proven(&self.replica, proven(entry));
-            peer.answer(&mut self.join, &mut self.replica, steps, &mut |_| 0);
+            let effects = self.join.on_proven(&self.replica, proven(entry));
+            peer.answer(&mut self.join, &mut self.replica, effects, &mut |_| 0);
         }
         self
     }
 
     fn learn(&mut self, peer: &Peer, access: Access) -> &mut Node {
-        let steps = self.join.set_access(&self.replica, access);
-        peer.answer(&mut self.join, &mut self.replica, steps, &mut |_| 0);
+        let effects = self.join.set_access(&self.replica, access);
+        peer.answer(&mut self.join, &mut self.replica, effects, &mut |_| 0);
         let passed: Vec<_> = self.replica.passed.values().cloned().collect();
         for passed in passed {
-            let steps = self.join.reconsider(&self.replica, &passed.block);
-            self.replica.take(steps);
+            let effects = self.join.reconsider(&self.replica, &passed.block);
+            self.replica.take(effects);
         }
         self
     }
@@ -134,7 +134,7 @@ impl Node {
 
 fn proven(entry: &Entry) -> Proven {
     let seeds = [ALICE, BOB, CAROL].map(keys);
-    let writer = seeds.iter().find(|keys| keys.public_key_hex() == entry.key()).unwrap();
+    let writer = seeds.iter().find(|keys| keys.identity().public_key == entry.key()).unwrap();
     Proven::new(entry.clone(), writer.identity().clone(), &log()).unwrap()
 }
 
@@ -149,41 +149,41 @@ fn identity(seed: u8) -> Arc<Identity> {
 #[test]
 fn a_list_knows_no_former_writers() {
     let access = Access::from(AccessController::ipfs(vec![id(ALICE)]));
-    assert_eq!(access.judge(&identity(ALICE)), Verdict::Allowed);
-    assert_eq!(access.judge(&identity(BOB)), Verdict::Never);
+    assert_eq!(access.judge(&identity(ALICE)), Standing::Allowed);
+    assert_eq!(access.judge(&identity(BOB)), Standing::Never);
     assert!(!access.is_mutable() && !access.vouches(&LogCid::of(b"x")));
     let anyone = Access::from(AccessController::ipfs(vec!["*".into()]));
-    assert_eq!(anyone.judge(&identity(BOB)), Verdict::Allowed);
+    assert_eq!(anyone.judge(&identity(BOB)), Standing::Allowed);
 }
 
 #[test]
 fn grants_and_revokes() {
     let mut ruler = Ruler::new();
     let judge = |ruler: &Ruler, seed| ruler.access().judge(&identity(seed));
-    assert_eq!(judge(&ruler, ALICE), Verdict::Allowed, "who writes the access log may write");
-    assert_eq!(judge(&ruler, BOB), Verdict::Never);
+    assert_eq!(judge(&ruler, ALICE), Standing::Allowed, "who writes the access log may write");
+    assert_eq!(judge(&ruler, BOB), Standing::Never);
     ruler.grant(Capability::Write, BOB);
     ruler.grant(Capability::Write, BOB);
     ruler.grant(Capability::Admin, CAROL);
-    assert_eq!(judge(&ruler, BOB), Verdict::Allowed);
-    assert_eq!(judge(&ruler, CAROL), Verdict::Allowed, "an admin may write");
+    assert_eq!(judge(&ruler, BOB), Standing::Allowed);
+    assert_eq!(judge(&ruler, CAROL), Standing::Allowed, "an admin may write");
     assert_eq!(ruler.capabilities().holders(Capability::Write), [id(BOB)]);
     ruler.revoke(Capability::Write, BOB, &[]);
     ruler.revoke(Capability::Admin, CAROL, &[]);
     ruler.revoke(Capability::Write, ALICE, &[]);
-    assert_eq!(judge(&ruler, BOB), Verdict::Former);
-    assert_eq!(judge(&ruler, CAROL), Verdict::Former);
-    assert_eq!(judge(&ruler, ALICE), Verdict::Allowed);
+    assert_eq!(judge(&ruler, BOB), Standing::Former);
+    assert_eq!(judge(&ruler, CAROL), Standing::Former);
+    assert_eq!(judge(&ruler, ALICE), Standing::Allowed);
     ruler.grant(Capability::Write, BOB);
-    assert_eq!(judge(&ruler, BOB), Verdict::Allowed);
+    assert_eq!(judge(&ruler, BOB), Standing::Allowed);
     // Anyone.
     let operation = ruler.capabilities().grant(Capability::Write, "*").unwrap();
     ruler.append(operation.into_payload(None));
-    assert_eq!(ruler.access().judge(&identity(9)), Verdict::Allowed);
+    assert_eq!(ruler.access().judge(&identity(9)), Standing::Allowed);
     let payload = ruler.capabilities().revoke(Capability::Write, "*", &[], None);
     ruler.append(payload);
-    assert_eq!(ruler.access().judge(&identity(9)), Verdict::Former);
-    assert_eq!(judge(&ruler, BOB), Verdict::Allowed, "his grant is another");
+    assert_eq!(ruler.access().judge(&identity(9)), Standing::Former);
+    assert_eq!(judge(&ruler, BOB), Standing::Allowed, "his grant is another");
 }
 
 /// The operations are those of other implementations.
@@ -203,7 +203,7 @@ fn what_grants_and_revokes_write() {
     let (bob, one) = (id(BOB), LogCid::of(b"1"));
     assert_eq!(
         capabilities.revoke(Capability::Write, &bob, &[], Some(7)),
-        put(&[id(CAROL)]).to_payload(Some(7))
+        put(&[id(CAROL)]).into_payload(Some(7))
     );
     let Ipld::Map(fields) = capabilities.revoke(Capability::Write, &bob, &[one], None) else {
         panic!("not a map")
@@ -250,7 +250,7 @@ fn payloads_that_grant_nothing() {
     for payload in cases {
         let mut ruler = Ruler::new();
         ruler.append(payload.clone());
-        assert_eq!(ruler.access().judge(&identity(BOB)), Verdict::Never, "{payload:?}");
+        assert_eq!(ruler.access().judge(&identity(BOB)), Standing::Never, "{payload:?}");
     }
     // Ids that do not exist here stay in the list for those that know them.
     let mut ruler = Ruler::new();
@@ -279,9 +279,9 @@ fn what_access_keeps_is_bounded() {
     let mut other = Ruler::new().capabilities();
     (0..lists).rev().for_each(|n| other.add(&order(n as u64), &payload(n)));
     assert_eq!(one, other);
-    assert_eq!(one.judge(&fake(0)), Verdict::Former);
-    assert_eq!(one.judge(&fake(ACCESS_EVER_WRITERS_MAX + 1)), Verdict::Never);
-    assert_eq!(one.judge(&fake(lists * ACCESS_WRITERS_MAX - 1)), Verdict::Allowed);
+    assert_eq!(one.judge(&fake(0)), Standing::Former);
+    assert_eq!(one.judge(&fake(ACCESS_EVER_WRITERS_MAX + 1)), Standing::Never);
+    assert_eq!(one.judge(&fake(lists * ACCESS_WRITERS_MAX - 1)), Standing::Allowed);
     assert_eq!(one.grant(Capability::Write, "*"), Err(Error::TooManyWriters));
 
     // Of the heads that revokes name, those of the newest stay.
@@ -489,16 +489,16 @@ fn granted_in_between() {
         let mut node = Node::new(early.clone());
         let feed = |n: usize, node: &mut Node| {
             if learn_after == n {
-                let steps = node.join.set_access(&node.replica, ruler.access());
-                node.replica.take(steps);
+                let effects = node.join.set_access(&node.replica, ruler.access());
+                node.replica.take(effects);
             }
         };
-        let steps = node.join.on_announced(&node.replica, two.block());
-        node.replica.take(steps);
+        let effects = node.join.on_announced(&node.replica, two.block());
+        node.replica.take(effects);
         for (n, entry) in [&carols, &one, &slow].into_iter().enumerate() {
             feed(n, &mut node);
-            let steps = node.join.on_block(&node.replica, entry.cid(), entry.block());
-            node.replica.take(steps);
+            let effects = node.join.on_block(&node.replica, entry.cid(), entry.block());
+            node.replica.take(effects);
         }
         let known = learn_after < 3;
         assert_eq!(node.replica.entries.contains_key(&carols.cid()), known, "{learn_after}");
@@ -518,13 +518,13 @@ fn revoked_in_between() {
     let one = entry(&keys(ALICE), 1, &[]);
     let two = entry(&keys(BOB), 2, &[&one]);
     let mut node = Node::new(ruler.access());
-    let steps = node.join.on_announced(&node.replica, two.block());
-    assert_eq!(node.replica.take(steps), [one.cid()]);
+    let effects = node.join.on_announced(&node.replica, two.block());
+    assert_eq!(node.replica.take(effects), [one.cid()]);
     ruler.revoke(Capability::Write, BOB, &[]);
-    let steps = node.join.set_access(&node.replica, ruler.access());
-    assert_eq!(steps, []);
-    let steps = node.join.on_block(&node.replica, one.cid(), one.block());
-    node.replica.take(steps);
+    let effects = node.join.set_access(&node.replica, ruler.access());
+    assert_eq!(effects, []);
+    let effects = node.join.on_block(&node.replica, one.cid(), one.block());
+    node.replica.take(effects);
     assert!(node.has(&[&one]) && node.join.is_idle());
     assert_eq!(node.deferred(&two), Some(&Error::AccessRevoked));
     ruler.grant(Capability::Write, BOB);
@@ -543,8 +543,8 @@ fn what_is_put_off_is_bounded_and_fetched_again() {
     let all: Vec<&Entry> = chain.iter().chain([&head]).collect();
     let block = chain[50].block().len();
     for limits in [
-        Limits { deferred_max: 10, ..Limits::default() },
-        Limits { deferred_bytes_max: 10 * block + 10, ..Limits::default() },
+        JoinLimits { deferred_max: 10, ..JoinLimits::default() },
+        JoinLimits { deferred_bytes_max: 10 * block + 10, ..JoinLimits::default() },
     ] {
         let mut node = Node::with(ruler.access(), limits);
         let streamed: Vec<&Entry> = chain.iter().collect();
@@ -577,26 +577,26 @@ fn entries_verified_elsewhere() {
     // Nothing is fetched, one step for all, identities once.
     let mut replica = Memory::default();
     let mut join = Join::new(log(), ruler.access());
-    let steps = join.on_all_proven(&replica, [&one, &two, &three].map(proven));
+    let effects = join.on_all_proven(&replica, [&one, &two, &three].map(proven));
     let entries = vec![one.clone(), two.clone(), three.clone()];
     let identities = vec![identity(BOB), identity(ALICE)];
-    assert_eq!(steps, [Step::Ready { entries, identities, passed: vec![] }]);
-    replica.take(steps);
+    assert_eq!(effects, [JoinEffect::Ready { entries, identities, passed: vec![] }]);
+    replica.take(effects);
     assert_eq!(join.on_all_proven(&replica, [&one, &two, &three].map(proven)), []);
-    let steps = join.on_proven(&replica, proven(&leap));
-    assert!(matches!(&steps[..], [Step::Reject { why: Error::ClockJump { .. }, .. }]));
-    assert_eq!(join.on_proven(&replica, proven(&leap)), steps, "it is remembered");
-    let steps = join.on_proven(&replica, proven(&entry(&keys(CAROL), 4, &[])));
-    assert!(matches!(&steps[..], [Step::Deferred { why: Error::AccessNotGranted, .. }]));
+    let effects = join.on_proven(&replica, proven(&leap));
+    assert!(matches!(&effects[..], [JoinEffect::Reject { why: Error::ClockJump { .. }, .. }]));
+    assert_eq!(join.on_proven(&replica, proven(&leap)), effects, "it is remembered");
+    let effects = join.on_proven(&replica, proven(&entry(&keys(CAROL), 4, &[])));
+    assert!(matches!(&effects[..], [JoinEffect::Deferred { why: Error::AccessNotGranted, .. }]));
 
     // Its parent is missing; then it is a head like any other.
     let mut replica = Memory::default();
     let mut join = Join::new(log(), ruler.access());
-    let steps = join.on_proven(&replica, proven(&two));
-    assert_eq!(steps, [Step::Fetch { cid: one.cid() }]);
+    let effects = join.on_proven(&replica, proven(&two));
+    assert_eq!(effects, [JoinEffect::Fetch { cid: one.cid() }]);
     assert_eq!(join.on_proven(&replica, proven(&two)), []);
-    let steps = join.on_proven(&replica, proven(&one));
-    replica.take(steps);
+    let effects = join.on_proven(&replica, proven(&one));
+    replica.take(effects);
     assert_eq!(replica.heads(), [two.cid()]);
     assert_eq!(
         join.on_block(&replica, one.cid(), one.block()),
@@ -608,12 +608,12 @@ fn entries_verified_elsewhere() {
     let access = AccessController::ipfs(vec![id(ALICE)]);
     let mut replica = Memory::default();
     let mut join = Join::new(log(), access);
-    let steps = join.on_proven(&replica, proven(&one));
-    assert_eq!(steps, [Step::Reject { cid: one.cid(), why: Error::AccessDenied }]);
-    let steps = join.on_proven(&replica, proven(&two));
-    assert_eq!(replica.take(steps), [one.cid()]);
-    let steps = join.on_proven(&replica, proven(&one));
-    replica.take(steps);
+    let effects = join.on_proven(&replica, proven(&one));
+    assert_eq!(effects, [JoinEffect::Reject { cid: one.cid(), why: Error::AccessDenied }]);
+    let effects = join.on_proven(&replica, proven(&two));
+    assert_eq!(replica.take(effects), [one.cid()]);
+    let effects = join.on_proven(&replica, proven(&one));
+    replica.take(effects);
     assert_eq!(replica.heads(), [two.cid()]);
     assert_eq!(replica.time_of(&one.cid()), Some(1));
     assert_eq!(replica.rejected.len(), 1);
@@ -726,7 +726,7 @@ proptest! {
         for cid in other.replica.cids().symmetric_difference(&knowing.replica.cids()) {
             prop_assert!(other.replica.entries.contains_key(cid), "what is vouched for is in");
             let entry = &other.replica.entries[cid];
-            prop_assert_eq!(ruler.access().judge(proven(entry).identity()), Verdict::Former);
+            prop_assert_eq!(ruler.access().judge(proven(entry).identity()), Standing::Former);
         }
         let heads: Vec<Entry> = other.replica.heads().iter().map(|cid| other.replica.entries[cid].clone()).collect();
         let time = heads.iter().map(|entry| entry.clock().time).max().unwrap_or(0) + 1;

@@ -5,7 +5,7 @@ mod world;
 
 use std::collections::BTreeMap;
 
-use optimusdb_dag::join::{Join, Limits, Step};
+use optimusdb_dag::join::{Join, JoinEffect, JoinLimits};
 use optimusdb_dag::{AccessController, Address, Entry, Error, Ipld, Links, LogCid};
 use world::{Memory, Peer, Writer, anyone, entry, keys, log, put};
 
@@ -47,14 +47,14 @@ fn references_are_fetched_in_parallel() {
     let peer = Peer::with(entries, &[&writer.keys]);
     let mut replica = Memory::default();
     let mut join = Join::new(log(), anyone());
-    let steps = join.on_heads(&replica, &writer.replica.heads());
-    let mut wanted = replica.take(steps);
+    let effects = join.on_heads(&replica, &writer.replica.heads());
+    let mut wanted = replica.take(effects);
     let mut rounds = 0;
     while !wanted.is_empty() {
         rounds += 1;
         for cid in std::mem::take(&mut wanted) {
-            let steps = join.on_block(&replica, cid, &peer.blocks[&cid]);
-            wanted.extend(replica.take(steps));
+            let effects = join.on_block(&replica, cid, &peer.blocks[&cid]);
+            wanted.extend(replica.take(effects));
         }
     }
     assert_eq!(replica.cids(), writer.replica.cids());
@@ -130,19 +130,19 @@ fn an_entry_tried_again_does_not_count_a_parent_twice() {
     }
     let mut join = Join::new(log(), anyone());
     join.on_announced(&replica, merge.block());
-    let steps = join.on_missing(&replica, lost.cid());
+    let effects = join.on_missing(&replica, lost.cid());
     assert_eq!(
-        steps,
+        effects,
         [
-            Step::Reject { cid: lost.cid(), why: Error::BlockMissing(lost.cid()) },
-            Step::Reject { cid: merge.cid(), why: Error::BlockMissing(lost.cid()) }
+            JoinEffect::Reject { cid: lost.cid(), why: Error::BlockMissing(lost.cid()) },
+            JoinEffect::Reject { cid: merge.cid(), why: Error::BlockMissing(lost.cid()) }
         ]
     );
     // `slow` is still awaited when the merge comes again.
-    assert_eq!(join.on_announced(&replica, merge.block()), [Step::Fetch { cid: lost.cid() }]);
+    assert_eq!(join.on_announced(&replica, merge.block()), [JoinEffect::Fetch { cid: lost.cid() }]);
     for entry in [&slow, &lost] {
-        let steps = join.on_block(&replica, entry.cid(), entry.block());
-        replica.take(steps);
+        let effects = join.on_block(&replica, entry.cid(), entry.block());
+        replica.take(effects);
     }
     assert!(has(&replica, &[&slow, &lost, &merge]) && join.is_idle());
 }
@@ -170,12 +170,16 @@ fn identities_are_handed_over_once_and_not_when_known() {
     replica.identities.insert(identity.cid, identity.clone());
     let mut join = Join::new(log(), anyone());
     for entry in &entries {
-        let steps = join.on_announced(&replica, entry.block());
+        let effects = join.on_announced(&replica, entry.block());
         assert_eq!(
-            steps,
-            [Step::Ready { entries: vec![entry.clone()], identities: vec![], passed: vec![] }]
+            effects,
+            [JoinEffect::Ready {
+                entries: vec![entry.clone()],
+                identities: vec![],
+                passed: vec![]
+            }]
         );
-        replica.take(steps);
+        replica.take(effects);
     }
 }
 
@@ -209,8 +213,8 @@ fn check_refused(bad: &Entry, access: AccessController, more: &[(LogCid, Vec<u8>
         assert_eq!(
             again,
             [
-                Step::Reject { cid: last.0, why: last.1 },
-                Step::Reject { cid: bad.cid(), why: why.clone() }
+                JoinEffect::Reject { cid: last.0, why: last.1 },
+                JoinEffect::Reject { cid: bad.cid(), why: why.clone() }
             ]
         );
     }
@@ -248,20 +252,20 @@ fn wrong_bytes_are_the_peers_fault_and_not_the_entrys() {
     let mut replica = Memory::default();
     let mut join = Join::new(log(), anyone());
     let cid = entries[0].cid();
-    assert_eq!(join.on_heads(&replica, &[cid]), [Step::Fetch { cid }]);
-    assert_eq!(join.on_block(&replica, cid, b"junk"), [Step::Mismatch { cid }]);
+    assert_eq!(join.on_heads(&replica, &[cid]), [JoinEffect::Fetch { cid }]);
+    assert_eq!(join.on_block(&replica, cid, b"junk"), [JoinEffect::Mismatch { cid }]);
     let huge = vec![0; 3 << 20];
-    assert_eq!(join.on_block(&replica, cid, &huge), [Step::Mismatch { cid }]);
+    assert_eq!(join.on_block(&replica, cid, &huge), [JoinEffect::Mismatch { cid }]);
     assert_eq!(
         join.on_block(&replica, cid, entries[0].block()),
-        [Step::Fetch { cid: identity.cid }]
+        [JoinEffect::Fetch { cid: identity.cid }]
     );
     assert_eq!(
         join.on_block(&replica, identity.cid, b"junk"),
-        [Step::Mismatch { cid: identity.cid }]
+        [JoinEffect::Mismatch { cid: identity.cid }]
     );
-    let steps = join.on_block(&replica, identity.cid, &identity.block);
-    replica.take(steps);
+    let effects = join.on_block(&replica, identity.cid, &identity.block);
+    replica.take(effects);
     assert!(has(&replica, &[&entries[0]]));
 }
 
@@ -287,7 +291,7 @@ fn an_announced_entry_is_not_fetched() {
     let identity = writer.keys.identity();
     assert_eq!(
         join.on_announced(&replica, entries[1].block()),
-        [Step::Fetch { cid: identity.cid }]
+        [JoinEffect::Fetch { cid: identity.cid }]
     );
     assert_eq!(
         join.on_announced(&replica, entries[1].block()),
@@ -296,22 +300,22 @@ fn an_announced_entry_is_not_fetched() {
     );
     assert_eq!(
         join.on_block(&replica, identity.cid, &identity.block),
-        [Step::Fetch { cid: entries[0].cid() }]
+        [JoinEffect::Fetch { cid: entries[0].cid() }]
     );
-    let steps = join.on_announced(&replica, entries[0].block());
+    let effects = join.on_announced(&replica, entries[0].block());
     assert_eq!(
-        steps,
-        [Step::Ready {
+        effects,
+        [JoinEffect::Ready {
             entries: entries.clone(),
             identities: vec![identity.clone()],
             passed: vec![]
         }]
     );
-    replica.take(steps);
+    replica.take(effects);
     assert_eq!(join.on_announced(&replica, entries[1].block()), []);
     assert_eq!(
         join.on_announced(&replica, b"junk"),
-        [Step::Reject { cid: LogCid::of(b"junk"), why: Error::FieldSort("entry") }]
+        [JoinEffect::Reject { cid: LogCid::of(b"junk"), why: Error::FieldSort("entry") }]
     );
     assert!(join.is_idle());
 }
@@ -327,8 +331,8 @@ fn an_entry_stored_in_the_meantime_is_not_ready_twice() {
     // The node learns of the others from somewhere else.
     replica.store(entries[0].clone());
     replica.store(entries[1].clone());
-    let steps = join.on_missing(&replica, entries[1].cid());
-    replica.take(steps);
+    let effects = join.on_missing(&replica, entries[1].cid());
+    replica.take(effects);
     assert!(has(&replica, &[&entries[0], &entries[1], &entries[2]]));
 }
 
@@ -342,14 +346,14 @@ fn an_identity_stored_in_the_meantime_is_not_awaited() {
         let mut join = Join::new(log(), anyone());
         assert_eq!(
             join.on_announced(&replica, entries[0].block()),
-            [Step::Fetch { cid: identity.cid }]
+            [JoinEffect::Fetch { cid: identity.cid }]
         );
         replica.identities.insert(identity.cid, identity.clone());
-        let steps = match missing {
+        let effects = match missing {
             true => join.on_missing(&replica, identity.cid),
             false => join.on_announced(&replica, other.block()),
         };
-        replica.take(steps);
+        replica.take(effects);
         assert!(replica.entries.contains_key(&entries[0].cid()) && join.is_idle());
     }
 }
@@ -359,7 +363,7 @@ fn a_log_larger_than_memory_is_joined() {
     let (writer, entries) = chain(400);
     let bytes: usize = entries.iter().map(|entry| entry.block().len()).sum();
     let peer = Peer::with(entries, &[&writer.keys]);
-    let limits = Limits { bytes_max: bytes / 10, ..Limits::default() };
+    let limits = JoinLimits { bytes_max: bytes / 10, ..JoinLimits::default() };
     let mut replica = Memory::default();
     let mut join = Join::with_limits(log(), anyone(), limits);
     let fetches = peer.join(&mut join, &mut replica, &writer.replica.heads(), |_| 0);
@@ -373,7 +377,7 @@ fn a_log_larger_than_memory_is_joined() {
 fn more_entries_than_it_may_track() {
     let (writer, entries) = chain(100);
     let peer = Peer::with(entries.clone(), &[&writer.keys]);
-    let limits = Limits { entries_max: 30, ..Limits::default() };
+    let limits = JoinLimits { entries_max: 30, ..JoinLimits::default() };
     let mut replica = Memory::default();
     let mut join = Join::with_limits(log(), anyone(), limits);
     peer.join(&mut join, &mut replica, &writer.replica.heads(), |_| 0);
@@ -386,41 +390,41 @@ fn more_entries_than_it_may_track() {
     assert_eq!(replica.cids(), writer.replica.cids());
 
     let unknown: Vec<LogCid> = (0..31u8).map(|n| LogCid::of(&[n])).collect();
-    let steps = join.on_heads(&replica, &unknown);
-    assert!(steps.contains(&Step::Reject { cid: unknown[30], why: Error::JoinFull }));
+    let effects = join.on_heads(&replica, &unknown);
+    assert!(effects.contains(&JoinEffect::Reject { cid: unknown[30], why: Error::JoinFull }));
     assert_eq!(join.waiting(), 30);
 }
 
 #[test]
 fn more_identities_than_it_may_keep() {
-    let limits = Limits { identities_max: 2, ..Limits::default() };
+    let limits = JoinLimits { identities_max: 2, ..JoinLimits::default() };
     let mut join = Join::with_limits(log(), anyone(), limits);
     let mut replica = Memory::default();
     for seed in 1..=3 {
         let writer = keys(seed);
-        let steps = join.on_announced(&replica, entry(&writer, 1, &[]).block());
-        replica.take(steps);
+        let effects = join.on_announced(&replica, entry(&writer, 1, &[]).block());
+        replica.take(effects);
     }
     assert_eq!(replica.rejected.values().collect::<Vec<_>>(), [&Error::JoinFull]);
     // Those that are here make room.
     for seed in 1..=2 {
-        let steps =
+        let effects =
             join.on_block(&replica, keys(seed).identity().cid, &keys(seed).identity().block);
-        replica.take(steps);
+        replica.take(effects);
     }
-    let steps = join.on_announced(&replica, entry(&keys(3), 1, &[]).block());
-    assert_eq!(steps, [Step::Fetch { cid: keys(3).identity().cid }]);
+    let effects = join.on_announced(&replica, entry(&keys(3), 1, &[]).block());
+    assert_eq!(effects, [JoinEffect::Fetch { cid: keys(3).identity().cid }]);
 }
 
 #[test]
 fn strangers_cannot_fill_it_with_blocks() {
-    let limits = Limits { bytes_max: 10_000, ..Limits::default() };
+    let limits = JoinLimits { bytes_max: 10_000, ..JoinLimits::default() };
     let mut join = Join::with_limits(log(), anyone(), limits);
     let mut replica = Memory::default();
     for n in 0..100 {
         // All wait for an identity that never comes.
-        let steps = join.on_announced(&replica, entry(&keys(7), n + 1, &[]).block());
-        replica.take(steps);
+        let effects = join.on_announced(&replica, entry(&keys(7), n + 1, &[]).block());
+        replica.take(effects);
     }
     assert!(
         join.waiting() * entry(&keys(7), 1, &[]).block().len() <= 10_000,
@@ -429,8 +433,8 @@ fn strangers_cannot_fill_it_with_blocks() {
     );
     assert!(replica.rejected.values().all(|why| *why == Error::JoinFull));
     let cid = keys(7).identity().cid;
-    let steps = join.on_missing(&replica, cid);
-    replica.take(steps);
+    let effects = join.on_missing(&replica, cid);
+    replica.take(effects);
     assert!(join.is_idle());
 }
 
@@ -443,8 +447,8 @@ fn only_verified_entries_are_followed() {
     replica.identities.insert(stranger.identity().cid, stranger.identity().clone());
     let links = Links { next: vec![LogCid::of(b"x")], refs: vec![LogCid::of(b"y")], time: 9 };
     let head = Entry::sign(&stranger, log(), links, Ipld::Null).unwrap();
-    let steps = join.on_announced(&replica, head.block());
-    assert_eq!(steps, [Step::Reject { cid: head.cid(), why: Error::AccessDenied }]);
+    let effects = join.on_announced(&replica, head.block());
+    assert_eq!(effects, [JoinEffect::Reject { cid: head.cid(), why: Error::AccessDenied }]);
 }
 
 /// As deep as recursion would not go.

@@ -5,7 +5,7 @@ mod world;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use optimusdb_dag::join::{Join, Limits, Replica, Step};
+use optimusdb_dag::join::{Join, JoinEffect, JoinLimits, Replica};
 use optimusdb_dag::limits::{CLOCK_JUMP_TICKS_MAX, CLOCK_TICKS_MAX};
 use optimusdb_dag::{AccessController, Entry, Error, Ipld, Links, LogCid, value};
 use proptest::prelude::*;
@@ -115,9 +115,9 @@ fn what_no_entry_of_ours_looks_like_is_passed_over_if_its_links_can_be_read() {
     };
     let other = keys(3);
     let cases = [
-        ("clock", clock(other.public_key_hex(), 1), Error::ClockNotOwn),
-        ("clock", clock(bob.public_key_hex(), 0), Error::ClockRange(0)),
-        ("key", text(&bob.public_key_hex()[2..]), Error::PublicKey),
+        ("clock", clock(&other.identity().public_key, 1), Error::ClockNotOwn),
+        ("clock", clock(&bob.identity().public_key, 0), Error::ClockRange(0)),
+        ("key", text(&bob.identity().public_key[2..]), Error::PublicKey),
         ("sig", text(""), Error::SignatureDer),
         ("v", Ipld::Integer(1), Error::EntryVersion),
         ("refs", Ipld::Null, Error::FieldSort("refs")),
@@ -228,12 +228,12 @@ fn what_is_below_a_passed_entry_is_no_head() {
     // A second entry above it, once it is stored.
     let mut replica = join(&peer, only_alice.clone(), &[two.cid()]);
     let three = entry(&alice, 5, &[&bad]);
-    let steps = Join::new(log(), only_alice).on_announced(&replica, three.block());
+    let effects = Join::new(log(), only_alice).on_announced(&replica, three.block());
     assert_eq!(
-        steps,
-        [Step::Ready { entries: vec![three.clone()], identities: vec![], passed: vec![] }]
+        effects,
+        [JoinEffect::Ready { entries: vec![three.clone()], identities: vec![], passed: vec![] }]
     );
-    replica.take(steps);
+    replica.take(effects);
     assert_eq!(replica.heads.as_slice().len(), 2);
 }
 
@@ -311,7 +311,7 @@ fn chains_of_passed_entries_in_a_log_larger_than_memory() {
     let head = good[good.len() - 1].cid();
     for bytes_max in [usize::MAX, bytes / 3, bytes / 10, 4_000] {
         for last in [false, true] {
-            let limits = Limits { bytes_max, fetches_max: 16, ..Limits::default() };
+            let limits = JoinLimits { bytes_max, fetches_max: 16, ..JoinLimits::default() };
             let mut replica = Memory::default();
             for keys in [keys(1), keys(2)] {
                 replica.identities.insert(keys.identity().cid, keys.identity().clone());
@@ -334,7 +334,7 @@ fn a_long_passed_chain_is_bounded() {
     let (good, bad) = mixed(&[1, 10_000, 1]);
     let all = good.iter().chain(&bad).cloned();
     let peer = Peer::with(all, &[&keys(1), &keys(2)]);
-    let limits = Limits { passed_max: 100, ..Limits::default() };
+    let limits = JoinLimits { passed_max: 100, ..JoinLimits::default() };
     let mut join = Join::with_limits(log(), access.clone(), limits);
     let mut replica = Memory::default();
     let fetches = peer.join(&mut join, &mut replica, &[good[1].cid()], |_| 0);
@@ -342,12 +342,12 @@ fn a_long_passed_chain_is_bounded() {
     assert_eq!(replica.rejected[&good[1].cid()], Error::JoinFull);
     assert_eq!((replica.cids(), passed(&replica)), Default::default());
     // By its bytes, too.
-    let limits = Limits { passed_bytes_max: 20_000, ..Limits::default() };
+    let limits = JoinLimits { passed_bytes_max: 20_000, ..JoinLimits::default() };
     let mut join = Join::with_limits(log(), access.clone(), limits);
     let fetches = peer.join(&mut join, &mut replica, &[good[1].cid()], |_| 0);
     assert!(fetches < 60, "{fetches} fetches");
     // It is no worse than a long chain otherwise: no recursion, everything once.
-    let limits = Limits { passed_max: 20_000, ..Limits::default() };
+    let limits = JoinLimits { passed_max: 20_000, ..JoinLimits::default() };
     let mut join = Join::with_limits(log(), access, limits);
     let fetches = peer.join(&mut join, &mut replica, &[good[1].cid()], |_| 0);
     assert_eq!(fetches, 10_004);
@@ -358,7 +358,7 @@ fn a_long_passed_chain_is_bounded() {
 fn passed_entries_of_the_fallen_make_room() {
     let (alice, bob) = (keys(1), keys(2));
     let access = AccessController::ipfs(vec![alice.identity().id.clone()]);
-    let limits = Limits { passed_max: 2, ..Limits::default() };
+    let limits = JoinLimits { passed_max: 2, ..JoinLimits::default() };
     let mut join = Join::with_limits(log(), access, limits);
     let mut replica = Memory::default();
     for keys in [&alice, &bob] {
@@ -371,10 +371,10 @@ fn passed_entries_of_the_fallen_make_room() {
         let bad = entry(&bob, time, &[]);
         let (falls, stays) = (entry(&alice, time, &[&bad]), entry(&alice, time + 1, &[&bad]));
         let head = if time % 5 == 0 { stays } else { falls };
-        let mut steps = join.on_announced(&replica, head.block());
-        assert_eq!(replica.take(steps), [bad.cid()]);
-        steps = join.on_block(&replica, bad.cid(), bad.block());
-        replica.take(steps);
+        let mut effects = join.on_announced(&replica, head.block());
+        assert_eq!(replica.take(effects), [bad.cid()]);
+        effects = join.on_block(&replica, bad.cid(), bad.block());
+        replica.take(effects);
         assert_eq!(replica.entries.contains_key(&head.cid()), time % 5 == 0);
     }
     assert!(replica.rejected.values().all(|why| matches!(why, Error::ClockNotAfter { .. })));
@@ -394,9 +394,9 @@ fn hints_of_a_bad_entry_are_not_followed() {
         replica.identities.insert(keys.identity().cid, keys.identity().clone());
     }
     let mut join = Join::new(log(), access);
-    assert_eq!(join.on_announced(&replica, child.block()), [Step::Fetch { cid: bad.cid() }]);
-    let steps = join.on_block(&replica, bad.cid(), bad.block());
-    assert_eq!(steps, [Step::Fetch { cid: LogCid::of(b"parent") }]);
+    assert_eq!(join.on_announced(&replica, child.block()), [JoinEffect::Fetch { cid: bad.cid() }]);
+    let effects = join.on_block(&replica, bad.cid(), bad.block());
+    assert_eq!(effects, [JoinEffect::Fetch { cid: LogCid::of(b"parent") }]);
 }
 
 /// What happens in a log to which two may write, and into which a third puts forgeries that one
@@ -445,8 +445,8 @@ proptest! {
         // Every head anew in another order, in next to no memory, picking blocks at random.
         let mut shuffled = heads.clone();
         shuffled.sort_by_key(|cid| LogCid::of(&[cid.digest().as_slice(), &order.to_be_bytes()].concat()));
-        let tight = Limits { bytes_max: 3_000, fetches_max: 3, hints_max: 2, settled_max: 2, ..Limits::default() };
-        for limits in [Limits::default(), tight] {
+        let tight = JoinLimits { bytes_max: 3_000, fetches_max: 3, hints_max: 2, handed_over_max: 2, ..JoinLimits::default() };
+        for limits in [JoinLimits::default(), tight] {
             let mut replica = Memory::default();
             for keys in [&alice, &bob, &mallory] {
                 replica.identities.insert(keys.identity().cid, keys.identity().clone());
@@ -480,22 +480,22 @@ fn a_writer_goes_on_above_a_passed_entry() {
     let mut join = Join::new(log(), anyone());
     let mut fetches = join.on_announced(&writer.replica, honest.block());
     while !fetches.is_empty() {
-        let mut steps = Vec::new();
-        for step in fetches {
-            match step {
-                Step::Fetch { cid } => {
-                    steps.extend(join.on_block(&writer.replica, cid, &peer.blocks[&cid]));
+        let mut effects = Vec::new();
+        for effect in fetches {
+            match effect {
+                JoinEffect::Fetch { cid } => {
+                    effects.extend(join.on_block(&writer.replica, cid, &peer.blocks[&cid]));
                 }
-                Step::Ready { entries, passed, .. } => {
+                JoinEffect::Ready { entries, passed, .. } => {
                     entries.iter().for_each(|entry| writer.tip.join(entry));
                     passed.iter().for_each(|passed| writer.tip.pass(passed));
                     writer.replica.passed.extend(passed.into_iter().map(|p| (p.cid, p)));
                     entries.into_iter().for_each(|entry| writer.replica.store(entry));
                 }
-                step => panic!("{step:?}"),
+                effect => panic!("{effect:?}"),
             }
         }
-        fetches = steps;
+        fetches = effects;
     }
     let next = writer.append(put("b", 2));
     assert_eq!(next.next(), [honest.cid()]);

@@ -5,11 +5,11 @@ mod world;
 
 use std::collections::BTreeMap;
 
-use optimusdb_dag::join::{Join, Limits};
+use optimusdb_dag::join::{Join, JoinLimits};
 use optimusdb_dag::{Address, Entry, EntryLinks, Ipld, Links, LogCid, plan_append, value};
 use proptest::prelude::*;
 use proptest::sample::Index;
-use world::{Memory, Peer, Writer, anyone, keys, log, put};
+use world::{Memory, Peer, Writer, anyone, keys, log, prove, put};
 
 fn any_value() -> impl Strategy<Value = Ipld> {
     let text = prop_oneof!["[a-z]{0,3}", "\\PC{0,12}"]
@@ -96,11 +96,11 @@ proptest! {
         let keys = keys(1);
         let entry = Entry::sign(&keys, log(), Links { next: next.clone(), refs: refs.clone(), time }, payload.clone()).unwrap();
         let decoded = Entry::decode(entry.cid(), entry.block()).unwrap();
-        decoded.verify(&log(), keys.identity(), &anyone()).unwrap();
+        prove(&decoded, &log(), keys.identity()).unwrap();
         prop_assert_eq!(decoded.payload(), &value::normalise(payload).unwrap());
         prop_assert_eq!(decoded.payload(), entry.payload());
         prop_assert_eq!((decoded.next(), decoded.refs(), decoded.clock()), (&next[..], &refs[..], entry.clock()));
-        prop_assert_eq!(decoded.sig_hex(), entry.sig_hex());
+        prop_assert_eq!(decoded.to_stored().sig_der, entry.to_stored().sig_der);
         prop_assert_eq!(decoded.identity(), keys.identity().cid);
 
         let parts = decoded.to_stored();
@@ -192,10 +192,10 @@ fn joined(
     writers: &[Writer],
     order: &[usize],
     picks: &[Index],
-    limits: &Limits,
+    limits: &JoinLimits,
 ) -> Memory {
     let mut replica = Memory::default();
-    if *limits != Limits::default() {
+    if *limits != JoinLimits::default() {
         // Entries whose writer is unknown are given up where memory is short.
         replica.identities.extend(
             writers
@@ -227,7 +227,7 @@ proptest! {
     ) {
         let writers = play(&events);
         let (all, peer) = everything(&writers);
-        let limits = Limits::default();
+        let limits = JoinLimits::default();
         let one = joined(&peer, &writers, &[0, 1, 2], &[], &limits);
         assert_same(&one, &all);
         let shuffled: Vec<usize> = order.iter().chain(&again).copied().collect();
@@ -242,9 +242,9 @@ proptest! {
         assert_same(&replica, &all);
         prop_assert_eq!(peer.join(&mut at_once, &mut replica, &heads, |n| n - 1), 0, "a second time changes nothing");
         assert_same(&replica, &all);
-        let tight = Limits { bytes_max: 3_000, fetches_max: 3, hints_max: 5, settled_max: 2, ..Limits::default() };
+        let tight = JoinLimits { bytes_max: 3_000, fetches_max: 3, hints_max: 5, handed_over_max: 2, ..JoinLimits::default() };
         assert_same(&joined(&peer, &writers, &shuffled, &picks, &tight), &all);
-        let unhinted = Limits { hints_max: 0, ..Limits::default() };
+        let unhinted = JoinLimits { hints_max: 0, ..JoinLimits::default() };
         assert_same(&joined(&peer, &writers, &shuffled, &picks, &unhinted), &all);
     }
 

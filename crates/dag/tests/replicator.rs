@@ -10,10 +10,10 @@ use optimusdb_dag::limits::{
     ANNOUNCEMENT_WAIT_MS, FETCHES_FIRST, HEADS_PERIOD_MS, NEW_PEER_SPREAD_MS, PEER_SPREAD_MS,
     PULL_GAP_MS, PULL_GAP_MS_MAX, PULL_PERIOD_MS, STORE_RETRY_MS_MAX, USELESS_BURST_MESSAGES_MAX,
 };
-use optimusdb_dag::replicator::{Act, Host, Offence, Peer, Replicator, Token, Verdict};
-use optimusdb_dag::sync::{
-    Ask, Cell, Declined, Id, IdTree, Reply, Request, Span, Summary, Tree, Unreadable,
+use optimusdb_dag::replicator::{
+    AnnouncementId, Effect, LocalStore, Offence, Peer, Replicator, Verdict,
 };
+use optimusdb_dag::sync::{Ask, Declined, Id, IdTree, Reply, Request, Summary, Tree};
 use optimusdb_dag::{Access, AccessController, Entry, Identity, IdentityKeys, Ipld, Links, LogCid};
 use world::{Memory, keys, log};
 
@@ -25,7 +25,7 @@ struct Node {
     disk: Disk,
     replicator: Replicator,
     now: u64,
-    tokens: u64,
+    announcements: u64,
 }
 
 #[derive(Default)]
@@ -35,8 +35,10 @@ struct Disk {
 }
 
 impl Disk {
-    fn store(&mut self, act: &Act) {
-        let Act::Store { entries, identities, .. } = act else { panic!("{act:?} stores nothing") };
+    fn store(&mut self, effect: &Effect) {
+        let Effect::Store { entries, identities, .. } = effect else {
+            panic!("{effect:?} stores nothing")
+        };
         for identity in identities {
             self.memory.identities.insert(identity.cid, Arc::clone(identity));
         }
@@ -57,25 +59,11 @@ impl Replica for Disk {
     }
 }
 
-impl Tree for Disk {
-    fn newest(&self) -> Result<Option<u64>, Unreadable> {
-        self.tree.newest()
-    }
-
-    fn summary(&self, cell: Cell) -> Result<Summary, Unreadable> {
-        self.tree.summary(cell)
-    }
-
-    fn children(&self, cell: Cell) -> Result<Vec<(Cell, Summary)>, Unreadable> {
-        self.tree.children(cell)
-    }
-
-    fn ids(&self, span: Span, after: Option<Id>, ids_max: usize) -> Result<Vec<Id>, Unreadable> {
-        self.tree.ids(span, after, ids_max)
+impl LocalStore for Disk {
+    fn tree(&self) -> &dyn Tree {
+        &self.tree
     }
 }
-
-impl Host for Disk {}
 
 impl Node {
     /// A node that knows the identities of two writers, who may write, and of a third, who may not.
@@ -92,37 +80,43 @@ impl Node {
         let writers = [1, 2].map(|n| keys(n).identity().id.clone());
         let access = Access::fixed(AccessController::ipfs(writers.to_vec()));
         let replicator = Replicator::new(0, log(), access, 7);
-        Node { disk: Disk::default(), replicator, now: 0, tokens: 0 }
+        Node { disk: Disk::default(), replicator, now: 0, announcements: 0 }
     }
 
-    fn peer(&mut self, peer: Peer, native: bool) -> Vec<Act> {
+    fn peer(&mut self, peer: Peer, native: bool) -> Vec<Effect> {
         self.replicator.on_peer(self.now, &self.disk, peer, native)
     }
 
-    fn announced(&mut self, peer: Peer, block: &[u8]) -> Vec<Act> {
-        self.tokens += 1;
-        self.replicator.on_announced(self.now, &self.disk, peer, Token(self.tokens), block)
+    fn announced(&mut self, peer: Peer, block: &[u8]) -> Vec<Effect> {
+        self.announcements += 1;
+        self.replicator.on_announced(
+            self.now,
+            &self.disk,
+            peer,
+            AnnouncementId(self.announcements),
+            block,
+        )
     }
 
-    fn fetched(&mut self, cid: LogCid, block: Option<&[u8]>) -> Vec<Act> {
+    fn fetched(&mut self, cid: LogCid, block: Option<&[u8]>) -> Vec<Effect> {
         self.replicator.on_fetched(self.now, &self.disk, cid, block)
     }
 
-    fn stored(&mut self, ok: bool) -> Vec<Act> {
+    fn stored(&mut self, ok: bool) -> Vec<Effect> {
         self.replicator.on_stored(self.now, &self.disk, ok)
     }
 
     /// Lets time pass, tick by tick, and gives all that is done meanwhile.
-    fn wait(&mut self, ms: u64) -> Vec<Act> {
+    fn wait(&mut self, ms: u64) -> Vec<Effect> {
         let until = self.now + ms;
-        let mut acts = Vec::new();
+        let mut effects = Vec::new();
         while self.replicator.due_ms() <= until {
-            assert!(acts.len() < 1_000, "too much is done");
+            assert!(effects.len() < 1_000, "too much is done");
             self.now = self.now.max(self.replicator.due_ms());
-            acts.extend(self.replicator.on_tick(self.now, &self.disk));
+            effects.extend(self.replicator.on_tick(self.now, &self.disk));
         }
         self.now = until;
-        acts
+        effects
     }
 }
 
@@ -131,42 +125,42 @@ fn entry(keys: &IdentityKeys, time: u64, next: &[&Entry]) -> Entry {
     Entry::sign(keys, log(), links, Ipld::Null).unwrap()
 }
 
-fn verdicts(acts: &[Act]) -> Vec<Verdict> {
-    let verdict = |act: &Act| match act {
-        Act::Verdict { verdict, .. } => Some(*verdict),
+fn verdicts(effects: &[Effect]) -> Vec<Verdict> {
+    let verdict = |effect: &Effect| match effect {
+        Effect::Verdict { verdict, .. } => Some(*verdict),
         _ => None,
     };
-    acts.iter().filter_map(verdict).collect()
+    effects.iter().filter_map(verdict).collect()
 }
 
-fn fetches(acts: &[Act]) -> Vec<LogCid> {
-    let fetch = |act: &Act| match act {
-        Act::Fetch { cid, .. } => Some(*cid),
+fn fetches(effects: &[Effect]) -> Vec<LogCid> {
+    let fetch = |effect: &Effect| match effect {
+        Effect::Fetch { cid, .. } => Some(*cid),
         _ => None,
     };
-    acts.iter().filter_map(fetch).collect()
+    effects.iter().filter_map(fetch).collect()
 }
 
 /// The entries of a store, if it is the only one.
-fn stored(acts: &[Act]) -> Option<Vec<LogCid>> {
-    let entries = |act: &Act| match act {
-        Act::Store { entries, .. } => Some(entries.iter().map(Entry::cid).collect()),
+fn stored(effects: &[Effect]) -> Option<Vec<LogCid>> {
+    let entries = |effect: &Effect| match effect {
+        Effect::Store { entries, .. } => Some(entries.iter().map(Entry::cid).collect()),
         _ => None,
     };
-    let mut stores = acts.iter().filter_map(entries);
+    let mut stores = effects.iter().filter_map(entries);
     let first = stores.next();
     assert_eq!(stores.next(), None, "two stores at a time");
     first
 }
 
-fn asks(acts: &[Act]) -> Vec<(Peer, u64, Ask)> {
-    let ask = |act: &Act| match act {
-        Act::Ask { peer, number, request } => {
+fn asks(effects: &[Effect]) -> Vec<(Peer, u64, Ask)> {
+    let ask = |effect: &Effect| match effect {
+        Effect::Ask { peer, number, request } => {
             Some((*peer, *number, Request::decode(request).unwrap().ask))
         }
         _ => None,
     };
-    acts.iter().filter_map(ask).collect()
+    effects.iter().filter_map(ask).collect()
 }
 
 #[test]
@@ -174,9 +168,9 @@ fn each_announcement_gets_the_verdict_it_deserves() {
     let mut node = Node::new();
     node.peer(PLAIN, false);
     let good = entry(&keys(1), 1, &[]);
-    let acts = node.announced(PLAIN, good.block());
-    assert_eq!(verdicts(&acts), [Verdict::Accept]);
-    assert_eq!(stored(&acts), Some(vec![good.cid()]));
+    let effects = node.announced(PLAIN, good.block());
+    assert_eq!(verdicts(&effects), [Verdict::Accept]);
+    assert_eq!(stored(&effects), Some(vec![good.cid()]));
     assert_eq!(verdicts(&node.announced(PLAIN, good.block())), [Verdict::Ignore], "again");
 
     let stranger = entry(&keys(3), 1, &[]);
@@ -192,8 +186,8 @@ fn each_announcement_gets_the_verdict_it_deserves() {
         leap.block().to_vec(),
         b"no entry".to_vec(),
     ] {
-        let acts = node.announced(PLAIN, &bad);
-        assert_eq!((verdicts(&acts), stored(&acts)), (vec![Verdict::Reject], None));
+        let effects = node.announced(PLAIN, &bad);
+        assert_eq!((verdicts(&effects), stored(&effects)), (vec![Verdict::Reject], None));
         assert_eq!(verdicts(&node.announced(PLAIN, &bad)), [Verdict::Reject], "again");
     }
 }
@@ -204,12 +198,12 @@ fn an_announcement_is_passed_on_before_its_ancestors_are_here() {
     node.peer(PLAIN, false);
     let one = entry(&keys(1), 1, &[]);
     let two = entry(&keys(1), 2, &[&one]);
-    let acts = node.announced(PLAIN, two.block());
-    assert_eq!(verdicts(&acts), [Verdict::Accept]);
-    assert_eq!((stored(&acts), fetches(&acts)), (None, vec![one.cid()]));
+    let effects = node.announced(PLAIN, two.block());
+    assert_eq!(verdicts(&effects), [Verdict::Accept]);
+    assert_eq!((stored(&effects), fetches(&effects)), (None, vec![one.cid()]));
     assert_eq!(node.replicator.behind(), Some(2));
-    let acts = node.fetched(one.cid(), Some(one.block()));
-    assert_eq!(stored(&acts), Some(vec![one.cid(), two.cid()]));
+    let effects = node.fetched(one.cid(), Some(one.block()));
+    assert_eq!(stored(&effects), Some(vec![one.cid(), two.cid()]));
 }
 
 #[test]
@@ -217,11 +211,11 @@ fn an_announcement_waits_for_its_writers_identity_but_not_long() {
     let mut node = Node::without_identities();
     node.peer(PLAIN, false);
     let (writer, one) = (keys(1), entry(&keys(1), 1, &[]));
-    let acts = node.announced(PLAIN, one.block());
-    assert_eq!((verdicts(&acts), fetches(&acts)), (vec![], vec![writer.identity().cid]));
-    let acts = node.fetched(writer.identity().cid, Some(&writer.identity().block));
-    assert_eq!(verdicts(&acts), [Verdict::Accept]);
-    assert_eq!(stored(&acts), Some(vec![one.cid()]));
+    let effects = node.announced(PLAIN, one.block());
+    assert_eq!((verdicts(&effects), fetches(&effects)), (vec![], vec![writer.identity().cid]));
+    let effects = node.fetched(writer.identity().cid, Some(&writer.identity().block));
+    assert_eq!(verdicts(&effects), [Verdict::Accept]);
+    assert_eq!(stored(&effects), Some(vec![one.cid()]));
 
     let slow = entry(&keys(2), 1, &[]);
     assert_eq!(verdicts(&node.announced(PLAIN, slow.block())), []);
@@ -234,29 +228,32 @@ fn a_verified_entry_is_not_verified_again() {
     node.peer(PLAIN, false);
     let one = entry(&keys(1), 1, &[]);
     let proven = Proven::new(one.clone(), keys(1).identity().clone(), &log()).unwrap();
-    let acts = node.replicator.on_proven(0, &node.disk, PLAIN, Token(1), proven);
-    assert_eq!((verdicts(&acts), stored(&acts)), (vec![Verdict::Accept], Some(vec![one.cid()])));
+    let effects = node.replicator.on_proven(0, &node.disk, PLAIN, AnnouncementId(1), proven);
+    assert_eq!(
+        (verdicts(&effects), stored(&effects)),
+        (vec![Verdict::Accept], Some(vec![one.cid()]))
+    );
 }
 
 #[test]
 fn what_a_native_peer_announces_is_pulled_and_only_then_fetched() {
     let mut node = Node::new();
-    let acts = node.peer(NATIVE, true);
-    let [(NATIVE, number, Ask::Open { .. })] = asks(&acts)[..] else { panic!("{acts:?}") };
+    let effects = node.peer(NATIVE, true);
+    let [(NATIVE, number, Ask::Open { .. })] = asks(&effects)[..] else { panic!("{effects:?}") };
     let same = Reply::Root { newest: None, summary: Summary::EMPTY }.encode();
     node.replicator.on_reply(node.now, &node.disk, NATIVE, number, Some(&same));
-    assert!(node.replicator.is_level());
+    assert_eq!(node.replicator.behind(), Some(0));
     node.wait(5_000);
 
     let one = entry(&keys(1), 1, &[]);
     let two = entry(&keys(1), 2, &[&one]);
-    let acts = node.announced(NATIVE, two.block());
-    assert_eq!(fetches(&acts), []);
-    let [(NATIVE, number, Ask::Open { .. })] = asks(&acts)[..] else { panic!("{acts:?}") };
+    let effects = node.announced(NATIVE, two.block());
+    assert_eq!(fetches(&effects), []);
+    let [(NATIVE, number, Ask::Open { .. })] = asks(&effects)[..] else { panic!("{effects:?}") };
     let busy = Reply::Declined(Declined::Busy).encode();
-    let acts = node.replicator.on_reply(node.now, &node.disk, NATIVE, number, Some(&busy));
-    assert_eq!(fetches(&acts), [one.cid()], "the pull brought nothing");
-    assert!(!node.replicator.is_level());
+    let effects = node.replicator.on_reply(node.now, &node.disk, NATIVE, number, Some(&busy));
+    assert_eq!(fetches(&effects), [one.cid()], "the pull brought nothing");
+    assert_ne!(node.replicator.behind(), Some(0));
 }
 
 #[test]
@@ -269,10 +266,10 @@ fn one_store_at_a_time() {
     let first = node.announced(PLAIN, one.block());
     assert_eq!(stored(&first), Some(vec![one.cid()]));
     for later in [&two, &three] {
-        let acts = node.announced(PLAIN, later.block());
-        assert_eq!((verdicts(&acts), stored(&acts)), (vec![Verdict::Accept], None));
+        let effects = node.announced(PLAIN, later.block());
+        assert_eq!((verdicts(&effects), stored(&effects)), (vec![Verdict::Accept], None));
     }
-    node.disk.store(first.iter().find(|act| matches!(act, Act::Store { .. })).unwrap());
+    node.disk.store(first.iter().find(|effect| matches!(effect, Effect::Store { .. })).unwrap());
     assert_eq!(stored(&node.stored(true)), Some(vec![two.cid(), three.cid()]));
 }
 
@@ -284,14 +281,13 @@ fn a_store_that_fails_is_begun_anew_from_the_peers() {
     let two = entry(&keys(1), 2, &[&one]);
     assert!(stored(&node.announced(NATIVE, one.block())).is_some());
     assert_eq!(stored(&node.announced(NATIVE, two.block())), None);
-    let acts = node.stored(false);
-    assert_eq!(acts, [], "nothing at once: the disk may be full");
-    assert!(!node.replicator.is_level());
-    let acts = node.wait(STORE_RETRY_MS_MAX);
-    assert!(matches!(asks(&acts)[..], [(NATIVE, _, Ask::Open { .. }), ..]), "{acts:?}");
+    let effects = node.stored(false);
+    assert_eq!(effects, [], "nothing at once: the disk may be full");
+    let effects = node.wait(STORE_RETRY_MS_MAX);
+    assert!(matches!(asks(&effects)[..], [(NATIVE, _, Ask::Open { .. }), ..]), "{effects:?}");
     // What was announced before comes in again.
-    let acts = node.announced(NATIVE, one.block());
-    assert_eq!(stored(&acts), Some(vec![one.cid()]));
+    let effects = node.announced(NATIVE, one.block());
+    assert_eq!(stored(&effects), Some(vec![one.cid()]));
 }
 
 #[test]
@@ -314,8 +310,8 @@ fn what_nobody_has_is_tried_again_later_and_later() {
     assert!(waits.windows(2).all(|pair| pair[1] > pair[0]), "{waits:?}");
 
     node.peer(Peer(3), false);
-    let acts = node.wait(3 * NEW_PEER_SPREAD_MS);
-    assert_eq!(fetches(&acts), [head.cid()], "a new peer may have it");
+    let effects = node.wait(3 * NEW_PEER_SPREAD_MS);
+    assert_eq!(fetches(&effects), [head.cid()], "a new peer may have it");
 }
 
 #[test]
@@ -346,10 +342,10 @@ fn a_flood_is_blamed_and_its_sender_no_longer_turned_to() {
     let mut blames = Vec::new();
     for n in 0..4 * USELESS_BURST_MESSAGES_MAX {
         node.now += 1;
-        let acts = node.announced(NATIVE, &n.to_be_bytes());
-        blames.extend(acts.into_iter().filter(|act| matches!(act, Act::Blame { .. })));
+        let effects = node.announced(NATIVE, &n.to_be_bytes());
+        blames.extend(effects.into_iter().filter(|effect| matches!(effect, Effect::Blame { .. })));
     }
-    let flood = Act::Blame { peer: NATIVE, why: Offence::Flood };
+    let flood = Effect::Blame { peer: NATIVE, why: Offence::Flood };
     assert_eq!(blames, [flood.clone(), flood.clone(), flood]);
     assert_eq!(asks(&node.wait(5 * PULL_PERIOD_MS)), [], "shunned");
 }
@@ -360,21 +356,21 @@ fn a_bad_reply_is_blamed_and_a_late_one_is_nobodys() {
     let number = asks(&node.peer(NATIVE, true))[0].1;
     let none = node.replicator.on_reply(node.now, &node.disk, NATIVE, number + 1, Some(b"?"));
     assert_eq!(none, []);
-    let acts = node.replicator.on_reply(node.now, &node.disk, NATIVE, number, Some(b"?"));
-    assert_eq!(acts, [Act::Blame { peer: NATIVE, why: Offence::BadReply }]);
+    let effects = node.replicator.on_reply(node.now, &node.disk, NATIVE, number, Some(b"?"));
+    assert_eq!(effects, [Effect::Blame { peer: NATIVE, why: Offence::Forged }]);
 }
 
 #[test]
 fn a_pull_without_an_answer_is_tried_again_soon_and_then_later_and_later() {
     let mut node = Node::new();
-    let mut acts = node.peer(NATIVE, true);
+    let mut effects = node.peer(NATIVE, true);
     let mut waits = Vec::new();
     for _ in 0..12 {
         let began = node.now;
-        let number = asks(&acts)[0].1;
-        acts = node.replicator.on_reply(node.now, &node.disk, NATIVE, number, None);
-        while asks(&acts).is_empty() {
-            acts = node.wait(1);
+        let number = asks(&effects)[0].1;
+        effects = node.replicator.on_reply(node.now, &node.disk, NATIVE, number, None);
+        while asks(&effects).is_empty() {
+            effects = node.wait(1);
         }
         waits.push(node.now - began);
     }
@@ -393,9 +389,9 @@ fn the_only_peer_is_turned_to_at_once_and_many_one_by_one() {
         for plain in 1..=other {
             node.peer(Peer(1_000 + plain), false);
         }
-        let mut acts = node.peer(NATIVE, true);
-        while asks(&acts).is_empty() {
-            acts = node.wait(1);
+        let mut effects = node.peer(NATIVE, true);
+        while asks(&effects).is_empty() {
+            effects = node.wait(1);
         }
         assert!(node.now <= NEW_PEER_SPREAD_MS.min(other * PEER_SPREAD_MS), "{other}");
         times.push(node.now);
@@ -407,8 +403,8 @@ fn the_only_peer_is_turned_to_at_once_and_many_one_by_one() {
 fn peers_are_turned_to_from_time_to_time() {
     let mut node = Node::new();
     node.peer(PLAIN, false);
-    let heads = |acts: &[Act]| {
-        acts.iter().filter(|act| matches!(act, Act::SendHeads { peer: PLAIN })).count()
+    let heads = |effects: &[Effect]| {
+        effects.iter().filter(|effect| matches!(effect, Effect::SendHeads { peer: PLAIN })).count()
     };
     assert_eq!(heads(&node.wait(NEW_PEER_SPREAD_MS)), 1);
     assert!((7..=14).contains(&heads(&node.wait(10 * HEADS_PERIOD_MS))));

@@ -8,10 +8,8 @@ use std::collections::BTreeMap;
 use std::hint::black_box;
 use std::time::Instant;
 
-use optimusdb_dag::join::{Join, Limits, Proven};
-use optimusdb_dag::{
-    AccessController, Address, Entry, IdentityKeys, Ipld, LogCid, LogTip, Operation, value,
-};
+use optimusdb_dag::join::{Join, JoinLimits, Proven};
+use optimusdb_dag::{Address, Entry, IdentityKeys, Ipld, LogCid, LogTip, Operation, value};
 
 const ROUNDS: u32 = 5_000;
 
@@ -30,12 +28,11 @@ fn per_second(what: &str, mut work: impl FnMut()) -> f64 {
 fn figures() {
     let keys = IdentityKeys::from_bytes(&[1; 32], &[2; 32]).unwrap();
     let log = Address::of_manifest(LogCid::of(b"speed"));
-    let access = AccessController::ipfs(vec!["*".into()]);
     let document: BTreeMap<String, Ipld> = (0..10)
         .map(|n| (format!("field{n}"), Ipld::String("twenty characters...".into())))
         .collect();
     let payload = Operation::Put { key: "some-key".into(), value: Ipld::Map(document) }
-        .to_payload(Some(1_700_000_000_000));
+        .into_payload(Some(1_700_000_000_000));
     println!("payload of {} bytes", value::encode(&payload).unwrap().len());
 
     let mut tip = LogTip::new(log, vec![]);
@@ -59,7 +56,9 @@ fn figures() {
     per_second("decode", || {
         black_box(Entry::decode(entry.cid(), &block).unwrap());
     });
-    per_second("verify", || entry.verify(&log, keys.identity(), &access).unwrap());
+    per_second("verify", || {
+        black_box(world::prove(&entry, &log, keys.identity()).unwrap());
+    });
     let stored = entry.to_stored();
     per_second("to stored", || {
         black_box(entry.to_stored());
@@ -80,7 +79,7 @@ fn join_figures() {
         (0..20_000).map(|n| writer.append(world::put(&n.to_string(), n))).collect();
     let peer = world::Peer::with(entries.clone(), &[&writer.keys]);
     for (what, bytes_max) in [("join", usize::MAX), ("join, tenth of the memory", 2 << 20)] {
-        let limits = Limits { bytes_max, ..Limits::default() };
+        let limits = JoinLimits { bytes_max, ..JoinLimits::default() };
         let mut replica = world::Memory::default();
         let start = Instant::now();
         peer.join(

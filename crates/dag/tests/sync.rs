@@ -9,10 +9,11 @@ use std::collections::HashMap;
 use optimusdb_dag::LogCid;
 use optimusdb_dag::limits::{SYNC_BLOCKS_BYTES_MAX, SYNC_ENTRIES_MAX};
 use optimusdb_dag::sync::{
-    Cell, Holding, Id, IdTree, Limits, Pull, PullStep, Span, Summary, Summing, Tree, Unreadable,
+    Cell, Holding, Id, IdTree, Pull, PullEffect, PullLimits, Span, Summary, Summing, Tree,
+    Unreadable,
 };
 use proptest::prelude::*;
-use shelf::{Growing, Shelf, entry, honest, identity, log, pull, pull_with, sort};
+use shelf::{Growing, Shelf, entry, honest, identity, log, pull, pull_unknown, pull_with, sort};
 
 /// Times as logs have them: a chain, several writers to a tick, leaps up to the limit, far ends.
 fn times(entries_max: usize) -> impl Strategy<Value = Vec<u64>> {
@@ -178,6 +179,9 @@ impl Tree for Large {
 }
 
 impl Holding for Large {
+    fn tree(&self) -> &dyn Tree {
+        self
+    }
     fn entries(
         &self,
         _: Span,
@@ -199,7 +203,7 @@ impl Holding for Large {
 fn a_million_equal_entries_are_one_short_round_trip() {
     let large = Large::chain(1_000_000, None);
     let traffic = pull_with(
-        Limits::default(),
+        PullLimits::default(),
         &large,
         &mut |request| honest(&large, request),
         &mut |_, _| unreachable!("nothing is missing"),
@@ -224,7 +228,7 @@ fn one_missing_entry_is_found_by_descending() {
     with.tree.insert(lost);
     let mut asked = Vec::new();
     let mut bytes = 0;
-    let mut pull = Pull::new(log(), Limits::default());
+    let mut pull = Pull::new(log(), PullLimits::default());
     let mut request = pull.start();
     loop {
         asked.push(sort(&request.ask));
@@ -235,8 +239,8 @@ fn one_missing_entry_is_found_by_descending() {
         }
         let reply = honest(&with, &request);
         bytes += request.encode().len() + reply.encode().len();
-        let steps = pull.on_reply(&without, reply).unwrap();
-        let [PullStep::Ask(next)] = steps.as_slice() else { panic!("{steps:?}") };
+        let effects = pull.on_reply(&without, &|_| false, reply).unwrap();
+        let [PullEffect::Ask(next)] = effects.as_slice() else { panic!("{effects:?}") };
         request = next.clone();
     }
     assert_eq!(asked, ["open", "children", "children", "children", "ids", "blocks"]);
@@ -337,7 +341,7 @@ fn growth_on_both_sides_is_no_offence() {
     let into = RefCell::new(ours);
     let mut more = all.iter().filter(|(id, _)| id.cid.digest()[0] % 2 == 1);
     let traffic = pull_with(
-        Limits::default(),
+        PullLimits::default(),
         &Growing(&into),
         &mut |request| {
             let reply = honest(&from, request);
@@ -374,7 +378,7 @@ fn a_small_memory_brings_the_same() {
         all.iter().filter(|(id, _)| id.time % 100 != 0 && id.time < 15_000).cloned(),
     ));
     let mut asked = 0;
-    let limits = Limits { cells_max: 20, ..Limits::default() };
+    let limits = PullLimits { cells_max: 20, ..PullLimits::default() };
     let traffic = pull_with(
         limits,
         &Growing(&into),
@@ -402,7 +406,7 @@ fn many_entries_are_pulled_in_rounds() {
     let mut rounds = 0;
     loop {
         rounds += 1;
-        let limits = Limits { entries_max: 2_000, ..Limits::default() };
+        let limits = PullLimits { entries_max: 2_000, ..PullLimits::default() };
         let traffic = pull_with(
             limits,
             &Growing(&into),
@@ -425,57 +429,16 @@ fn many_entries_are_pulled_in_rounds() {
 
 /// What was refused here for good is listed and not fetched again.
 #[test]
-fn settled_entries_are_not_asked_for() {
-    struct Settled(Shelf, LogCid);
-    impl Tree for Settled {
-        fn newest(&self) -> Result<Option<u64>, Unreadable> {
-            self.0.newest()
-        }
-        fn summary(&self, cell: Cell) -> Result<Summary, Unreadable> {
-            self.0.summary(cell)
-        }
-        fn children(&self, cell: Cell) -> Result<Vec<(Cell, Summary)>, Unreadable> {
-            self.0.children(cell)
-        }
-        fn ids(&self, span: Span, after: Option<Id>, n: usize) -> Result<Vec<Id>, Unreadable> {
-            self.0.ids(span, after, n)
-        }
-        fn is_settled(&self, cid: &LogCid) -> Result<bool, Unreadable> {
-            Ok(*cid == self.1)
-        }
-    }
+fn known_entries_are_not_asked_for() {
     let from = Shelf::of((1..=300).map(|n| entry(n, n)));
     let lacking = entry(300, 300).0;
     let ours = Shelf::of((1..=299).map(|n| entry(n, n)));
-    let traffic = pull_with(
-        Limits::default(),
-        &Settled(ours, lacking.cid),
+    let traffic = pull_unknown(
+        PullLimits::default(),
+        (&ours.tree, &|cid| *cid == lacking.cid),
         &mut |request| honest(&from, request),
-        &mut |_, _| unreachable!("it is settled"),
+        &mut |_, _| unreachable!("it is known"),
     )
     .unwrap();
     assert!(traffic.level && traffic.entries == 0 && traffic.requests == 3, "{traffic:?}");
-}
-
-/// Entries that are refused here are not sent again and again by a peer that has nothing else.
-#[test]
-fn a_root_that_is_known_ends_a_pull() {
-    let mut from = Shelf::of((1..=300).map(|n| entry(n, n)));
-    let ours = Shelf::default();
-    let mut pull = Pull::new(log(), Limits::default());
-    assert_eq!(pull.root(), None);
-    let reply = honest(&from, &pull.start());
-    assert!(matches!(pull.on_reply(&ours, reply).unwrap()[..], [PullStep::Ask(_)]));
-    let root = pull.root().unwrap();
-    assert_eq!((root.1.count, pull.progress().theirs), (300, 300));
-    for changed in [false, true] {
-        if changed {
-            let (id, block) = entry(7, 7_000);
-            from.put(id, block);
-        }
-        let mut pull = Pull::new(log(), Limits::default()).unless_root(root);
-        let reply = honest(&from, &pull.start());
-        let steps = pull.on_reply(&ours, reply).unwrap();
-        assert_eq!(steps == [PullStep::Done { level: true }], !changed);
-    }
 }

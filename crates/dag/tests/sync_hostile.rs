@@ -10,12 +10,12 @@ use optimusdb_dag::limits::{
     SYNC_REPLY_BYTES_MAX, SYNC_REQUEST_BYTES_MAX, SYNC_SPANS_MAX,
 };
 use optimusdb_dag::sync::{
-    Ask, Cell, Declined, Id, IdTree, Limits, Pull, PullError, PullStep, Reply, Request, Span,
-    Summary, Tree, Unreadable, serve,
+    Ask, Cell, Declined, Id, IdTree, Pull, PullEffect, PullError, PullLimits, Reply, Request, Span,
+    Summary, Tree, Unreadable,
 };
 use optimusdb_dag::{Address, Error, LogCid};
 use proptest::prelude::*;
-use shelf::{Node, Shelf, Traffic, entry, entry_of, honest, identity, log, pull_with};
+use shelf::{Shelf, Traffic, entry, entry_of, honest, identity, log, pull_with, served};
 
 /// Two copies of which one lacks entries in every way: within a leaf, a neighbourhood, a stretch.
 fn copies() -> &'static (Shelf, Shelf) {
@@ -31,8 +31,8 @@ fn made() -> (Shelf, Shelf) {
     (from, into)
 }
 
-fn limits() -> Limits {
-    Limits { requests_max: 300, ..Limits::default() }
+fn limits() -> PullLimits {
+    PullLimits { requests_max: 300, ..PullLimits::default() }
 }
 
 /// Pulls from a peer that does `tamper` to every honest reply.
@@ -40,7 +40,7 @@ fn pull_tampered(tamper: impl Fn(&Request, &mut Reply)) -> Result<Traffic, PullE
     let (from, into) = copies();
     pull_with(
         limits(),
-        into,
+        &into.tree,
         &mut |request| {
             let mut reply = honest(from, request);
             tamper(request, &mut reply);
@@ -58,15 +58,15 @@ fn offence(tamper: impl Fn(&Request, &mut Reply)) -> PullError {
     loop {
         let mut reply = honest(from, &request);
         tamper(&request, &mut reply);
-        match pull.on_reply(&into.tree, reply) {
+        match pull.on_reply(&into.tree, &|_| false, reply) {
             Err(error) => {
-                let again = pull.on_reply(&into.tree, Reply::Declined(Declined::Busy));
+                let again = pull.on_reply(&into.tree, &|_| false, Reply::Declined(Declined::Busy));
                 assert_eq!(again, Err(PullError::NotAwaited), "it goes on after an error");
                 return error;
             }
-            Ok(steps) => {
-                let next = steps.into_iter().find_map(|step| match step {
-                    PullStep::Ask(next) => Some(next),
+            Ok(effects) => {
+                let next = effects.into_iter().find_map(|effect| match effect {
+                    PullEffect::Ask(next) => Some(next),
                     _ => None,
                 });
                 request = next.expect("the pull ends without an error");
@@ -300,12 +300,14 @@ fn an_entry_listed_under_another_time() {
     let listed = Id { time: 2, cid: id.cid };
     let lie: IdTree = [id, listed].into_iter().collect();
     let root = Reply::Root { newest: Some(2), summary: lie.summary(Cell::at(0, 2)).unwrap() };
-    pull.on_reply(&ours, root).unwrap();
-    let steps = pull.on_reply(&ours, Reply::Ids { ids: vec![id, listed], more: false }).unwrap();
+    pull.on_reply(&ours, &|_| false, root).unwrap();
+    let effects = pull
+        .on_reply(&ours, &|_| false, Reply::Ids { ids: vec![id, listed], more: false })
+        .unwrap();
     let ask = Ask::Blocks(vec![id.cid]);
-    assert_eq!(steps, [PullStep::Ask(Request { log: log(), ask })]);
+    assert_eq!(effects, [PullEffect::Ask(Request { log: log(), ask })]);
     let blocks = Reply::Blocks { entries: vec![block], identities: vec![identity(1)], more: false };
-    assert_eq!(pull.on_reply(&ours, blocks), Err(PullError::TimeWrong(id.cid)));
+    assert_eq!(pull.on_reply(&ours, &|_| false, blocks), Err(PullError::TimeWrong(id.cid)));
 }
 
 #[test]
@@ -360,7 +362,7 @@ fn our_own_trouble_is_no_offence() {
     let (from, _) = copies();
     let mut pull = Pull::new(log(), limits());
     let request = pull.start();
-    let error = pull.on_reply(&Broken, honest(from, &request)).unwrap_err();
+    let error = pull.on_reply(&Broken, &|_| false, honest(from, &request)).unwrap_err();
     assert!(matches!(error, PullError::Unreadable(_)) && !error.is_offence());
 }
 
@@ -371,7 +373,7 @@ fn an_endless_tree_ends_with_the_requests() {
     let hash_of = |cell: Cell| *LogCid::of(format!("{cell:?}").as_bytes()).digest();
     let traffic = pull_with(
         limits(),
-        into,
+        &into.tree,
         &mut |request| match &request.ask {
             Ask::Open { .. } => Reply::Root {
                 newest: Some(CLOCK_TICKS_MAX),
@@ -405,7 +407,7 @@ fn an_endless_range_ends_at_the_bound() {
     let mut n = 0;
     let mut handed_over = 0;
     let traffic = pull_with(
-        Limits { entries_max: 500, ..limits() },
+        PullLimits { entries_max: 500, ..limits() },
         &IdTree::new(),
         &mut |request| match request.ask {
             Ask::Open { .. } => Reply::Root {
@@ -435,7 +437,7 @@ fn requests_that_bring_nothing_are_counted() {
     let theirs: IdTree = ours.iter().filter(|id| id.time % 16 == 0).copied().collect();
     let theirs = Shelf { tree: theirs, ..Shelf::default() };
     let traffic = pull_with(
-        Limits { requests_max: 20, ..Limits::default() },
+        PullLimits { requests_max: 20, ..PullLimits::default() },
         &ours,
         &mut |request| honest(&theirs, request),
         &mut |_, _| unreachable!("nothing is lacking"),
@@ -446,8 +448,7 @@ fn requests_that_bring_nothing_are_counted() {
 #[test]
 fn a_server_answers_whatever_comes() {
     let (from, _) = copies();
-    let node = Node(from);
-    let answer = |request: &Request| Reply::decode(&serve(&node, &request.encode()).unwrap());
+    let answer = |request: &Request| Reply::decode(&served(from, &request.encode()));
     let ask = |ask| Request { log: log(), ask };
     let declined = |why| Ok(Reply::Declined(why));
     assert_eq!(answer(&ask(Ask::Open { version: 2 })), declined(Declined::Version));
@@ -457,7 +458,7 @@ fn a_server_answers_whatever_comes() {
         assert_eq!(answer(&request), declined(Declined::Unknown));
     }
     for bytes in [&b""[..], &[1; 33], &[0; 40], &vec![5; SYNC_REQUEST_BYTES_MAX + 1]] {
-        let reply = Reply::decode(&serve(&node, bytes).unwrap());
+        let reply = Reply::decode(&served(from, bytes));
         assert_eq!(reply, declined(Declined::Malformed));
     }
     // Cells beyond the newest time, ranges without entries, blocks that are not here.
@@ -477,7 +478,7 @@ fn a_server_answers_whatever_comes() {
     assert!(ids.len() == SYNC_IDS_MAX && more);
     // The whole log in one reply is not had, whatever is asked.
     let cids = vec![entry(1, 1).0.cid; SYNC_ENTRIES_MAX];
-    let reply = serve(&node, &ask(Ask::Blocks(cids)).encode()).unwrap();
+    let reply = served(from, &ask(Ask::Blocks(cids)).encode());
     assert!(reply.len() <= SYNC_REPLY_BYTES_MAX);
 }
 
@@ -671,8 +672,8 @@ proptest! {
         let mut step = 0;
         let mut last = None;
         let done = pull_with(
-            Limits { requests_max: 60, ..Limits::default() },
-            into,
+            PullLimits { requests_max: 60, ..PullLimits::default() },
+            &into.tree,
             &mut |request| {
                 let mut reply = honest(from, request);
                 let (at, how) = lies[step % lies.len()];

@@ -10,7 +10,7 @@ use optimusdb_dag::{
     Links, LogCid, LogTip, Manifest, Operation, StoreKind, plan_append, value,
 };
 use serde_json::Value;
-use world::{bytes, ipld, text, vector};
+use world::{bytes, ipld, prove, text, vector};
 
 fn private(writer: &Value, field: &str) -> [u8; 32] {
     bytes(&writer["keys"], field).try_into().unwrap()
@@ -25,7 +25,7 @@ fn writer_keys(name: &str) -> IdentityKeys {
 /// The keys that made an entry.
 fn keys_of(entry: &Entry) -> IdentityKeys {
     let writers = [writer_keys("alice"), writer_keys("bob")];
-    writers.into_iter().find(|keys| keys.public_key_hex() == entry.key()).unwrap()
+    writers.into_iter().find(|keys| keys.identity().public_key == entry.key()).unwrap()
 }
 
 fn cids(value: &Value) -> Vec<LogCid> {
@@ -40,7 +40,7 @@ fn check_entry(vector: &Value) -> Entry {
     let shown = &vector["value"];
     assert_eq!(entry.log().to_string(), text(shown, "id"));
     assert_eq!(entry.key(), text(shown, "key"));
-    assert_eq!(entry.sig_hex(), text(shown, "sig"));
+    assert_eq!(hex::encode(entry.to_stored().sig_der), text(shown, "sig"));
     assert_eq!(entry.next(), cids(&shown["next"]));
     assert_eq!(entry.refs(), cids(&shown["refs"]));
     assert_eq!(&*entry.clock().id, text(&shown["clock"], "id"));
@@ -50,10 +50,7 @@ fn check_entry(vector: &Value) -> Entry {
     check_entry_again(&entry);
     if vector["verifies"].as_bool().is_some() {
         let keys = keys_of(&entry);
-        assert_eq!(
-            entry.verify(entry.log(), keys.identity(), &world::anyone()).is_ok(),
-            vector["verifies"]
-        );
+        assert_eq!(prove(&entry, entry.log(), keys.identity()).is_ok(), vector["verifies"]);
     }
     if let Some(signed) = vector["signedHex"].as_str() {
         assert_eq!(hex::encode(signed_bytes(&entry)), signed);
@@ -71,7 +68,7 @@ fn check_entry_again(entry: &Entry) {
     let again = Entry::sign(&keys_of(entry), *entry.log(), links, entry.payload().clone()).unwrap();
     assert_eq!(hex::encode(again.block()), hex::encode(entry.block()));
     assert_eq!(again.cid(), entry.cid());
-    assert_eq!(again.sig_hex(), entry.sig_hex());
+    assert_eq!(again.to_stored().sig_der, entry.to_stored().sig_der);
     assert_eq!(again.payload_cbor(), entry.payload_cbor());
     assert_eq!(Entry::from_stored(&entry.to_stored()).unwrap().block(), entry.block());
 }
@@ -128,7 +125,7 @@ fn identities() {
         let keys = writer_keys(name);
         assert_eq!(hex::encode(&keys.identity().block), text(writer, "storedBlockHex"));
         assert_eq!(**keys.identity(), identity);
-        assert_eq!(keys.public_key_hex(), text(&writer["keys"], "signPubHex"));
+        assert_eq!(keys.identity().public_key, text(&writer["keys"], "signPubHex"));
     }
 }
 
@@ -142,14 +139,15 @@ fn check_log(name: &str, kind: StoreKind) {
     for shown in vector["entries"].as_array().unwrap() {
         let entry = check_entry(shown);
         let keys = keys_of(&entry);
-        entry.verify(&address, keys.identity(), &access).unwrap();
+        prove(&entry, &address, keys.identity()).unwrap();
+        assert!(access.allows(keys.identity()));
         let grown = tip.append(&keys, entry.payload().clone(), &mut |_| None).unwrap();
         assert_eq!(grown.cid(), entry.cid(), "next, refs and time are chosen alike");
         heads.add(entry.links());
 
         let (operation, at) = Operation::from_payload(kind, entry.payload()).unwrap();
         assert_eq!(at, None);
-        assert_eq!(&operation.to_payload(None), entry.payload());
+        assert_eq!(&operation.clone().into_payload(None), entry.payload());
         if let Operation::Put { key, .. } | Operation::Del { key } = &operation {
             state.retain(
                 |(_, other)| !matches!(other, Operation::Put { key: other, .. } if other == key),
@@ -217,8 +215,9 @@ fn access_controllers() {
     assert_eq!(entries.len(), 3);
     for shown in entries {
         let entry = check_entry(shown);
-        entry.verify(&address, alice.identity(), &access).unwrap();
-        assert_eq!(entry.verify(&address, bob.identity(), &access), Err(Error::WrongIdentity));
+        prove(&entry, &address, alice.identity()).unwrap();
+        assert!(access.allows(alice.identity()));
+        assert_eq!(prove(&entry, &address, bob.identity()), Err(Error::WrongIdentity));
         assert!(Operation::from_payload(StoreKind::KeyValue, entry.payload()).is_some());
     }
 }
@@ -254,7 +253,7 @@ fn references() {
             }
         );
         let mut cold = LogTip::new(address, heads);
-        let payload = Operation::Add { value: Ipld::Integer(index as i128) }.to_payload(None);
+        let payload = Operation::Add { value: Ipld::Integer(index as i128) }.into_payload(None);
         let entry =
             cold.append(&keys, payload.clone(), &mut |cid| stored.get(cid).cloned()).unwrap();
         assert_eq!(entry.cid(), names[index]);
@@ -278,7 +277,9 @@ fn concurrent_writers() {
             .collect()
     };
     for entry in entries.values() {
-        entry.verify(&address, keys_of(entry).identity(), &access).unwrap();
+        let keys = keys_of(entry);
+        prove(entry, &address, keys.identity()).unwrap();
+        assert!(access.allows(keys.identity()));
     }
 
     let mut tip = LogTip::new(address, vec![]);
@@ -355,13 +356,8 @@ fn encrypted_layouts() {
             block
         };
         let entry = Entry::decode(LogCid::of(&inner), &inner).unwrap();
-        entry
-            .verify(
-                &text(shown, "address").parse().unwrap(),
-                writer_keys("alice").identity(),
-                &world::anyone(),
-            )
-            .unwrap();
+        let address = text(shown, "address").parse().unwrap();
+        prove(&entry, &address, writer_keys("alice").identity()).unwrap();
         check_entry_again(&entry);
         match entry.payload() {
             Ipld::Bytes(sealed) if data => {

@@ -8,8 +8,8 @@ use crate::error::Error;
 use crate::limits::READ_MS_MAX;
 use crate::stores::name_of;
 use optimusdb_dag::{
-    Access, AccessController, Address, Capabilities, Capability, Identity, Manifest, StoreKind,
-    Verdict,
+    Access, AccessController, Address, Capabilities, Capability, Identity, Manifest, Standing,
+    StoreKind,
 };
 use optimusdb_storage::{Readers, StoreId, StoreRef, StoreRow, View};
 use serde::Serialize;
@@ -101,7 +101,7 @@ impl AccessControl {
             }
         };
         let address = self.address.clone();
-        let writable = self.into_access().judge(me) == Verdict::Allowed;
+        let writable = self.into_access().judge(me) == Standing::Allowed;
         AccessInfo { kind, address, write, admin, me: me.id.clone(), writable }
     }
 }

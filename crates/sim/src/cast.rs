@@ -45,32 +45,32 @@ pub(crate) fn log() -> Address {
 
 /// Who may write, as it changes: one state after the other.
 #[derive(Debug)]
-pub(crate) enum Rule {
+pub(crate) enum AccessHistory {
     Fixed,
     Mutable(Vec<Capabilities>),
 }
 
-impl Rule {
-    pub(crate) fn fixed() -> Rule {
-        Rule::Fixed
+impl AccessHistory {
+    pub(crate) fn fixed() -> AccessHistory {
+        AccessHistory::Fixed
     }
 
-    pub(crate) fn mutable() -> Rule {
-        Rule::Mutable(vec![Capabilities::new(owners())])
+    pub(crate) fn mutable() -> AccessHistory {
+        AccessHistory::Mutable(vec![Capabilities::new(owners())])
     }
 
     /// How many states there are.
     pub(crate) fn len(&self) -> usize {
         match self {
-            Rule::Fixed => 1,
-            Rule::Mutable(states) => states.len(),
+            AccessHistory::Fixed => 1,
+            AccessHistory::Mutable(states) => states.len(),
         }
     }
 
     pub(crate) fn state(&self, state: usize) -> Access {
         match self {
-            Rule::Fixed => Access::fixed(owners()),
-            Rule::Mutable(states) => Access::mutable(states[state].clone()),
+            AccessHistory::Fixed => Access::fixed(owners()),
+            AccessHistory::Mutable(states) => Access::mutable(states[state].clone()),
         }
     }
 
@@ -91,7 +91,7 @@ impl Rule {
     }
 
     fn next(&mut self, payload: impl FnOnce(&Capabilities) -> Ipld) {
-        let Rule::Mutable(states) = self else { return };
+        let AccessHistory::Mutable(states) = self else { return };
         let Some(newest) = states.last() else { return };
         let payload = payload(newest);
         let time = states.len() as u64;

@@ -1,11 +1,11 @@
-//! Fetching a block: the candidates first, then everybody else, then nobody has it.
-//! What comes is checked against the hash by whoever calls.
+//! Fetching a block: the candidates are asked first, then all other peers; then it counts as missing.
+//! The caller checks what comes against its hash.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use optimusdb_dag::LogCid;
 
-use crate::context::{Context, Id};
+use crate::context::{Context, NodeId};
 use crate::message::Message;
 
 /// How long the candidates have, and how long all others have after them.
@@ -18,15 +18,15 @@ pub(crate) struct Fetches {
 
 #[derive(Debug)]
 struct Fetch {
-    asked: BTreeSet<Id>,
-    without: BTreeSet<Id>,
+    asked: BTreeSet<NodeId>,
+    without: BTreeSet<NodeId>,
     everybody: bool,
     until_ms: u64,
 }
 
 impl Fetches {
-    pub(crate) fn begin(&mut self, context: &mut Context<'_>, cid: LogCid, from: &[Id]) {
-        let asked: BTreeSet<Id> =
+    pub(crate) fn begin(&mut self, context: &mut Context<'_>, cid: LogCid, from: &[NodeId]) {
+        let asked: BTreeSet<NodeId> =
             from.iter().copied().filter(|id| context.is_connected(*id)).collect();
         for id in &asked {
             context.send(*id, Message::Want { cid });
@@ -41,7 +41,7 @@ impl Fetches {
         self.open.remove(cid).is_some()
     }
 
-    pub(crate) fn not_there(&mut self, now: u64, cid: &LogCid, peer: Id) {
+    pub(crate) fn not_there(&mut self, now: u64, cid: &LogCid, peer: NodeId) {
         if let Some(fetch) = self.open.get_mut(cid) {
             fetch.without.insert(peer);
             if fetch.without.is_superset(&fetch.asked) {
@@ -61,8 +61,8 @@ impl Fetches {
             if fetch.until_ms > context.now {
                 continue;
             }
-            let others: Vec<Id> = context.neighbours.iter().map(|(id, _)| *id).collect();
-            let others: Vec<Id> =
+            let others: Vec<NodeId> = context.neighbours.iter().map(|(id, _)| *id).collect();
+            let others: Vec<NodeId> =
                 others.into_iter().filter(|id| !fetch.asked.contains(id)).collect();
             if fetch.everybody || others.is_empty() {
                 missing.push(*cid);

@@ -1,4 +1,4 @@
-//! Entries that break a rule, and some that break none and are unpleasant all the same.
+//! Entries that break a rule, and entries that break no rule and are hard to handle all the same.
 
 use std::sync::Arc;
 
@@ -33,7 +33,7 @@ pub(crate) fn signed(
     Entry::sign(keys, log(), links, payload(random)).expect("invariant: it can be written")
 }
 
-/// A block that entries name as an identity, and that is none.
+/// A block that entries name as their identity although it is no identity.
 pub(crate) const NO_IDENTITY: &[u8] = b"no identity";
 
 /// What is wrong with an entry.
@@ -43,7 +43,7 @@ pub(crate) enum Wrong {
     Signature,
     /// The identity is somebody else's, and the key is not.
     Binding,
-    /// Its identity is a block that is none.
+    /// The block that it names as its identity is no identity.
     Identity,
     /// Its writer may not write.
     Writer,

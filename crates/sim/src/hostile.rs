@@ -8,7 +8,7 @@ use optimusdb_dag::sync::{Cell, Declined, Reply, Request, Summary};
 use optimusdb_dag::{Entry, LogCid};
 
 use crate::cast::cast;
-use crate::context::{Context, Effect, Id};
+use crate::context::{Action, Context, NodeId};
 use crate::forge::{self, Wrong};
 use crate::message::Message;
 use crate::random::Random;
@@ -17,7 +17,7 @@ use crate::store::{Store, answer};
 /// Blocks it remembers.
 const HEARD_MAX: usize = 200;
 
-/// What one hostile node does. No node does everything.
+/// What one hostile node does. No node does all of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Trick {
     /// Announces entries that break a rule.
@@ -32,7 +32,7 @@ pub(crate) enum Trick {
     Flood,
     /// Sends heads that nobody asked for.
     PushHeads,
-    /// Answers fast sync with what is no answer.
+    /// Answers requests of fast sync with what is no answer to them.
     LieInSync,
     /// Serves its forged entries by fast sync, as well as any store is served.
     ServeForged,
@@ -91,19 +91,19 @@ impl Hostile {
         self.tricks.contains(&trick)
     }
 
-    pub(crate) fn on_link(&mut self, context: &mut Context<'_>, peer: Id, up: bool) {
+    pub(crate) fn on_link(&mut self, context: &mut Context<'_>, peer: NodeId, up: bool) {
         if up && !self.is_silent {
             context.send(peer, Message::Heads { answer: false, blocks: Vec::new() });
         }
     }
 
-    /// One mean thing.
+    /// Plays one of its tricks.
     pub(crate) fn on_wake(&mut self, context: &mut Context<'_>) {
         if self.is_silent {
             return;
         }
         let wait_ms = context.random.within(300..4_000);
-        context.effects.push(Effect::Wake(context.now + wait_ms));
+        context.actions.push(Action::Wake(context.now + wait_ms));
         let trick = *context.random.pick(&self.tricks);
         context.trace(|| format!("does {trick:?}"));
         match trick {
@@ -205,7 +205,7 @@ impl Hostile {
         }
     }
 
-    pub(crate) fn on_message(&mut self, context: &mut Context<'_>, from: Id, message: Message) {
+    pub(crate) fn on_message(&mut self, context: &mut Context<'_>, from: NodeId, message: Message) {
         match message {
             Message::Announce { block, .. } => self.hear(context, &block),
             Message::Heads { answer, blocks } => {
@@ -242,7 +242,7 @@ impl Hostile {
         self.heard.push(entry);
     }
 
-    fn give(&mut self, context: &mut Context<'_>, to: Id, cid: LogCid) {
+    fn give(&mut self, context: &mut Context<'_>, to: NodeId, cid: LogCid) {
         if self.does(Trick::Withhold) && context.random.permille(600) {
             return;
         }
@@ -290,7 +290,7 @@ impl Hostile {
     }
 }
 
-/// An answer of the right sort that nothing stands behind.
+/// An answer of the right sort that is made up.
 fn lie(random: &mut Random, request: &Request, heard: &[Entry]) -> Reply {
     use optimusdb_dag::sync::{Ask, Id};
     match &request.ask {

@@ -9,9 +9,9 @@ use crate::message::Kind;
 
 #[derive(Debug, Default)]
 pub(crate) struct Ledger {
-    /// Entries that break a rule, or that lack an ancestor for ever. No node may store one.
+    /// Entries that break a rule, or that have an ancestor which does not exist. No node may store one.
     pub(crate) forged: HashSet<LogCid>,
-    /// Entries that break none.
+    /// Entries that break no rule.
     pub(crate) honest: HashSet<LogCid>,
     /// Nodes of this project that keep to the rules.
     pub(crate) honest_natives: HashSet<usize>,

@@ -8,7 +8,7 @@ use optimusdb_dag::LogCid;
 pub(crate) enum Message {
     /// Pubsub: an entry, under a number that stays the same while it is passed on.
     Announce { id: u64, block: Arc<[u8]> },
-    /// Heads; whoever gets them unasked answers with its own.
+    /// Heads. A node that gets them unasked answers with its own.
     Heads { answer: bool, blocks: Vec<Arc<[u8]>> },
     /// Asks for a block.
     Want { cid: LogCid },

@@ -8,11 +8,11 @@ use std::sync::Arc;
 
 use optimusdb_dag::join::Passed;
 use optimusdb_dag::limits::ANNOUNCEMENT_WAIT_MS;
-use optimusdb_dag::replicator::{Act, Offence, Peer, Replicator, Token, Verdict};
+use optimusdb_dag::replicator::{AnnouncementId, Effect, Offence, Peer, Replicator, Verdict};
 use optimusdb_dag::{Access, Entry, Identity, IdentityKeys, Ipld, LogCid};
 
 use crate::cast::log;
-use crate::context::{Context, Effect, Id};
+use crate::context::{Action, Context, NodeId};
 use crate::fetching::Fetches;
 use crate::message::Message;
 use crate::store::{Store, answer};
@@ -27,8 +27,8 @@ pub(crate) struct Native {
     access: Access,
     /// `None` while the node is down.
     running: Option<Running>,
-    /// Crash after this many acts.
-    pub(crate) acts_left: Option<u64>,
+    /// Crash after this many effects.
+    pub(crate) effects_left: Option<u64>,
     /// How often storing fails, in a thousand times.
     pub(crate) store_fails: u64,
 }
@@ -39,18 +39,18 @@ struct Running {
     jobs: VecDeque<Job>,
     fetches: Fetches,
     /// Requests without answer, and until when they wait.
-    asks: BTreeMap<u64, (Id, u64)>,
+    asks: BTreeMap<u64, (NodeId, u64)>,
     /// Announcements of late.
     heard: HashSet<u64>,
     /// Announcements without verdict.
-    pending: BTreeMap<Token, Pending>,
-    tokens: u64,
+    pending: BTreeMap<AnnouncementId, PendingAnnouncement>,
+    announced: u64,
     wake_ms: u64,
 }
 
-struct Pending {
+struct PendingAnnouncement {
     id: u64,
-    from: Id,
+    from: NodeId,
     block: Arc<[u8]>,
     since_ms: u64,
 }
@@ -67,7 +67,7 @@ enum Job {
 
 impl Native {
     pub(crate) fn new(access: Access) -> Native {
-        Native { store: Store::new(), access, running: None, acts_left: None, store_fails: 0 }
+        Native { store: Store::new(), access, running: None, effects_left: None, store_fails: 0 }
     }
 
     pub(crate) fn is_up(&self) -> bool {
@@ -93,35 +93,41 @@ impl Native {
             asks: BTreeMap::new(),
             heard: HashSet::new(),
             pending: BTreeMap::new(),
-            tokens: 0,
+            announced: 0,
             wake_ms: u64::MAX,
         });
         for (peer, native) in context.neighbours.clone() {
             self.on_link(context, peer, native, true);
         }
-        self.settle(context);
+        self.set_alarm(context);
     }
 
     pub(crate) fn crash(&mut self) {
-        (self.running, self.acts_left) = (None, None);
+        (self.running, self.effects_left) = (None, None);
     }
 
-    pub(crate) fn on_link(&mut self, context: &mut Context<'_>, peer: Id, native: bool, up: bool) {
+    pub(crate) fn on_link(
+        &mut self,
+        context: &mut Context<'_>,
+        peer: NodeId,
+        native: bool,
+        up: bool,
+    ) {
         let Some(running) = &mut self.running else { return };
         let (now, peer) = (context.now, Peer(peer as u64));
-        let acts = if up {
+        let effects = if up {
             running.replicator.on_peer(now, &self.store, peer, native)
         } else {
             running.replicator.on_peer_gone(now, &self.store, peer)
         };
-        self.act(context, acts);
+        self.carry_out(context, effects);
     }
 
     pub(crate) fn set_access(&mut self, context: &mut Context<'_>, access: Access) {
         self.access = access.clone();
         let Some(running) = &mut self.running else { return };
-        let acts = running.replicator.set_access(context.now, &self.store, access);
-        self.act(context, acts);
+        let effects = running.replicator.set_access(context.now, &self.store, access);
+        self.carry_out(context, effects);
     }
 
     /// What was passed over is judged again.
@@ -130,14 +136,14 @@ impl Native {
             self.store.passed.values().map(|passed| Arc::clone(&passed.block)).collect();
         for block in passed {
             let Some(running) = &mut self.running else { return };
-            let acts = running.replicator.reconsider(context.now, &self.store, &block);
-            self.act(context, acts);
+            let effects = running.replicator.reconsider(context.now, &self.store, &block);
+            self.carry_out(context, effects);
         }
     }
 
     /// Writes an entry, unless its writer may not as far as is known here.
     pub(crate) fn write(&mut self, context: &mut Context<'_>, keys: &IdentityKeys, payload: Ipld) {
-        if self.access.judge(keys.identity()) == optimusdb_dag::Verdict::Allowed {
+        if self.access.judge(keys.identity()) == optimusdb_dag::Standing::Allowed {
             self.queue(context, Job::Write(keys.clone(), payload));
         }
     }
@@ -146,7 +152,7 @@ impl Native {
         let Some(running) = &mut self.running else { return };
         if running.jobs.is_empty() {
             let done_ms = context.now + context.random.within(COMMIT_MS);
-            context.effects.push(Effect::Commit(done_ms));
+            context.actions.push(Action::Commit(done_ms));
         }
         running.jobs.push_back(job);
     }
@@ -156,7 +162,7 @@ impl Native {
         let Some(job) = running.jobs.pop_front() else { return };
         if !running.jobs.is_empty() {
             let done_ms = context.now + context.random.within(COMMIT_MS);
-            context.effects.push(Effect::Commit(done_ms));
+            context.actions.push(Action::Commit(done_ms));
         }
         match job {
             Job::Write(keys, payload) => {
@@ -181,8 +187,8 @@ impl Native {
                 }
                 context.trace(|| format!("stored {} entries: {ok}", entries.len()));
                 let Some(running) = &mut self.running else { return };
-                let acts = running.replicator.on_stored(context.now, &self.store, ok);
-                self.act(context, acts);
+                let effects = running.replicator.on_stored(context.now, &self.store, ok);
+                self.carry_out(context, effects);
             }
         }
     }
@@ -190,21 +196,21 @@ impl Native {
     pub(crate) fn on_wake(&mut self, context: &mut Context<'_>) {
         let now = context.now;
         let Some(running) = &mut self.running else { return };
-        // One that was overtaken by an earlier one would beget others for ever.
+        // An earlier one has come before this one. If each led to another, they would never end.
         if now < running.wake_ms {
             return;
         }
         running.wake_ms = u64::MAX;
-        let mut acts = running.replicator.on_tick(now, &self.store);
+        let mut effects = running.replicator.on_tick(now, &self.store);
         for cid in running.fetches.tick(context) {
-            acts.extend(running.replicator.on_fetched(now, &self.store, cid, None));
+            effects.extend(running.replicator.on_fetched(now, &self.store, cid, None));
         }
         let overdue: Vec<u64> =
             running.asks.iter().filter(|(_, (_, until))| *until <= now).map(|(n, _)| *n).collect();
         for number in overdue {
             if let Some((peer, _)) = running.asks.remove(&number) {
                 let peer = Peer(peer as u64);
-                acts.extend(running.replicator.on_reply(now, &self.store, peer, number, None));
+                effects.extend(running.replicator.on_reply(now, &self.store, peer, number, None));
             }
         }
         for pending in running.pending.values() {
@@ -212,22 +218,23 @@ impl Native {
                 context.ledger.fail("an announcement is without verdict for too long");
             }
         }
-        self.act(context, acts);
+        self.carry_out(context, effects);
     }
 
-    pub(crate) fn on_message(&mut self, context: &mut Context<'_>, from: Id, message: Message) {
+    pub(crate) fn on_message(&mut self, context: &mut Context<'_>, from: NodeId, message: Message) {
         let Some(running) = &mut self.running else { return };
         let (now, peer) = (context.now, Peer(from as u64));
-        let acts = match message {
+        let effects = match message {
             Message::Announce { id, block } => {
                 if !running.heard.insert(id) {
                     return;
                 }
-                running.tokens += 1;
-                let token = Token(running.tokens);
-                let pending = Pending { id, from, block: Arc::clone(&block), since_ms: now };
-                running.pending.insert(token, pending);
-                running.replicator.on_announced(now, &self.store, peer, token, &block)
+                running.announced += 1;
+                let name = AnnouncementId(running.announced);
+                let pending =
+                    PendingAnnouncement { id, from, block: Arc::clone(&block), since_ms: now };
+                running.pending.insert(name, pending);
+                running.replicator.on_announced(now, &self.store, peer, name, &block)
             }
             Message::Heads { answer, blocks } => {
                 if !answer {
@@ -267,58 +274,58 @@ impl Native {
                 running.replicator.on_reply(now, &self.store, peer, number, Some(&frame))
             }
         };
-        self.act(context, acts);
+        self.carry_out(context, effects);
     }
 
-    fn act(&mut self, context: &mut Context<'_>, acts: Vec<Act>) {
-        for act in acts {
-            match &mut self.acts_left {
+    fn carry_out(&mut self, context: &mut Context<'_>, effects: Vec<Effect>) {
+        for effect in effects {
+            match &mut self.effects_left {
                 // Torn: what was begun is not finished.
                 Some(0) => return,
                 Some(left) => *left -= 1,
                 None => {}
             }
-            self.act_one(context, act);
+            self.carry_out_one(context, effect);
         }
-        self.settle(context);
+        self.set_alarm(context);
     }
 
     /// Whether the crash that was waited for has come.
     pub(crate) fn is_torn(&self) -> bool {
-        self.running.is_some() && self.acts_left == Some(0)
+        self.running.is_some() && self.effects_left == Some(0)
     }
 
-    fn act_one(&mut self, context: &mut Context<'_>, act: Act) {
+    fn carry_out_one(&mut self, context: &mut Context<'_>, effect: Effect) {
         let Some(running) = &mut self.running else { return };
-        match act {
-            Act::Fetch { cid, from } => {
-                let from: Vec<Id> = from.iter().map(|peer| peer.0 as Id).collect();
+        match effect {
+            Effect::Fetch { cid, from } => {
+                let from: Vec<NodeId> = from.iter().map(|peer| peer.0 as NodeId).collect();
                 context.trace(|| format!("fetches {cid:.12} from {from:?}"));
                 running.fetches.begin(context, cid, &from);
             }
-            Act::Store { entries, identities, passed, restored } => {
+            Effect::Store { entries, identities, passed, restored } => {
                 self.queue(context, Job::Store { entries, identities, passed, restored });
             }
-            Act::Ask { peer, number, request } => {
-                let peer = peer.0 as Id;
+            Effect::Ask { peer, number, request } => {
+                let peer = peer.0 as NodeId;
                 running.asks.insert(number, (peer, context.now + ASK_WAIT_MS));
                 context.send(peer, Message::Ask { number, frame: request.into() });
             }
-            Act::SendHeads { peer } => {
+            Effect::SendHeads { peer } => {
                 let blocks = self.store.head_blocks();
-                context.send(peer.0 as Id, Message::Heads { answer: false, blocks });
+                context.send(peer.0 as NodeId, Message::Heads { answer: false, blocks });
             }
-            Act::Reconsider => self.reconsider(context),
-            Act::Verdict { token, verdict } => {
-                let Some(pending) = running.pending.remove(&token) else {
-                    return context.ledger.fail(format!("a second verdict on {token:?}"));
+            Effect::Reconsider => self.reconsider(context),
+            Effect::Verdict { id, verdict } => {
+                let Some(pending) = running.pending.remove(&id) else {
+                    return context.ledger.fail(format!("a second verdict on {id:?}"));
                 };
                 self.judged(context, &pending, verdict);
             }
-            Act::Blame { peer, why } => {
+            Effect::Blame { peer, why } => {
                 context.ledger.blames += 1;
                 context.trace(|| format!("blames {} for {why:?}", peer.0));
-                let honest = context.ledger.honest_natives.contains(&(peer.0 as Id));
+                let honest = context.ledger.honest_natives.contains(&(peer.0 as NodeId));
                 if honest && why != Offence::Flood {
                     context.ledger.fail(format!("honest node {} is blamed for {why:?}", peer.0));
                 }
@@ -326,7 +333,12 @@ impl Native {
         }
     }
 
-    fn judged(&mut self, context: &mut Context<'_>, pending: &Pending, verdict: Verdict) {
+    fn judged(
+        &mut self,
+        context: &mut Context<'_>,
+        pending: &PendingAnnouncement,
+        verdict: Verdict,
+    ) {
         let count = match verdict {
             Verdict::Accept => &mut context.ledger.accepted,
             Verdict::Ignore => &mut context.ledger.ignored,
@@ -344,14 +356,14 @@ impl Native {
     }
 
     /// Sees to it that the node is woken when something is due.
-    fn settle(&mut self, context: &mut Context<'_>) {
+    fn set_alarm(&mut self, context: &mut Context<'_>) {
         let Some(running) = &mut self.running else { return };
         let asks = running.asks.values().map(|(_, until_ms)| *until_ms).min();
         let due = [Some(running.replicator.due_ms()), running.fetches.due_ms(), asks];
         let due = due.into_iter().flatten().min().unwrap_or(u64::MAX);
         if due < running.wake_ms {
             running.wake_ms = due;
-            context.effects.push(Effect::Wake(due));
+            context.actions.push(Action::Wake(due));
         }
     }
 }

@@ -17,13 +17,31 @@ use crate::limits::{
 };
 use crate::message::Kind;
 use crate::store::{Store, key_of};
-use crate::world::World;
+use crate::world::{Node, World};
+
+/// Looks whether everything holds that must hold at any time.
+pub(crate) fn check(world: &mut World) {
+    let stores = world.stores();
+    let mut result = check_equal_sets(&stores.iter().map(|(_, s)| *s).collect::<Vec<_>>());
+    for (node, store) in stores {
+        let check = check_store(store, &world.ledger);
+        result = result.and(check.map_err(|why| format!("node {node}: {why}")));
+    }
+    for node in &world.nodes {
+        if let Node::Native(native) = node
+            && let Some(replicator) = native.replicator()
+        {
+            result = result.and(check_load(replicator));
+        }
+    }
+    result.unwrap_or_else(|why| world.ledger.fail(why));
+}
 
 /// Checks one replica.
 ///
 /// # Errors
 /// What does not hold.
-pub(crate) fn check_store(store: &Store, ledger: &Ledger) -> Result<(), String> {
+fn check_store(store: &Store, ledger: &Ledger) -> Result<(), String> {
     if let Some(cid) = store.entries.keys().find(|cid| ledger.forged.contains(cid)) {
         return Err(format!("the forged entry {cid} is stored"));
     }
@@ -84,7 +102,7 @@ fn derived(store: &Store) -> BTreeMap<String, OrderKey> {
 }
 
 /// Replicas with the same entries have the same index and the same heads.
-pub(crate) fn check_equal_sets(stores: &[&Store]) -> Result<(), String> {
+fn check_equal_sets(stores: &[&Store]) -> Result<(), String> {
     let mut by_set: HashMap<Vec<LogCid>, &Store> = HashMap::new();
     for store in stores {
         let set: Vec<LogCid> = store.cids().collect();
@@ -99,8 +117,8 @@ pub(crate) fn check_equal_sets(stores: &[&Store]) -> Result<(), String> {
     Ok(())
 }
 
-/// Nothing grows beyond its limit, and nothing waits for ever.
-pub(crate) fn check_load(replicator: &Replicator) -> Result<(), String> {
+/// What a replicator keeps is within its limits, and what it waits for is asked for.
+fn check_load(replicator: &Replicator) -> Result<(), String> {
     let load = replicator.load();
     let Load { peers, heads_wanted, announcements_waiting, fetches, joining, storing } = load;
     let fits = peers <= REPLICATOR_PEERS_MAX

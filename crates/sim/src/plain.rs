@@ -3,11 +3,11 @@
 
 use std::collections::{HashSet, VecDeque};
 
-use optimusdb_dag::join::{Join, Step};
+use optimusdb_dag::join::{Join, JoinEffect};
 use optimusdb_dag::{Access, LogCid};
 
 use crate::cast::log;
-use crate::context::{Context, Effect, Id};
+use crate::context::{Action, Context, NodeId};
 use crate::fetching::Fetches;
 use crate::message::Message;
 use crate::store::Store;
@@ -31,7 +31,7 @@ impl Plain {
         }
     }
 
-    pub(crate) fn on_link(&mut self, context: &mut Context<'_>, peer: Id, up: bool) {
+    pub(crate) fn on_link(&mut self, context: &mut Context<'_>, peer: NodeId, up: bool) {
         if up {
             let blocks = self.store.head_blocks();
             context.send(peer, Message::Heads { answer: false, blocks });
@@ -39,29 +39,29 @@ impl Plain {
     }
 
     pub(crate) fn set_access(&mut self, context: &mut Context<'_>, access: Access) {
-        let mut steps = self.join.set_access(&self.store, access);
+        let mut effects = self.join.set_access(&self.store, access);
         let passed: Vec<_> =
             self.store.passed.values().map(|passed| passed.block.clone()).collect();
         for block in passed {
-            steps.extend(self.join.reconsider(&self.store, &block));
+            effects.extend(self.join.reconsider(&self.store, &block));
         }
-        self.take(context, steps, None);
+        self.take(context, effects, None);
     }
 
     pub(crate) fn on_wake(&mut self, context: &mut Context<'_>) {
-        // One that was overtaken by an earlier one would beget others for ever.
+        // An earlier one has come before this one. If each led to another, they would never end.
         if context.now < self.wake_ms {
             return;
         }
         self.wake_ms = u64::MAX;
         for cid in self.fetches.tick(context) {
-            let steps = self.join.on_missing(&self.store, cid);
-            self.take(context, steps, None);
+            let effects = self.join.on_missing(&self.store, cid);
+            self.take(context, effects, None);
         }
-        self.settle(context);
+        self.set_alarm(context);
     }
 
-    pub(crate) fn on_message(&mut self, context: &mut Context<'_>, from: Id, message: Message) {
+    pub(crate) fn on_message(&mut self, context: &mut Context<'_>, from: NodeId, message: Message) {
         match message {
             Message::Announce { id, block } => {
                 if !self.heard.insert(id) {
@@ -72,8 +72,8 @@ impl Plain {
                         context.send(peer, Message::Announce { id, block: block.clone() });
                     }
                 }
-                let steps = self.join.on_announced(&self.store, &block);
-                self.take(context, steps, Some(from));
+                let effects = self.join.on_announced(&self.store, &block);
+                self.take(context, effects, Some(from));
             }
             Message::Heads { answer, blocks } => {
                 if !answer {
@@ -81,8 +81,8 @@ impl Plain {
                     context.send(from, Message::Heads { answer: true, blocks });
                 }
                 for block in blocks {
-                    let steps = self.join.on_announced(&self.store, &block);
-                    self.take(context, steps, Some(from));
+                    let effects = self.join.on_announced(&self.store, &block);
+                    self.take(context, effects, Some(from));
                 }
             }
             Message::Want { cid } => {
@@ -95,45 +95,47 @@ impl Plain {
             Message::Block { block } => {
                 let cid = LogCid::of(&block);
                 if self.fetches.has_come(&cid) {
-                    let steps = self.join.on_block(&self.store, cid, &block);
-                    self.take(context, steps, Some(from));
+                    let effects = self.join.on_block(&self.store, cid, &block);
+                    self.take(context, effects, Some(from));
                 }
             }
             Message::DontHave { cid } => self.fetches.not_there(context.now, &cid, from),
             Message::Ask { .. } | Message::Reply { .. } => {}
         }
-        self.settle(context);
+        self.set_alarm(context);
     }
 
-    fn take(&mut self, context: &mut Context<'_>, steps: Vec<Step>, from: Option<Id>) {
-        let mut steps = VecDeque::from(steps);
-        while let Some(step) = steps.pop_front() {
-            match step {
-                Step::Fetch { cid } => {
-                    let from: Vec<Id> = from.into_iter().collect();
+    fn take(&mut self, context: &mut Context<'_>, effects: Vec<JoinEffect>, from: Option<NodeId>) {
+        let mut effects = VecDeque::from(effects);
+        while let Some(effect) = effects.pop_front() {
+            match effect {
+                JoinEffect::Fetch { cid } => {
+                    let from: Vec<NodeId> = from.into_iter().collect();
                     self.fetches.begin(context, cid, &from);
                 }
-                Step::Ready { entries, identities, passed } => {
+                JoinEffect::Ready { entries, identities, passed } => {
                     let stored = self.store.apply(&entries, &identities, &passed, &[]);
                     stored.unwrap_or_else(|why| context.ledger.fail(why));
                 }
-                Step::Restored { entries } => {
+                JoinEffect::Restored { entries } => {
                     let stored = self.store.apply(&[], &[], &[], &entries);
                     stored.unwrap_or_else(|why| context.ledger.fail(why));
                 }
-                Step::Mismatch { cid } => steps.extend(self.join.on_missing(&self.store, cid)),
-                Step::Reject { .. } | Step::Deferred { .. } => {}
+                JoinEffect::Mismatch { cid } => {
+                    effects.extend(self.join.on_missing(&self.store, cid))
+                }
+                JoinEffect::Reject { .. } | JoinEffect::Deferred { .. } => {}
             }
         }
-        self.settle(context);
+        self.set_alarm(context);
     }
 
-    fn settle(&mut self, context: &mut Context<'_>) {
+    fn set_alarm(&mut self, context: &mut Context<'_>) {
         if let Some(due) = self.fetches.due_ms()
             && due < self.wake_ms
         {
             self.wake_ms = due;
-            context.effects.push(Effect::Wake(due));
+            context.actions.push(Action::Wake(due));
         }
     }
 }

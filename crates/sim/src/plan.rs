@@ -1,6 +1,6 @@
 //! What a run will be like: everything that is decided before it begins.
 
-use crate::context::Id;
+use crate::context::NodeId;
 use crate::hostile::{TRICKS, Trick};
 use crate::random::Random;
 
@@ -22,12 +22,12 @@ pub(crate) enum Role {
 pub(crate) enum Planned {
     /// A node writes, with the key of that writer or of the guest.
     Write {
-        node: Id,
+        node: NodeId,
         guest: bool,
     },
     /// A node loses everything that is not on disk, now or in the middle of what it does.
     Crash {
-        node: Id,
+        node: NodeId,
         torn: bool,
         down_ms: u64,
     },
@@ -38,14 +38,14 @@ pub(crate) enum Planned {
     },
     /// One connection breaks.
     Break {
-        a: Id,
-        b: Id,
+        a: NodeId,
+        b: NodeId,
         lasts_ms: u64,
     },
     /// The guest is let in, or no longer.
     Grant,
     Revoke {
-        by: Id,
+        by: NodeId,
     },
 }
 
@@ -54,7 +54,7 @@ pub(crate) struct Plan {
     pub(crate) roles: Vec<Role>,
     /// Nodes that write with the key of another one.
     pub(crate) keys: Vec<usize>,
-    pub(crate) links: Vec<(Id, Id)>,
+    pub(crate) links: Vec<(NodeId, NodeId)>,
     pub(crate) loss_permille: u64,
     pub(crate) repeat_permille: u64,
     pub(crate) slow_permille: u64,
@@ -162,7 +162,7 @@ fn tricks(random: &mut Random) -> Vec<Trick> {
 
 /// Who is connected with whom: the natives hang together, every plain node knows a
 /// native one, hostile nodes know anybody. Nobody depends on a hostile node.
-fn links(random: &mut Random, roles: &[Role]) -> Vec<(Id, Id)> {
+fn links(random: &mut Random, roles: &[Role]) -> Vec<(NodeId, NodeId)> {
     let natives = roles.iter().filter(|role| **role == Role::Native).count();
     let mut links = Vec::new();
     for b in 1..roles.len() {

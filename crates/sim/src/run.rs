@@ -142,7 +142,7 @@ fn play(world: &mut World, steps_max: u64) -> u64 {
             _ => {}
         }
     }
-    world.check();
+    oracle::check(world);
     let level_ms = world.timeline.now_ms() - begin_ms;
     if !world.plan.roles.iter().any(|role| matches!(role, Role::Hostile(_))) {
         oracle::check_messages(world);
@@ -151,16 +151,16 @@ fn play(world: &mut World, steps_max: u64) -> u64 {
     level_ms
 }
 
-/// When all are level and nobody writes, next to nothing is sent.
+/// When all are level and no node writes, next to nothing is sent.
 fn watch_quiet(world: &mut World, steps_max: u64) {
     // What was on its way when the last node became level still comes.
     world.plan.repeat_permille = 0;
-    let settled_ms = world.timeline.now_ms() + PULL_PERIOD_MS;
-    world.run_until(settled_ms, steps_max);
+    let begin_ms = world.timeline.now_ms() + PULL_PERIOD_MS;
+    world.run_until(begin_ms, steps_max);
     let before = (std::mem::take(&mut world.ledger.sent), world.ledger.bytes_sent);
     world.ledger.bytes_sent = 0;
-    world.run_until(settled_ms + QUIET_MS, steps_max);
-    world.check();
+    world.run_until(begin_ms + QUIET_MS, steps_max);
+    oracle::check(world);
     oracle::check_quiet(world);
     for (kind, sent) in before.0 {
         *world.ledger.sent.entry(kind).or_default() += sent;
@@ -172,6 +172,6 @@ fn advance(world: &mut World, until_ms: u64, steps_max: u64) {
     while world.timeline.now_ms() < until_ms && world.ledger.failure().is_none() {
         let next_ms = (world.timeline.now_ms() + CHECK_PERIOD_MS).min(until_ms);
         world.run_until(next_ms, steps_max);
-        world.check();
+        oracle::check(world);
     }
 }

@@ -5,13 +5,10 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use optimusdb_dag::join::{Passed, Replica};
-use optimusdb_dag::replicator::Host;
-use optimusdb_dag::sync::{
-    Cell, Holding, Id, IdTree, Source, Span, Summary, Tree, Unreadable, serve,
-};
+use optimusdb_dag::replicator::LocalStore;
+use optimusdb_dag::sync::{Holding, Id, IdTree, Span, Tree, Unreadable, serve};
 use optimusdb_dag::{
-    Address, Entry, EntryLinks, Identity, IdentityKeys, Ipld, LogCid, LogTip, Operation, OrderKey,
-    StoreKind,
+    Entry, EntryLinks, Identity, IdentityKeys, Ipld, LogCid, LogTip, Operation, OrderKey, StoreKind,
 };
 
 use crate::cast::{cast, log};
@@ -22,7 +19,7 @@ pub(crate) struct Store {
     pub(crate) entries: HashMap<LogCid, Entry>,
     pub(crate) passed: BTreeMap<LogCid, Passed>,
     identities: HashMap<LogCid, Arc<Identity>>,
-    /// Blocks under the names of identities that are none, of entries passed over.
+    /// Blocks that entries which are passed over name as their identities, and that are no identities.
     unusable: HashMap<LogCid, Arc<[u8]>>,
     tree: IdTree,
     tip: LogTip,
@@ -141,7 +138,7 @@ impl Store {
         self.heads().iter().map(|head| self.entries[&head.cid].block_shared()).collect()
     }
 
-    /// A block for whoever asks: entries, passed over ones too, and identities.
+    /// A block that a peer asks for: an entry, passed over or not, or an identity.
     pub(crate) fn served(&self, cid: &LogCid) -> Option<Arc<[u8]>> {
         if let Some(entry) = self.entries.get(cid) {
             return Some(entry.block_shared());
@@ -180,60 +177,18 @@ impl Replica for Store {
     }
 }
 
-impl Tree for Store {
-    fn newest(&self) -> Result<Option<u64>, Unreadable> {
-        self.tree.newest()
-    }
-
-    fn summary(&self, cell: Cell) -> Result<Summary, Unreadable> {
-        self.tree.summary(cell)
-    }
-
-    fn children(&self, cell: Cell) -> Result<Vec<(Cell, Summary)>, Unreadable> {
-        self.tree.children(cell)
-    }
-
-    fn ids(&self, span: Span, after: Option<Id>, ids_max: usize) -> Result<Vec<Id>, Unreadable> {
-        self.tree.ids(span, after, ids_max)
-    }
-
-    fn is_settled(&self, cid: &LogCid) -> Result<bool, Unreadable> {
-        Ok(self.passed.contains_key(cid))
+impl LocalStore for Store {
+    fn tree(&self) -> &dyn Tree {
+        &self.tree
     }
 }
-
-impl Host for Store {}
 
 /// A store as its node serves it.
-struct Shared<'s>(&'s Store);
-
-impl Source for Shared<'_> {
-    fn store(&self, wanted: &Address) -> Result<Option<Box<dyn Holding + '_>>, Unreadable> {
-        Ok((*wanted == log()).then(|| Box::new(Held(self.0)) as Box<dyn Holding>))
-    }
-}
-
-struct Held<'s>(&'s Store);
-
-impl Tree for Held<'_> {
-    fn newest(&self) -> Result<Option<u64>, Unreadable> {
-        self.0.tree.newest()
+impl Holding for Store {
+    fn tree(&self) -> &dyn Tree {
+        &self.tree
     }
 
-    fn summary(&self, cell: Cell) -> Result<Summary, Unreadable> {
-        self.0.tree.summary(cell)
-    }
-
-    fn children(&self, cell: Cell) -> Result<Vec<(Cell, Summary)>, Unreadable> {
-        self.0.tree.children(cell)
-    }
-
-    fn ids(&self, span: Span, after: Option<Id>, ids_max: usize) -> Result<Vec<Id>, Unreadable> {
-        self.0.tree.ids(span, after, ids_max)
-    }
-}
-
-impl Holding for Held<'_> {
     fn entries(
         &self,
         span: Span,
@@ -242,8 +197,8 @@ impl Holding for Held<'_> {
         bytes_max: usize,
     ) -> Result<Vec<Vec<u8>>, Unreadable> {
         let (mut blocks, mut bytes) = (Vec::new(), 0);
-        for id in self.0.tree.ids(span, after, entries_max)? {
-            let block = self.0.entries[&id.cid].block();
+        for id in self.tree.ids(span, after, entries_max)? {
+            let block = self.entries[&id.cid].block();
             bytes += block.len();
             if !blocks.is_empty() && bytes > bytes_max {
                 break;
@@ -254,16 +209,17 @@ impl Holding for Held<'_> {
     }
 
     fn entry(&self, cid: &LogCid) -> Result<Option<Vec<u8>>, Unreadable> {
-        Ok(self.0.entries.get(cid).map(|entry| entry.block().to_vec()))
+        Ok(self.entries.get(cid).map(|entry| entry.block().to_vec()))
     }
 
     fn identity(&self, cid: &LogCid) -> Result<Option<Vec<u8>>, Unreadable> {
-        let unusable = || self.0.unusable.get(cid).map(|block| block.to_vec());
-        Ok(self.0.identities.get(cid).map(|identity| identity.block.clone()).or_else(unusable))
+        let unusable = || self.unusable.get(cid).map(|block| block.to_vec());
+        Ok(self.identities.get(cid).map(|identity| identity.block.clone()).or_else(unusable))
     }
 }
 
 /// The answer to a request of fast sync. A disk in memory can always be read.
 pub(crate) fn answer(store: &Store, frame: &[u8]) -> Vec<u8> {
-    serve(&Shared(store), frame).expect("invariant: no entry of a tree is missing")
+    serve(frame, |wanted| Ok((*wanted == log()).then_some(store)))
+        .expect("invariant: no entry of a tree is missing")
 }

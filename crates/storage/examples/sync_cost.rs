@@ -6,7 +6,7 @@
 //! second, whose blocks are made again, are signed.
 
 use optimusdb_dag::sync::{
-    Ask, Cell, Holding, Id, Limits, Pull, Reply, Request, Span, Tree, serve,
+    Ask, Cell, Holding, Id, Pull, PullLimits, Reply, Request, Span, Tree, serve,
 };
 use optimusdb_dag::{Address, Entry, IdentityKeys, Ipld, LogCid, LogTip, Operation, StoreKind};
 use optimusdb_storage::{Database, Durability, Place, Readers, Scope, StoreRow};
@@ -87,7 +87,7 @@ fn sign(keys: &IdentityKeys, store: &StoreRow, n: i64) -> Result<Vec<Entry>, Box
         let fields = fields.map(|(name, text)| (name.to_owned(), Ipld::String(text)));
         let key = format!("resource-{n:08}");
         let value = Ipld::Map(fields.into_iter().collect());
-        let payload = Operation::Put { key, value }.to_payload(Some(1_700_000_000_000));
+        let payload = Operation::Put { key, value }.into_payload(Some(1_700_000_000_000));
         let entry = tip.append(keys, payload, &mut |cid| links.get(cid).cloned())?;
         links.insert(entry.cid(), entry.links());
         entries.push(entry);
@@ -101,7 +101,10 @@ fn roots(database: &mut Database, place: &Place, store: &StoreRow) -> Result<(),
     let open = Request { log: store.address, ask: Ask::Open { version: 1 } }.encode();
     let ask = |what: &str, request: &[u8]| -> Result<Reply, Box<dyn Error>> {
         let started = Instant::now();
-        let reply = readers.read(WAIT, |view| Ok(serve(&view, request)))??;
+        let reply = readers.read(WAIT, |view| {
+            let tree = view.tree(store)?;
+            Ok(serve(request, |_| Ok(Some(&tree))))
+        })??;
         let bytes = reply.len();
         println!("{what}: {:.0} us, {} + {bytes} bytes", micros(started), request.len());
         Ok(Reply::decode(&reply)?)
@@ -112,7 +115,7 @@ fn roots(database: &mut Database, place: &Place, store: &StoreRow) -> Result<(),
     for n in 0..3 {
         let entries = store.entries + 1_000_000 + n;
         let time = database.view().tree(store)?.newest()?.unwrap_or(0) + 1;
-        let payload = Operation::Del { key: entries.to_string() }.to_payload(None);
+        let payload = Operation::Del { key: entries.to_string() }.into_payload(None);
         let links = optimusdb_dag::Links { next: vec![], refs: vec![], time };
         let entry = Entry::sign(&keys, store.address, links, payload)?;
         let mut tx = database.begin()?;
@@ -156,21 +159,24 @@ fn ranges(
     println!("entries of a range: {each:.1} us an entry of {} bytes", bytes / read.max(1));
 
     let readers = Readers::new(place.clone(), 1).with_fingerprints(database.fingerprints());
-    let mut pull = Pull::new(store.address, Limits::default());
+    let mut pull = Pull::new(store.address, PullLimits::default());
     let mut request = Some(pull.start());
     let empty = optimusdb_dag::sync::IdTree::new();
     let (mut asking, mut pulled, mut requests) = (0.0, 0, 0);
     let started = Instant::now();
     while let Some(ask) = request.take() {
-        let reply = readers.read(WAIT, |view| Ok(serve(&view, &ask.encode())))??;
+        let reply = readers.read(WAIT, |view| {
+            let tree = view.tree(store)?;
+            Ok(serve(&ask.encode(), |_| Ok(Some(&tree))))
+        })??;
         requests += 1;
         let reply = Reply::decode(&reply)?;
         let checking = Instant::now();
-        for step in pull.on_reply(&empty, reply)? {
-            match step {
-                optimusdb_dag::sync::PullStep::Ask(next) => request = Some(next),
-                optimusdb_dag::sync::PullStep::Entries { blocks, .. } => pulled += blocks.len(),
-                optimusdb_dag::sync::PullStep::Done { .. } => {}
+        for effect in pull.on_reply(&empty, &|_| false, reply)? {
+            match effect {
+                optimusdb_dag::sync::PullEffect::Ask(next) => request = Some(next),
+                optimusdb_dag::sync::PullEffect::Entries { blocks, .. } => pulled += blocks.len(),
+                optimusdb_dag::sync::PullEffect::Done { .. } => {}
             }
         }
         asking += micros(checking);

@@ -38,6 +38,16 @@ pub(crate) fn row_of(db: &Connection, cid: &LogCid) -> Result<Option<i64>, Error
     Ok(statement.query_row([cid.digest()], |row| row.get(0)).optional()?)
 }
 
+/// The log of an entry, when it is stored.
+pub(crate) fn log_of(db: &Connection, cid: &LogCid) -> Result<Option<Address>, Error> {
+    let mut statement = db.prepare_cached(
+        "SELECT s.manifest FROM entries e JOIN stores s ON s.id = e.store WHERE e.cid = ?1",
+    )?;
+    let manifest: Option<[u8; 32]> =
+        statement.query_row([cid.digest()], |row| row.get(0)).optional()?;
+    Ok(manifest.map(|digest| Address::of_manifest(LogCid::from_digest(digest))))
+}
+
 /// The hash of the entry in row `seq`.
 pub(crate) fn cid_of(db: &Connection, seq: i64) -> Result<LogCid, Error> {
     let mut statement = db.prepare_cached("SELECT cid FROM entries WHERE seq = ?1")?;
@@ -145,18 +155,18 @@ fn parts(
     })
 }
 
-/// The block of the entry `cid` of one log, when it is stored there.
+/// The block of the entry `cid`, when it is stored and the caller wants one of its log.
 pub(crate) fn block(
     db: &Connection,
-    log: &Address,
     cid: &LogCid,
+    is_wanted: impl FnOnce(&Address) -> bool,
 ) -> Result<Option<Vec<u8>>, Error> {
     let mut statement = db.prepare_cached(&format!("SELECT {COLUMNS} WHERE e.cid = ?1"))?;
     let found = statement
         .query_row([cid.digest()], |row| Ok(parts(row, |row| cid_of(db, row))))
         .optional()?;
     match found.transpose()? {
-        Some(parts) if parts.log == *log => Ok(Some(checked_block(&parts)?)),
+        Some(parts) if is_wanted(&parts.log) => Ok(Some(checked_block(&parts)?)),
         _ => Ok(None),
     }
 }

@@ -44,4 +44,4 @@ pub use select::Select;
 pub use stores::{Scope, StoreId, StoreRef, StoreRow, beside};
 pub use tree::StoreTree;
 pub use uploads::upload_digits;
-pub use view::View;
+pub use view::{PartOf, View};

@@ -8,7 +8,6 @@ use crate::entries;
 use crate::error::Error;
 use crate::fingerprints::Fingerprints;
 use crate::limits::{FINGERPRINT_BATCH_CELLS_MAX, FINGERPRINT_LEAF_ENTRIES_MIN};
-use crate::passed;
 use crate::stores::{StoreId, StoreRef};
 use optimusdb_dag::sync::{Cell, Holding, Id, Span, Summary, Summing, Tree, Unreadable};
 use optimusdb_dag::{Address, LogCid};
@@ -183,13 +182,13 @@ impl Tree for StoreTree<'_> {
     fn ids(&self, span: Span, after: Option<Id>, ids_max: usize) -> Result<Vec<Id>, Unreadable> {
         self.ids_in(span, after, ids_max).map_err(unreadable)
     }
-
-    fn is_settled(&self, cid: &LogCid) -> Result<bool, Unreadable> {
-        Ok(passed::time_of(self.db, cid).map_err(unreadable)?.is_some())
-    }
 }
 
 impl Holding for StoreTree<'_> {
+    fn tree(&self) -> &dyn Tree {
+        self
+    }
+
     fn entries(
         &self,
         span: Span,
@@ -204,7 +203,7 @@ impl Holding for StoreTree<'_> {
     }
 
     fn entry(&self, cid: &LogCid) -> Result<Option<Vec<u8>>, Unreadable> {
-        entries::block(self.db, &self.log, cid).map_err(unreadable)
+        entries::block(self.db, cid, |log| *log == self.log).map_err(unreadable)
     }
 
     fn identity(&self, cid: &LogCid) -> Result<Option<Vec<u8>>, Unreadable> {

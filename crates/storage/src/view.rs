@@ -10,11 +10,20 @@ use crate::passed;
 use crate::select::{Select, select_sql};
 use crate::stores::{self, Scope, StoreRef, StoreRow};
 use crate::tree::StoreTree;
-use optimusdb_dag::sync::{Holding, Source, Unreadable};
 use optimusdb_dag::{Address, Entry, Ipld, LogCid, Operation};
 use rusqlite::{Connection, OptionalExtension, Row, params_from_iter};
 use std::ops::ControlFlow;
 use std::time::Instant;
+
+/// What a block is a part of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PartOf {
+    /// It is an entry of this log.
+    Log(Address),
+    /// It stands for itself, or defines something: an identity, a manifest, an access controller, an
+    /// entry that was passed over.
+    NoLog,
+}
 
 /// A consistent view of the database.
 #[derive(Debug, Clone, Copy)]
@@ -254,19 +263,16 @@ impl<'c> View<'c> {
         match found {
             Some(bytes) if LogCid::of(&bytes) == *cid => Ok(Some(bytes)),
             Some(_) => Err(Error::Corrupt(format!("block {cid} has other bytes"))),
-            None => Ok(self.entry(cid)?.map(|entry| entry.block().to_vec())),
+            None => entries::block(self.db, cid, |_| true),
         }
     }
-}
 
-impl Source for View<'_> {
-    fn store(&self, log: &Address) -> Result<Option<Box<dyn Holding + '_>>, Unreadable> {
-        let unreadable = |e: Error| Unreadable(e.to_string());
-        match stores::by_address(self.db, log).map_err(unreadable)? {
-            Some(store) if store.scope != Scope::Local => {
-                Ok(Some(Box::new(self.tree(&store).map_err(unreadable)?)))
-            }
-            _ => Ok(None),
+    /// What a block that is here is a part of. Asks the indexes and reads no block.
+    pub fn part_of(&self, cid: &LogCid) -> Result<Option<PartOf>, Error> {
+        if let Some(log) = entries::log_of(self.db, cid)? {
+            return Ok(Some(PartOf::Log(log)));
         }
+        let mut statement = self.db.prepare_cached("SELECT 1 FROM blocks WHERE cid = ?1")?;
+        Ok(statement.exists([cid.digest()])?.then_some(PartOf::NoLog))
     }
 }

@@ -106,7 +106,7 @@ fn a_tosca_document_has_a_row() {
             "[Text(\"t-1\"), Text(\"An application\"), Integer(2), Text(\"2023-11-14T22:13:20.123Z\"), \
              Text(\"app.yaml\"), Integer({}), Text({:?})]",
             yaml.len(),
-            keys(1).public_key_hex()
+            keys(1).identity().public_key
         );
         assert_eq!(rows(&raw(place), select), [expected], "a document without the file is none");
         assert_eq!(database.view().tosca_keys(&things, "app.yaml").unwrap(), ["t-1"]);

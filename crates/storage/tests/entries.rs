@@ -24,9 +24,9 @@ fn payloads() -> Vec<Ipld> {
     ]
     .into_iter()
     .enumerate()
-    .map(|(n, value)| put(&format!("key {n}"), value).to_payload(Some(n as u64)))
+    .map(|(n, value)| put(&format!("key {n}"), value).into_payload(Some(n as u64)))
     .collect();
-    payloads.push(del("key 0").to_payload(None));
+    payloads.push(del("key 0").into_payload(None));
     payloads.push(text("no operation at all"));
     payloads.push(Ipld::Bytes(vec![1, 2, 3]));
     payloads
@@ -98,7 +98,7 @@ fn links_are_distances_and_unknown_ones_are_digests() {
             refs: vec![chain[72].cid(), unknown, chain[73].cid()],
             time: 201,
         };
-        let payload = put("last", map([])).to_payload(None);
+        let payload = put("last", map([])).into_payload(None);
         let entry = Entry::sign(&writer.keys, store.address, links, payload).unwrap();
         deliver(&mut database, &store, std::slice::from_ref(&entry)).unwrap();
         assert_eq!(database.view().entry(&entry.cid()).unwrap().unwrap().block(), entry.block());

@@ -113,7 +113,7 @@ fn operations_that_mean_nothing_are_kept_and_change_nothing() {
             map([("op", text("PATCH")), ("key", text("a")), ("value", map([]))]),
             map([("op", text("PUT")), ("key", Ipld::Integer(1)), ("value", map([]))]),
             map([("op", text("PUT")), ("key", text("a")), ("value", Ipld::Null)]),
-            Operation::Add { value: map([]) }.to_payload(None),
+            Operation::Add { value: map([]) }.into_payload(None),
         ];
         let entries: Vec<Entry> = payloads.into_iter().map(|p| writer.append(p)).collect();
         deliver(&mut database, &store, &entries).unwrap();

@@ -5,11 +5,11 @@ mod support;
 
 use optimusdb_dag::sync::{Cell, Tree};
 use optimusdb_dag::{Entry, Links, LogCid};
-use optimusdb_storage::{Database, Kind, StoreRow};
+use optimusdb_storage::{Database, Kind, PartOf, StoreRow};
 use support::*;
 
 fn signed(seed: u8, time: u64, next: Vec<LogCid>, refs: Vec<LogCid>) -> Entry {
-    let payload = put(&format!("{seed} at {time}"), map([])).to_payload(None);
+    let payload = put(&format!("{seed} at {time}"), map([])).into_payload(None);
     Entry::sign(&keys(seed), address("things"), Links { next, refs, time }, payload).unwrap()
 }
 
@@ -54,11 +54,12 @@ fn they_are_kept_and_are_not_in_the_log() {
         }
         assert!(view.document(&store, "2 at 2").unwrap().is_none());
         assert_eq!(now(view, &store).entries, 2);
-        // Not in what is compared; and a peer that has it in its log is not asked for it.
+        // Not in what is compared, and not in a log for those who ask for its block.
         let tree = view.tree(&store).unwrap();
         assert_eq!(tree.summary(Cell::at(0, 1)).unwrap().count, 2);
-        assert!(tree.is_settled(&refused.cid()).unwrap());
-        assert!(!tree.is_settled(&LogCid::of(b"unknown")).unwrap());
+        assert_eq!(view.part_of(&refused.cid()).unwrap(), Some(PartOf::NoLog));
+        assert_eq!(view.part_of(&child.cid()).unwrap(), Some(PartOf::Log(store.address)));
+        assert_eq!(view.part_of(&LogCid::of(b"unknown")).unwrap(), None);
         // The links through it come back as they were.
         assert_eq!(view.entry(&child.cid()).unwrap().unwrap().block(), child.block());
         assert_eq!(view.heads(&store).unwrap(), std::slice::from_ref(&child));

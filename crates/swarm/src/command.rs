@@ -5,11 +5,11 @@ use std::net::IpAddr;
 use libp2p::swarm::ConnectionId;
 use libp2p::{Multiaddr, PeerId};
 use optimusdb_dag::Address;
+use optimusdb_dag::replicator::{Offence, Verdict};
 use tokio::sync::oneshot;
 
 use crate::Error;
-use crate::event::{Announcement, Verdict};
-use crate::peering::score::Offence;
+use crate::event::Announcement;
 
 /// What the event loop is asked to do.
 pub(crate) enum Command {
@@ -22,7 +22,7 @@ pub(crate) enum Command {
     /// Announce an entry.
     Publish { log: Address, block: Vec<u8> },
     /// Judge an announcement.
-    Judge { token: Announcement, verdict: Verdict },
+    Judge { announcement: Announcement, verdict: Verdict },
     /// Note what a peer did.
     Blame { peer: PeerId, offence: Offence },
     /// A name was looked up for the dialler.

@@ -49,7 +49,7 @@ pub enum Event {
         /// The bytes that should be an entry.
         block: Vec<u8>,
         /// What to judge it by.
-        token: Announcement,
+        announcement: Announcement,
     },
     /// A peer opened a heads stream and sent its heads.
     Heads {
@@ -74,17 +74,6 @@ pub struct Announcement {
     pub(crate) peer: PeerId,
     /// Whether `peer` wrote the message itself.
     pub(crate) own: bool,
-}
-
-/// What to do with an announcement.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Verdict {
-    /// Pass it on.
-    Accept,
-    /// Drop it; nobody is to blame.
-    Ignore,
-    /// Drop it; its sender should have known better.
-    Reject,
 }
 
 /// An event on its way, and the room that its bytes take.
@@ -115,9 +104,9 @@ pub(crate) struct EventSender {
 }
 
 /// A place in the channel.
-pub(crate) struct Place<'a>(mpsc::Permit<'a, Queued>);
+pub(crate) struct EventPermit<'a>(mpsc::Permit<'a, Queued>);
 
-impl Place<'_> {
+impl EventPermit<'_> {
     pub(crate) fn send(self, event: Event) {
         self.0.send(Queued { event, _room: None });
     }
@@ -132,8 +121,8 @@ pub(crate) fn channel() -> (EventSender, Events) {
 
 impl EventSender {
     /// Waits for a place. `None` if nobody receives any more.
-    pub(crate) async fn place(&self) -> Option<Place<'_>> {
-        self.sender.reserve().await.ok().map(Place)
+    pub(crate) async fn reserve(&self) -> Option<EventPermit<'_>> {
+        self.sender.reserve().await.ok().map(EventPermit)
     }
 
     /// Sends an event that carries `bytes` if there is room now; false if it was dropped.

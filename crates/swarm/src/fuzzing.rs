@@ -6,7 +6,7 @@ use libp2p::futures::io::Cursor;
 
 use crate::limits::AGENT_BYTES_MAX;
 use crate::peering::agent::Agent;
-use crate::peering::target::Target;
+use crate::peering::target::DialTarget;
 use crate::protocols::bitswap;
 use crate::protocols::items::{ItemError, Items};
 use crate::protocols::sync_stream;
@@ -28,7 +28,7 @@ pub fn heads(bytes: &[u8], piece_bytes: usize) {
     assert_eq!(cut(bytes, piece_bytes), whole);
 }
 
-/// The heads of a stream, and what in it is none.
+/// The heads of a stream, and why its rest is no head.
 fn cut(bytes: &[u8], piece_bytes: usize) -> (Vec<Vec<u8>>, Option<ItemError>) {
     let (mut items, mut heads) = (Items::new(HEAD_BYTES_MAX), Vec::new());
     for piece in bytes.chunks(piece_bytes.max(1)) {
@@ -65,7 +65,21 @@ pub fn texts(bytes: &[u8]) {
         assert!(names || own.len() > AGENT_BYTES_MAX);
     }
     let _ = text.parse::<PeerId>();
-    if let Ok(target) = Target::parse(text) {
-        Target::parse(&target.to_string()).expect("its own text is one");
+    if let Ok(target) = DialTarget::parse(text) {
+        DialTarget::parse(&target.to_string()).expect("its own text is one");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    proptest::proptest! {
+        /// Whatever comes on a heads stream, in whatever pieces, is cut at the same places.
+        #[test]
+        fn pieces_make_no_difference(
+            bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..600),
+            piece in 1_usize..80,
+        ) {
+            super::heads(&bytes, piece);
+        }
     }
 }

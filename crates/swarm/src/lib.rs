@@ -1,5 +1,5 @@
 //! The libp2p side of a node: it finds peers, keeps connections, and carries announcements, heads,
-//! blocks and requests. What the bytes mean is for others to say, and it keeps nothing.
+//! blocks and requests. It does not know what the bytes mean, and it keeps none.
 //!
 //! In reading order: what a host is started with ([`SwarmConfig`], [`HostKey`], [`SwarmKey`]), its
 //! handle ([`Swarm`]), what it tells ([`Event`]) and what peers may ask of it ([`Local`]). Behind
@@ -27,13 +27,12 @@ mod transport;
 
 pub use config::{NetworkConfig, SwarmConfig};
 pub use error::{Error, Kind};
-pub use event::{Announcement, Event, Events, Verdict};
+pub use event::{Announcement, Event, Events};
 pub use host::figures::{SwarmFigures, Traversed};
 pub use host_key::HostKey;
 pub use libp2p_identity::PeerId;
 pub use local::{BoxFuture, Local};
-pub use peering::peers::{Direction, PeerInfo};
-pub use peering::score::Offence;
+pub use peering::peers::{Direction, PeerView};
 pub use protocols::bitswap::{self, FetchError};
 pub use protocols::sync_stream::SyncStream;
 pub use reason::reason;

@@ -2,8 +2,8 @@
 //!
 //! Errors hide their causes in different ways. libp2p's transport errors say nothing of themselves
 //! and keep the cause as their source; others repeat it in their own text; a failed dial has a
-//! cause for each address and no source at all. What this answers is never empty and says nothing
-//! twice.
+//! cause for each address and no source at all. The line is never empty and repeats
+//! nothing.
 
 use std::error::Error;
 

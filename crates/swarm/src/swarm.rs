@@ -5,13 +5,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use libp2p::{Multiaddr, PeerId, relay};
+use optimusdb_dag::replicator::{Offence, Verdict};
 use optimusdb_dag::{Address, Cid};
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use crate::command::Command;
-use crate::event::{Announcement, Events, Verdict};
+use crate::event::{Announcement, Events};
 use crate::host::behaviour::Behaviour;
 use crate::host::figures::count;
 use crate::host::listen::Listening;
@@ -19,9 +20,8 @@ use crate::host::{Host, Parts, Profile, Shared};
 use crate::host::{behaviour, listen};
 use crate::limits::{COMMANDS_MAX, CONNECT_TIMEOUT, GOSSIP_BYTES_MAX, SEEDS_MAX, SHUTDOWN_TIMEOUT};
 use crate::peering::dialler::Dialler;
-use crate::peering::peers::PeerInfo;
-use crate::peering::score::Offence;
-use crate::peering::target::{self, Target};
+use crate::peering::peers::PeerView;
+use crate::peering::target::{self, DialTarget};
 use crate::protocols::bitswap::Bitswap;
 use crate::protocols::serving::Serving;
 use crate::protocols::sync_stream::{self, SyncStream};
@@ -127,7 +127,7 @@ impl Swarm {
     }
 
     /// The peers that are connected and were let in.
-    pub fn peers(&self) -> Vec<PeerInfo> {
+    pub fn peers(&self) -> Vec<PeerView> {
         self.inner.shared.peers().infos()
     }
 
@@ -169,17 +169,17 @@ impl Swarm {
     /// [`Error::Unreachable`], [`Error::OtherPeer`], [`Error::OtherSwarm`],
     /// [`Error::OtherVersion`], [`Error::Banned`]; [`Error::Deadline`] at the latest.
     pub async fn connect(&self, address: &str) -> Result<PeerId, Error> {
-        let target = Target::parse(address)?;
+        let target = DialTarget::parse(address)?;
         let connecting = self.connect_to(target);
         tokio::time::timeout(CONNECT_TIMEOUT, connecting)
             .await
             .map_err(|_| Error::Deadline("connecting"))?
     }
 
-    async fn connect_to(&self, target: Target) -> Result<PeerId, Error> {
+    async fn connect_to(&self, target: DialTarget) -> Result<PeerId, Error> {
         let addresses: Vec<Multiaddr> = match &target {
-            Target::Address(address) => vec![address.clone()],
-            Target::Host { host, port } => {
+            DialTarget::Address(address) => vec![address.clone()],
+            DialTarget::Host { host, port } => {
                 let port = *port;
                 let unreachable =
                     |why: String| Error::Unreachable { address: format!("{host}:{port}"), why };
@@ -200,7 +200,7 @@ impl Swarm {
         Err(Error::Unreachable { address: target.to_string(), why: failures.join(", ") })
     }
 
-    /// Takes part in a store: serves its heads to whoever asks, and hears its announcements.
+    /// Takes part in a store: serves its heads to peers that ask, and hears its announcements.
     ///
     /// # Errors
     /// [`Error::TooMany`] when too many are open.
@@ -218,8 +218,8 @@ impl Swarm {
         self.send(Command::Close { log }).await
     }
 
-    /// Announces an entry to the peers of its store. Never waits, and whether anyone hears it is not
-    /// known: while too much else is asked of the host, nobody does.
+    /// Announces an entry to the peers of its store. Never waits, and does not say whether a peer hears
+    /// it: while the host has too much else to do, it is not announced.
     ///
     /// # Errors
     /// [`Error::TooLarge`] for a block that no message holds, [`Error::Closed`] after the end.
@@ -243,24 +243,24 @@ impl Swarm {
     ///
     /// # Errors
     /// [`Error::Closed`] after the end.
-    pub async fn validated(&self, token: Announcement, verdict: Verdict) -> Result<(), Error> {
-        self.send(Command::Judge { token, verdict }).await
+    pub async fn validated(
+        &self,
+        announcement: Announcement,
+        verdict: Verdict,
+    ) -> Result<(), Error> {
+        self.send(Command::Judge { announcement, verdict }).await
     }
 
-    /// Exchanges heads of a store with a connected peer: sends ours, returns theirs.
+    /// Exchanges heads of a store with a connected peer: sends what [`Local::heads`] gives, and returns
+    /// those of the peer.
     ///
     /// # Errors
     /// [`Error::NotConnected`]; [`Error::Unsupported`] if it does not have the store open;
     /// [`Error::Stream`], [`Error::Deadline`].
-    pub async fn exchange_heads(
-        &self,
-        peer: PeerId,
-        log: Address,
-        ours: Vec<Vec<u8>>,
-    ) -> Result<Vec<Vec<u8>>, Error> {
+    pub async fn exchange_heads(&self, peer: PeerId, log: Address) -> Result<Vec<Vec<u8>>, Error> {
         self.check_up(&peer)?;
         let control = self.inner.control.clone();
-        match heads::ask(control, peer, log, &ours, &self.inner.serving).await {
+        match heads::ask(control, peer, log, &self.inner.serving).await {
             Ok(theirs) => Ok(theirs),
             Err((error, offence)) => {
                 if let Some(offence) = offence {
@@ -283,7 +283,7 @@ impl Swarm {
         Ok(SyncStream::new(peer, stream))
     }
 
-    /// Says what a peer did. Too much of it, and the peer is disconnected and banned for a while.
+    /// Notes an offence of a peer. After too many it is disconnected and banned for a while.
     ///
     /// # Errors
     /// [`Error::Closed`] after the end.
@@ -328,10 +328,10 @@ fn set_up(config: &SwarmConfig, traffic: &Traffic) -> Result<Box<libp2p::Swarm<B
 }
 
 /// Bootstrap and seed entries, each once.
-fn targets(config: &SwarmConfig) -> Result<Vec<(String, Target)>, Error> {
-    let mut targets: Vec<(String, Target)> = Vec::new();
+fn targets(config: &SwarmConfig) -> Result<Vec<(String, DialTarget)>, Error> {
+    let mut targets: Vec<(String, DialTarget)> = Vec::new();
     for text in config.network.bootstrap.iter().chain(&config.network.seeds) {
-        let target = Target::parse(text)?;
+        let target = DialTarget::parse(text)?;
         if !targets.iter().any(|(_, known)| *known == target) {
             targets.push((text.trim().to_owned(), target));
         }

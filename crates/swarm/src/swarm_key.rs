@@ -86,7 +86,7 @@ fn line(bytes: &[u8]) -> (&[u8], &[u8]) {
     (line.trim_ascii_end(), rest)
 }
 
-/// As much as a key takes. IPFS looks at no more than that, and nodes of one swarm must agree.
+/// Bytes of a key. IPFS looks at so many, and nodes of one swarm must agree.
 fn first(bytes: &[u8], count: usize) -> Result<&[u8], Error> {
     bytes.get(..count).ok_or(TOO_SHORT)
 }

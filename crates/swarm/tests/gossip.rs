@@ -5,12 +5,15 @@
 mod support;
 
 use optimusdb_dag::Address;
-use optimusdb_swarm::{Announcement, Event, Offence, PeerId, Verdict};
+use optimusdb_dag::replicator::{Offence, Verdict};
+use optimusdb_swarm::{Announcement, Event, PeerId};
 use support::{Node, node, store};
 
 async fn announced(node: &mut Node, store: Address) -> (PeerId, Vec<u8>, Announcement) {
     node.until(|event| match event {
-        Event::Announced { peer, log, block, token } if log == store => Some((peer, block, token)),
+        Event::Announced { peer, log, block, announcement } if log == store => {
+            Some((peer, block, announcement))
+        }
         _ => None,
     })
     .await
@@ -43,9 +46,9 @@ async fn what_is_accepted_is_passed_on_and_what_is_not_is_not() {
         [("rejected", Verdict::Reject), ("ignored", Verdict::Ignore), ("accepted", Verdict::Accept)]
     {
         a.swarm.publish(store, text.into()).unwrap();
-        let (from, block, token) = announced(&mut b, store).await;
+        let (from, block, announcement) = announced(&mut b, store).await;
         assert_eq!((from, block.as_slice()), (a.id(), text.as_bytes()));
-        b.swarm.validated(token, verdict).await.unwrap();
+        b.swarm.validated(announcement, verdict).await.unwrap();
     }
     let (from, block, _) = announced(&mut c, store).await;
     assert_eq!((from, block.as_slice()), (b.id(), "accepted".as_bytes()));

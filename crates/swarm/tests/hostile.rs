@@ -88,7 +88,8 @@ async fn served(node: &mut Node, log: Address) {
     let honest = support::node().await;
     honest.connect(node).await;
     let ours = vec![head(5, 500)];
-    let theirs = honest.swarm.exchange_heads(node.id(), log, ours.clone()).await.unwrap();
+    honest.keep_heads(log, ours.clone());
+    let theirs = honest.swarm.exchange_heads(node.id(), log).await.unwrap();
     assert_eq!(theirs, vec![head(1, 100)]);
     let (from, blocks) = node
         .until(|event| match event {

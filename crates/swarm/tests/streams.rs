@@ -22,7 +22,7 @@ async fn heads_go_both_ways_many_and_large_ones() {
     b.swarm.open_store(store).await.unwrap();
     a.connect(&b).await;
     let theirs = vec![head(1, 100), head(2, 100_000), head(3, 0)];
-    b.kept.heads.lock().unwrap().insert(store, theirs.clone());
+    b.keep_heads(store, theirs.clone());
 
     for ours in [
         vec![head(9, 1_300)],
@@ -30,28 +30,30 @@ async fn heads_go_both_ways_many_and_large_ones() {
         vec![head(9, 1_500_000), head(8, 1_300)],
         (0..40).map(|fill| head(fill, 1_300)).collect(),
     ] {
-        let got = a.swarm.exchange_heads(b.id(), store, ours.clone()).await.unwrap();
+        a.keep_heads(store, ours.clone());
+        let got = a.swarm.exchange_heads(b.id(), store).await.unwrap();
         assert_eq!(got, theirs);
         assert_eq!(heads(&mut b, store).await, (a.id(), ours));
     }
     // Nothing to send is fine, and tells nobody anything.
-    assert_eq!(a.swarm.exchange_heads(b.id(), store, vec![]).await.unwrap(), theirs);
+    a.keep_heads(store, vec![]);
+    assert_eq!(a.swarm.exchange_heads(b.id(), store).await.unwrap(), theirs);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn heads_of_a_store_that_is_not_open_are_not_to_be_had() {
     let store = store("s");
     let (a, b) = (node().await, node().await);
-    let error = a.swarm.exchange_heads(b.id(), store, vec![]).await.unwrap_err();
+    let error = a.swarm.exchange_heads(b.id(), store).await.unwrap_err();
     assert!(matches!(error, Error::NotConnected(_)), "{error}");
     a.connect(&b).await;
-    let error = a.swarm.exchange_heads(b.id(), store, vec![]).await.unwrap_err();
+    let error = a.swarm.exchange_heads(b.id(), store).await.unwrap_err();
     assert!(matches!(error, Error::Unsupported { .. }), "{error}");
     b.swarm.open_store(store).await.unwrap();
-    assert!(a.swarm.exchange_heads(b.id(), store, vec![]).await.unwrap().is_empty());
+    assert!(a.swarm.exchange_heads(b.id(), store).await.unwrap().is_empty());
     b.swarm.close_store(store).await.unwrap();
     b.swarm.open_store(store).await.unwrap();
-    assert!(a.swarm.exchange_heads(b.id(), store, vec![]).await.unwrap().is_empty());
+    assert!(a.swarm.exchange_heads(b.id(), store).await.unwrap().is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -61,7 +63,8 @@ async fn heads_beyond_the_limit_stay_here() {
     b.swarm.open_store(store).await.unwrap();
     a.connect(&b).await;
     let mib = vec![head(1, 1 << 20); (HEADS_BYTES_MAX >> 20) + 1];
-    a.swarm.exchange_heads(b.id(), store, mib).await.unwrap();
+    a.keep_heads(store, mib);
+    a.swarm.exchange_heads(b.id(), store).await.unwrap();
     assert_eq!(heads(&mut b, store).await.1.len(), (HEADS_BYTES_MAX >> 20) - 1);
 }
 
@@ -76,9 +79,9 @@ async fn protocols_of_stores_are_served_and_not_listed() {
     assert!(listed.iter().all(|name| !name.starts_with("/orbitdb/heads")), "{listed:?}");
     let exchanges = (0..50).map(|number| {
         let (swarm, b) = (a.swarm.clone(), b.id());
-        let ours = vec![head(1, 1)];
         let store = store(&number.to_string());
-        tokio::spawn(async move { swarm.exchange_heads(b, store, ours).await })
+        a.keep_heads(store, vec![head(1, 1)]);
+        tokio::spawn(async move { swarm.exchange_heads(b, store).await })
     });
     for exchange in exchanges.collect::<Vec<_>>() {
         assert!(exchange.await.unwrap().unwrap().is_empty());

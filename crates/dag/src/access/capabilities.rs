@@ -1,20 +1,21 @@
 //! The mutable kind of access: the fold of an access log.
 //!
 //! An access log is a key-value store with two keys of interest, `write` and
-//! `admin`, whose values are lists of identity ids. Whoever is in one of them may
-//! append to the store it rules, and so may its own writers, an immutable list.
-//! Only those can grant and revoke: it takes an entry of the access log.
+//! `admin`, whose values are lists of identity ids. Identities in one of them may
+//! append to the store that the access log rules, and so may the writers of the
+//! access log, an immutable list. Only the latter can grant and revoke, because that
+//! takes an entry of the access log.
 //!
-//! The fold takes operations in any order and any number of times: what holds now
-//! is the greatest operation of a key, what ever held is the union of all of
-//! them. So it is a function of the set of entries, like every index.
+//! The fold takes operations in any order and any number of times: the greatest
+//! operation of a key says what holds now, and all of them together say what ever
+//! held. So the fold is a function of the set of entries, like every index.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr;
 
 use ipld_core::ipld::Ipld;
 
-use super::{ANYONE, AccessController, Verdict};
+use super::{ANYONE, AccessController, Standing};
 use crate::limits::{
     ACCESS_EVER_WRITERS_MAX, ACCESS_VOUCHED_ENTRIES_MAX, ACCESS_WRITERS_MAX, REVOKE_HEADS_MAX,
 };
@@ -104,14 +105,14 @@ impl Capabilities {
     }
 
     /// What is known of the writer with this id.
-    pub fn judge(&self, id: &str) -> Verdict {
+    pub fn judge(&self, id: &str) -> Standing {
         let holds = |list: &[String]| list.iter().any(|held| held == ANYONE || held == id);
         if holds(&self.owners.write) || self.now.values().any(|(_, list)| holds(list)) {
-            Verdict::Allowed
+            Standing::Allowed
         } else if self.ever.contains(ANYONE) || self.ever.contains(id) {
-            Verdict::Former
+            Standing::Former
         } else {
-            Verdict::Never
+            Standing::Never
         }
     }
 

@@ -108,7 +108,7 @@ impl<'a> Reader<'a> {
 
     /// Reads any value into a tree.
     pub(crate) fn value(&mut self) -> Result<Ipld, Error> {
-        self.walk::<Tree>(0)
+        self.walk::<Whole>(0)
     }
 
     /// Reads any value and keeps nothing of it. Accepts what [`Reader::value`] accepts.
@@ -276,7 +276,7 @@ trait Make: Sized {
     fn map(map: Self::Map) -> Self;
 }
 
-type Tree = Ipld;
+type Whole = Ipld;
 type Nothing = ();
 
 impl Make for Nothing {
@@ -289,7 +289,7 @@ impl Make for Nothing {
     fn map(_: ()) {}
 }
 
-impl Make for Tree {
+impl Make for Whole {
     type List = Vec<Ipld>;
     type Map = BTreeMap<String, Ipld>;
 

@@ -4,7 +4,7 @@ use ipld_core::ipld::Ipld;
 
 use super::{BYTES, LIST, MAP, NEGATIVE, PROTO, TAG, TAG_LINK, TEXT, UINT, deeper, is_integral};
 use crate::Error;
-use crate::cid::{CID_TEXT_BYTES, LogCid};
+use crate::log_cid::{CID_TEXT_BYTES, LogCid};
 
 pub(crate) fn put_head(out: &mut Vec<u8>, major: u8, n: u64) {
     let major = major << 5;

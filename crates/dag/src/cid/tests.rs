@@ -1,4 +1,5 @@
-//! Addresses that other implementations made, every hash, every base, and what is none.
+//! Addresses that other implementations made, every hash, every base, and text and bytes that are no
+//! address.
 
 use proptest::prelude::*;
 
@@ -78,7 +79,7 @@ fn every_hash_is_computed_and_checked() {
 
 #[test]
 fn bytes_and_texts_come_back() {
-    let codecs = [Codec::RAW, Codec::DAG_JSON, Codec::JSON, Codec::new((1 << 63) - 1).unwrap()];
+    let codecs = [0x55, 0x0129, 0x0200, (1 << 63) - 1].map(|code| Codec::new(code).unwrap());
     for hash in HASHES {
         for codec in codecs {
             let cid = Cid::of(codec, hash, &[7; CID_IDENTITY_BYTES_MAX]).unwrap();
@@ -210,5 +211,33 @@ proptest! {
         let cid = Cid::new(Codec::new(code).unwrap(), hash);
         prop_assert_eq!(Cid::from_bytes(&cid.to_bytes()), Ok(cid.clone()));
         prop_assert_eq!(cid.text_in(BASES[base]).parse::<Cid>(), Ok(cid));
+    }
+}
+
+#[test]
+fn other_text_is_refused() {
+    let good = LogCid::of(b"block").to_string();
+    let raw = format!(
+        "z{}",
+        bs58::encode([[1, 0x55, 0x12, 0x20].as_slice(), &[7; 32]].concat()).into_string()
+    );
+    let upper = good.to_uppercase();
+    let long = format!("{good}1");
+    let over = format!("z{}", "z".repeat(48));
+    for text in [
+        "",
+        "z",
+        &good[1..],
+        &good[..48],
+        &upper,
+        &long,
+        &over,
+        // The same address, but not as a log writes it.
+        &Cid::from(LogCid::of(b"block")).to_string(),
+    ] {
+        assert_eq!(text.parse::<LogCid>(), Err(Error::CidText), "{text}");
+    }
+    for text in [&raw, "QmYwAPJzv5CZsnA625s3Xf2nemtYgPpHdWEz79ojWnPbdG"] {
+        assert_eq!(text.parse::<LogCid>(), Err(Error::CidForeign), "{text}");
     }
 }

@@ -1,4 +1,4 @@
-//! What of an entry has to be known before it is looked at closely.
+//! The few fields of an entry that fast sync needs before the entry is decoded.
 
 use super::{VERSION, check_clock_range};
 use crate::cbor::Reader;

@@ -1,12 +1,12 @@
-//! Outlines: what must be readable of an entry that breaks a rule, so that its
-//! links can be followed in its place.
+//! Outlines: the fields of an entry that must be readable although it breaks a rule,
+//! so that its links can be followed in its place.
 
 use ipld_core::ipld::Ipld;
 
 use crate::limits::{ENTRY_BYTES_MAX, NEXT_LINKS_MAX};
 use crate::{Address, Error, LogCid};
 
-/// The place of an entry in its log, as its block claims it. Nothing is verified.
+/// The place of an entry in its log, as its block claims it. None of it is verified.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Outline {
     /// Its parents, each once.

@@ -14,7 +14,7 @@ use crate::limits::{ENTRY_BYTES_MAX, NEXT_LINKS_MAX, REFS_MAX};
 use crate::{Address, Clock, Error, IdentityKeys, Links, LogCid, keys, value};
 
 /// The signed part of an entry, encoded.
-struct Body {
+struct SignedFields {
     bytes: Vec<u8>,
     /// Where in `bytes` the payload is.
     payload: Range<usize>,
@@ -37,7 +37,8 @@ impl Entry {
         let payload = value::normalise(payload)?;
         let clock = Clock { time, id: keys.clock_id().clone() };
         check_links(&next, &refs, &clock)?;
-        let body = Body::new(&next, &refs, &clock, |out| cbor::put_value(out, &payload, 0))?;
+        let body =
+            SignedFields::new(&next, &refs, &clock, |out| cbor::put_value(out, &payload, 0))?;
         let log_field = log_field(&log);
         let digest = keys::message_digest(&[&[SIGNED_HEAD], &log_field, &body.bytes]);
         let signature = keys::sign(keys.signing_key(), &digest);
@@ -58,13 +59,13 @@ impl Entry {
     }
 }
 
-impl Body {
+impl SignedFields {
     fn new(
         next: &[LogCid],
         refs: &[LogCid],
         clock: &Clock,
         payload: impl FnOnce(&mut Vec<u8>) -> Result<(), Error>,
-    ) -> Result<Body, Error> {
+    ) -> Result<SignedFields, Error> {
         let mut out = Vec::with_capacity(1_024 + 51 * (next.len() + refs.len()));
         for (name, cids) in [("next", next), ("refs", refs)] {
             cbor::put_text(&mut out, name);
@@ -83,7 +84,7 @@ impl Body {
         let start = out.len();
         payload(&mut out)?;
         let end = out.len();
-        Ok(Body { bytes: out, payload: start..end })
+        Ok(SignedFields { bytes: out, payload: start..end })
     }
 }
 
@@ -97,7 +98,7 @@ pub(super) fn block(
     payload_cbor: &[u8],
     identity: &LogCid,
 ) -> Vec<u8> {
-    let copied = Body::new(next, refs, clock, |out| {
+    let copied = SignedFields::new(next, refs, clock, |out| {
         out.extend_from_slice(payload_cbor);
         Ok(())
     });
@@ -119,7 +120,7 @@ fn assemble(
     log_field: &[u8],
     key: &str,
     signature_text: &str,
-    body: &Body,
+    body: &SignedFields,
     identity: &LogCid,
 ) -> (Vec<u8>, Spans) {
     let mut out = Vec::with_capacity(body.bytes.len() + 384);
@@ -133,7 +134,6 @@ fn assemble(
     out.extend_from_slice(&body.bytes);
     let spans = Spans {
         log,
-        signature: start - signature_text.len()..start,
         body: start..out.len(),
         payload: start + body.payload.start..start + body.payload.end,
     };

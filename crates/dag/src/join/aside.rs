@@ -1,6 +1,6 @@
-//! Entries that are passed over and complete: all below them is stored or ready,
-//! and an entry above them is still to become ready. With it they are handed
-//! over; if it never does, they are forgotten.
+//! Entries that are set aside: they are passed over, they have no pending parents,
+//! and the entry above them is not ready yet. They are handed over with that entry;
+//! if it never becomes ready, they are forgotten.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -10,17 +10,17 @@ use super::slots::{Handle, Slots};
 use crate::entry::Outline;
 use crate::{Error, LogCid};
 
-/// An entry that is passed over.
+/// An entry that is set aside.
 #[derive(Debug)]
 pub(super) struct Aside {
-    /// What others count it by.
+    /// The clock time by which it counts for the entries above it.
     pub(super) time: u64,
     pub(super) outline: Outline,
     pub(super) block: Arc<[u8]>,
     pub(super) why: Error,
     /// The entry itself, if its signature and identity are good.
     pub(super) proven: Option<Proven>,
-    /// Its parents that are passed over and were not handed over before.
+    /// Its parents that are set aside, too.
     pub(super) below: Vec<LogCid>,
     /// Those that follow its links.
     pub(super) children: Vec<Handle>,
@@ -45,7 +45,7 @@ impl Asides {
         self.by_cid.get_mut(cid).map(|(_, aside)| aside)
     }
 
-    /// Whether so much more may be passed over, beside what `slots` have begun to.
+    /// Whether so much more may be passed over, beside the entries in `slots` that will be.
     pub(super) fn has_room(&mut self, slots: &Slots, entries: usize, bytes: usize) -> bool {
         let (begun, begun_bytes) = slots.passing();
         let fits = |asides: &Asides| {
@@ -68,11 +68,11 @@ impl Asides {
     /// Takes out these and all those below them, parents first.
     ///
     /// # Errors
-    /// The address of one that is not here and `is_settled` does not know.
+    /// The address of one that is not set aside, and of which `is_there` is false.
     pub(super) fn take_all(
         &mut self,
         below: Vec<LogCid>,
-        is_settled: impl Fn(&LogCid) -> bool,
+        is_there: impl Fn(&LogCid) -> bool,
     ) -> Result<Vec<(LogCid, Aside)>, LogCid> {
         let (mut line, mut seen, mut order) = (below, BTreeSet::new(), Vec::new());
         while let Some(cid) = line.pop() {
@@ -84,7 +84,7 @@ impl Asides {
                     order.push((*born, cid));
                     line.extend(&aside.below);
                 }
-                None if is_settled(&cid) => {}
+                None if is_there(&cid) => {}
                 None => return Err(cid),
             }
         }
@@ -105,8 +105,8 @@ impl Asides {
         self.by_cid.contains_key(cid)
     }
 
-    /// Asserts the account of bytes, and the limits, which hold together with what slots have begun
-    /// to pass over.
+    /// Asserts the account of bytes, and the limits. These hold for what is set aside and for the
+    /// entries in the slots that will be passed over together.
     pub(super) fn check(&self, (begun, begun_bytes): (usize, usize)) {
         let bytes: usize = self.by_cid.values().map(|(_, aside)| aside.block.len()).sum();
         debug_assert_eq!(self.bytes, bytes, "bytes set aside");
@@ -125,7 +125,7 @@ impl Asides {
         self.bytes = 0;
     }
 
-    /// Forgets those that nobody needs who still waits.
+    /// Forgets the entries that no waiting entry needs.
     fn forget_orphans(&mut self, slots: &Slots) {
         let mut newest_first: Vec<(u64, LogCid)> =
             self.by_cid.iter().map(|(cid, (born, _))| (*born, *cid)).collect();

@@ -2,13 +2,13 @@
 
 use crate::limits::{
     JOIN_BYTES_MAX, JOIN_DEFERRED_BYTES_MAX, JOIN_DEFERRED_ENTRIES_MAX, JOIN_ENTRIES_MAX,
-    JOIN_FETCHES_MAX, JOIN_HINTS_MAX, JOIN_IDENTITIES_MAX, JOIN_PASSED_BYTES_MAX,
-    JOIN_PASSED_ENTRIES_MAX, JOIN_REFUSED_ENTRIES_MAX, JOIN_SETTLED_ENTRIES_MAX,
+    JOIN_FETCHES_MAX, JOIN_HANDED_OVER_ENTRIES_MAX, JOIN_HINTS_MAX, JOIN_IDENTITIES_MAX,
+    JOIN_PASSED_BYTES_MAX, JOIN_PASSED_ENTRIES_MAX, JOIN_REFUSED_ENTRIES_MAX,
 };
 
 /// How much one join may keep. The defaults are those of [`crate::limits`].
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Limits {
+pub struct JoinLimits {
     /// Entries that wait.
     pub entries_max: usize,
     /// Bytes of the blocks of entries that wait.
@@ -17,8 +17,8 @@ pub struct Limits {
     pub fetches_max: usize,
     /// Hinted entries.
     pub hints_max: usize,
-    /// Entries remembered as ready.
-    pub settled_max: usize,
+    /// Entries remembered as handed over.
+    pub handed_over_max: usize,
     /// Entries remembered as refused.
     pub refused_max: usize,
     /// Identities, awaited or here.
@@ -33,14 +33,14 @@ pub struct Limits {
     pub passed_bytes_max: usize,
 }
 
-impl Default for Limits {
-    fn default() -> Limits {
-        Limits {
+impl Default for JoinLimits {
+    fn default() -> JoinLimits {
+        JoinLimits {
             entries_max: JOIN_ENTRIES_MAX,
             bytes_max: JOIN_BYTES_MAX,
             fetches_max: JOIN_FETCHES_MAX,
             hints_max: JOIN_HINTS_MAX,
-            settled_max: JOIN_SETTLED_ENTRIES_MAX,
+            handed_over_max: JOIN_HANDED_OVER_ENTRIES_MAX,
             refused_max: JOIN_REFUSED_ENTRIES_MAX,
             identities_max: JOIN_IDENTITIES_MAX,
             deferred_max: JOIN_DEFERRED_ENTRIES_MAX,

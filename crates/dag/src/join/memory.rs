@@ -33,7 +33,7 @@ impl<V> Memory<V> {
         }
     }
 
-    /// Asserts that what is remembered is what will be forgotten in its turn.
+    /// Asserts that all that is remembered will be forgotten in its turn, and the limit.
     pub(super) fn check(&self) {
         debug_assert_eq!(self.values.len(), self.oldest_first.len(), "remembered and in order");
         debug_assert!(self.values.len() <= self.capacity, "more is remembered than may be");
@@ -45,11 +45,11 @@ impl<V> Memory<V> {
     }
 }
 
-/// Verified heads that were put off: for want of access, not of anything in them.
+/// Verified heads that were put off because their writers may not append, as far as is known here.
 #[derive(Debug)]
 pub(super) struct Deferred {
     by_cid: BTreeMap<LogCid, (u64, Proven)>,
-    /// In the order they came, with some that were taken out.
+    /// In the order in which they came. Some of them were taken out meanwhile.
     oldest_first: VecDeque<(u64, LogCid)>,
     born: u64,
     bytes: usize,
@@ -105,7 +105,7 @@ impl Deferred {
         Some(proven)
     }
 
-    /// Takes all out, in the order they came.
+    /// Takes all out, in the order in which they came.
     pub(super) fn take_all(&mut self) -> Vec<Proven> {
         let mut order = std::mem::take(&mut self.oldest_first);
         let by_cid = &mut self.by_cid;

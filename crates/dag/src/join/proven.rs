@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use crate::{Address, Entry, Error, Identity, LogCid};
 
-/// An entry of which everything is verified that needs neither its parents nor
-/// the access to its log: log, identity, key and signature. To have one is the
-/// proof, so they can be made anywhere and in parallel.
+/// An entry whose log, identity, key and signature are verified: everything but its
+/// parents and the access to its log. A value of this type is the proof, so entries
+/// can be verified anywhere and in parallel.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Proven {
     entry: Entry,
@@ -45,7 +45,7 @@ impl Proven {
     }
 }
 
-/// An entry that breaks a rule, below one that breaks none. It is never applied,
+/// An entry that breaks a rule, below one that breaks no rule. It is never applied,
 /// indexed or announced; it is stored so that others can follow its links, too.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Passed {
@@ -58,7 +58,7 @@ pub struct Passed {
     pub next: Vec<LogCid>,
     /// The exact bytes.
     pub block: Arc<[u8]>,
-    /// The block it names as its identity, if that is what is wrong with it. To be stored as a
-    /// block: without it nobody could tell that the entry is to be passed over.
+    /// The block that it names as its identity, if that block is no identity. It is to be stored, for
+    /// without it no other node could tell that the entry must be passed over.
     pub identity: Option<(LogCid, Arc<[u8]>)>,
 }

@@ -1,17 +1,16 @@
-//! The entries a join keeps track of, what is asked for, and how many bytes are
-//! held. Decides nothing about the entries themselves.
+//! The entries that a join keeps track of, what is asked for, and how many bytes
+//! are held. What becomes of an entry is decided elsewhere.
 
 mod check;
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 
-use super::work::Task;
-use super::{Limits, Proven, Step};
+use super::{JoinEffect, JoinLimits, Proven};
 use crate::entry::Outline;
 use crate::{Entry, Error, LogCid};
 
-/// An entry that is not settled.
+/// An entry on its way: neither stored nor handed over, passed over or refused.
 #[derive(Debug)]
 pub(super) struct Slot {
     /// Tells this slot from an earlier one of the same entry.
@@ -24,13 +23,13 @@ pub(super) struct Slot {
     pub(super) named: bool,
     /// Its parents are asked for.
     pub(super) followed: bool,
-    /// What is wrong with the entry itself, if it is followed in spite of it.
+    /// What is wrong with the entry itself. Its links are followed all the same.
     pub(super) fault: Option<Error>,
     /// Bytes of its block, if its links are followed only to pass over it.
     passing: Option<usize>,
-    /// Parents that are not settled.
-    pub(super) unsettled: usize,
-    /// The greatest clock time of its settled parents.
+    /// Parents that are on their way, too.
+    pub(super) pending: usize,
+    /// The greatest clock time of its other parents.
     pub(super) newest_parent: u64,
     /// Parents that are passed over and not handed over yet.
     pub(super) below: Vec<LogCid>,
@@ -61,9 +60,9 @@ pub(super) enum Stage {
     Proven(Box<Proven>),
     /// Verified; waits for its parents.
     Waiting(Box<Proven>),
-    /// Followed in spite of what is wrong with it; waits for its parents.
+    /// Something is wrong with it. Its links are followed all the same, and it waits for its parents.
     Faulty(Box<(Outline, Arc<[u8]>)>),
-    /// Followed and let go to save space.
+    /// Its links are followed, and its block was dropped to save memory.
     Dropped { time: u64, bytes: usize },
 }
 
@@ -84,7 +83,7 @@ pub(super) struct Slots {
     /// Slots whose links are followed only to pass over them, and their bytes.
     passing: usize,
     passing_bytes: usize,
-    /// Slots to be asked for, and some that no longer are.
+    /// Slots to be asked for. Some of them need not be any more.
     queue: VecDeque<Handle>,
     hint_queue: VecDeque<Handle>,
     /// Clock time and address of every entry whose block is held.
@@ -97,7 +96,7 @@ pub(super) struct Slots {
 }
 
 impl Slots {
-    pub(super) fn new(limits: &Limits) -> Slots {
+    pub(super) fn new(limits: &JoinLimits) -> Slots {
         Slots {
             by_cid: HashMap::new(),
             born: 0,
@@ -176,14 +175,12 @@ impl Slots {
         self.by_cid.get(cid).is_some_and(|slot| matches!(slot.stage, Stage::Queued | Stage::Asked))
     }
 
-    /// Makes an entry wanted, by a child unless it is a head. A hint that is
-    /// here already is handed on to be examined.
-    pub(super) fn want(
-        &mut self,
-        cid: LogCid,
-        child: Option<LogCid>,
-        tasks: &mut Vec<Task<'_>>,
-    ) -> Result<(), Error> {
+    /// Makes an entry wanted, by a child unless it is a head. True for a hint that is here
+    /// already: it is to be examined now.
+    ///
+    /// # Errors
+    /// [`Error::JoinFull`].
+    pub(super) fn want(&mut self, cid: LogCid, child: Option<LogCid>) -> Result<bool, Error> {
         let named = child.is_some();
         let child = child.and_then(|cid| self.handle(&cid));
         let full = self.wanted >= self.entries_max;
@@ -194,16 +191,15 @@ impl Slots {
             slot.children.extend(child);
             slot.named |= named;
             slot.head |= !named;
-            if !slot.wanted {
-                slot.wanted = true;
-                self.wanted += 1;
-                match slot.stage {
-                    Stage::Queued => self.queue.push_back(Handle { cid, born: slot.born }),
-                    Stage::Unread(_) => tasks.push(Task::Examine(cid)),
-                    _ => {}
-                }
+            if slot.wanted {
+                return Ok(false);
             }
-            return Ok(());
+            slot.wanted = true;
+            self.wanted += 1;
+            if let Stage::Queued = slot.stage {
+                self.queue.push_back(Handle { cid, born: slot.born });
+            }
+            return Ok(matches!(slot.stage, Stage::Unread(_)));
         }
         if full {
             return Err(Error::JoinFull);
@@ -214,7 +210,7 @@ impl Slots {
         }
         self.wanted += 1;
         self.queue.push_back(handle);
-        Ok(())
+        Ok(false)
     }
 
     /// Asks for an entry that is not tracked and not needed yet, if there is room for it.
@@ -235,7 +231,7 @@ impl Slots {
             followed: false,
             fault: None,
             passing: None,
-            unsettled: 0,
+            pending: 0,
             newest_parent: 0,
             below: Vec::new(),
             children: child.into_iter().collect(),
@@ -276,8 +272,8 @@ impl Slots {
         Some(before)
     }
 
-    /// Asks again for a verified entry whose turn has come, and for those behind
-    /// it that will follow, as many as may be fetched and held at once.
+    /// Asks again for a dropped entry without pending parents, and for the dropped
+    /// entries above it, as many as may be fetched and held at once.
     pub(super) fn recall(&mut self, cid: LogCid) {
         let (mut line, mut bytes_left) = (VecDeque::from([cid]), self.bytes_max / 2);
         let mut fetches_left = self.fetches_max;
@@ -295,8 +291,8 @@ impl Slots {
         }
     }
 
-    /// Lets go of the newest blocks until the rest is within bounds. Entries that
-    /// are not verified are given up.
+    /// Drops the newest blocks until the rest is within bounds. Wanted entries that
+    /// are not verified yet are given up.
     pub(super) fn shrink(&mut self, given_up: &mut Vec<LogCid>) {
         let mut bytes = self.held_bytes;
         let mut let_go = Vec::new();
@@ -324,9 +320,9 @@ impl Slots {
     }
 
     /// Asks for as much as may be asked for, wanted entries before hints.
-    pub(super) fn ask(&mut self, steps: &mut Vec<Step>) {
+    pub(super) fn ask(&mut self, effects: &mut Vec<JoinEffect>) {
         if self.wanted == 0 {
-            // Nobody will name the hints that are left.
+            // No entry is left that could name the hints.
             self.by_cid.clear();
             self.queue.clear();
             self.hint_queue.clear();
@@ -341,10 +337,10 @@ impl Slots {
             };
             if is_queued(&self.by_cid, &handle) {
                 self.set(&handle.cid, Stage::Asked);
-                steps.push(Step::Fetch { cid: handle.cid });
+                effects.push(JoinEffect::Fetch { cid: handle.cid });
             }
         }
-        // What was refused or announced before its turn is still in the queues.
+        // Slots that were refused or announced before their turn are still in the queues.
         for queue in [&mut self.queue, &mut self.hint_queue] {
             if queue.len() > 4 * self.by_cid.len() {
                 queue.retain(|handle| is_queued(&self.by_cid, handle));

@@ -1,111 +1,62 @@
 //! What a join does with one input: a list of tasks worked off until it is
 //! empty, each of which may add others. This takes the place of recursion.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::slots::{Handle, Removed, Slot};
+use super::turn::{Task, Turn};
 use super::writers::Author;
-use super::{Join, Passed, Proven, Refusal, Replica, Stage, Step};
+use super::{Join, JoinEffect, Proven, RefusedEntry, Stage};
 use crate::entry::{Outline, check_clock};
 use crate::{Entry, Error, Identity, Kind, LogCid};
 
-/// One thing to do.
-#[derive(Debug)]
-pub(super) enum Task<'a> {
-    /// The block of an entry has come.
-    Read(LogCid, &'a [u8]),
-    /// An entry is here and wanted.
-    Examine(LogCid),
-    /// The identity an entry names is none.
-    Unusable(LogCid, Error),
-    /// A parent of this entry is settled, with this clock time; with its address
-    /// if it is passed over and not handed over yet.
-    Parent(Handle, u64, Option<LogCid>),
-    /// All parents of an entry are settled.
-    Complete(LogCid),
-    /// An entry is stored.
-    Settle(LogCid, u64),
-    /// An entry is refused with all above it.
-    Reject(LogCid, Error),
-}
-
-/// The work on one input.
-pub(super) struct Run<'a> {
-    pub(super) replica: &'a dyn Replica,
-    pub(super) tasks: Vec<Task<'a>>,
-    pub(super) ready: Vec<Entry>,
-    pub(super) passed: Vec<Passed>,
-    /// What was set aside and is now handed over with an entry above it.
-    pub(super) handed: BTreeSet<LogCid>,
-    pub(super) identities: Vec<Arc<Identity>>,
-    pub(super) fetches: Vec<Step>,
-    refusals: Vec<Step>,
-}
-
-impl<'a> Run<'a> {
-    pub(super) fn new(replica: &'a dyn Replica) -> Run<'a> {
-        let (tasks, ready, passed, handed) = (Vec::new(), Vec::new(), Vec::new(), BTreeSet::new());
-        let (identities, fetches, refusals) = (Vec::new(), Vec::new(), Vec::new());
-        Run { replica, tasks, ready, passed, handed, identities, fetches, refusals }
-    }
-
-    /// Tells the caller why an entry is not joined.
-    pub(super) fn refuse(&mut self, cid: LogCid, why: Error) {
-        self.refusals.push(match why {
-            Error::AccessRevoked | Error::AccessNotGranted => Step::Deferred { cid, why },
-            _ => Step::Reject { cid, why },
-        });
-    }
-}
-
 impl Join {
     /// Works off all tasks and says what the caller is to do.
-    pub(super) fn finish(&mut self, mut run: Run<'_>) -> Vec<Step> {
-        self.work(&mut run);
+    pub(super) fn finish(&mut self, mut turn: Turn<'_>) -> Vec<JoinEffect> {
+        self.work(&mut turn);
         let mut given_up = Vec::new();
         self.slots.shrink(&mut given_up);
-        run.tasks.extend(given_up.into_iter().map(|cid| Task::Reject(cid, Error::JoinFull)));
-        self.work(&mut run);
+        turn.tasks.extend(given_up.into_iter().map(|cid| Task::Reject(cid, Error::JoinFull)));
+        self.work(&mut turn);
 
-        let mut steps = Vec::new();
-        if !run.ready.is_empty() {
-            steps.push(Step::Ready {
-                entries: run.ready,
-                identities: run.identities,
-                passed: run.passed,
+        let mut effects = Vec::new();
+        if !turn.ready.is_empty() {
+            effects.push(JoinEffect::Ready {
+                entries: turn.ready,
+                identities: turn.identities,
+                passed: turn.passed,
             });
         }
-        steps.append(&mut run.refusals);
-        steps.append(&mut run.fetches);
-        self.slots.ask(&mut steps);
+        effects.append(&mut turn.refusals);
+        effects.append(&mut turn.fetches);
+        self.slots.ask(&mut effects);
         if self.slots.wanted() == 0 {
             self.asides.clear();
         }
         if cfg!(debug_assertions) {
-            self.check(&steps);
+            self.check(&effects);
         }
-        steps
+        effects
     }
 
-    pub(super) fn work(&mut self, run: &mut Run<'_>) {
-        while let Some(task) = run.tasks.pop() {
+    pub(super) fn work(&mut self, turn: &mut Turn<'_>) {
+        while let Some(task) = turn.tasks.pop() {
             match task {
-                Task::Read(cid, block) => self.read(run, cid, block),
-                Task::Examine(cid) => self.examine(run, cid),
-                Task::Unusable(cid, why) => self.unusable(run, cid, why),
-                Task::Parent(child, time, below) => self.parent(run, child, time, below),
-                Task::Complete(cid) => self.complete(run, cid),
-                Task::Settle(cid, time) => self.settle(run, cid, time),
-                Task::Reject(cid, why) => self.reject(run, cid, why),
+                Task::Read(cid, block) => self.read(turn, cid, block),
+                Task::Examine(cid) => self.examine(turn, cid),
+                Task::Unusable(cid, why) => self.unusable(turn, cid, why),
+                Task::Parent(child, time, below) => self.parent(turn, child, time, below),
+                Task::Complete(cid) => self.complete(turn, cid),
+                Task::Stored(cid, time) => self.stored(turn, cid, time),
+                Task::Reject(cid, why) => self.reject(turn, cid, why),
             }
         }
     }
 
-    fn read(&mut self, run: &mut Run<'_>, cid: LogCid, block: &[u8]) {
-        if let Some(time) = self.time_of(run, &cid) {
+    fn read(&mut self, turn: &mut Turn<'_>, cid: LogCid, block: &[u8]) {
+        if let Some(time) = self.time_of(turn, &cid) {
             // It was stored in the meantime.
-            return run.tasks.push(Task::Settle(cid, time));
+            return turn.tasks.push(Task::Stored(cid, time));
         }
         let known_faulty = self.slots.get(&cid).is_some_and(|slot| slot.fault.is_some());
         let entry = Entry::decode(cid, block).and_then(|entry| {
@@ -115,29 +66,29 @@ impl Join {
             Ok(entry) if !known_faulty => {
                 self.slots.set(&cid, Stage::Unread(Box::new(entry)));
                 if self.slots.is_wanted(&cid) {
-                    run.tasks.push(Task::Examine(cid));
+                    turn.tasks.push(Task::Examine(cid));
                 }
             }
-            Ok(entry) => self.faulty_again(run, cid, entry.outline(), block),
+            Ok(entry) => self.faulty_again(turn, cid, entry.outline(), block),
             Err(why) => match Outline::read(cid, block, &self.log) {
-                Ok(outline) if known_faulty => self.faulty_again(run, cid, outline, block),
+                Ok(outline) if known_faulty => self.faulty_again(turn, cid, outline, block),
                 Ok(outline) if self.slots.is_wanted(&cid) => {
-                    self.fault(run, cid, why, outline, block.into());
+                    self.fault(turn, cid, why, outline, block.into());
                 }
-                _ => run.tasks.push(Task::Reject(cid, why)),
+                _ => turn.tasks.push(Task::Reject(cid, why)),
             },
         }
     }
 
-    /// A block that was let go is here again.
-    fn faulty_again(&mut self, run: &mut Run<'_>, cid: LogCid, outline: Outline, block: &[u8]) {
+    /// The block of a faulty entry that was dropped is here again.
+    fn faulty_again(&mut self, turn: &mut Turn<'_>, cid: LogCid, outline: Outline, block: &[u8]) {
         self.slots.set(&cid, Stage::Faulty(Box::new((outline, block.into()))));
-        run.tasks.push(Task::Complete(cid));
+        turn.tasks.push(Task::Complete(cid));
     }
 
     /// Verifies an entry, or lets it wait for its writer's identity.
-    fn examine(&mut self, run: &mut Run<'_>, cid: LogCid) {
-        // It may have been refused, or let go, since the task was set.
+    fn examine(&mut self, turn: &mut Turn<'_>, cid: LogCid) {
+        // It may have been refused or dropped since the task was set.
         let Some(slot) = self.slots.get(&cid) else { return };
         let followed = slot.followed;
         let writer = match &slot.stage {
@@ -145,9 +96,9 @@ impl Join {
             Stage::Proven(_) => None,
             _ => return,
         };
-        let author = writer.map(|writer| self.author(run, writer, cid));
+        let author = writer.map(|writer| self.author(turn, writer, cid));
         let (entry, identity) = match (self.slots.set(&cid, Stage::Queued), author) {
-            (Some(Stage::Proven(proven)), _) => return self.judge(run, cid, *proven),
+            (Some(Stage::Proven(proven)), _) => return self.judge(turn, cid, *proven),
             (Some(Stage::Unread(entry) | Stage::Unproven(entry)), Some(author)) => match author {
                 Author::Known(identity) => (entry, identity),
                 Author::Asked => {
@@ -156,20 +107,20 @@ impl Join {
                 }
                 Author::Unusable(why) => {
                     let (outline, block) = (entry.outline(), entry.block_shared());
-                    return self.fault(run, cid, why, outline, block);
+                    return self.fault(turn, cid, why, outline, block);
                 }
-                Author::Full => return run.tasks.push(Task::Reject(cid, Error::JoinFull)),
+                Author::Full => return turn.tasks.push(Task::Reject(cid, Error::JoinFull)),
             },
             _ => return,
         };
-        // An entry that was let go and fetched again has been verified before.
+        // An entry that was dropped and fetched again has been verified before.
         if !followed && let Err(why) = self.verify(&entry, &identity) {
-            return self.fault(run, cid, why, entry.outline(), entry.block_shared());
+            return self.fault(turn, cid, why, entry.outline(), entry.block_shared());
         }
-        self.judge(run, cid, Proven::verified(*entry, identity));
+        self.judge(turn, cid, Proven::verified(*entry, identity));
     }
 
-    /// Everything about an entry that never changes.
+    /// Checks everything about an entry that no later change of access can alter.
     fn verify(&self, entry: &Entry, identity: &Identity) -> Result<(), Error> {
         entry.verify_binding(&self.log, identity)?;
         if !self.access.is_mutable() {
@@ -179,7 +130,7 @@ impl Join {
     }
 
     /// A verified entry is followed if its writer may append, or if it is passed over.
-    fn judge(&mut self, run: &mut Run<'_>, cid: LogCid, proven: Proven) {
+    fn judge(&mut self, turn: &mut Turn<'_>, cid: LogCid, proven: Proven) {
         let Some(slot) = self.slots.get(&cid) else { return };
         let Slot { followed, named, head, .. } = *slot;
         let standing = self.standing(&cid, proven.identity(), named);
@@ -187,35 +138,35 @@ impl Join {
         let bytes = proven.entry().block().len();
         self.slots.set(&cid, Stage::Waiting(Box::new(proven)));
         match standing {
-            _ if followed => run.tasks.push(Task::Complete(cid)),
-            Ok(()) => self.follow(run, cid, &next, &refs),
+            _ if followed => turn.tasks.push(Task::Complete(cid)),
+            Ok(()) => self.follow(turn, cid, &next, &refs),
             Err(why) if named => {
                 if !self.asides.has_room(&self.slots, 1, bytes) {
-                    return run.tasks.push(Task::Reject(cid, Error::JoinFull));
+                    return turn.tasks.push(Task::Reject(cid, Error::JoinFull));
                 }
                 self.slots.set_passing(&cid, bytes);
                 if head {
-                    run.refuse(cid, why);
+                    turn.refuse(cid, why);
                 }
-                self.follow(run, cid, &next, &[]);
+                self.follow(turn, cid, &next, &[]);
             }
-            Err(why) => self.put_off(run, cid, why),
+            Err(why) => self.put_off(turn, cid, why),
         }
     }
 
-    fn unusable(&mut self, run: &mut Run<'_>, cid: LogCid, why: Error) {
+    fn unusable(&mut self, turn: &mut Turn<'_>, cid: LogCid, why: Error) {
         let Some(Stage::Unproven(entry)) = self.slots.get(&cid).map(|slot| &slot.stage) else {
             return;
         };
         let (outline, block) = (entry.outline(), entry.block_shared());
-        self.fault(run, cid, why, outline, block);
+        self.fault(turn, cid, why, outline, block);
     }
 
-    /// Something is wrong with the entry itself, for good. Above it nothing is:
-    /// where an entry names it, its links are followed in its place.
+    /// Something is wrong with the entry itself, for good. The entries above it may be good all the
+    /// same: if one names it, its links are followed in its place.
     fn fault(
         &mut self,
-        run: &mut Run<'_>,
+        turn: &mut Turn<'_>,
         cid: LogCid,
         why: Error,
         outline: Outline,
@@ -224,13 +175,13 @@ impl Join {
         let Some(slot) = self.slots.get(&cid) else { return };
         let Slot { named, head, .. } = *slot;
         if !named {
-            return self.refuse_head(run, cid, why);
+            return self.refuse_head(turn, cid, why);
         }
         if !self.asides.has_room(&self.slots, 1, block.len()) {
-            return run.tasks.push(Task::Reject(cid, Error::JoinFull));
+            return turn.tasks.push(Task::Reject(cid, Error::JoinFull));
         }
         if head {
-            run.refuse(cid, why.clone());
+            turn.refuse(cid, why.clone());
         }
         let next = outline.next.clone();
         self.slots.set_passing(&cid, block.len());
@@ -238,42 +189,44 @@ impl Join {
         if let Some(slot) = self.slots.get_mut(&cid) {
             slot.fault = Some(why);
         }
-        self.follow(run, cid, &next, &[]);
+        self.follow(turn, cid, &next, &[]);
     }
 
     /// Asks for the parents of an entry, and for the hints it gives.
-    fn follow(&mut self, run: &mut Run<'_>, cid: LogCid, next: &[LogCid], refs: &[LogCid]) {
-        let (mut unsettled, mut newest_parent, mut below) = (0, 0, Vec::new());
+    fn follow(&mut self, turn: &mut Turn<'_>, cid: LogCid, next: &[LogCid], refs: &[LogCid]) {
+        let (mut pending, mut newest_parent, mut below) = (0, 0, Vec::new());
         let mut refused = None;
         for parent in next {
-            // What is tracked is not stored, which spares the question.
-            let settled =
-                if self.slots.contains(parent) { None } else { self.time_of(run, parent) };
-            if let Some(time) = settled {
+            // A tracked entry is not stored, so the replica need not be asked.
+            let time = if self.slots.contains(parent) { None } else { self.time_of(turn, parent) };
+            if let Some(time) = time {
                 newest_parent = newest_parent.max(time);
             } else if let Some(aside) = self.asides.get_mut(parent) {
                 newest_parent = newest_parent.max(aside.time);
                 aside.children.extend(self.slots.handle(&cid));
                 below.push(*parent);
-            } else if let Some(Refusal { why, passable: false }) = self.refused.get(parent) {
+            } else if let Some(RefusedEntry { why, passable: false }) = self.refused.get(parent) {
                 refused = Some(inherited(parent, why));
             } else {
-                // The parents beside a refused one are honest until proven otherwise.
-                match self.slots.want(*parent, Some(cid), &mut run.tasks) {
-                    Ok(()) => {
-                        unsettled += 1;
+                // Asked for even if another parent is refused: this one may be good.
+                match self.slots.want(*parent, Some(cid)) {
+                    Ok(is_here) => {
+                        pending += 1;
+                        if is_here {
+                            turn.tasks.push(Task::Examine(*parent));
+                        }
                         if let Some(proven) = self.deferred.take(parent) {
-                            self.seat(run, proven);
+                            self.seat(turn, proven);
                         }
                     }
                     Err(why) => refused = Some(why),
                 }
             }
         }
-        // An entry whose parents are here has nothing behind it to be fetched.
-        for hint in refs.iter().filter(|_| unsettled > 0) {
+        // If all parents are here, so are their ancestors, and no hint is needed.
+        for hint in refs.iter().filter(|_| pending > 0) {
             if !self.slots.contains(hint)
-                && self.time_of(run, hint).is_none()
+                && self.time_of(turn, hint).is_none()
                 && self.refused.get(hint).is_none()
                 && self.asides.get_mut(hint).is_none()
                 && self.deferred.get(hint).is_none()
@@ -282,17 +235,17 @@ impl Join {
             }
         }
         if let Some(slot) = self.slots.get_mut(&cid) {
-            (slot.followed, slot.unsettled, slot.newest_parent) = (true, unsettled, newest_parent);
+            (slot.followed, slot.pending, slot.newest_parent) = (true, pending, newest_parent);
             slot.below = below;
         }
-        run.tasks.push(match refused {
+        turn.tasks.push(match refused {
             Some(why) => Task::Reject(cid, why),
             None => Task::Complete(cid),
         });
     }
 
-    /// Puts a verified entry into its slot, unless that has come further already.
-    pub(super) fn seat(&mut self, run: &mut Run<'_>, proven: Proven) {
+    /// Puts a verified entry into its slot, unless the slot is in a later stage already.
+    pub(super) fn seat(&mut self, turn: &mut Turn<'_>, proven: Proven) {
         let cid = proven.entry().cid();
         let Some(slot) = self.slots.get(&cid) else { return };
         let vacant = match &slot.stage {
@@ -302,23 +255,23 @@ impl Join {
         };
         if vacant {
             self.slots.set(&cid, Stage::Proven(Box::new(proven)));
-            run.tasks.push(Task::Examine(cid));
+            turn.tasks.push(Task::Examine(cid));
         }
     }
 
-    fn parent(&mut self, run: &mut Run<'_>, child: Handle, time: u64, below: Option<LogCid>) {
+    fn parent(&mut self, turn: &mut Turn<'_>, child: Handle, time: u64, below: Option<LogCid>) {
         let Some((cid, slot)) = self.slots.child_mut(child) else { return };
-        slot.unsettled -= 1;
+        slot.pending -= 1;
         slot.newest_parent = slot.newest_parent.max(time);
         slot.below.extend(below);
-        run.tasks.push(Task::Complete(cid));
+        turn.tasks.push(Task::Complete(cid));
     }
 
-    /// An entry whose parents are all settled is ready, or is passed over, or
+    /// An entry without pending parents is ready, or is passed over, or
     /// must be fetched again.
-    fn complete(&mut self, run: &mut Run<'_>, cid: LogCid) {
+    fn complete(&mut self, turn: &mut Turn<'_>, cid: LogCid) {
         let Some(slot) = self.slots.get(&cid) else { return };
-        if slot.unsettled > 0 || !slot.followed {
+        if slot.pending > 0 || !slot.followed {
             return;
         }
         let named = slot.named;
@@ -331,7 +284,7 @@ impl Join {
                 let time = proven.entry().clock().time;
                 match check_clock(time, slot.newest_parent) {
                     Err(why) if named && slot.head => {
-                        run.refuse(cid, why.clone());
+                        turn.refuse(cid, why.clone());
                         Err(why)
                     }
                     Err(why) => Err(why),
@@ -339,38 +292,38 @@ impl Join {
                 }
             }
             Stage::Dropped { time, .. } => match check_clock(*time, slot.newest_parent) {
-                Err(why) if !named => return self.refuse_head(run, cid, why),
+                Err(why) if !named => return self.refuse_head(turn, cid, why),
                 _ => return self.slots.recall(cid),
             },
             _ => return,
         };
         match outcome {
-            Ok(()) => self.ready(run, cid),
-            Err(why) if named => self.pass_over(run, cid, why),
-            Err(why) => self.put_off(run, cid, why),
+            Ok(()) => self.ready(turn, cid),
+            Err(why) if named => self.pass_over(turn, cid, why),
+            Err(why) => self.put_off(turn, cid, why),
         }
     }
 
-    fn settle(&mut self, run: &mut Run<'_>, cid: LogCid, time: u64) {
-        self.settled.insert(cid, time);
+    fn stored(&mut self, turn: &mut Turn<'_>, cid: LogCid, time: u64) {
+        self.handed_over.insert(cid, time);
         if let Some(Removed { children, .. }) = self.slots.remove(&cid) {
-            run.tasks.extend(children.into_iter().map(|child| Task::Parent(child, time, None)));
+            turn.tasks.extend(children.into_iter().map(|child| Task::Parent(child, time, None)));
         }
     }
 
     /// Refuses an entry and all that wait for it. A hint is just forgotten.
-    fn reject(&mut self, run: &mut Run<'_>, cid: LogCid, why: Error) {
+    fn reject(&mut self, turn: &mut Turn<'_>, cid: LogCid, why: Error) {
         let Some(Removed { wanted, children, .. }) = self.slots.remove(&cid) else { return };
         for child in children {
             if let Some((child, _)) = self.slots.child_mut(child) {
-                run.tasks.push(Task::Reject(child, inherited(&cid, &why)));
+                turn.tasks.push(Task::Reject(child, inherited(&cid, &why)));
             }
         }
         if wanted {
             if why.kind() != Kind::Unavailable {
-                self.refused.insert(cid, Refusal { why: why.clone(), passable: false });
+                self.refused.insert(cid, RefusedEntry { why: why.clone(), passable: false });
             }
-            run.refuse(cid, why);
+            turn.refuse(cid, why);
         }
     }
 }

@@ -1,19 +1,19 @@
-//! The identities of writers: which are here, asked for, or of no use.
+//! The identities of writers: which are here, which are asked for, and which cannot be used.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::work::{Run, Task};
-use super::{Join, Step};
+use super::turn::{Task, Turn};
+use super::{Join, JoinEffect};
 use crate::limits::IDENTITY_BYTES_MAX;
 use crate::{Error, Identity, LogCid};
 
 /// An identity that entries name.
 #[derive(Debug)]
-pub(super) enum Writer {
+pub(super) enum WriterIdentity {
     /// Asked for; these entries wait for it.
     Asked(BTreeSet<LogCid>),
-    /// Here, and whether it is stored or was handed over to be.
+    /// It is here. `stored` says whether it is stored or was handed over.
     Held { identity: Arc<Identity>, stored: bool },
     /// The block is here and is no identity.
     Unusable { why: Error, block: Arc<[u8]> },
@@ -25,69 +25,73 @@ pub(super) enum Author {
     /// The entry is among those that wait for it.
     Asked,
     Unusable(Error),
-    /// No more identities can be asked for.
+    /// As many identities are asked for as may be.
     Full,
 }
 
 impl Join {
     /// The identity of an entry's writer; if it is not here it is asked for.
-    pub(super) fn author(&mut self, run: &mut Run<'_>, writer: LogCid, entry: LogCid) -> Author {
+    pub(super) fn author(&mut self, turn: &mut Turn<'_>, writer: LogCid, entry: LogCid) -> Author {
         match self.writers.get(&writer) {
-            Some(Writer::Held { identity, .. }) => return Author::Known(Arc::clone(identity)),
-            Some(Writer::Unusable { why, .. }) => return Author::Unusable(why.clone()),
-            Some(Writer::Asked(_)) | None => {}
+            Some(WriterIdentity::Held { identity, .. }) => {
+                return Author::Known(Arc::clone(identity));
+            }
+            Some(WriterIdentity::Unusable { why, .. }) => return Author::Unusable(why.clone()),
+            Some(WriterIdentity::Asked(_)) | None => {}
         }
-        if let Some(identity) = run.replica.identity(&writer) {
-            if let Some(Writer::Asked(entries)) = self.writers.remove(&writer) {
-                // It was stored from elsewhere in the meantime.
-                run.tasks.extend(entries.into_iter().map(Task::Examine));
+        if let Some(identity) = turn.replica.identity(&writer) {
+            if let Some(WriterIdentity::Asked(entries)) = self.writers.remove(&writer) {
+                // Another way has stored it in the meantime.
+                turn.tasks.extend(entries.into_iter().map(Task::Examine));
             }
             self.keep(Arc::clone(&identity));
             return Author::Known(identity);
         }
-        if let Some(Writer::Asked(entries)) = self.writers.get_mut(&writer) {
+        if let Some(WriterIdentity::Asked(entries)) = self.writers.get_mut(&writer) {
             entries.insert(entry);
             return Author::Asked;
         }
         if !self.has_room_for_writer() {
             return Author::Full;
         }
-        self.writers.insert(writer, Writer::Asked(BTreeSet::from([entry])));
-        run.fetches.push(Step::Fetch { cid: writer });
+        self.writers.insert(writer, WriterIdentity::Asked(BTreeSet::from([entry])));
+        turn.fetches.push(JoinEffect::Fetch { cid: writer });
         Author::Asked
     }
 
     /// The block of an identity that was asked for.
-    pub(super) fn on_identity(&mut self, run: &mut Run<'_>, cid: LogCid, block: &[u8]) {
-        let Some(Writer::Asked(entries)) = self.writers.remove(&cid) else { return };
+    pub(super) fn on_identity(&mut self, turn: &mut Turn<'_>, cid: LogCid, block: &[u8]) {
+        let Some(WriterIdentity::Asked(entries)) = self.writers.remove(&cid) else { return };
         match Identity::decode(cid, block) {
             Ok(identity) => {
                 let identity = Arc::new(identity);
-                self.writers.insert(cid, Writer::Held { identity, stored: false });
-                run.tasks.extend(entries.into_iter().map(Task::Examine));
+                self.writers.insert(cid, WriterIdentity::Held { identity, stored: false });
+                turn.tasks.extend(entries.into_iter().map(Task::Examine));
             }
-            // Too large to be kept for others: no node can tell, so the entries fall.
+            // It is too large to be kept, so no other node could be shown what is wrong with it:
+            // the entries are refused, not passed over.
             Err(why) if block.len() > IDENTITY_BYTES_MAX => {
-                run.tasks.extend(entries.into_iter().map(|entry| Task::Reject(entry, why.clone())));
+                turn.tasks
+                    .extend(entries.into_iter().map(|entry| Task::Reject(entry, why.clone())));
             }
             Err(why) => {
-                let unusable = Writer::Unusable { why: why.clone(), block: block.into() };
+                let unusable = WriterIdentity::Unusable { why: why.clone(), block: block.into() };
                 self.writers.insert(cid, unusable);
                 let entries = entries.into_iter();
-                run.tasks.extend(entries.map(|entry| Task::Unusable(entry, why.clone())));
+                turn.tasks.extend(entries.map(|entry| Task::Unusable(entry, why.clone())));
             }
         }
     }
 
     /// Hands an identity over to be stored, unless it is stored.
-    pub(super) fn hand_over(&mut self, run: &mut Run<'_>, identity: Arc<Identity>) {
-        if let Some(Writer::Held { stored: true, .. }) = self.writers.get(&identity.cid) {
+    pub(super) fn hand_over(&mut self, turn: &mut Turn<'_>, identity: Arc<Identity>) {
+        if let Some(WriterIdentity::Held { stored: true, .. }) = self.writers.get(&identity.cid) {
             return;
         }
-        if run.replica.identity(&identity.cid).is_none() && !run.identities.contains(&identity) {
-            run.identities.push(Arc::clone(&identity));
+        if turn.replica.identity(&identity.cid).is_none() && !turn.identities.contains(&identity) {
+            turn.identities.push(Arc::clone(&identity));
         }
-        if !matches!(self.writers.get(&identity.cid), Some(Writer::Asked(_))) {
+        if !matches!(self.writers.get(&identity.cid), Some(WriterIdentity::Asked(_))) {
             self.keep(identity);
         }
     }
@@ -95,13 +99,13 @@ impl Join {
     /// Remembers an identity that is stored, if there is room.
     fn keep(&mut self, identity: Arc<Identity>) {
         if self.writers.contains_key(&identity.cid) || self.has_room_for_writer() {
-            self.writers.insert(identity.cid, Writer::Held { identity, stored: true });
+            self.writers.insert(identity.cid, WriterIdentity::Held { identity, stored: true });
         }
     }
 
     fn has_room_for_writer(&mut self) -> bool {
         if self.writers.len() >= self.limits.identities_max {
-            self.writers.retain(|_, writer| matches!(writer, Writer::Asked(_)));
+            self.writers.retain(|_, writer| matches!(writer, WriterIdentity::Asked(_)));
         }
         self.writers.len() < self.limits.identities_max
     }

@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 
-use super::{Peer, Token};
+use super::{AnnouncementId, Peer};
 use crate::limits::{
     ANNOUNCEMENT_WAIT_MS, ANNOUNCEMENTS_WAITING_BYTES_MAX, ANNOUNCEMENTS_WAITING_MAX,
     ANNOUNCEMENTS_WAITING_OF_PEER_MAX,
@@ -14,7 +14,7 @@ use crate::{Entry, LogCid};
 #[derive(Debug)]
 pub(super) struct Announced {
     pub(super) peer: Peer,
-    pub(super) token: Token,
+    pub(super) id: AnnouncementId,
     pub(super) entry: Entry,
     until_ms: u64,
 }
@@ -27,7 +27,7 @@ pub(super) struct Announcements {
 
 impl Announcements {
     /// Lets an announcement wait; false if there is no room.
-    pub(super) fn wait(&mut self, now: u64, peer: Peer, token: Token, entry: Entry) -> bool {
+    pub(super) fn wait(&mut self, now: u64, peer: Peer, id: AnnouncementId, entry: Entry) -> bool {
         let of_peer = self.oldest_first.iter().filter(|waiting| waiting.peer == peer).count();
         let bytes = self.bytes + entry.block().len();
         if self.oldest_first.len() >= ANNOUNCEMENTS_WAITING_MAX
@@ -38,7 +38,7 @@ impl Announcements {
         }
         self.bytes = bytes;
         let until_ms = now.saturating_add(ANNOUNCEMENT_WAIT_MS);
-        self.oldest_first.push_back(Announced { peer, token, entry, until_ms });
+        self.oldest_first.push_back(Announced { peer, id, entry, until_ms });
         true
     }
 

@@ -1,9 +1,9 @@
-//! Blocks to be asked for, a line for each peer that caused them.
+//! Blocks to be asked for, in a queue for each peer that caused them.
 //!
-//! Lines take turns, so no peer's holds up another's. How many of a line are asked
-//! for at a time grows with what is found and shrinks with what nobody has: an
-//! entry that names a thousand parents which do not exist costs a handful of
-//! fetches.
+//! Queues take turns, so a long one holds up no other. How many blocks of a queue
+//! are asked for at a time grows with each that is found and shrinks with each that
+//! nobody has: an entry that names a thousand parents which do not exist costs a
+//! handful of fetches.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -11,7 +11,7 @@ use super::Peer;
 use crate::LogCid;
 use crate::limits::{FETCHES_FIRST, FETCHES_MAX, FETCHES_MIN};
 
-/// Blocks up to which the lines are counted again after every turn, in builds with assertions.
+/// Blocks up to which the queues are counted again after every turn, in builds with assertions.
 const CHECKED_FETCHES_MAX: usize = 256;
 
 /// Why a block is asked for.
@@ -24,7 +24,7 @@ pub(super) struct Cause {
 }
 
 #[derive(Debug)]
-struct Line {
+struct PeerQueue {
     waiting: VecDeque<(LogCid, Option<LogCid>)>,
     open: usize,
     /// How many may be open.
@@ -33,17 +33,17 @@ struct Line {
 
 #[derive(Debug, Default)]
 pub(super) struct Fetches {
-    lines: BTreeMap<Option<Peer>, Line>,
+    queues: BTreeMap<Option<Peer>, PeerQueue>,
     waiting: BTreeSet<LogCid>,
     open: BTreeMap<LogCid, Cause>,
     last: Option<Peer>,
 }
 
 impl Fetches {
-    /// Puts a block in its line, unless it is in one or asked for.
+    /// Puts a block in the queue of its peer, unless it is in a queue or asked for.
     pub(super) fn want(&mut self, cid: LogCid, cause: Cause) {
         if !self.open.contains_key(&cid) && self.waiting.insert(cid) {
-            self.line(cause.peer).waiting.push_back((cid, cause.head));
+            self.queue(cause.peer).waiting.push_back((cid, cause.head));
         }
     }
 
@@ -53,18 +53,18 @@ impl Fetches {
             return false;
         }
         if self.waiting.remove(&cid) {
-            self.lines
+            self.queues
                 .values_mut()
-                .for_each(|line| line.waiting.retain(|(other, _)| *other != cid));
+                .for_each(|queue| queue.waiting.retain(|(other, _)| *other != cid));
         }
-        self.line(cause.peer).open += 1;
+        self.queue(cause.peer).open += 1;
         self.open.insert(cid, cause);
         true
     }
 
-    fn line(&mut self, peer: Option<Peer>) -> &mut Line {
-        let empty = || Line { waiting: VecDeque::new(), open: 0, window: FETCHES_FIRST };
-        self.lines.entry(peer).or_insert_with(empty)
+    fn queue(&mut self, peer: Option<Peer>) -> &mut PeerQueue {
+        let empty = || PeerQueue { waiting: VecDeque::new(), open: 0, window: FETCHES_FIRST };
+        self.queues.entry(peer).or_insert_with(empty)
     }
 
     /// The next block to ask for; it counts as asked for.
@@ -72,16 +72,16 @@ impl Fetches {
         if self.open.len() >= FETCHES_MAX {
             return None;
         }
-        let may = |(peer, line): (&Option<Peer>, &Line)| {
-            (line.open < line.window && !line.waiting.is_empty()).then_some(*peer)
+        let may = |(peer, queue): (&Option<Peer>, &PeerQueue)| {
+            (queue.open < queue.window && !queue.waiting.is_empty()).then_some(*peer)
         };
         use std::ops::Bound::{Excluded, Unbounded};
-        let after = self.lines.range((Excluded(self.last), Unbounded)).find_map(may);
-        let peer = after.or_else(|| self.lines.iter().find_map(may))?;
+        let after = self.queues.range((Excluded(self.last), Unbounded)).find_map(may);
+        let peer = after.or_else(|| self.queues.iter().find_map(may))?;
         self.last = peer;
-        let line = self.line(peer);
-        let (cid, head) = line.waiting.pop_front()?;
-        line.open += 1;
+        let queue = self.queue(peer);
+        let (cid, head) = queue.waiting.pop_front()?;
+        queue.open += 1;
         let cause = Cause { peer, head };
         self.waiting.remove(&cid);
         self.open.insert(cid, cause);
@@ -91,14 +91,14 @@ impl Fetches {
     /// A block has come, or nobody has it; why it was asked for, if it was.
     pub(super) fn done(&mut self, cid: &LogCid, found: bool) -> Option<Cause> {
         let cause = self.open.remove(cid)?;
-        let line = self.line(cause.peer);
-        line.open -= 1;
-        line.window = match found {
-            true => (line.window + 1).min(FETCHES_MAX),
-            false => (line.window / 2).max(FETCHES_MIN),
+        let queue = self.queue(cause.peer);
+        queue.open -= 1;
+        queue.window = match found {
+            true => (queue.window + 1).min(FETCHES_MAX),
+            false => (queue.window / 2).max(FETCHES_MIN),
         };
-        if line.open == 0 && line.waiting.is_empty() {
-            self.lines.remove(&cause.peer);
+        if queue.open == 0 && queue.waiting.is_empty() {
+            self.queues.remove(&cause.peer);
         }
         Some(cause)
     }
@@ -106,8 +106,8 @@ impl Fetches {
     /// A block that was asked for is not needed any more.
     pub(super) fn forget(&mut self, cid: &LogCid) {
         if let Some(cause) = self.open.remove(cid) {
-            self.line(cause.peer).open -= 1;
-            self.lines.retain(|_, line| line.open > 0 || !line.waiting.is_empty());
+            self.queue(cause.peer).open -= 1;
+            self.queues.retain(|_, queue| queue.open > 0 || !queue.waiting.is_empty());
         }
     }
 
@@ -118,7 +118,7 @@ impl Fetches {
 
     /// Takes out what waits because of a pull from this peer.
     pub(super) fn drop_pulled(&mut self, peer: Peer) -> Vec<LogCid> {
-        self.drop_where(|line, head| line == Some(peer) && head.is_none())
+        self.drop_where(|queue, head| queue == Some(peer) && head.is_none())
     }
 
     fn drop_where(
@@ -126,8 +126,8 @@ impl Fetches {
         is_dropped: impl Fn(Option<Peer>, Option<LogCid>) -> bool,
     ) -> Vec<LogCid> {
         let mut dropped = Vec::new();
-        for (peer, line) in &mut self.lines {
-            line.waiting.retain(|(cid, head)| {
+        for (peer, queue) in &mut self.queues {
+            queue.waiting.retain(|(cid, head)| {
                 let drop = is_dropped(*peer, *head);
                 if drop {
                     dropped.push(*cid);
@@ -138,35 +138,35 @@ impl Fetches {
         for cid in &dropped {
             self.waiting.remove(cid);
         }
-        self.lines.retain(|_, line| line.open > 0 || !line.waiting.is_empty());
+        self.queues.retain(|_, queue| queue.open > 0 || !queue.waiting.is_empty());
         dropped
     }
 
-    /// Nothing that waits is needed any more. What is asked for may still come.
+    /// Forgets the blocks that wait. Those that are asked for may still come.
     pub(super) fn clear_waiting(&mut self) {
         self.waiting.clear();
-        self.lines.values_mut().for_each(|line| line.waiting.clear());
-        self.lines.retain(|_, line| line.open > 0);
+        self.queues.values_mut().for_each(|queue| queue.waiting.clear());
+        self.queues.retain(|_, queue| queue.open > 0);
     }
 
-    /// Asserts that the lines hold what the accounts say, as far as that is quickly counted.
+    /// Asserts that the queues hold what the accounts say, as far as that is quickly counted.
     pub(super) fn check(&self) {
         if self.len() > CHECKED_FETCHES_MAX {
             return;
         }
-        let waiting: usize = self.lines.values().map(|line| line.waiting.len()).sum();
-        debug_assert_eq!(self.waiting.len(), waiting, "blocks that wait in a line");
-        for (peer, line) in &self.lines {
+        let waiting: usize = self.queues.values().map(|queue| queue.waiting.len()).sum();
+        debug_assert_eq!(self.waiting.len(), waiting, "blocks that wait in a queue");
+        for (peer, queue) in &self.queues {
             let open = self.open.values().filter(|cause| cause.peer == *peer).count();
-            debug_assert_eq!(line.open, open, "blocks asked for because of {peer:?}");
-            debug_assert!((FETCHES_MIN..=FETCHES_MAX).contains(&line.window), "{}", line.window);
-            for (cid, _) in &line.waiting {
+            debug_assert_eq!(queue.open, open, "blocks asked for because of {peer:?}");
+            debug_assert!((FETCHES_MIN..=FETCHES_MAX).contains(&queue.window), "{}", queue.window);
+            for (cid, _) in &queue.waiting {
                 debug_assert!(self.waiting.contains(cid), "{cid} waits and is not counted");
                 debug_assert!(!self.open.contains_key(cid), "{cid} waits and is asked for");
             }
         }
         for cause in self.open.values() {
-            debug_assert!(self.lines.contains_key(&cause.peer), "{cause:?} has no line");
+            debug_assert!(self.queues.contains_key(&cause.peer), "{cause:?} has no queue");
         }
     }
 
@@ -202,7 +202,7 @@ mod tests {
         for cid in &asked[..4] {
             assert!(fetches.done(cid, false).is_some());
         }
-        assert_eq!(fetches.next(), None, "the line is not asked for faster than it is answered");
+        assert_eq!(fetches.next(), None, "the queue is not asked for faster than it is answered");
         assert_eq!(fetches.drop_of(&cid(1_001)).len(), 500 - FETCHES_FIRST);
         assert_eq!(fetches.len(), asked.len() - 4);
     }

@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use super::announcements::Announced;
 use super::fetches::Cause;
-use super::outbox::Ready;
-use super::{Act, Host, Offence, Peer, Replicator, Token, Verdict};
-use crate::join::{Proven, Step};
+use super::store_queue::Ready;
+use super::{AnnouncementId, Effect, LocalStore, Offence, Peer, Replicator, Verdict};
+use crate::join::{JoinEffect, Proven};
 use crate::limits::{FETCH_CANDIDATES_MAX, HEAD_RETRY_MS, PARKED_BLOCKS_MAX, PARKED_MS_MAX};
 use crate::{Entry, Error, Identity, Kind, LogCid};
 
@@ -16,48 +16,48 @@ impl Replicator {
     pub(super) fn announced(
         &mut self,
         now: u64,
-        host: &dyn Host,
+        local: &dyn LocalStore,
         peer: Peer,
-        token: Token,
+        id: AnnouncementId,
         block: &[u8],
     ) {
         let cid = LogCid::of(block);
-        if !self.may_announce(now, peer, token) || self.is_repeated(now, host, peer, token, &cid) {
+        if !self.may_announce(now, peer, id) || self.is_repeated(now, local, peer, id, &cid) {
             return;
         }
         let entry = match Entry::decode(cid, block) {
             Ok(entry) if *entry.log() == self.log => entry,
-            _ => return self.reject(now, peer, token, cid),
+            _ => return self.reject(now, peer, id, cid),
         };
         let writer = entry.identity();
-        if let Some(identity) = self.identity(host, &writer) {
+        if let Some(identity) = self.identity(local, &writer) {
             return match Proven::new(entry, identity, &self.log) {
-                Ok(proven) => self.judge(now, host, peer, token, proven),
-                Err(_) => self.reject(now, peer, token, cid),
+                Ok(proven) => self.judge(now, local, peer, id, proven),
+                Err(_) => self.reject(now, peer, id, cid),
             };
         }
-        if self.announcements.wait(now, peer, token, entry) {
+        if self.announcements.wait(now, peer, id, entry) {
             // It is waited for, so it takes no turn.
             let cause = Cause { peer: Some(peer), head: None };
             if self.fetches.open(writer, cause) {
-                self.acts.push(Act::Fetch { cid: writer, from: vec![peer] });
+                self.effects.push(Effect::Fetch { cid: writer, from: vec![peer] });
             }
         } else {
-            self.leave_to_pull(now, peer, token);
+            self.leave_to_pull(now, peer, id);
         }
     }
 
     /// Counts an announcement. One too many is left to a pull, which is cheaper.
-    pub(super) fn may_announce(&mut self, now: u64, peer: Peer, token: Token) -> bool {
+    pub(super) fn may_announce(&mut self, now: u64, peer: Peer, id: AnnouncementId) -> bool {
         let may = self.peers.may_announce(now, peer);
         if !may {
-            self.leave_to_pull(now, peer, token);
+            self.leave_to_pull(now, peer, id);
         }
         may
     }
 
-    fn leave_to_pull(&mut self, now: u64, peer: Peer, token: Token) {
-        self.verdict(token, Verdict::Ignore);
+    fn leave_to_pull(&mut self, now: u64, peer: Peer, id: AnnouncementId) {
+        self.verdict(id, Verdict::Ignore);
         self.turn_to(peer, now);
     }
 
@@ -66,31 +66,31 @@ impl Replicator {
     pub(super) fn is_repeated(
         &mut self,
         now: u64,
-        host: &dyn Host,
+        local: &dyn LocalStore,
         peer: Peer,
-        token: Token,
+        id: AnnouncementId,
         cid: &LogCid,
     ) -> bool {
         if self.refused.get(cid).is_some() {
-            self.verdict(token, Verdict::Reject);
+            self.verdict(id, Verdict::Reject);
             self.useless(now, peer);
             return true;
         }
-        if !self.is_known(host, cid) {
+        if !self.is_known(local, cid) {
             return false;
         }
         match self.seen.get(cid) {
             Some(true) => {
-                self.verdict(token, Verdict::Ignore);
+                self.verdict(id, Verdict::Ignore);
                 self.useless(now, peer);
             }
             Some(false) => {
-                self.verdict(token, Verdict::Accept);
+                self.verdict(id, Verdict::Accept);
                 self.seen.insert(*cid, true);
             }
-            // A pull was faster than a writer in haste, and what it brought is forgotten here
-            // already: nobody is to blame.
-            None => self.verdict(token, Verdict::Ignore),
+            // A pull was faster than the announcements of a fast writer, and so long ago that it is
+            // forgotten here: nobody is to blame.
+            None => self.verdict(id, Verdict::Ignore),
         }
         true
     }
@@ -99,34 +99,34 @@ impl Replicator {
     pub(super) fn judge(
         &mut self,
         now: u64,
-        host: &dyn Host,
+        local: &dyn LocalStore,
         peer: Peer,
-        token: Token,
+        id: AnnouncementId,
         proven: Proven,
     ) {
         let cid = proven.entry().cid();
-        let may_write = self.access.judge(proven.identity()) == crate::Verdict::Allowed
+        let may_write = self.access.judge(proven.identity()) == crate::Standing::Allowed
             || self.access.vouches(&cid);
         if !may_write && !self.access.is_mutable() {
-            return self.reject(now, peer, token, cid);
+            return self.reject(now, peer, id, cid);
         }
         self.seen.insert(cid, true);
-        self.contact_ms = Some(now);
-        self.head(now, host, peer, Shown::Proven(Box::new(proven)));
+        self.contacted = true;
+        self.head(now, local, peer, Shown::Proven(Box::new(proven)));
         if self.refused.get(&cid).is_some() {
-            return self.reject(now, peer, token, cid);
+            return self.reject(now, peer, id, cid);
         }
-        self.verdict(token, if may_write { Verdict::Accept } else { Verdict::Ignore });
+        self.verdict(id, if may_write { Verdict::Accept } else { Verdict::Ignore });
     }
 
-    fn reject(&mut self, now: u64, peer: Peer, token: Token, cid: LogCid) {
+    fn reject(&mut self, now: u64, peer: Peer, id: AnnouncementId, cid: LogCid) {
         self.refused.insert(cid, ());
-        self.verdict(token, Verdict::Reject);
+        self.verdict(id, Verdict::Reject);
         self.useless(now, peer);
     }
 
-    fn verdict(&mut self, token: Token, verdict: Verdict) {
-        self.acts.push(Act::Verdict { token, verdict });
+    fn verdict(&mut self, id: AnnouncementId, verdict: Verdict) {
+        self.effects.push(Effect::Verdict { id, verdict });
     }
 
     fn useless(&mut self, now: u64, peer: Peer) {
@@ -137,40 +137,40 @@ impl Replicator {
 
     pub(super) fn blame(&mut self, now: u64, peer: Peer, why: Offence) {
         self.peers.blame(now, peer);
-        self.acts.push(Act::Blame { peer, why });
+        self.effects.push(Effect::Blame { peer, why });
     }
 
     /// A peer shows a head outside of announcements.
-    pub(super) fn shown(&mut self, now: u64, host: &dyn Host, peer: Peer, block: &[u8]) {
+    pub(super) fn shown(&mut self, now: u64, local: &dyn LocalStore, peer: Peer, block: &[u8]) {
         let cid = LogCid::of(block);
-        if self.is_known(host, &cid) {
+        if self.is_known(local, &cid) {
             return;
         }
         if self.refused.get(&cid).is_some() {
             return self.useless(now, peer);
         }
-        self.head(now, host, peer, Shown::Block(cid, block));
+        self.head(now, local, peer, Shown::Block(cid, block));
     }
 
     /// Hands a head to the join. What it lacks is left to a pull if its peer can
     /// be pulled from.
-    fn head(&mut self, now: u64, host: &dyn Host, peer: Peer, shown: Shown<'_>) {
+    fn head(&mut self, now: u64, local: &dyn LocalStore, peer: Peer, shown: Shown<'_>) {
         let cid = shown.cid();
-        if self.is_paused(now) || self.outbox.is_full() {
+        if self.is_paused(now) || self.store_queue.is_full() {
             self.wanted.insert(cid, peer, Some(now.saturating_add(HEAD_RETRY_MS)));
             return;
         }
         if !self.wanted.insert(cid, peer, None) {
-            // A writer in haste announces more than there is room for. A pull brings all of it.
+            // A fast writer announces more than there is room for. A pull brings all of it.
             return self.turn_to(peer, now);
         }
-        let steps = match shown {
-            Shown::Proven(proven) => self.join.on_proven(host, *proven),
-            Shown::Block(_, block) => self.join.on_announced(host, block),
+        let effects = match shown {
+            Shown::Proven(proven) => self.join.on_proven(local, *proven),
+            Shown::Block(_, block) => self.join.on_announced(local, block),
         };
         let (park, parked) = (self.peers.can_pull(now, peer), self.parked.len());
         let cause = Cause { peer: Some(peer), head: Some(cid) };
-        self.take_steps_of(now, host, steps, cause, park);
+        self.take_effects_of(now, local, effects, cause, park);
         if self.parked.len() > parked {
             self.peers.want_pull(peer, now);
         }
@@ -179,7 +179,7 @@ impl Replicator {
     pub(super) fn fetched(
         &mut self,
         now: u64,
-        host: &dyn Host,
+        local: &dyn LocalStore,
         cid: LogCid,
         block: Option<&[u8]>,
         cause: Cause,
@@ -191,38 +191,38 @@ impl Replicator {
                 self.identities.insert(cid, Arc::clone(identity));
             }
             for announced in waiting {
-                self.identified(now, host, announced, identity.clone());
+                self.identified(now, local, announced, identity.clone());
             }
         }
-        let mut steps = match block {
-            Some(block) => self.join.on_block(host, cid, block),
-            None => self.join.on_missing(host, cid),
+        let mut effects = match block {
+            Some(block) => self.join.on_block(local, cid, block),
+            None => self.join.on_missing(local, cid),
         };
-        // Who serves entries has their ancestors, too. If one cannot be had now,
-        // the next pull is soon enough to look for the others.
+        // A peer that serves entries has their ancestors, too. If one cannot be had
+        // now, the others are left to the next pull.
         if let (None, Cause { peer: Some(peer), head: None }) = (block, cause) {
             for lacked in self.fetches.drop_pulled(peer) {
-                steps.extend(self.join.on_missing(host, lacked));
+                effects.extend(self.join.on_missing(local, lacked));
             }
         }
-        self.take_steps_of(now, host, steps, cause, false);
+        self.take_effects_of(now, local, effects, cause, false);
     }
 
     /// The identity that an announcement waited for is here, or cannot be had.
     pub(super) fn identified(
         &mut self,
         now: u64,
-        host: &dyn Host,
+        local: &dyn LocalStore,
         announced: Announced,
         identity: Option<Arc<Identity>>,
     ) {
-        let Announced { peer, token, entry, .. } = announced;
+        let Announced { peer, id, entry, .. } = announced;
         let cid = entry.cid();
         match identity.map(|identity| Proven::new(entry, identity, &self.log)) {
-            Some(Ok(proven)) => self.judge(now, host, peer, token, proven),
-            Some(Err(_)) => self.reject(now, peer, token, cid),
+            Some(Ok(proven)) => self.judge(now, local, peer, id, proven),
+            Some(Err(_)) => self.reject(now, peer, id, cid),
             None => {
-                self.verdict(token, Verdict::Ignore);
+                self.verdict(id, Verdict::Ignore);
                 self.wanted.insert(cid, peer, Some(now.saturating_add(HEAD_RETRY_MS)));
                 self.useless(now, peer);
             }
@@ -230,49 +230,54 @@ impl Replicator {
     }
 
     /// A verified identity, wherever it is kept.
-    pub(super) fn identity(&self, host: &dyn Host, cid: &LogCid) -> Option<Arc<Identity>> {
-        self.identities.get(cid).cloned().or_else(|| host.identity(cid))
+    pub(super) fn identity(&self, local: &dyn LocalStore, cid: &LogCid) -> Option<Arc<Identity>> {
+        self.identities.get(cid).cloned().or_else(|| local.identity(cid))
     }
 
-    pub(super) fn take_steps(&mut self, now: u64, host: &dyn Host, steps: Vec<Step>) {
-        self.take_steps_of(now, host, steps, Cause { peer: None, head: None }, false);
-    }
-
-    /// Does what the join asks. What it lacks is fetched, or parked until a pull
-    /// has brought it or has not.
-    pub(super) fn take_steps_of(
+    pub(super) fn take_effects(
         &mut self,
         now: u64,
-        host: &dyn Host,
-        steps: Vec<Step>,
+        local: &dyn LocalStore,
+        effects: Vec<JoinEffect>,
+    ) {
+        self.take_effects_of(now, local, effects, Cause { peer: None, head: None }, false);
+    }
+
+    /// Carries out the effects of the join. With `park`, blocks that it lacks are not
+    /// fetched before the pull that probably brings them is over.
+    pub(super) fn take_effects_of(
+        &mut self,
+        now: u64,
+        local: &dyn LocalStore,
+        effects: Vec<JoinEffect>,
         cause: Cause,
         park: bool,
     ) {
-        let mut steps = VecDeque::from(steps);
-        while let Some(step) = steps.pop_front() {
-            match step {
-                Step::Fetch { cid } if park && self.parked.len() < PARKED_BLOCKS_MAX => {
+        let mut effects = VecDeque::from(effects);
+        while let Some(effect) = effects.pop_front() {
+            match effect {
+                JoinEffect::Fetch { cid } if park && self.parked.len() < PARKED_BLOCKS_MAX => {
                     self.parked.insert(cid, (now.saturating_add(PARKED_MS_MAX), cause));
                 }
-                Step::Fetch { cid } => self.fetches.want(cid, cause),
-                Step::Ready { entries, identities, passed } => {
+                JoinEffect::Fetch { cid } => self.fetches.want(cid, cause),
+                JoinEffect::Ready { entries, identities, passed } => {
                     self.ready(now, Ready { entries, identities, passed, restored: Vec::new() });
                 }
-                Step::Restored { entries } => {
-                    self.outbox.add(Ready { restored: entries, ..Ready::default() });
+                JoinEffect::Restored { entries } => {
+                    self.store_queue.add(Ready { restored: entries, ..Ready::default() });
                 }
-                Step::Reject { cid, why } => {
-                    // The other ancestors that it lacks are of no use without this one.
+                JoinEffect::Reject { cid, why } => {
+                    // Without this one the other ancestors that the head lacks are of no use.
                     for lacked in self.rejected(now, cid, &why) {
-                        steps.extend(self.join.on_missing(host, lacked));
+                        effects.extend(self.join.on_missing(local, lacked));
                     }
                 }
-                Step::Deferred { cid, .. } => {
+                JoinEffect::Deferred { cid, .. } => {
                     self.wanted.remove(&cid);
                     self.deferred.insert(cid, ());
                 }
-                // What the caller hands over is checked, so this is a block that nobody has.
-                Step::Mismatch { cid } => steps.extend(self.join.on_missing(host, cid)),
+                // The driver has checked what it hands over, so nobody has this block.
+                JoinEffect::Mismatch { cid } => effects.extend(self.join.on_missing(local, cid)),
             }
         }
     }
@@ -290,14 +295,14 @@ impl Replicator {
         if let Some(pulling) = &mut self.pulling {
             pulling.gained(now, ready.entries.len() as u64);
         }
-        self.outbox.add(ready);
+        self.store_queue.add(ready);
         if silent {
             self.heads_changed(now);
         }
     }
 
-    /// A head, or an ancestor of one, is not joined; gives what is no longer
-    /// worth asking for.
+    /// The join refused a head, or an ancestor of one. Gives the blocks that need not
+    /// be asked for any more.
     fn rejected(&mut self, now: u64, cid: LogCid, why: &Error) -> Vec<LogCid> {
         let is_head = if why.kind() == Kind::Unavailable {
             self.wanted.failed(now, &cid, &mut self.jitter)
@@ -312,7 +317,7 @@ impl Replicator {
 
     /// Names the peers that are the likeliest to have what is asked for.
     pub(super) fn name_candidates(&mut self, now: u64) {
-        if !self.acts.iter().any(|act| matches!(act, Act::Fetch { .. })) {
+        if !self.effects.iter().any(|effect| matches!(effect, Effect::Fetch { .. })) {
             return;
         }
         let mut likely: Vec<Peer> = Vec::new();
@@ -324,8 +329,8 @@ impl Replicator {
                 likely.push(peer);
             }
         }
-        for act in &mut self.acts {
-            let Act::Fetch { from, .. } = act else { continue };
+        for effect in &mut self.effects {
+            let Effect::Fetch { from, .. } = effect else { continue };
             from.retain(|peer| self.peers.can_fetch(now, *peer));
             for peer in &likely {
                 if from.len() < FETCH_CANDIDATES_MAX && !from.contains(peer) {

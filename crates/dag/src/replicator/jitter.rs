@@ -1,4 +1,4 @@
-//! Times that nodes which started together do not share: SplitMix64, from a seed.
+//! Random waits, so that nodes which started together do not keep step: SplitMix64, from a seed.
 
 #[derive(Debug, Clone)]
 pub(super) struct Jitter {
@@ -19,7 +19,7 @@ impl Jitter {
         z ^ (z >> 31)
     }
 
-    /// From 0 up to `ms`, without it.
+    /// From 0 to below `ms`.
     pub(super) fn below(&mut self, ms: u64) -> u64 {
         if ms == 0 { 0 } else { self.next() % ms }
     }

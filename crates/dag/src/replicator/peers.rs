@@ -12,7 +12,7 @@ use crate::limits::{
 
 /// What is known of one peer.
 #[derive(Debug, Default)]
-pub(super) struct Known {
+pub(super) struct PeerRecord {
     /// Gone peers are kept while there is room: their offences count on.
     connected: bool,
     native: bool,
@@ -23,49 +23,49 @@ pub(super) struct Known {
     pull_gap_ms: u64,
     /// When heads are to be exchanged with it.
     heads_at_ms: Option<u64>,
-    announcements: Bucket,
-    useless: Bucket,
+    announcements: LeakyBucket,
+    useless: LeakyBucket,
     offences: u32,
     /// When its offences are forgotten.
     forgiven_ms: u64,
 }
 
-/// A leaky bucket: so much at once, so much in the long run.
+/// A leaky bucket: it lets through a burst, and then a rate.
 #[derive(Debug, Default)]
-struct Bucket {
+struct LeakyBucket {
     /// What is in it, in thousandths.
     level: u64,
-    /// When that was so.
+    /// When it was looked at last.
     at_ms: u64,
 }
 
 #[derive(Debug, Default)]
-pub(super) struct Peers {
-    by_peer: BTreeMap<Peer, Known>,
+pub(super) struct StorePeers {
+    by_peer: BTreeMap<Peer, PeerRecord>,
     /// The peer that was pulled from last in turn.
     last: Option<Peer>,
 }
 
-impl Peers {
+impl StorePeers {
     /// A peer is connected and has this store; false if there is no room for it.
     pub(super) fn connect(&mut self, peer: Peer, native: bool) -> bool {
-        let Some(known) = self.track(peer) else { return false };
-        (known.connected, known.native, known.pull_after_ms) = (true, native, 0);
+        let Some(record) = self.track(peer) else { return false };
+        (record.connected, record.native, record.pull_after_ms) = (true, native, 0);
         true
     }
 
     pub(super) fn disconnect(&mut self, peer: Peer) {
-        if let Some(known) = self.by_peer.get_mut(&peer) {
-            known.connected = false;
-            (known.pull_at_ms, known.heads_at_ms) = (None, None);
+        if let Some(record) = self.by_peer.get_mut(&peer) {
+            record.connected = false;
+            (record.pull_at_ms, record.heads_at_ms) = (None, None);
         }
     }
 
-    /// The record of a peer, made if there is none and there is room.
-    fn track(&mut self, peer: Peer) -> Option<&mut Known> {
+    /// The record of a peer. It is made if the peer is new and there is room.
+    fn track(&mut self, peer: Peer) -> Option<&mut PeerRecord> {
         if self.by_peer.len() >= REPLICATOR_PEERS_MAX && !self.by_peer.contains_key(&peer) {
-            let gone = self.by_peer.iter().filter(|(_, known)| !known.connected);
-            let (gone, _) = gone.min_by_key(|(_, known)| known.forgiven_ms)?;
+            let gone = self.by_peer.iter().filter(|(_, record)| !record.connected);
+            let (gone, _) = gone.min_by_key(|(_, record)| record.forgiven_ms)?;
             let gone = *gone;
             self.by_peer.remove(&gone);
         }
@@ -85,55 +85,55 @@ impl Peers {
     pub(super) fn can_pull(&self, now: u64, peer: Peer) -> bool {
         self.by_peer
             .get(&peer)
-            .is_some_and(|known| known.connected && known.native && !known.is_shunned(now))
+            .is_some_and(|record| record.connected && record.native && !record.is_shunned(now))
     }
 
     pub(super) fn is_connected(&self, peer: Peer, native: bool) -> bool {
-        self.by_peer.get(&peer).is_some_and(|known| known.connected && known.native == native)
+        self.by_peer.get(&peer).is_some_and(|record| record.connected && record.native == native)
     }
 
     /// Whether it is connected and speaks only heads and blocks.
     pub(super) fn is_plain(&self, peer: Peer) -> bool {
-        self.by_peer.get(&peer).is_some_and(|known| known.connected && !known.native)
+        self.by_peer.get(&peer).is_some_and(|record| record.connected && !record.native)
     }
 
     /// Whether a peer may be asked for blocks.
     pub(super) fn can_fetch(&self, now: u64, peer: Peer) -> bool {
-        self.by_peer.get(&peer).is_some_and(|known| known.connected && !known.is_shunned(now))
+        self.by_peer.get(&peer).is_some_and(|record| record.connected && !record.is_shunned(now))
     }
 
     /// The connected peers.
     pub(super) fn connected(&self) -> impl Iterator<Item = (Peer, bool)> + '_ {
-        let connected = self.by_peer.iter().filter(|(_, known)| known.connected);
-        connected.map(|(peer, known)| (*peer, known.native))
+        let connected = self.by_peer.iter().filter(|(_, record)| record.connected);
+        connected.map(|(peer, record)| (*peer, record.native))
     }
 
     /// Calls for a pull from this peer at this time or before.
     pub(super) fn want_pull(&mut self, peer: Peer, at_ms: u64) {
-        if let Some(known) = self.by_peer.get_mut(&peer)
-            && known.connected
-            && known.native
+        if let Some(record) = self.by_peer.get_mut(&peer)
+            && record.connected
+            && record.native
         {
-            known.pull_at_ms = Some(known.pull_at_ms.map_or(at_ms, |before| before.min(at_ms)));
+            record.pull_at_ms = Some(record.pull_at_ms.map_or(at_ms, |before| before.min(at_ms)));
         }
     }
 
     /// The peer whose pull is most overdue.
     pub(super) fn due_pull(&self, now: u64) -> Option<Peer> {
-        let due = self.by_peer.iter().filter_map(|(peer, known)| {
-            let at_ms = known.pull_at_ms?.max(known.pull_after_ms);
-            (at_ms <= now && !known.is_shunned(now)).then_some((at_ms, *peer))
+        let due = self.by_peer.iter().filter_map(|(peer, record)| {
+            let at_ms = record.pull_at_ms?.max(record.pull_after_ms);
+            (at_ms <= now && !record.is_shunned(now)).then_some((at_ms, *peer))
         });
         due.min().map(|(_, peer)| peer)
     }
 
     /// The next peer in turn that may be pulled from now.
     pub(super) fn next_in_turn(&mut self, now: u64) -> Option<Peer> {
-        let may = |(peer, known): (&Peer, &Known)| {
-            let may = known.connected
-                && known.native
-                && known.pull_after_ms <= now
-                && !known.is_shunned(now);
+        let may = |(peer, record): (&Peer, &PeerRecord)| {
+            let may = record.connected
+                && record.native
+                && record.pull_after_ms <= now
+                && !record.is_shunned(now);
             may.then_some(*peer)
         };
         let after = self.last.and_then(|last| {
@@ -147,100 +147,100 @@ impl Peers {
 
     /// A pull from this peer begins.
     pub(super) fn pull_begins(&mut self, peer: Peer) {
-        if let Some(known) = self.by_peer.get_mut(&peer) {
-            known.pull_at_ms = None;
+        if let Some(record) = self.by_peer.get_mut(&peer) {
+            record.pull_at_ms = None;
         }
     }
 
-    /// A pull from this peer is over. One that was for nothing puts off the next, and each in a row
-    /// for twice as long.
+    /// A pull from this peer is over. If it was for nothing, the next one must wait; the wait doubles
+    /// with every such pull in a row.
     pub(super) fn pull_ends(&mut self, now: u64, peer: Peer, for_nothing: bool) {
-        if let Some(known) = self.by_peer.get_mut(&peer) {
-            known.pull_gap_ms = if for_nothing {
-                (2 * known.pull_gap_ms).clamp(2 * PULL_GAP_MS, PULL_GAP_MS_MAX)
+        if let Some(record) = self.by_peer.get_mut(&peer) {
+            record.pull_gap_ms = if for_nothing {
+                (2 * record.pull_gap_ms).clamp(2 * PULL_GAP_MS, PULL_GAP_MS_MAX)
             } else {
                 PULL_GAP_MS
             };
-            known.pull_after_ms = now.saturating_add(known.pull_gap_ms);
+            record.pull_after_ms = now.saturating_add(record.pull_gap_ms);
         }
     }
 
     /// Something changed that makes pulls worth while again.
     pub(super) fn forget_gaps(&mut self) {
-        for known in self.by_peer.values_mut() {
-            (known.pull_gap_ms, known.pull_after_ms) = (PULL_GAP_MS, 0);
+        for record in self.by_peer.values_mut() {
+            (record.pull_gap_ms, record.pull_after_ms) = (PULL_GAP_MS, 0);
         }
     }
 
     /// Calls for an exchange of heads with a peer at this time, or before.
     pub(super) fn want_heads(&mut self, peer: Peer, at_ms: u64) {
-        if let Some(known) = self.by_peer.get_mut(&peer)
-            && known.connected
+        if let Some(record) = self.by_peer.get_mut(&peer)
+            && record.connected
         {
-            known.heads_at_ms = Some(known.heads_at_ms.map_or(at_ms, |before| before.min(at_ms)));
+            record.heads_at_ms = Some(record.heads_at_ms.map_or(at_ms, |before| before.min(at_ms)));
         }
     }
 
     /// A peer with which heads are to be exchanged now; it no longer is.
     pub(super) fn take_due_heads(&mut self, now: u64) -> Option<Peer> {
-        let due = self.by_peer.iter_mut().find_map(|(peer, known)| {
-            known.heads_at_ms.is_some_and(|at_ms| at_ms <= now).then_some((*peer, known))
+        let due = self.by_peer.iter_mut().find_map(|(peer, record)| {
+            record.heads_at_ms.is_some_and(|at_ms| at_ms <= now).then_some((*peer, record))
         });
-        let (peer, known) = due?;
-        known.heads_at_ms = None;
+        let (peer, record) = due?;
+        record.heads_at_ms = None;
         Some(peer)
     }
 
     /// When heads are to be exchanged with some peer.
     pub(super) fn heads_due_ms(&self) -> Option<u64> {
-        self.by_peer.values().filter_map(|known| known.heads_at_ms).min()
+        self.by_peer.values().filter_map(|record| record.heads_at_ms).min()
     }
 
     /// When some pull that is called for may begin.
     pub(super) fn pull_due_ms(&self) -> Option<u64> {
-        let pulls = self.by_peer.values().filter_map(|known| {
-            let shunned_ms = if known.offences >= OFFENCES_MAX { known.forgiven_ms } else { 0 };
-            Some(known.pull_at_ms?.max(known.pull_after_ms).max(shunned_ms))
+        let pulls = self.by_peer.values().filter_map(|record| {
+            let shunned_ms = if record.offences >= OFFENCES_MAX { record.forgiven_ms } else { 0 };
+            Some(record.pull_at_ms?.max(record.pull_after_ms).max(shunned_ms))
         });
         pulls.min()
     }
 
     /// Counts an announcement or an exchange of heads; false if it is one too many.
     pub(super) fn may_announce(&mut self, now: u64, peer: Peer) -> bool {
-        let Some(known) = self.track(peer) else { return false };
-        known.announcements.add(now, ANNOUNCEMENTS_PER_SECOND_MAX, ANNOUNCEMENTS_BURST_MAX)
+        let Some(record) = self.track(peer) else { return false };
+        record.announcements.add(now, ANNOUNCEMENTS_PER_SECOND_MAX, ANNOUNCEMENTS_BURST_MAX)
     }
 
     /// Counts something useless; true if that makes it a flood.
     pub(super) fn was_useless(&mut self, now: u64, peer: Peer) -> bool {
-        let Some(known) = self.by_peer.get_mut(&peer) else { return false };
+        let Some(record) = self.by_peer.get_mut(&peer) else { return false };
         let flood =
-            !known.useless.add(now, USELESS_MESSAGES_PER_SECOND_MAX, USELESS_BURST_MESSAGES_MAX);
+            !record.useless.add(now, USELESS_MESSAGES_PER_SECOND_MAX, USELESS_BURST_MESSAGES_MAX);
         if flood {
-            known.useless = Bucket { level: 0, at_ms: now };
+            record.useless = LeakyBucket { level: 0, at_ms: now };
         }
         flood
     }
 
     /// Remembers an offence.
     pub(super) fn blame(&mut self, now: u64, peer: Peer) {
-        if let Some(known) = self.by_peer.get_mut(&peer) {
-            if known.forgiven_ms <= now {
-                known.offences = 0;
+        if let Some(record) = self.by_peer.get_mut(&peer) {
+            if record.forgiven_ms <= now {
+                record.offences = 0;
             }
-            known.offences = known.offences.saturating_add(1);
-            known.forgiven_ms = now.saturating_add(SHUN_MS);
+            record.offences = record.offences.saturating_add(1);
+            record.forgiven_ms = now.saturating_add(SHUN_MS);
         }
     }
 }
 
-impl Known {
+impl PeerRecord {
     fn is_shunned(&self, now: u64) -> bool {
         self.offences >= OFFENCES_MAX && now < self.forgiven_ms
     }
 }
 
-impl Bucket {
+impl LeakyBucket {
     fn add(&mut self, now: u64, per_second: u64, burst: u64) -> bool {
         let leaked = now.saturating_sub(self.at_ms).saturating_mul(per_second);
         (self.level, self.at_ms) = (self.level.saturating_sub(leaked), now.max(self.at_ms));

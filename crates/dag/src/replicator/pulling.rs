@@ -4,12 +4,10 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::fetches::Cause;
-use super::{Act, Host, Offence, Peer, Replicator};
-use crate::join::{Proven, Step};
+use super::{Effect, LocalStore, Offence, Peer, Replicator};
+use crate::join::{JoinEffect, Proven};
 use crate::limits::{PARKED_MS_MAX, PULL_REPLY_MS_MAX, PULL_STALL_MS_MAX};
-use crate::sync::{
-    Cell, Id, Limits, Pull, PullError, PullStep, Reply, Request, Span, Summary, Tree, Unreadable,
-};
+use crate::sync::{Pull, PullEffect, PullError, PullLimits, Reply, Request};
 use crate::{Entry, Error, Identity, Kind, LogCid};
 
 /// The pull that is under way.
@@ -39,7 +37,7 @@ impl Pulling {
         self.pull.progress().behind
     }
 
-    /// From when on it is not counted on to bring what others wait for.
+    /// From when on parked blocks no longer wait for it.
     pub(super) fn idle_ms(&self) -> u64 {
         self.gained_ms.saturating_add(PARKED_MS_MAX)
     }
@@ -54,7 +52,7 @@ impl Pulling {
 
 impl Replicator {
     pub(super) fn begin_pull(&mut self, now: u64, peer: Peer) {
-        let mut pull = Pull::new(self.log, Limits::default());
+        let mut pull = Pull::new(self.log, PullLimits::default());
         let request = pull.start();
         self.peers.pull_begins(peer);
         self.pulling = Some(Pulling {
@@ -72,7 +70,7 @@ impl Replicator {
     /// Sends a request, or holds it back until there is room for the reply.
     fn ask(&mut self, now: u64, request: Request) {
         let Some(pulling) = &mut self.pulling else { return };
-        if self.outbox.is_full() {
+        if self.store_queue.is_full() {
             pulling.held = Some(request);
             return;
         }
@@ -80,7 +78,7 @@ impl Replicator {
         (pulling.number, pulling.held) = (self.asks, None);
         pulling.until_ms = now.saturating_add(PULL_REPLY_MS_MAX);
         let (peer, number) = (pulling.peer, pulling.number);
-        self.acts.push(Act::Ask { peer, number, request: request.encode() });
+        self.effects.push(Effect::Ask { peer, number, request: request.encode() });
     }
 
     /// Sends what was held back, if there is room again.
@@ -89,7 +87,7 @@ impl Replicator {
         if let Some(request) = held {
             // The disk was slow, not the peer.
             if let Some(pulling) = &mut self.pulling
-                && !self.outbox.is_full()
+                && !self.store_queue.is_full()
             {
                 pulling.gained_ms = now;
             }
@@ -100,7 +98,7 @@ impl Replicator {
     pub(super) fn replied(
         &mut self,
         now: u64,
-        host: &dyn Host,
+        local: &dyn LocalStore,
         peer: Peer,
         number: u64,
         reply: Option<&[u8]>,
@@ -111,17 +109,21 @@ impl Replicator {
             return;
         }
         pulling.number = 0;
-        let steps = match reply.map(Reply::decode) {
+        let effects = match reply.map(Reply::decode) {
             None => None,
             Some(Err(_)) => {
-                self.blame(now, peer, Offence::BadReply);
+                self.blame(now, peer, Offence::Forged);
                 None
             }
             Some(Ok(reply)) => {
-                self.contact_ms = Some(now);
-                let tree = Seen { host, replicator: self };
-                match pulling.pull.on_reply(&tree, reply) {
-                    Ok(steps) => Some(steps),
+                self.contacted = true;
+                let is_known = |cid: &LogCid| {
+                    self.is_known(local, cid)
+                        || self.refused.get(cid).is_some()
+                        || self.deferred.get(cid).is_some()
+                };
+                match pulling.pull.on_reply(local.tree(), &is_known, reply) {
+                    Ok(effects) => Some(effects),
                     Err(why) => {
                         self.pull_failed(now, peer, &why);
                         None
@@ -130,9 +132,9 @@ impl Replicator {
             }
         };
         self.pulling = Some(pulling);
-        match steps {
-            Some(steps) => self.take_pulled(now, host, peer, steps),
-            // It was refused, or lost with a connection: as soon as the pause is over it may succeed.
+        match effects {
+            Some(effects) => self.take_pulled(now, local, peer, effects),
+            // The request was declined, or lost with a connection. After the pause it may succeed.
             None => {
                 self.end_pull(now, true);
                 self.peers.want_pull(peer, now);
@@ -142,25 +144,31 @@ impl Replicator {
 
     fn pull_failed(&mut self, now: u64, peer: Peer, why: &PullError) {
         if why.is_offence() {
-            self.blame(now, peer, Offence::BadReply);
+            self.blame(now, peer, Offence::Forged);
         }
     }
 
-    fn take_pulled(&mut self, now: u64, host: &dyn Host, peer: Peer, steps: Vec<PullStep>) {
-        for step in steps {
+    fn take_pulled(
+        &mut self,
+        now: u64,
+        local: &dyn LocalStore,
+        peer: Peer,
+        effects: Vec<PullEffect>,
+    ) {
+        for effect in effects {
             // A bad entry ends the pull, and what was to come with it.
             if self.pulling.is_none() {
                 return;
             }
-            match step {
-                PullStep::Ask(request) => self.ask(now, request),
-                PullStep::Entries { blocks, identities } => {
-                    if !self.take_batch(now, host, peer, &blocks, &identities) {
-                        self.blame(now, peer, Offence::BadEntry);
+            match effect {
+                PullEffect::Ask(request) => self.ask(now, request),
+                PullEffect::Entries { blocks, identities } => {
+                    if !self.take_batch(now, local, peer, &blocks, &identities) {
+                        self.blame(now, peer, Offence::Invalid);
                         self.end_pull(now, true);
                     }
                 }
-                PullStep::Done { level } => {
+                PullEffect::Done { level } => {
                     let for_nothing = self.pulling.as_ref().is_some_and(|pulling| {
                         pulling.pull.progress().handed_over > 0 && pulling.gained == 0
                     });
@@ -178,35 +186,35 @@ impl Replicator {
     fn take_batch(
         &mut self,
         now: u64,
-        host: &dyn Host,
+        local: &dyn LocalStore,
         peer: Peer,
         blocks: &[Vec<u8>],
         identities: &[Vec<u8>],
     ) -> bool {
         let cause = Cause { peer: Some(peer), head: None };
-        let mut good = self.take_identities(now, host, identities, cause);
+        let mut good = self.take_identities(now, local, identities, cause);
         let mut provable = Vec::new();
         for block in blocks {
             let cid = LogCid::of(block);
-            if self.is_known(host, &cid) || self.refused.get(&cid).is_some() {
+            if self.is_known(local, &cid) || self.refused.get(&cid).is_some() {
                 continue;
             }
             let Ok(entry) = Entry::decode(cid, block) else {
                 good = false;
                 continue;
             };
-            match self.identity(host, &entry.identity()) {
+            match self.identity(local, &entry.identity()) {
                 Some(identity) => provable.push((entry, identity)),
                 // Rare: it was sent before, and is forgotten. The join asks for it.
                 None => {
-                    let steps = self.join.on_announced(host, block);
-                    self.take_steps_of(now, host, steps, cause, false);
+                    let effects = self.join.on_announced(local, block);
+                    self.take_effects_of(now, local, effects, cause, false);
                 }
             }
         }
         let cids: Vec<LogCid> = provable.iter().map(|(entry, _)| entry.cid()).collect();
         let mut proven: Vec<Proven> = Vec::with_capacity(cids.len());
-        for (cid, result) in cids.iter().zip(host.prove(&self.log, provable)) {
+        for (cid, result) in cids.iter().zip(local.prove(&self.log, provable)) {
             match result {
                 Ok(entry) => proven.push(entry),
                 Err(_) => {
@@ -215,25 +223,25 @@ impl Replicator {
                 }
             }
         }
-        let steps = self.join.on_all_proven(host, proven);
-        // What others showed may be refused now, too, and is not this peer's fault.
+        let effects = self.join.on_all_proven(local, proven);
+        // Entries that other peers showed may be refused now, too. This peer is not to blame for them.
         let shown: BTreeSet<LogCid> = cids.into_iter().collect();
-        good &= !steps.iter().any(|step| is_offence(step, &shown));
-        self.take_steps_of(now, host, steps, cause, false);
+        good &= !effects.iter().any(|effect| is_offence(effect, &shown));
+        self.take_effects_of(now, local, effects, cause, false);
         good
     }
 
     fn take_identities(
         &mut self,
         now: u64,
-        host: &dyn Host,
+        local: &dyn LocalStore,
         blocks: &[Vec<u8>],
         cause: Cause,
     ) -> bool {
         let mut good = true;
         for block in blocks {
             let cid = LogCid::of(block);
-            if self.identity(host, &cid).is_none() {
+            if self.identity(local, &cid).is_none() {
                 match Identity::decode(cid, block) {
                     Ok(identity) => self.identities.insert(cid, Arc::new(identity)),
                     Err(_) => good = false,
@@ -241,12 +249,12 @@ impl Replicator {
             }
             // Announcements and the join may be waiting for it.
             self.fetches.forget(&cid);
-            self.fetched(now, host, cid, Some(block), cause);
+            self.fetched(now, local, cid, Some(block), cause);
         }
         good
     }
 
-    /// The pull is over. What it was to bring and did not is fetched.
+    /// The pull is over. Blocks that it was to bring and did not bring are fetched.
     pub(super) fn end_pull(&mut self, now: u64, for_nothing: bool) {
         if let Some(pulling) = self.pulling.take() {
             self.peers.pull_ends(now, pulling.peer, for_nothing);
@@ -258,40 +266,8 @@ impl Replicator {
 
 /// Whether the join refused one of these entries for something that its peer must
 /// have seen, too.
-fn is_offence(step: &Step, shown: &BTreeSet<LogCid>) -> bool {
-    let Step::Reject { cid, why } = step else { return false };
+fn is_offence(effect: &JoinEffect, shown: &BTreeSet<LogCid>) -> bool {
+    let JoinEffect::Reject { cid, why } = effect else { return false };
     let excused = matches!(why, Error::AncestorRefused(_) | Error::AccessDenied);
     !excused && why.kind() != Kind::Unavailable && shown.contains(cid)
-}
-
-/// The entries here and those that need not be asked for.
-struct Seen<'a> {
-    host: &'a dyn Host,
-    replicator: &'a Replicator,
-}
-
-impl Tree for Seen<'_> {
-    fn newest(&self) -> Result<Option<u64>, Unreadable> {
-        self.host.newest()
-    }
-
-    fn summary(&self, cell: Cell) -> Result<Summary, Unreadable> {
-        self.host.summary(cell)
-    }
-
-    fn children(&self, cell: Cell) -> Result<Vec<(Cell, Summary)>, Unreadable> {
-        self.host.children(cell)
-    }
-
-    fn ids(&self, span: Span, after: Option<Id>, ids_max: usize) -> Result<Vec<Id>, Unreadable> {
-        self.host.ids(span, after, ids_max)
-    }
-
-    fn is_settled(&self, cid: &LogCid) -> Result<bool, Unreadable> {
-        let replicator = self.replicator;
-        Ok(replicator.is_known(self.host, cid)
-            || replicator.refused.get(cid).is_some()
-            || replicator.deferred.get(cid).is_some()
-            || self.host.is_settled(cid)?)
-    }
 }

@@ -1,7 +1,7 @@
-//! What is due: after every input the replicator looks what it can do by now.
+//! The end of a turn: after every input the replicator does what has become due.
 
 use super::fetches::Cause;
-use super::{Act, Host, Replicator};
+use super::{Effect, LocalStore, Replicator};
 use crate::LogCid;
 use crate::limits::{HEADS_PERIOD_MS, PULL_PERIOD_MS};
 
@@ -12,13 +12,13 @@ impl Replicator {
         times.into_iter().flatten().min().unwrap_or(u64::MAX)
     }
 
-    /// When something is due that a full outbox or a pause would hold up.
+    /// When something is due that a full store queue or a pause holds up.
     fn work_due_ms(&self) -> Option<u64> {
         let parked_ms = self.parked.values().map(|(at_ms, _)| *at_ms).min();
-        // While something is stored, its end is waited for.
-        let reconsider_ms = (self.reconsider && self.outbox.is_empty()).then_some(0);
+        // Only when nothing is being stored.
+        let reconsider_ms = (self.reconsider && self.store_queue.is_empty()).then_some(0);
         let times = match &self.pulling {
-            _ if self.outbox.is_full() => return None,
+            _ if self.store_queue.is_full() => return None,
             Some(pulling) => [
                 Some(pulling.due_ms()),
                 self.peers.heads_due_ms(),
@@ -41,44 +41,44 @@ impl Replicator {
         now < self.paused_until_ms
     }
 
-    /// Does what is due, and gives all acts since the last time.
-    pub(super) fn finish(&mut self, now: u64, host: &dyn Host) -> Vec<Act> {
+    /// Does what is due, and gives all effects since the last time.
+    pub(super) fn finish(&mut self, now: u64, local: &dyn LocalStore) -> Vec<Effect> {
         for announced in self.announcements.take_overdue(now) {
-            self.identified(now, host, announced, None);
+            self.identified(now, local, announced, None);
         }
         if !self.is_paused(now) {
             self.give_up_pull(now);
             self.ask_held(now);
             self.start_pull(now);
-            self.unpark(now, host);
-            self.try_heads(now, host);
+            self.unpark(now, local);
+            self.try_heads(now, local);
             self.fetch_next();
             self.exchange_heads(now);
         }
         if self.join.is_idle() {
             let known: Vec<LogCid> = self.wanted.worked_on().collect();
             for cid in known {
-                self.forget_or_retry(now, host, cid);
+                self.forget_or_retry(now, local, cid);
             }
         }
-        self.acts.extend(self.outbox.next());
-        if self.reconsider && self.outbox.is_empty() && !self.is_paused(now) {
+        self.effects.extend(self.store_queue.next());
+        if self.reconsider && self.store_queue.is_empty() && !self.is_paused(now) {
             // What was passed over before the access changed is all stored by now.
             self.reconsider = false;
-            self.acts.push(Act::Reconsider);
+            self.effects.push(Effect::Reconsider);
         }
         self.name_candidates(now);
         if cfg!(debug_assertions) {
             self.fetches.check();
-            self.outbox.check();
+            self.store_queue.check();
         }
-        std::mem::take(&mut self.acts)
+        std::mem::take(&mut self.effects)
     }
 
-    /// A head that the join no longer works on without a word about it: it was
-    /// stored by another way.
-    fn forget_or_retry(&mut self, now: u64, host: &dyn Host, cid: LogCid) {
-        if self.is_known(host, &cid) {
+    /// The join no longer works on this head and has said nothing about it. If it was
+    /// stored by another way it is forgotten, otherwise it is tried again.
+    fn forget_or_retry(&mut self, now: u64, local: &dyn LocalStore, cid: LogCid) {
+        if self.is_known(local, &cid) {
             self.wanted.remove(&cid);
         } else {
             self.wanted.failed(now, &cid, &mut self.jitter);
@@ -95,10 +95,10 @@ impl Replicator {
 
     /// Begins the pull that is most called for, or that of the next peer in turn.
     fn start_pull(&mut self, now: u64) {
-        if self.pulling.is_some() || self.outbox.is_full() {
+        if self.pulling.is_some() || self.store_queue.is_full() {
             return;
         }
-        // Turns come first: no peer that always calls for pulls keeps others from theirs.
+        // Turns come first, so that a peer which always calls for pulls holds up no other.
         let mut peer = None;
         if self.turn_at_ms <= now {
             self.turn_at_ms = now.saturating_add(self.jitter.around(PULL_PERIOD_MS));
@@ -110,7 +110,7 @@ impl Replicator {
     }
 
     /// Fetches what no pull brought in time.
-    fn unpark(&mut self, now: u64, host: &dyn Host) {
+    fn unpark(&mut self, now: u64, local: &dyn LocalStore) {
         if self.pulling.as_ref().is_some_and(|pulling| now < pulling.idle_ms()) {
             return;
         }
@@ -120,38 +120,38 @@ impl Replicator {
         for (cid, cause) in due {
             self.parked.remove(&cid);
             if self.join.awaits(&cid) {
-                self.unpark_one(now, host, cid, cause);
+                self.unpark_one(now, local, cid, cause);
             }
         }
     }
 
-    fn unpark_one(&mut self, now: u64, host: &dyn Host, cid: LogCid, cause: Cause) {
-        // What was stored by another way in the meantime is no longer missing.
-        let identity = self.identity(host, &cid);
-        let stored = self.is_known(host, &cid);
-        let steps = match identity {
-            Some(identity) => self.join.on_block(host, cid, &identity.block),
-            None if stored => self.join.on_missing(host, cid),
+    fn unpark_one(&mut self, now: u64, local: &dyn LocalStore, cid: LogCid, cause: Cause) {
+        // Another way may have stored it in the meantime.
+        let identity = self.identity(local, &cid);
+        let stored = self.is_known(local, &cid);
+        let effects = match identity {
+            Some(identity) => self.join.on_block(local, cid, &identity.block),
+            None if stored => self.join.on_missing(local, cid),
             None => return self.fetches.want(cid, cause),
         };
-        self.take_steps_of(now, host, steps, cause, false);
+        self.take_effects_of(now, local, effects, cause, false);
     }
 
-    /// Tries heads again whose time has come: by a pull from who showed them, or
-    /// block by block, in turns.
-    fn try_heads(&mut self, now: u64, host: &dyn Host) {
-        while !self.outbox.is_full()
+    /// Tries heads again that are due: in turns by a pull from a peer that showed
+    /// them, and block by block.
+    fn try_heads(&mut self, now: u64, local: &dyn LocalStore) {
+        while !self.store_queue.is_full()
             && let Some((cid, attempts, from)) = self.wanted.take_due(now)
         {
-            if self.is_known(host, &cid) {
+            if self.is_known(local, &cid) {
                 self.wanted.remove(&cid);
                 continue;
             }
             let pulled = from.iter().find(|peer| self.peers.can_pull(now, **peer)).copied();
             let park = pulled.is_some() && attempts.is_multiple_of(2);
-            let steps = self.join.on_heads(host, &[cid]);
+            let effects = self.join.on_heads(local, &[cid]);
             let cause = Cause { peer: from.first().copied(), head: Some(cid) };
-            self.take_steps_of(now, host, steps, cause, park);
+            self.take_effects_of(now, local, effects, cause, park);
             if let Some(peer) = pulled.filter(|_| park) {
                 self.peers.want_pull(peer, now);
             }
@@ -160,11 +160,11 @@ impl Replicator {
 
     /// Asks for blocks as long as there is room for what they bring.
     fn fetch_next(&mut self) {
-        while !self.outbox.is_full()
+        while !self.store_queue.is_full()
             && let Some((cid, cause)) = self.fetches.next()
         {
             if self.join.awaits(&cid) {
-                self.acts.push(Act::Fetch { cid, from: cause.peer.into_iter().collect() });
+                self.effects.push(Effect::Fetch { cid, from: cause.peer.into_iter().collect() });
             } else {
                 self.fetches.forget(&cid);
             }
@@ -174,7 +174,7 @@ impl Replicator {
     fn exchange_heads(&mut self, now: u64) {
         while let Some(peer) = self.peers.take_due_heads(now) {
             if self.peers.is_plain(peer) {
-                self.acts.push(Act::SendHeads { peer });
+                self.effects.push(Effect::SendHeads { peer });
                 let next = now.saturating_add(self.jitter.around(HEADS_PERIOD_MS));
                 self.peers.want_heads(peer, next);
             }

@@ -38,7 +38,7 @@ impl IdTree {
         self.ids.len()
     }
 
-    /// Whether there are none.
+    /// Whether there are no entries.
     pub fn is_empty(&self) -> bool {
         self.ids.is_empty()
     }

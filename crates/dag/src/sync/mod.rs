@@ -2,8 +2,8 @@
 //!
 //! The protocol is described in `docs/format-sync.md`. [`serve`] answers requests without keeping
 //! anything between them; [`Pull`] asks, checks every answer, and hands over entries, parents
-//! first. Both see the entries of a store as a [`Tree`] over clock time. Who is behind pulls; two
-//! that lack something of each other pull both ways.
+//! first. Both see the entries of a store as a [`Tree`] over clock time. The node that is behind
+//! pulls; if each lacks something of the other, both pull.
 
 mod cell;
 mod id_tree;
@@ -17,7 +17,7 @@ mod wire;
 pub use cell::{Cell, Span};
 pub use id_tree::IdTree;
 pub use message::{Ask, Declined, Reply, Request};
-pub use pull::{Limits, Progress, Pull, PullError, PullStep};
+pub use pull::{Pull, PullEffect, PullError, PullLimits, PullProgress};
 pub use serve::serve;
 pub use summing::Summing;
-pub use tree::{Holding, Id, Source, Summary, Tree, Unreadable};
+pub use tree::{Holding, Id, Summary, Tree, Unreadable};

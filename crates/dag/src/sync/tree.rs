@@ -3,7 +3,7 @@
 use sha2::{Digest, Sha256};
 
 use super::{Cell, Span};
-use crate::{Address, LogCid};
+use crate::LogCid;
 
 /// Before the ids of a leaf.
 const LEAF: u8 = 0;
@@ -37,15 +37,6 @@ impl Summary {
     /// Whether the cell holds nothing.
     pub fn is_empty(&self) -> bool {
         self.count == 0
-    }
-
-    /// The summary of a leaf that holds these ids, ascending.
-    pub fn of_leaf<'i>(ids: impl IntoIterator<Item = &'i Id>) -> Summary {
-        let mut hashing = Hashing::leaf();
-        for id in ids {
-            hashing.add_id(id);
-        }
-        hashing.finish()
     }
 
     /// The summary of an inner cell with these children, ascending. Empty ones count as absent.
@@ -124,16 +115,13 @@ pub trait Tree {
 
     /// The first `ids_max` ids in a range, ascending, that come after `after`.
     fn ids(&self, span: Span, after: Option<Id>, ids_max: usize) -> Result<Vec<Id>, Unreadable>;
-
-    /// Whether an entry that is not in the tree need not be asked for all the same: it was refused
-    /// or passed over, and would be again. Asked about ids of a peer that the tree lacks.
-    fn is_settled(&self, _cid: &LogCid) -> Result<bool, Unreadable> {
-        Ok(false)
-    }
 }
 
-/// A tree whose entries can be handed out.
-pub trait Holding: Tree {
+/// A store whose entries can be served: the entries of its tree, with their blocks.
+pub trait Holding {
+    /// The tree of its entries, in the state that the blocks are read from.
+    fn tree(&self) -> &dyn Tree;
+
     /// The blocks of the first entries in a range, ascending by [`Id`], that come after `after`: at
     /// most `entries_max` and, but for the first, `bytes_max`. Fewer only at the end of the range
     /// or because of these.
@@ -152,11 +140,26 @@ pub trait Holding: Tree {
     fn identity(&self, cid: &LogCid) -> Result<Option<Vec<u8>>, Unreadable>;
 }
 
-/// What a node shares: the stores that it may send.
-pub trait Source {
-    /// The entries of a store; `None` for one that is not here or not to be sent.
-    ///
-    /// # Errors
-    /// [`Unreadable`].
-    fn store(&self, log: &Address) -> Result<Option<Box<dyn Holding + '_>>, Unreadable>;
+impl<H: Holding + ?Sized> Holding for &H {
+    fn tree(&self) -> &dyn Tree {
+        (**self).tree()
+    }
+
+    fn entries(
+        &self,
+        span: Span,
+        after: Option<Id>,
+        entries_max: usize,
+        bytes_max: usize,
+    ) -> Result<Vec<Vec<u8>>, Unreadable> {
+        (**self).entries(span, after, entries_max, bytes_max)
+    }
+
+    fn entry(&self, cid: &LogCid) -> Result<Option<Vec<u8>>, Unreadable> {
+        (**self).entry(cid)
+    }
+
+    fn identity(&self, cid: &LogCid) -> Result<Option<Vec<u8>>, Unreadable> {
+        (**self).identity(cid)
+    }
 }

@@ -72,7 +72,7 @@ impl Request {
     /// or [`Error::SyncMessage`] with the rule.
     pub fn decode(bytes: &[u8]) -> Result<Request, Error> {
         crate::check_size("sync request", bytes.len(), SYNC_REQUEST_BYTES_MAX)?;
-        let mut from = Bytes(bytes);
+        let mut from = Cursor(bytes);
         let sort = from.byte()?;
         let log = Address::of_manifest(from.cid()?);
         let ask = match sort {
@@ -165,7 +165,7 @@ impl Reply {
     /// As [`Request::decode`].
     pub fn decode(bytes: &[u8]) -> Result<Reply, Error> {
         crate::check_size("sync reply", bytes.len(), SYNC_REPLY_BYTES_MAX)?;
-        let mut from = Bytes(bytes);
+        let mut from = Cursor(bytes);
         let reply = match from.byte()? {
             ROOT => match from.time()? {
                 0 => Reply::Root { newest: None, summary: Summary::EMPTY },
@@ -231,9 +231,9 @@ fn put_summary(out: &mut Vec<u8>, summary: &Summary) {
 }
 
 /// What is left of a message.
-struct Bytes<'a>(&'a [u8]);
+struct Cursor<'a>(&'a [u8]);
 
-impl<'a> Bytes<'a> {
+impl<'a> Cursor<'a> {
     fn take(&mut self, n: usize) -> Result<&'a [u8], Error> {
         let (taken, rest) = self.0.split_at_checked(n).ok_or(Error::Truncated)?;
         self.0 = rest;

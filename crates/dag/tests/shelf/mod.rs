@@ -6,8 +6,8 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
 
 use optimusdb_dag::sync::{
-    Ask, Cell, Holding, Id, IdTree, Limits, Pull, PullError, PullStep, Reply, Request, Source,
-    Span, Summary, Tree, Unreadable, serve,
+    Ask, Cell, Holding, Id, IdTree, Pull, PullEffect, PullError, PullLimits, Reply, Request, Span,
+    Summary, Tree, Unreadable, serve,
 };
 use optimusdb_dag::{Address, LogCid, StoredEntry};
 
@@ -72,22 +72,10 @@ impl Shelf {
     }
 }
 
-impl Tree for Shelf {
-    fn newest(&self) -> Result<Option<u64>, Unreadable> {
-        self.tree.newest()
-    }
-    fn summary(&self, cell: Cell) -> Result<Summary, Unreadable> {
-        self.tree.summary(cell)
-    }
-    fn children(&self, cell: Cell) -> Result<Vec<(Cell, Summary)>, Unreadable> {
-        self.tree.children(cell)
-    }
-    fn ids(&self, span: Span, after: Option<Id>, ids_max: usize) -> Result<Vec<Id>, Unreadable> {
-        self.tree.ids(span, after, ids_max)
-    }
-}
-
 impl Holding for Shelf {
+    fn tree(&self) -> &dyn Tree {
+        &self.tree
+    }
     fn entries(
         &self,
         span: Span,
@@ -115,65 +103,21 @@ impl Holding for Shelf {
     }
 }
 
-/// A node with one store.
-pub struct Node<'s>(pub &'s dyn Holding);
-
-impl Source for Node<'_> {
-    fn store(&self, of: &Address) -> Result<Option<Box<dyn Holding + '_>>, Unreadable> {
-        Ok((*of == log()).then(|| Box::new(Lent(self.0)) as Box<dyn Holding + '_>))
-    }
-}
-
-struct Lent<'s>(&'s dyn Holding);
-
-impl Tree for Lent<'_> {
-    fn newest(&self) -> Result<Option<u64>, Unreadable> {
-        self.0.newest()
-    }
-    fn summary(&self, cell: Cell) -> Result<Summary, Unreadable> {
-        self.0.summary(cell)
-    }
-    fn children(&self, cell: Cell) -> Result<Vec<(Cell, Summary)>, Unreadable> {
-        self.0.children(cell)
-    }
-    fn ids(&self, span: Span, after: Option<Id>, ids_max: usize) -> Result<Vec<Id>, Unreadable> {
-        self.0.ids(span, after, ids_max)
-    }
-}
-
-impl Holding for Lent<'_> {
-    fn entries(
-        &self,
-        span: Span,
-        after: Option<Id>,
-        entries_max: usize,
-        bytes_max: usize,
-    ) -> Result<Vec<Vec<u8>>, Unreadable> {
-        self.0.entries(span, after, entries_max, bytes_max)
-    }
-    fn entry(&self, cid: &LogCid) -> Result<Option<Vec<u8>>, Unreadable> {
-        self.0.entry(cid)
-    }
-    fn identity(&self, cid: &LogCid) -> Result<Option<Vec<u8>>, Unreadable> {
-        self.0.identity(cid)
-    }
-}
-
 /// A store that grows while it is read.
 pub struct Growing<'s, S>(pub &'s RefCell<S>);
 
 impl<S: std::borrow::Borrow<Shelf>> Tree for Growing<'_, S> {
     fn newest(&self) -> Result<Option<u64>, Unreadable> {
-        self.0.borrow().borrow().newest()
+        self.0.borrow().borrow().tree.newest()
     }
     fn summary(&self, cell: Cell) -> Result<Summary, Unreadable> {
-        self.0.borrow().borrow().summary(cell)
+        self.0.borrow().borrow().tree.summary(cell)
     }
     fn children(&self, cell: Cell) -> Result<Vec<(Cell, Summary)>, Unreadable> {
-        self.0.borrow().borrow().children(cell)
+        self.0.borrow().borrow().tree.children(cell)
     }
     fn ids(&self, span: Span, after: Option<Id>, ids_max: usize) -> Result<Vec<Id>, Unreadable> {
-        self.0.borrow().borrow().ids(span, after, ids_max)
+        self.0.borrow().borrow().tree.ids(span, after, ids_max)
     }
 }
 
@@ -195,25 +139,38 @@ pub type Storing<'s> = &'s mut dyn FnMut(&[Vec<u8>], &[Vec<u8>]);
 /// Pulls from a server that answers as `answer` does. Batches are stored only after the reply to
 /// the request that came with them, and what is stored is handed to `store`.
 pub fn pull_with(
-    limits: Limits,
+    limits: PullLimits,
     tree: &dyn Tree,
+    answer: &mut dyn FnMut(&Request) -> Reply,
+    store: Storing<'_>,
+) -> Result<Traffic, PullError> {
+    pull_unknown(limits, (tree, &|_| false), answer, store)
+}
+
+/// Our tree, and whether an entry that is not in it is known all the same.
+pub type Ours<'t> = (&'t dyn Tree, &'t dyn Fn(&LogCid) -> bool);
+
+/// As [`pull_with`], where some of the entries that are not in the tree are known all the same.
+pub fn pull_unknown(
+    limits: PullLimits,
+    (tree, is_known): Ours<'_>,
     answer: &mut dyn FnMut(&Request) -> Reply,
     store: Storing<'_>,
 ) -> Result<Traffic, PullError> {
     let mut traffic = Traffic::default();
     let mut pull = Pull::new(log(), limits);
-    let mut steps = vec![PullStep::Ask(pull.start())];
-    let mut waiting: Vec<PullStep> = Vec::new();
+    let mut effects = vec![PullEffect::Ask(pull.start())];
+    let mut waiting: Vec<PullEffect> = Vec::new();
     loop {
         let mut request = None;
         let mut arrived = Vec::new();
-        for step in steps {
-            match step {
-                PullStep::Ask(ask) => {
+        for effect in effects {
+            match effect {
+                PullEffect::Ask(ask) => {
                     assert!(arrived.is_empty() && request.is_none(), "the request comes first");
                     request = Some(ask);
                 }
-                PullStep::Done { level } => {
+                PullEffect::Done { level } => {
                     traffic.level = level;
                 }
                 batch => arrived.push(batch),
@@ -221,7 +178,7 @@ pub fn pull_with(
         }
         let reply = request.as_ref().map(&mut *answer);
         for batch in waiting.drain(..) {
-            if let PullStep::Entries { blocks, identities } = batch {
+            if let PullEffect::Entries { blocks, identities } = batch {
                 traffic.entries += blocks.len();
                 traffic.entry_bytes += blocks.iter().map(Vec::len).sum::<usize>();
                 traffic.identities += identities.len();
@@ -231,7 +188,7 @@ pub fn pull_with(
         waiting = arrived;
         let (Some(request), Some(reply)) = (request, reply) else {
             for batch in waiting {
-                if let PullStep::Entries { blocks, identities } = batch {
+                if let PullEffect::Entries { blocks, identities } = batch {
                     traffic.entries += blocks.len();
                     traffic.entry_bytes += blocks.iter().map(Vec::len).sum::<usize>();
                     traffic.identities += identities.len();
@@ -247,13 +204,18 @@ pub fn pull_with(
         traffic.requests += 1;
         traffic.asked_bytes += question.len();
         traffic.answered_bytes += answer.len();
-        steps = pull.on_reply(tree, reply)?;
+        effects = pull.on_reply(tree, is_known, reply)?;
     }
+}
+
+/// The answer of an honest node with one store to whatever bytes.
+pub fn served(from: &dyn Holding, request: &[u8]) -> Vec<u8> {
+    serve(request, |of| Ok((*of == log()).then_some(from))).unwrap()
 }
 
 /// Answers as an honest node does.
 pub fn honest(from: &dyn Holding, request: &Request) -> Reply {
-    Reply::decode(&serve(&Node(from), &request.encode()).unwrap()).unwrap()
+    Reply::decode(&served(from, &request.encode())).unwrap()
 }
 
 /// Pulls everything that `from` has and `into` lacks, in one pull.
@@ -261,7 +223,7 @@ pub fn pull(from: &Shelf, into: &mut Shelf) -> Traffic {
     let shared = RefCell::new(into);
     let mut last: Option<Id> = None;
     pull_with(
-        Limits::default(),
+        PullLimits::default(),
         &Growing(&shared),
         &mut |request| honest(from, request),
         &mut |blocks, _| {

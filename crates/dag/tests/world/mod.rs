@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use optimusdb_dag::join::{Join, Passed, Replica, Step};
+use optimusdb_dag::join::{Join, JoinEffect, Passed, Proven, Replica};
 use optimusdb_dag::{
     AccessController, Address, Entry, EntryLinks, Error, Heads, Identity, IdentityKeys, Ipld,
     Links, LogCid, LogTip, Operation, OrderKey, StoreKind, value,
@@ -28,12 +28,17 @@ pub fn put(key: &str, value: i128) -> Ipld {
         ("_id".to_owned(), Ipld::String(key.into())),
         ("n".to_owned(), Ipld::Integer(value)),
     ]);
-    Operation::Put { key: key.into(), value: Ipld::Map(document) }.to_payload(None)
+    Operation::Put { key: key.into(), value: Ipld::Map(document) }.into_payload(None)
 }
 
 pub fn entry(keys: &IdentityKeys, time: u64, next: &[&Entry]) -> Entry {
     let links = Links { next: next.iter().map(|entry| entry.cid()).collect(), refs: vec![], time };
     Entry::sign(keys, log(), links, put("k", time.into())).unwrap()
+}
+
+/// Verifies an entry against an identity, as whoever hands it to a join does.
+pub fn prove(entry: &Entry, log: &Address, identity: &Arc<Identity>) -> Result<Proven, Error> {
+    Proven::new(entry.clone(), Arc::clone(identity), log)
 }
 
 /// An entry of one writer under the name of another.
@@ -122,12 +127,12 @@ impl Memory {
     }
 
     /// Does what the steps ask except fetching, and gives what is to be fetched.
-    pub fn take(&mut self, steps: Vec<Step>) -> Vec<LogCid> {
+    pub fn take(&mut self, effects: Vec<JoinEffect>) -> Vec<LogCid> {
         let mut fetches = Vec::new();
-        for step in steps {
-            match step {
-                Step::Fetch { cid } => fetches.push(cid),
-                Step::Ready { entries, identities, passed } => {
+        for effect in effects {
+            match effect {
+                JoinEffect::Fetch { cid } => fetches.push(cid),
+                JoinEffect::Ready { entries, identities, passed } => {
                     let pass: Vec<_> = passed.iter().map(|passed| passed.next.clone()).collect();
                     for passed in passed {
                         assert_eq!(LogCid::of(&passed.block), passed.cid);
@@ -149,20 +154,20 @@ impl Memory {
                         self.heads.pass(&next);
                     }
                 }
-                Step::Restored { entries } => {
+                JoinEffect::Restored { entries } => {
                     for entry in entries {
                         assert!(self.passed.remove(&entry.cid()).is_some(), "not passed over");
                         assert!(self.identities.contains_key(&entry.identity()));
                         self.entries.insert(entry.cid(), entry);
                     }
                 }
-                Step::Deferred { cid, why } => {
+                JoinEffect::Deferred { cid, why } => {
                     self.deferred.insert(cid, why);
                 }
-                Step::Reject { cid, why } => {
+                JoinEffect::Reject { cid, why } => {
                     self.rejected.insert(cid, why);
                 }
-                Step::Mismatch { .. } => self.mismatches += 1,
+                JoinEffect::Mismatch { .. } => self.mismatches += 1,
             }
         }
         fetches
@@ -249,14 +254,14 @@ impl Peer {
         heads: &[LogCid],
         mut pick: impl FnMut(usize) -> usize,
     ) -> usize {
-        let steps = join.on_heads(replica, heads);
-        self.answer(join, replica, steps, &mut pick)
+        let effects = join.on_heads(replica, heads);
+        self.answer(join, replica, effects, &mut pick)
     }
 
     /// Announces an entry to a replica, and answers each fetch.
     pub fn announce(&self, join: &mut Join, replica: &mut Memory, block: &[u8]) -> usize {
-        let steps = join.on_announced(replica, block);
-        self.answer(join, replica, steps, &mut |_| 0)
+        let effects = join.on_announced(replica, block);
+        self.answer(join, replica, effects, &mut |_| 0)
     }
 
     /// Does what the steps ask until nothing is left to do.
@@ -264,19 +269,19 @@ impl Peer {
         &self,
         join: &mut Join,
         replica: &mut Memory,
-        steps: Vec<Step>,
+        effects: Vec<JoinEffect>,
         pick: &mut dyn FnMut(usize) -> usize,
     ) -> usize {
-        let mut outstanding = replica.take(steps);
+        let mut outstanding = replica.take(effects);
         let mut fetches = 0;
         while !outstanding.is_empty() {
             fetches += 1;
             let cid = outstanding.swap_remove(pick(outstanding.len()));
-            let steps = match self.blocks.get(&cid) {
+            let effects = match self.blocks.get(&cid) {
                 Some(block) => join.on_block(replica, cid, block),
                 None => join.on_missing(replica, cid),
             };
-            outstanding.extend(replica.take(steps));
+            outstanding.extend(replica.take(effects));
         }
         assert!(join.is_idle(), "{} entries wait for nothing", join.waiting());
         fetches

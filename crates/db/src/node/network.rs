@@ -137,8 +137,8 @@ impl Node {
     }
 }
 
-impl From<swarm::PeerInfo> for PeerShown {
-    fn from(peer: swarm::PeerInfo) -> PeerShown {
+impl From<swarm::PeerView> for PeerShown {
+    fn from(peer: swarm::PeerView) -> PeerShown {
         PeerShown {
             id: peer.id.to_string(),
             addrs: peer.addrs,

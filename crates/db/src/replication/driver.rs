@@ -14,7 +14,7 @@ use super::{OnPeer, Sources};
 use crate::limits::{DRIVER_SLEEP_MS_MAX, READ_MS_MAX};
 use crate::writer::ReceivedEntries;
 use optimusdb_dag::Address;
-use optimusdb_dag::replicator::{Act, Offence, Replicator, Token, Verdict};
+use optimusdb_dag::replicator::{AnnouncementId, Effect, Replicator};
 use optimusdb_storage::StoreRef;
 use optimusdb_swarm::{Announcement, Event, Events, Swarm};
 use std::collections::HashMap;
@@ -42,8 +42,8 @@ pub(super) struct Driver {
     stores: HashMap<Address, Driven>,
     peers: ConnectedPeers,
     identities: Identities,
-    tokens: HashMap<Token, Announcement>,
-    last_token: u64,
+    announcements: HashMap<AnnouncementId, Announcement>,
+    last_announcement: u64,
     copy_reported: bool,
 }
 
@@ -77,8 +77,8 @@ impl Driver {
             stores: HashMap::new(),
             peers: ConnectedPeers::default(),
             identities: Identities::default(),
-            tokens: HashMap::new(),
-            last_token: 0,
+            announcements: HashMap::new(),
+            last_announcement: 0,
             copy_reported: false,
         }
     }
@@ -187,11 +187,11 @@ impl Driver {
                 self.peers.unsubscribed(peer, &log);
                 self.with(&log, |now, replicator, host| replicator.on_peer_gone(now, host, number));
             }
-            Event::Announced { peer, log, block, token } => {
+            Event::Announced { peer, log, block, announcement } => {
                 let number = self.peers.number(peer);
-                self.last_token += 1;
-                let name = Token(self.last_token);
-                self.tokens.insert(name, token);
+                self.last_announcement += 1;
+                let name = AnnouncementId(self.last_announcement);
+                self.announcements.insert(name, announcement);
                 self.with(&log, |now, replicator, host| {
                     replicator.on_announced(now, host, number, name, &block)
                 });
@@ -244,7 +244,7 @@ impl Driver {
     fn with(
         &mut self,
         log: &Address,
-        ask: impl FnOnce(u64, &mut Replicator, &Snapshot<'_>) -> Vec<Act>,
+        ask: impl FnOnce(u64, &mut Replicator, &Snapshot<'_>) -> Vec<Effect>,
     ) {
         let now = self.now_ms();
         let Some(kept) = self.stores.get_mut(log) else { return };
@@ -265,7 +265,7 @@ impl Driver {
                     behind,
                     peers: kept.replicator.load().peers,
                 });
-                effects.into_iter().for_each(|act| self.act(&store, act));
+                effects.into_iter().for_each(|effect| self.carry_out(&store, effect));
             }
             Err(error) => {
                 // The replicator has missed this; a new one asks the peers for everything again.
@@ -277,40 +277,40 @@ impl Driver {
         }
     }
 
-    fn act(&mut self, store: &StoreRef, act: Act) {
+    fn carry_out(&mut self, store: &StoreRef, effect: Effect) {
         let log = store.address;
-        match act {
-            Act::Fetch { cid, from } => {
+        match effect {
+            Effect::Fetch { cid, from } => {
                 let from = from.into_iter().filter_map(|peer| self.peers.id(peer)).collect();
                 self.effects.fetch(log, cid, from);
             }
-            Act::Store { entries, identities, passed, restored } => {
+            Effect::Store { entries, identities, passed, restored } => {
                 if entries.iter().any(|entry| entry.key() == self.sources.own_key) {
                     self.own_entries_from_elsewhere(&log);
                 }
                 let received = ReceivedEntries { entries, identities, passed, restored };
                 self.effects.store(*store, received);
             }
-            Act::Ask { peer, number, request } => {
+            Effect::Ask { peer, number, request } => {
                 self.effects.ask(log, (peer, self.peers.id(peer)), number, request);
             }
-            Act::SendHeads { peer } => {
+            Effect::SendHeads { peer } => {
                 if let Some(id) = self.peers.id(peer) {
-                    self.effects.exchange_heads(*store, peer, id);
+                    self.effects.exchange_heads(log, peer, id);
                 }
             }
-            Act::Reconsider => self.with(&log, |now, replicator, host| {
+            Effect::Reconsider => self.with(&log, |now, replicator, host| {
                 let blocks = host.passed().into_iter().filter_map(|cid| host.block(&cid));
                 blocks.flat_map(|block| replicator.reconsider(now, host, &block)).collect()
             }),
-            Act::Verdict { token, verdict } => {
-                if let Some(announcement) = self.tokens.remove(&token) {
-                    self.hand(self.swarm.validated(announcement, verdict_of(verdict)));
+            Effect::Verdict { id, verdict } => {
+                if let Some(announcement) = self.announcements.remove(&id) {
+                    self.hand(self.swarm.validated(announcement, verdict));
                 }
             }
-            Act::Blame { peer, why } => {
+            Effect::Blame { peer, why } => {
                 if let Some(id) = self.peers.id(peer) {
-                    self.hand(self.swarm.blame(id, offence_of(why)));
+                    self.hand(self.swarm.blame(id, why));
                 }
             }
         }
@@ -348,21 +348,5 @@ fn tell_catch_up(store: &str, report: &CatchUpReport) {
         CatchUpReport::Level { stored, seconds } => {
             tracing::info!("{store} is level with its peers: {stored} entries in {seconds} s");
         }
-    }
-}
-
-fn verdict_of(verdict: Verdict) -> optimusdb_swarm::Verdict {
-    match verdict {
-        Verdict::Accept => optimusdb_swarm::Verdict::Accept,
-        Verdict::Ignore => optimusdb_swarm::Verdict::Ignore,
-        Verdict::Reject => optimusdb_swarm::Verdict::Reject,
-    }
-}
-
-fn offence_of(why: Offence) -> optimusdb_swarm::Offence {
-    match why {
-        Offence::BadReply => optimusdb_swarm::Offence::Forged,
-        Offence::BadEntry => optimusdb_swarm::Offence::Invalid,
-        Offence::Flood => optimusdb_swarm::Offence::Flood,
     }
 }

@@ -3,9 +3,8 @@
 
 use super::Sources;
 use super::input::Input;
-use super::shared::heads_of;
 use super::sync_streams::SyncStreams;
-use crate::limits::{FETCHES_MAX, READ_MS_MAX, WRITE_MS_MAX};
+use crate::limits::{FETCHES_MAX, WRITE_MS_MAX};
 use crate::writer::{Done, Lane, ReceivedEntries, Work};
 use optimusdb_dag::replicator::Peer;
 use optimusdb_dag::{Address, LogCid};
@@ -83,15 +82,10 @@ impl Effects {
     }
 
     /// Exchanges heads with a peer in OrbitDB's protocol.
-    pub(super) fn exchange_heads(&self, store: StoreRef, peer: Peer, id: PeerId) {
-        let (swarm, readers) = (self.swarm.clone(), Arc::clone(&self.sources.readers));
+    pub(super) fn exchange_heads(&self, log: Address, peer: Peer, id: PeerId) {
+        let swarm = self.swarm.clone();
         self.spawn(async move {
-            let log = store.address;
-            let reading = tokio::task::spawn_blocking(move || {
-                readers.read(Duration::from_millis(READ_MS_MAX), |view| heads_of(view, &store))
-            });
-            let ours = reading.await.ok().and_then(Result::ok).unwrap_or_default();
-            let blocks = match swarm.exchange_heads(id, log, ours).await {
+            let blocks = match swarm.exchange_heads(id, log).await {
                 Ok(blocks) => blocks,
                 Err(error) => {
                     tracing::debug!("heads of {log} with {id}: {error}");

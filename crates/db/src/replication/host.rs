@@ -2,8 +2,8 @@
 
 use crate::limits::{IDENTITIES_KEPT_MAX, PASSED_ENTRIES_JUDGED_MAX, PROVE_ALONE_ENTRIES_MAX};
 use optimusdb_dag::join::{Proven, Replica};
-use optimusdb_dag::replicator::Host;
-use optimusdb_dag::sync::{Cell, Id, Span, Summary, Tree, Unreadable};
+use optimusdb_dag::replicator::LocalStore;
+use optimusdb_dag::sync::Tree;
 use optimusdb_dag::{Address, Entry, Error, Identity, LogCid};
 use optimusdb_storage::{StoreRef, StoreTree, View};
 use std::cell::RefCell;
@@ -64,29 +64,11 @@ impl Replica for Snapshot<'_> {
     }
 }
 
-impl Tree for Snapshot<'_> {
-    fn newest(&self) -> Result<Option<u64>, Unreadable> {
-        self.tree.newest()
+impl LocalStore for Snapshot<'_> {
+    fn tree(&self) -> &dyn Tree {
+        &self.tree
     }
 
-    fn summary(&self, cell: Cell) -> Result<Summary, Unreadable> {
-        self.tree.summary(cell)
-    }
-
-    fn children(&self, cell: Cell) -> Result<Vec<(Cell, Summary)>, Unreadable> {
-        self.tree.children(cell)
-    }
-
-    fn ids(&self, span: Span, after: Option<Id>, ids_max: usize) -> Result<Vec<Id>, Unreadable> {
-        self.tree.ids(span, after, ids_max)
-    }
-
-    fn is_settled(&self, cid: &LogCid) -> Result<bool, Unreadable> {
-        self.tree.is_settled(cid)
-    }
-}
-
-impl Host for Snapshot<'_> {
     /// Signatures are what a sync spends its time on, so every core takes its share.
     fn prove(
         &self,

@@ -1,11 +1,13 @@
-//! The stores that this node shares, and what it hands out of them to its peers.
+//! What this node serves its peers, and to whom: one policy for all protocols.
 //!
-//! A read here never waits for a write. What is this node's own is not handed out, whoever asks.
+//! Blocks, heads and fast sync are all asked of [`Handout`], and whether a peer may have what it asks
+//! for is decided in [`SharedStores::may_have`] alone. What a peer may not have is answered as if it
+//! were not here. A read never waits for a write.
 
 use crate::limits::{HANDED_OUT_READS_MAX, HEADS_SENT_MAX, READ_MS_MAX};
-use optimusdb_dag::sync;
+use optimusdb_dag::sync::{self, Unreadable};
 use optimusdb_dag::{Address, Cid, LogCid};
-use optimusdb_storage::{Readers, Scope, StoreRef, View};
+use optimusdb_storage::{PartOf, Readers, Scope, StoreRef, View};
 use optimusdb_swarm::{BoxFuture, Local, PeerId};
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -31,7 +33,20 @@ impl SharedStores {
         self.0.read().unwrap_or_else(PoisonError::into_inner).contains_key(log)
     }
 
-    fn get(&self, log: &Address) -> Option<StoreRef> {
+    /// Whether a peer may have what is a part of this: what belongs to a store only if the store is
+    /// shared, anything else always. All peers of the swarm are alike.
+    fn may_have(&self, _peer: &PeerId, part_of: &PartOf) -> bool {
+        match part_of {
+            PartOf::Log(log) => self.has(log),
+            PartOf::NoLog => true,
+        }
+    }
+
+    /// A store that a peer may have.
+    fn store_for(&self, peer: &PeerId, log: &Address) -> Option<StoreRef> {
+        if !self.may_have(peer, &PartOf::Log(*log)) {
+            return None;
+        }
         self.0.read().unwrap_or_else(PoisonError::into_inner).get(log).copied()
     }
 }
@@ -71,42 +86,51 @@ impl Handout {
     }
 }
 
-/// A block that may be handed out: not an entry of a store that is this node's own. No blocks but
-/// those of logs are kept.
-fn block_of(
+/// The address of a block that is here and that the peer may have, as storage names it. All blocks
+/// are those of logs.
+fn servable(
     view: View<'_>,
     stores: &SharedStores,
+    peer: &PeerId,
     cid: &Cid,
-) -> Result<Option<Vec<u8>>, optimusdb_storage::Error> {
+) -> Result<Option<LogCid>, optimusdb_storage::Error> {
     let Ok(cid) = LogCid::try_from(cid) else { return Ok(None) };
-    match view.entry(&cid)? {
-        Some(entry) if stores.has(entry.log()) => Ok(Some(entry.block().to_vec())),
-        Some(_) => Ok(None),
-        None => view.block(&cid),
-    }
+    let part_of = view.part_of(&cid)?;
+    Ok(part_of.filter(|part_of| stores.may_have(peer, part_of)).map(|_| cid))
 }
 
 impl Local for Handout {
-    fn block(&self, cid: Cid) -> BoxFuture<'_, Option<Vec<u8>>> {
-        let read = self.read(move |view, stores| block_of(view, stores, &cid));
+    fn block(&self, peer: PeerId, cid: Cid) -> BoxFuture<'_, Option<Vec<u8>>> {
+        let read = self.read(move |view, stores| match servable(view, stores, &peer, &cid)? {
+            Some(cid) => view.block(&cid),
+            None => Ok(None),
+        });
         Box::pin(async move { read.await.flatten() })
     }
 
-    fn has(&self, cid: Cid) -> BoxFuture<'_, bool> {
-        let read = self.read(move |view, stores| Ok(block_of(view, stores, &cid)?.is_some()));
+    fn has(&self, peer: PeerId, cid: Cid) -> BoxFuture<'_, bool> {
+        let read =
+            self.read(move |view, stores| Ok(servable(view, stores, &peer, &cid)?.is_some()));
         Box::pin(async move { read.await.unwrap_or(false) })
     }
 
-    fn heads(&self, log: Address) -> BoxFuture<'_, Vec<Vec<u8>>> {
+    fn heads(&self, peer: PeerId, log: Address) -> BoxFuture<'_, Vec<Vec<u8>>> {
         let read = self.read(move |view, stores| {
-            let Some(store) = stores.get(&log) else { return Ok(Vec::new()) };
-            heads_of(view, &store)
+            let Some(store) = stores.store_for(&peer, &log) else { return Ok(Vec::new()) };
+            let newest_first = view.heads(&store)?.into_iter().rev().take(HEADS_SENT_MAX);
+            Ok(newest_first.map(|head| head.block().to_vec()).collect())
         });
         Box::pin(async move { read.await.unwrap_or_default() })
     }
 
-    fn sync(&self, _peer: PeerId, request: Vec<u8>) -> BoxFuture<'_, Vec<u8>> {
-        let read = self.read(move |view, _| Ok(sync::serve(&view, &request)));
+    fn sync(&self, peer: PeerId, request: Vec<u8>) -> BoxFuture<'_, Vec<u8>> {
+        let read = self.read(move |view, stores| {
+            let find = |log: &Address| {
+                let tree = stores.store_for(&peer, log).map(|store| view.tree(&store)).transpose();
+                tree.map_err(|error| Unreadable(error.to_string()))
+            };
+            Ok(sync::serve(&request, find))
+        });
         Box::pin(async move {
             let busy = || sync::Reply::Declined(sync::Declined::Busy).encode();
             match read.await {
@@ -121,11 +145,68 @@ impl Local for Handout {
     }
 }
 
-/// The blocks of the newest heads of a store, newest first.
-pub(crate) fn heads_of(
-    view: View<'_>,
-    store: &StoreRef,
-) -> Result<Vec<Vec<u8>>, optimusdb_storage::Error> {
-    let heads = view.heads(store)?;
-    Ok(heads.iter().rev().take(HEADS_SENT_MAX).map(|head| head.block().to_vec()).collect())
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use optimusdb_dag::{Entry, IdentityKeys, Ipld, Links, StoreKind};
+    use optimusdb_storage::{Database, Durability, Place};
+
+    /// An entry of a store of this name, stored with its writer's identity.
+    fn kept(
+        database: &mut Database,
+        keys: &IdentityKeys,
+        name: &str,
+        scope: Scope,
+    ) -> (StoreRef, Entry) {
+        let log = Address::of_manifest(LogCid::of(name.as_bytes()));
+        let mut tx = database.begin().unwrap();
+        let store = tx.create_store(name, StoreKind::Documents, &log, scope).unwrap();
+        let links = Links { time: 1, ..Links::default() };
+        let entry = Entry::sign(keys, log, links, Ipld::Null).unwrap();
+        tx.put_block(&keys.identity().cid, &keys.identity().block).unwrap();
+        tx.put_entry(&store, &entry).unwrap();
+        tx.set_heads(&store, [entry.cid()].iter()).unwrap();
+        tx.commit().unwrap();
+        (*store, entry)
+    }
+
+    #[tokio::test]
+    async fn what_is_this_nodes_own_is_served_by_no_protocol() {
+        let place = Place::memory();
+        let mut database = Database::open(&place, Durability::Relaxed).unwrap();
+        let keys = IdentityKeys::from_bytes(&[1; 32], &[2; 32]).unwrap();
+        let shared = kept(&mut database, &keys, "shared", Scope::Plain);
+        let own = kept(&mut database, &keys, "own", Scope::Local);
+        let stores = SharedStores::default();
+        assert!(stores.add(&shared.0) && !stores.add(&own.0));
+        let handout = Handout::new(Arc::new(Readers::new(place.clone(), 1)), stores);
+        let peer = PeerId::random();
+        for ((store, entry), is_served) in [(shared, true), (own, false)] {
+            let cid = Cid::from(entry.cid());
+            let block = is_served.then(|| entry.block().to_vec());
+            assert_eq!(handout.block(peer, cid.clone()).await, block);
+            assert_eq!(handout.has(peer, cid).await, is_served);
+            assert_eq!(handout.heads(peer, store.address).await, Vec::from_iter(block));
+            let ask = sync::Ask::Open { version: 1 };
+            let request = sync::Request { log: store.address, ask };
+            let reply = sync::Reply::decode(&handout.sync(peer, request.encode()).await).unwrap();
+            match reply {
+                sync::Reply::Root { newest: Some(1), .. } => assert!(is_served),
+                reply => assert_eq!(
+                    (reply, is_served),
+                    (sync::Reply::Declined(sync::Declined::Unknown), false)
+                ),
+            }
+        }
+        // An identity belongs to no store.
+        let identity = Cid::from(keys.identity().cid);
+        assert_eq!(
+            handout.block(peer, identity.clone()).await,
+            Some(keys.identity().block.clone())
+        );
+        assert!(handout.has(peer, identity).await);
+        let unknown = Cid::from(LogCid::of(b"unknown"));
+        assert!(handout.block(peer, unknown.clone()).await.is_none());
+        assert!(!handout.has(peer, unknown).await);
+    }
 }

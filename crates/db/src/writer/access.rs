@@ -7,7 +7,7 @@ use crate::clock::now_ms;
 use crate::error::Error;
 use crate::stores::name_of;
 use optimusdb_dag::limits::ACCESS_WRITERS_MAX;
-use optimusdb_dag::{Capabilities, Capability, LogCid, Verdict};
+use optimusdb_dag::{Capabilities, Capability, LogCid, Standing};
 use optimusdb_storage::StoreRef;
 
 impl Batch<'_> {
@@ -15,7 +15,7 @@ impl Batch<'_> {
     pub(crate) fn may_write(&self, store: &StoreRef) -> Result<(), Error> {
         let access = self.accesses.within(self.tx.view(), store, |id| self.has_touched(id))?;
         let me = self.keys.identity();
-        if access.judge(me) == Verdict::Allowed {
+        if access.judge(me) == Standing::Allowed {
             return Ok(());
         }
         Err(Error::Denied(format!(

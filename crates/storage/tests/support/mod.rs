@@ -110,7 +110,7 @@ impl Writer {
     }
 
     pub fn write(&mut self, operation: &Operation, at_ms: Option<u64>) -> Entry {
-        self.append(operation.to_payload(at_ms))
+        self.append(operation.clone().into_payload(at_ms))
     }
 
     /// Takes up an entry of another writer; its parents are known.

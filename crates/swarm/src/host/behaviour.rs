@@ -30,10 +30,10 @@ use crate::{Error, SwarmConfig, reason};
 pub(crate) struct Behaviour {
     pub(crate) gate: Gate,
     pub(crate) limits: connection_limits::Behaviour,
-    pub(crate) streams: streams::Behaviour,
+    pub(crate) streams: streams::StreamsBehaviour,
     pub(crate) identify: identify::Behaviour,
     pub(crate) ping: ping::Behaviour,
-    pub(crate) gossip: gossip::Behaviour,
+    pub(crate) gossip: gossip::Gossip,
     pub(crate) kad: Toggle<kad::Behaviour<MemoryStore>>,
     pub(crate) mdns: Toggle<mdns::tokio::Behaviour>,
     pub(crate) relay: relay::Behaviour,
@@ -52,7 +52,7 @@ pub(crate) fn build(
     Ok(Behaviour {
         gate: Gate::default(),
         limits: connection_limits::Behaviour::new(limits()),
-        streams: streams::Behaviour::new(),
+        streams: streams::StreamsBehaviour::new(),
         identify: identify::Behaviour::new(identify(config, key)),
         ping: ping::Behaviour::new(
             ping::Config::new().with_interval(PING_INTERVAL).with_timeout(PING_TIMEOUT),
@@ -67,10 +67,10 @@ pub(crate) fn build(
     })
 }
 
-/// How the swarm below treats connections.
+/// How libp2p treats connections.
 pub(crate) fn swarm_config() -> libp2p::swarm::Config {
     libp2p::swarm::Config::with_tokio_executor()
-        // Connections stay until a side goes or a ping fails; the limits say how many.
+        // Connections stay until one end closes them or a ping fails; the limits say how many.
         .with_idle_connection_timeout(Duration::from_secs(u64::from(u32::MAX)))
         .with_max_negotiating_inbound_streams(NEGOTIATING_STREAMS_MAX)
         .with_dial_concurrency_factor(NonZeroU8::MIN.saturating_add(7))
@@ -119,12 +119,13 @@ fn kademlia(config: &SwarmConfig) -> Result<kad::Behaviour<MemoryStore>, Error> 
         },
     );
     let mut behaviour = kad::Behaviour::with_config(own, store, kad_config);
-    // Nodes of one site serve each other although nobody outside reaches them.
+    // Nodes of one site serve each other although no host outside of it reaches them.
     behaviour.set_mode(Some(kad::Mode::Server));
     Ok(behaviour)
 }
 
-/// A machine without a network interface has nobody to find, and that is no error.
+/// Finds peers on the local network. A machine without a network interface has none to find, which is
+/// no error.
 fn local_discovery(config: &SwarmConfig) -> Option<mdns::tokio::Behaviour> {
     match mdns::tokio::Behaviour::new(mdns::Config::default(), config.key.id()) {
         Ok(behaviour) => Some(behaviour),
@@ -136,7 +137,7 @@ fn local_discovery(config: &SwarmConfig) -> Option<mdns::tokio::Behaviour> {
     }
 }
 
-/// Offered to nobody until this node knows an address to be reached at: see `relays.rs`.
+/// Relaying to others. It is off until this node knows an address to be reached at: see `relays.rs`.
 fn relaying(own: PeerId) -> relay::Behaviour {
     let config = relay::Config {
         max_circuit_bytes: RELAYED_BYTES_MAX,
@@ -150,10 +151,10 @@ fn relaying(own: PeerId) -> relay::Behaviour {
 
 /// Finds out who reaches this node.
 ///
-/// libp2p would leave out peers at private addresses, since a neighbour says nothing about the
-/// internet. But swarms live on private networks, too: those of a cluster, a company or a VPN, with
-/// NATs between them. So everybody is asked, and `relays.rs` keeps the verdicts apart, so that a
-/// neighbour's does not hide a stranger's. Whoever asks is dialled at the address that it is
+/// libp2p would not ask peers at private addresses, for the answer of a neighbour tells nothing about
+/// the internet. But swarms live on private networks, too: those of a cluster, a company or a VPN, with
+/// NATs between them. So all peers are asked, and `relays.rs` keeps the answers apart, so that one of
+/// a neighbour does not hide one of a stranger. A peer that asks is dialled at the address that it is
 /// connected from, and at no other.
 fn autonat() -> autonat::Config {
     autonat::Config {

@@ -1,16 +1,15 @@
-//! Connections that may be dead without this node's knowing: those of a peer that has come again.
+//! Connections in doubt: when a peer connects again, its earlier connections may be dead.
 //!
-//! A host that was cut off, froze or lost its power says no goodbye, and it takes up to half a minute
-//! until pings show it. If it is back before, it connects anew while its earlier connection still
-//! counts here. Then each side takes the new connection for something else: the peer, which knows of
-//! no other, for the beginning, and this node for a second one, on which it need not say again which
-//! stores it has. The peer would never learn, and what was under way on the earlier connection would
-//! wait for nobody. So an earlier connection is asked whether it lives, and if it does not, or closes
-//! while a later one stands, the two meet anew: all connections are closed, and whoever closes or
-//! loses the last one dials again.
+//! A host that was cut off, froze or lost its power says no goodbye, and pings take up to half a
+//! minute to show it. If it is back sooner, it connects again while its earlier connection still
+//! counts here. For the peer the new connection is the first one; for this node it is a second one, on
+//! which it need not say again which stores it has. So the peer would never learn of them, and what
+//! was under way on the earlier connection would wait for an answer that cannot come. Therefore the
+//! earlier connection is asked whether it lives. If it does not, or closes while a later one stands,
+//! all connections to the peer are closed, and both ends dial again.
 //!
-//! It costs a peer that comes again and again one stream a connection, and no connection is asked
-//! twice at a time.
+//! A peer that connects again and again costs one stream for each connection, and no connection is
+//! asked twice at a time.
 
 use libp2p::PeerId;
 use libp2p::swarm::ConnectionId;
@@ -36,8 +35,8 @@ impl Host {
         }
     }
 
-    /// A connection that was in doubt lives, or does not. What put it in doubt may have been a mere
-    /// dial-back, which is closed by now; then pings decide, as ever.
+    /// It has shown whether a connection in doubt lives. The later connection may have been a mere
+    /// dial-back and closed by now; then only pings decide.
     pub(crate) fn on_doubted(&mut self, peer: PeerId, connection: ConnectionId, answered: bool) {
         self.doubted.remove(&connection);
         let superseded = self.shared.peers().superseded_of(&peer).contains(&connection);
@@ -46,8 +45,8 @@ impl Host {
         }
     }
 
-    /// Closes all connections to a peer of which one was dead, for what either side knows of the
-    /// other may have gone with it.
+    /// Closes all connections to a peer of which one was dead: what the two told each other on it may
+    /// be lost.
     pub(crate) fn meet_anew(&mut self, peer: PeerId) {
         tracing::debug!(%peer, "a peer came again and its earlier connection is dead: begun anew");
         // Fails when they are all closed already.

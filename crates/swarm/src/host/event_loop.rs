@@ -1,7 +1,8 @@
-//! The owner of the libp2p swarm: one task that alone changes it, asked through a bounded channel.
+//! The owner of the libp2p swarm: one task that alone changes it, and that others ask through a
+//! bounded channel.
 //!
 //! What comes from the network is taken apart in `on_*.rs`; this file has the state, the loop, and
-//! what happens with time.
+//! what is done from time to time.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::Ordering;
@@ -21,18 +22,18 @@ use crate::command::Command;
 use crate::event::{Event, EventSender};
 use crate::host::behaviour::{Behaviour, BehaviourEvent};
 use crate::host::figures::Counters;
-use crate::host::lookups::Lookups;
-use crate::host::outbox::Outbox;
-use crate::host::relays::Relays;
+use crate::host::peer_events::PeerEvents;
 use crate::limits::{
     CONNECTED_PEERS_TARGET, FAREWELL_DELAY, IDENTIFY_TIMEOUT, SHUTDOWN_TIMEOUT, TICK,
 };
-use crate::peering::dialler::{Dialler, Failure, Step};
+use crate::peering::address_book::AddressBook;
+use crate::peering::dialler::{DialEffect, DialFailure, Dialler};
 use crate::peering::encounters::Encounters;
 use crate::peering::gate::Refusal;
-use crate::peering::known::Known;
+use crate::peering::lookups::Lookups;
 use crate::peering::peers::Peers;
-use crate::peering::rate::Bucket;
+use crate::peering::rate::TokenBucket;
+use crate::peering::relays::Relays;
 use crate::peering::score::Scores;
 use crate::peering::target;
 use crate::protocols::bitswap::Bitswap;
@@ -76,10 +77,10 @@ pub(crate) struct Waiter {
 
 /// How much a peer may announce.
 pub(crate) struct Rates {
-    pub(crate) announcements: Bucket,
-    pub(crate) bytes: Bucket,
-    /// How often it is held against the peer that it announced more.
-    pub(crate) floods: Bucket,
+    pub(crate) announcements: TokenBucket,
+    pub(crate) bytes: TokenBucket,
+    /// How often it counts as an offence that the peer announced more.
+    pub(crate) floods: TokenBucket,
 }
 
 /// What a host is made of.
@@ -109,22 +110,22 @@ pub(crate) struct Host {
     pub(crate) weak_commands: mpsc::WeakSender<Command>,
     pub(crate) open: HashSet<Address>,
     pub(crate) accepting: HashMap<Address, AbortHandle>,
-    pub(crate) outbox: Outbox,
+    pub(crate) peer_events: PeerEvents,
     pub(crate) dialler: Dialler,
-    pub(crate) known: Known,
+    pub(crate) address_book: AddressBook,
     pub(crate) scores: Scores,
     pub(crate) rates: HashMap<PeerId, Rates>,
     pub(crate) waiters: HashMap<ConnectionId, Waiter>,
     pub(crate) encounters: Encounters,
     pub(crate) relays: Relays,
-    /// Whether this node relays to others: it does once one of them reached it.
+    /// Whether this node relays to others. It does so once a peer has reached it.
     pub(crate) relaying: bool,
     pub(crate) lookups: Lookups,
     /// Something to report when there is room: that the repository is copied.
     pub(crate) copied: Option<String>,
-    /// When the log was told of somebody without the swarm key.
+    /// When a host without the swarm key was last logged.
     pub(crate) stranger_told: Option<Instant>,
-    /// When the log was told that a listener has trouble.
+    /// When trouble of a listener was last logged.
     pub(crate) listener_told: Option<Instant>,
     /// Connections that are being asked whether they live.
     pub(crate) doubted: HashSet<ConnectionId>,
@@ -148,8 +149,8 @@ impl Host {
             dialler: parts.dialler,
             open: HashSet::new(),
             accepting: HashMap::new(),
-            outbox: Outbox::default(),
-            known: Known::default(),
+            peer_events: PeerEvents::default(),
+            address_book: AddressBook::default(),
             scores: Scores::default(),
             rates: HashMap::new(),
             waiters: HashMap::new(),
@@ -166,7 +167,7 @@ impl Host {
         })
     }
 
-    /// Runs until it is told to stop, or nobody holds a handle any more. `early` is what happened
+    /// Runs until it is told to stop or the last handle is dropped. `early` is what happened
     /// before.
     pub(crate) async fn run(mut self: Box<Self>, early: Vec<SwarmEvent<BehaviourEvent>>) {
         early.into_iter().for_each(|event| self.on_swarm(event));
@@ -174,24 +175,24 @@ impl Host {
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let events = self.events.clone();
         loop {
-            let telling = !self.outbox.is_empty() || self.copied.is_some();
+            let telling = !self.peer_events.is_empty() || self.copied.is_some();
             tokio::select! {
                 event = self.swarm.select_next_some() => self.on_swarm(event),
                 command = self.commands.recv() => match command {
                     Some(Command::Shutdown) | None => break,
                     Some(command) => self.on_command(command),
                 },
-                place = events.place(), if telling => match place {
-                    Some(place) => {
+                permit = events.reserve(), if telling => match permit {
+                    Some(permit) => {
                         let event = match self.copied.take() {
                             Some(why) => Some(Event::Copied { why }),
-                            None => self.outbox.next(&self.shared.peers(), &self.open),
+                            None => self.peer_events.next(&self.shared.peers(), &self.open),
                         };
                         if let Some(event) = event {
-                            place.send(event);
+                            permit.send(event);
                         }
                     }
-                    // Nobody takes events any more: the node is going.
+                    // The node takes no events any more: it is stopping.
                     None => break,
                 },
                 _ = tick.tick() => self.on_tick(Instant::now()),
@@ -200,7 +201,7 @@ impl Host {
         self.stop().await;
     }
 
-    /// Says goodbye: closed connections tell the peers at once, broken ones only after a time.
+    /// Closes all connections. Peers notice that at once, and a broken connection only after a time.
     async fn stop(mut self: Box<Self>) {
         self.bitswap.close();
         for (_, accepting) in self.accepting.drain() {
@@ -225,11 +226,11 @@ impl Host {
         let peers = self.shared.peers.clone();
         let connected =
             |id: &PeerId| peers.lock().unwrap_or_else(PoisonError::into_inner).is_connected(id);
-        for step in self.dialler.due(now, connected) {
-            self.take_step(now, step);
+        for effect in self.dialler.due(now, connected) {
+            self.take_effect(now, effect);
         }
         let wanted = CONNECTED_PEERS_TARGET.saturating_sub(self.shared.peers().count());
-        for (peer, addresses) in self.known.due(now, wanted, connected) {
+        for (peer, addresses) in self.address_book.due(now, wanted, connected) {
             let options = DialOpts::peer_id(peer)
                 .condition(PeerCondition::DisconnectedAndNotDialing)
                 .addresses(addresses)
@@ -248,7 +249,7 @@ impl Host {
         for peer in gone {
             let _ = self.swarm.disconnect_peer_id(peer);
         }
-        // A caller that gave up waits no more.
+        // Forgets the callers that gave up.
         self.waiters.retain(|_, waiter| !waiter.reply.is_closed());
         self.look_for_relays(now);
         self.leave_relayed(now);
@@ -263,12 +264,12 @@ impl Host {
         }
     }
 
-    /// Does what the dialler wants, and what it wants after that.
-    pub(crate) fn take_step(&mut self, now: Instant, step: Step) {
-        let mut next = Some(step);
-        while let Some(step) = next.take() {
-            match step {
-                Step::Resolve { seed, host, port } => {
+    /// Carries out an effect of the dialler, and those that follow from it.
+    pub(crate) fn take_effect(&mut self, now: Instant, effect: DialEffect) {
+        let mut next = Some(effect);
+        while let Some(effect) = next.take() {
+            match effect {
+                DialEffect::Resolve { seed, host, port } => {
                     let commands = self.weak_commands.clone();
                     tokio::spawn(async move {
                         let found = target::resolve(&host, port).await;
@@ -277,12 +278,12 @@ impl Host {
                         }
                     });
                 }
-                Step::Dial { seed, way } => match self.dial(way.next.clone()) {
+                DialEffect::Dial { seed, way } => match self.dial(way.next.clone()) {
                     Ok(connection) => self.dialler.on_dialling(connection, seed, way),
                     Err(error) => {
                         let failure = match error {
-                            Error::OwnAddress(_) => Failure::Own,
-                            _ => Failure::Failed,
+                            Error::OwnAddress(_) => DialFailure::Own,
+                            _ => DialFailure::Failed,
                         };
                         let why = error.to_string();
                         next = self.dialler.on_not_dialled(now, seed, way, failure, &why);
@@ -305,8 +306,8 @@ impl Host {
                 .build(),
             None => {
                 let options = DialOpts::unknown_peer_id().address(address.clone());
-                // From the port that we listen on to the same port is no connection to anybody,
-                // and a name may lead there.
+                // A name may lead to this node itself. From the port that it listens on to the same
+                // port no connection is possible.
                 let named = crate::peering::gate::ip_of(&address).is_none();
                 if named { options.allocate_new_port() } else { options }.build()
             }
@@ -325,11 +326,11 @@ impl Host {
         if why == Refusal::Banned {
             let _ = self.swarm.disconnect_peer_id(peer);
         } else {
-            // It should hear who we are, so that its log says the same as ours.
+            // It should hear who we are first, so that its log says the same as ours.
             self.leaving.insert(peer, now + FAREWELL_DELAY);
         }
         self.swarm.behaviour_mut().gate.keep_out(now, peer, why, time);
-        self.known.forget(&peer);
+        self.address_book.forget(&peer);
         self.dialler.on_refused(now, &peer, time);
         let waiting: Vec<ConnectionId> = self
             .waiters

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::protocols::bitswap::Counts;
 use crate::transport::Traffic;
-use crate::transport::counted::Bytes;
+use crate::transport::counted::TransportBytes;
 
 /// What a host counted until now.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -61,7 +61,7 @@ pub(crate) struct Counters {
     pub(crate) peers_banned: AtomicU64,
 }
 
-/// One more.
+/// Adds one to a counter.
 pub(crate) fn count(counter: &AtomicU64) {
     counter.fetch_add(1, Ordering::Relaxed);
 }
@@ -74,7 +74,7 @@ impl Counters {
         traffic: &Traffic,
     ) -> SwarmFigures {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        let traversed = |bytes: &Bytes| Traversed {
+        let traversed = |bytes: &TransportBytes| Traversed {
             received_bytes: read(&bytes.received),
             sent_bytes: read(&bytes.sent),
         };

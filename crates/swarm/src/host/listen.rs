@@ -1,9 +1,9 @@
 //! Where a host listens: TCP and QUIC on one port number, on whatever the machine has.
 //!
-//! A machine may be without IPv6, without UDP, or not say which addresses it has. What is left is
-//! listened on, and what is not is told; only when nothing is left does the host not start. A port
-//! that somebody else has is another matter: peers would reach the wrong program there, so that
-//! ends the start.
+//! A machine may be without IPv6, without UDP, or not say which addresses it has. The host listens on
+//! what there is, tells what there is not, and does not start only if there is nothing at all. A port
+//! that another program has is another matter: peers would reach the wrong program there, so the
+//! start fails.
 
 use std::collections::HashMap;
 use std::io::ErrorKind;
@@ -30,8 +30,8 @@ use crate::{Error, SwarmConfig, reason};
 pub(crate) struct Listening {
     /// The first addresses. None while the machine has none.
     pub(crate) addresses: Vec<Multiaddr>,
-    /// What else happened meanwhile, in its order: neighbours may have been found already, who are
-    /// not told of again.
+    /// What else happened meanwhile, in its order. Neighbours may have been found already, and libp2p
+    /// does not tell of them again.
     pub(crate) early: Vec<SwarmEvent<BehaviourEvent>>,
 }
 
@@ -53,7 +53,7 @@ pub(crate) async fn start(
             listeners.extend(listen(&place, &mut listen_on, &mut refused));
         }
         relisten(swarm, &mut listeners, &mut refused).await;
-        // Somebody else took the free port in between.
+        // Another program took the free port in between.
         if config.network.port == 0 && refused.for_taken() && tries < PORT_TRIES_MAX {
             tracing::debug!(why = refused.text(), "another port is tried");
             tries += 1;
@@ -73,8 +73,8 @@ pub(crate) async fn start(
     Ok(listening)
 }
 
-/// Tries again where a port was in use: the socket of a listener that came to nothing is closed a
-/// moment later, and has the port until then.
+/// Tries again where a port was in use: the socket of a listener that failed is closed a moment
+/// later, and has the port until then.
 async fn relisten(
     swarm: &mut libp2p::Swarm<Behaviour>,
     listeners: &mut HashMap<ListenerId, Multiaddr>,
@@ -99,7 +99,7 @@ async fn relisten(
     }
 }
 
-/// How the system says that somebody has a port.
+/// How the system says that a port is taken.
 const IN_USE: &str = "already in use";
 
 /// What could not be listened on, and why.
@@ -126,8 +126,8 @@ impl Refused {
     }
 }
 
-/// The addresses to listen on that this machine has, on a port that nobody else has: the one of the
-/// configuration, or, if that is 0, one that is free for all of them.
+/// The addresses to listen on that this machine has, with a port that no other program has: the port
+/// of the configuration or, if that is 0, one that is free for all of them.
 ///
 /// libp2p shares ports between sockets, so that it would not notice another node on the same one.
 fn free_places(
@@ -189,8 +189,8 @@ fn try_port(
     Ok(places)
 }
 
-/// Listens in one place. Where all addresses are meant and libp2p cannot find out which there are,
-/// on each of those that are found otherwise.
+/// Listens on one address. If it stands for all addresses and libp2p cannot find out which there are,
+/// listens on each of those that are found in another way.
 fn listen(
     place: &Multiaddr,
     listen_on: &mut dyn FnMut(&Multiaddr) -> Result<ListenerId, String>,
@@ -203,7 +203,7 @@ fn listen(
     one_by_one(place, listen_on, refused)
 }
 
-/// Listens on each address that a place stands for, if it stands for several.
+/// Listens on each of the addresses that an address stands for, if it stands for several.
 fn one_by_one(
     place: &Multiaddr,
     listen_on: &mut dyn FnMut(&Multiaddr) -> Result<ListenerId, String>,
@@ -232,9 +232,9 @@ fn one_by_one(
     listeners
 }
 
-/// Waits until the listeners have addresses. Those that are without one shortly after the first has
-/// its own go on waiting by themselves: for an address family that this machine does not use, or
-/// an interface that is not up yet.
+/// Waits until the listeners have addresses. A listener that has none shortly after the first one got
+/// its own is no longer waited for: its address family may not be in use on this machine, or its
+/// interface may not be up yet.
 async fn first_addresses(
     swarm: &mut libp2p::Swarm<Behaviour>,
     mut silent: HashMap<ListenerId, Multiaddr>,

@@ -5,15 +5,15 @@ use std::time::Instant;
 use libp2p::PeerId;
 use libp2p::gossipsub::{MessageAcceptance, PublishError};
 use optimusdb_dag::Address;
+use optimusdb_dag::replicator::{Offence, Verdict};
 
 use crate::Error;
 use crate::command::Command;
-use crate::event::{Announcement, Verdict};
+use crate::event::Announcement;
 use crate::host::figures::count;
 use crate::host::{Host, Waiter};
 use crate::limits::{BAN_TIMEOUT, TOPICS_MAX};
 use crate::peering::gate::Refusal;
-use crate::peering::score::Offence;
 use crate::peering::target;
 use crate::protocols::{gossip, heads};
 use crate::reason;
@@ -24,7 +24,7 @@ impl Host {
             Command::Connect { address, reply } => {
                 let peer = target::peer_of(&address);
                 if let Some(peer) = peer {
-                    // Whoever asks for a peer by hand may have mended what was wrong with it.
+                    // An operator who asks for a peer by hand may have mended what was wrong with it.
                     self.swarm.behaviour_mut().gate.forgive(&peer);
                     if self.shared.peers().is_up(&peer) {
                         let _ = reply.send(Ok(peer));
@@ -45,12 +45,12 @@ impl Host {
             }
             Command::Close { log } => self.close_store(&log),
             Command::Publish { log, block } => self.publish(log, block),
-            Command::Judge { token, verdict } => self.judge(&token, verdict),
+            Command::Judge { announcement, verdict } => self.judge(&announcement, verdict),
             Command::Blame { peer, offence } => self.blame(peer, offence),
             Command::Resolved { seed, found } => {
                 let now = Instant::now();
-                for step in self.dialler.on_resolved(now, seed, found) {
-                    self.take_step(now, step);
+                for effect in self.dialler.on_resolved(now, seed, found) {
+                    self.take_effect(now, effect);
                 }
             }
             Command::Doubted { peer, connection, answered } => {
@@ -60,7 +60,7 @@ impl Host {
         }
     }
 
-    /// The heads are served before the subscription shows: whoever sees it dials at once.
+    /// The heads are served before the subscription shows: peers that see it dial at once.
     fn open_store(&mut self, log: Address) -> Result<(), Error> {
         if self.open.contains(&log) {
             return Ok(());
@@ -85,7 +85,7 @@ impl Host {
         }
         self.accepting.insert(log, accepting.abort_handle());
         self.open.insert(log);
-        self.outbox.touch_all(&self.shared.peers());
+        self.peer_events.touch_all(&self.shared.peers());
         Ok(())
     }
 
@@ -96,13 +96,13 @@ impl Host {
             if let Some(accepting) = self.accepting.remove(log) {
                 accepting.abort();
             }
-            self.outbox.forget_store(log);
+            self.peer_events.forget_store(log);
         }
     }
 
     fn publish(&mut self, log: Address, block: Vec<u8>) {
         match self.swarm.behaviour_mut().gossip.publish(gossip::topic(&log), block) {
-            // With nobody to hear it, or heard before, there is nothing to do.
+            // No peer listens, or all have heard it: there is nothing to do.
             Ok(_) | Err(PublishError::NoPeersSubscribedToTopic | PublishError::Duplicate) => {}
             Err(PublishError::AllQueuesFull(_)) => {
                 count(&self.shared.counters.announcements_unsent);
@@ -115,19 +115,23 @@ impl Host {
 
     /// Passes an announcement on, or not.
     ///
-    /// Our own program passes on only what it found good, so a bad entry is held against it. Others
-    /// pass on what they cannot judge; they answer for what they write themselves.
-    fn judge(&mut self, token: &Announcement, verdict: Verdict) {
+    /// Peers that run this program pass on only what they found good, so a bad entry is held against
+    /// them. Others pass on what they cannot judge, and answer only for what they write themselves.
+    fn judge(&mut self, announcement: &Announcement, verdict: Verdict) {
         let acceptance = match verdict {
             Verdict::Accept => MessageAcceptance::Accept,
             Verdict::Ignore => MessageAcceptance::Ignore,
-            Verdict::Reject if token.own || self.serving.is_native(&token.peer) => {
+            Verdict::Reject if announcement.own || self.serving.is_native(&announcement.peer) => {
                 MessageAcceptance::Reject
             }
             Verdict::Reject => MessageAcceptance::Ignore,
         };
         let gossip = &mut self.swarm.behaviour_mut().gossip;
-        gossip.report_message_validation_result(&token.message, &token.peer, acceptance);
+        gossip.report_message_validation_result(
+            &announcement.message,
+            &announcement.peer,
+            acceptance,
+        );
     }
 
     /// Notes an offence; too many, and the peer is sent away.

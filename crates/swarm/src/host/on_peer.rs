@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use libp2p::multiaddr::Protocol;
 use libp2p::{Multiaddr, PeerId, gossipsub, identify, kad, mdns};
+use optimusdb_dag::replicator::Offence;
 
 use crate::event::{Announcement, Event};
 use crate::host::figures::count;
@@ -12,13 +13,12 @@ use crate::host::{Host, Rates};
 use crate::limits::{
     ADDRESSES_PER_PEER_MAX, AGENT_BYTES_MAX, ANNOUNCED_BYTES_BURST_MAX,
     ANNOUNCED_BYTES_PER_SECOND_MAX, ANNOUNCEMENTS_BURST_MAX, ANNOUNCEMENTS_PER_SECOND_MAX,
-    PROTOCOLS_PER_PEER_MAX, REFUSAL_TIMEOUT, TOPICS_MAX,
+    CONNECTED_PEERS_TARGET, PROTOCOLS_PER_PEER_MAX, REFUSAL_TIMEOUT, TOPICS_MAX,
 };
 use crate::peering::agent::Agent;
 use crate::peering::gate::Refusal;
-use crate::peering::peers::Identity;
-use crate::peering::rate::Bucket;
-use crate::peering::score::Offence;
+use crate::peering::peers::IdentifyInfo;
+use crate::peering::rate::TokenBucket;
 use crate::protocols::gossip;
 use crate::protocols::{bitswap, sync_stream};
 use crate::reason;
@@ -75,7 +75,7 @@ impl Host {
                 kad.add_address(&peer, address.clone());
             }
         }
-        let identity = Identity {
+        let identity = IdentifyInfo {
             agent: info.agent_version.chars().take(AGENT_BYTES_MAX).collect(),
             region: agent.and_then(|agent| agent.region),
             protocols: info
@@ -93,7 +93,7 @@ impl Host {
         if let Some(it) = self.shared.peers().get_mut(&peer) {
             it.identity = Some(identity);
         }
-        self.outbox.touch(peer);
+        self.peer_events.touch(peer);
         self.answer_waiters(peer);
     }
 
@@ -111,7 +111,7 @@ impl Host {
                 {
                     peer.subscribed.insert(log);
                 }
-                self.outbox.touch(peer_id);
+                self.peer_events.touch(peer_id);
             }
             gossipsub::Event::Unsubscribed { peer_id, topic } => {
                 let Some(log) = gossip::store_of(&topic) else {
@@ -120,7 +120,7 @@ impl Host {
                 if let Some(peer) = self.shared.peers().get_mut(&peer_id) {
                     peer.subscribed.remove(&log);
                 }
-                self.outbox.touch(peer_id);
+                self.peer_events.touch(peer_id);
             }
             gossipsub::Event::SlowPeer { peer_id, .. } => {
                 tracing::debug!(peer = %peer_id, "a peer is too slow for the announcements");
@@ -138,44 +138,53 @@ impl Host {
         message: gossipsub::Message,
     ) {
         let own = message.source == Some(peer);
-        let token = Announcement { message: id, peer, own };
+        let announcement = Announcement { message: id, peer, own };
         let bytes = message.data.len();
         let counters = self.shared.counters.clone();
         let log = gossip::store_of(&message.topic).filter(|log| self.open.contains(log));
         // A peer that was refused is still connected for a moment.
         let Some(log) = log.filter(|_| !self.leaving.contains_key(&peer)) else {
-            self.ignore(&token);
+            self.ignore(&announcement);
             return;
         };
         if !self.within_rate(peer, bytes) {
             count(&counters.announcements_over_rate);
-            self.ignore(&token);
+            self.ignore(&announcement);
             return;
         }
-        let event = Event::Announced { peer, log, block: message.data, token: token.clone() };
+        let event =
+            Event::Announced { peer, log, block: message.data, announcement: announcement.clone() };
         if self.events.try_send(event, bytes) {
             count(&counters.announcements);
         } else {
-            // The exchange of heads brings later what is dropped here.
+            // A later exchange of heads brings what is dropped here.
             count(&counters.announcements_dropped);
-            self.ignore(&token);
+            self.ignore(&announcement);
         }
     }
 
-    fn ignore(&mut self, token: &Announcement) {
+    fn ignore(&mut self, announcement: &Announcement) {
         let acceptance = gossipsub::MessageAcceptance::Ignore;
         let gossip = &mut self.swarm.behaviour_mut().gossip;
-        gossip.report_message_validation_result(&token.message, &token.peer, acceptance);
+        gossip.report_message_validation_result(
+            &announcement.message,
+            &announcement.peer,
+            acceptance,
+        );
     }
 
-    /// Whether the peer may announce so much. A peer that sends more than is wanted loses the
-    /// surplus; that it goes on and on is held against it, second by second.
+    /// Whether the peer may announce so much. What it sends beyond its rate is dropped, and every
+    /// second in which that happens is an offence.
     fn within_rate(&mut self, peer: PeerId, bytes: usize) -> bool {
         let now = Instant::now();
         let rates = self.rates.entry(peer).or_insert_with(|| Rates {
-            announcements: Bucket::new(now, ANNOUNCEMENTS_BURST_MAX, ANNOUNCEMENTS_PER_SECOND_MAX),
-            bytes: Bucket::new(now, ANNOUNCED_BYTES_BURST_MAX, ANNOUNCED_BYTES_PER_SECOND_MAX),
-            floods: Bucket::new(now, 1.0, 1.0),
+            announcements: TokenBucket::new(
+                now,
+                ANNOUNCEMENTS_BURST_MAX,
+                ANNOUNCEMENTS_PER_SECOND_MAX,
+            ),
+            bytes: TokenBucket::new(now, ANNOUNCED_BYTES_BURST_MAX, ANNOUNCED_BYTES_PER_SECOND_MAX),
+            floods: TokenBucket::new(now, 1.0, 1.0),
         });
         let within = rates.announcements.take(now, 1.0) && rates.bytes.take(now, bytes as f64);
         if !within && rates.floods.take(now, 1.0) {
@@ -195,7 +204,19 @@ impl Host {
             }
             tracing::debug!(%peer, %address, "found on the local network");
             let wait = polite_wait(self.profile.own, peer);
-            self.known.hear(now, peer, self.usable([address]), wait);
+            self.address_book.hear(now, peer, self.usable([address]), wait);
+        }
+    }
+
+    /// Asks the peers for their neighbours, if that is due. Those that are found are dialled.
+    pub(crate) fn look_up_peers(&mut self, now: Instant) {
+        let connected = self.shared.peers().count();
+        if connected == 0 || connected >= CONNECTED_PEERS_TARGET || !self.lookups.is_due(now) {
+            return;
+        }
+        let own = self.profile.own;
+        if let Some(kad) = self.swarm.behaviour_mut().kad.as_mut() {
+            kad.get_closest_peers(own);
         }
     }
 
@@ -210,7 +231,7 @@ impl Host {
         let connected = self.shared.peers().is_connected(&peer);
         if !connected && peer != self.profile.own && !self.is_kept_out(now, &peer) {
             let wait = polite_wait(self.profile.own, peer);
-            self.known.hear(now, peer, self.usable(addresses), wait);
+            self.address_book.hear(now, peer, self.usable(addresses), wait);
         }
     }
 
@@ -225,14 +246,15 @@ impl Host {
             .into_iter()
             .map(without_peer)
             .filter(|address| quic || !address.iter().any(|part| part == Protocol::QuicV1))
-            // These mean nothing without the interface.
+            // Addresses of one link mean nothing without the name of the interface.
             .filter(|address| !is_link_local(address))
             .take(ADDRESSES_PER_PEER_MAX)
             .collect()
     }
 }
 
-/// An address as it is dialled: the peer is said beside it. One through a relay keeps the relay.
+/// An address without the peer that it ends with, which is named beside it when dialling. An address
+/// through a relay keeps the relay.
 fn without_peer(mut address: Multiaddr) -> Multiaddr {
     if matches!(address.iter().last(), Some(Protocol::P2p(_))) {
         address.pop();

@@ -10,7 +10,7 @@ use crate::host::Host;
 use crate::host::behaviour::BehaviourEvent;
 use crate::host::relays::is_relayed;
 use crate::limits::{LISTENER_REPORT_INTERVAL, REDIAL_FIRST, SWARM_KEY_REPORT_INTERVAL};
-use crate::peering::dialler::Failure;
+use crate::peering::dialler::DialFailure;
 use crate::peering::gate::Refusal;
 use crate::transport::opening::Stranger;
 use crate::{Error, reason};
@@ -92,7 +92,7 @@ impl Host {
 
     fn on_connected(&mut self, peer: PeerId, connection: ConnectionId, end: &ConnectedPoint) {
         self.shared.peers().on_connected(peer, connection, end);
-        self.known.on_connected(&peer);
+        self.address_book.on_connected(&peer);
         // Over TCP and over QUIC, or under two names: one of our own dials is enough.
         let ours = self.dialler.on_connected(connection, peer);
         let spare = if ours {
@@ -147,12 +147,12 @@ impl Host {
         self.rates.remove(&peer);
         self.leaving.remove(&peer);
         self.bitswap.peer_down(peer);
-        self.outbox.touch(peer);
+        self.peer_events.touch(peer);
         self.dialler.on_gone(now, &peer);
-        // It may have gone because the network did, and come back with it.
+        // The network may be down, and the peer comes back with it.
         let refused = self.swarm.behaviour().gate.refusal(now, &peer).is_some();
         if let Some(listen) = listen.filter(|_| !refused) {
-            self.known.hear(now, peer, listen, polite_wait(self.profile.own, peer));
+            self.address_book.hear(now, peer, listen, polite_wait(self.profile.own, peer));
         }
         if let Some(waiter) = self.waiters.remove(&connection) {
             let why = "it closed the connection at once".to_owned();
@@ -169,7 +169,7 @@ impl Host {
         let waiter = self.waiters.remove(&id);
         let waiter = match (waiter, peer) {
             (Some(waiter), Some(peer)) if was_refused(error) => {
-                // Whoever asks for it by hand may have mended what it was refused for.
+                // An operator who asks for it by hand may have mended what it was refused for.
                 self.swarm.behaviour_mut().gate.forgive(&peer);
                 let again = self.dial(waiter.address.clone());
                 match again {
@@ -185,14 +185,17 @@ impl Host {
         let address =
             waiter.as_ref().map(|waiter| waiter.address.clone()).unwrap_or_else(Multiaddr::empty);
         let told = self.dial_error(&address, peer, error);
-        let failure =
-            if matches!(told, Error::OwnAddress(_)) { Failure::Own } else { Failure::Failed };
+        let failure = if matches!(told, Error::OwnAddress(_)) {
+            DialFailure::Own
+        } else {
+            DialFailure::Failed
+        };
         let why = reason(error);
-        if let Some(step) = self.dialler.on_failed(now, id, failure, &why) {
-            self.take_step(now, step);
+        if let Some(effect) = self.dialler.on_failed(now, id, failure, &why) {
+            self.take_effect(now, effect);
         }
         if let Some(peer) = peer {
-            self.known.on_failed(&peer);
+            self.address_book.on_failed(&peer);
         }
         if let Some(waiter) = waiter {
             let _ = waiter.reply.send(Err(told));
@@ -219,7 +222,7 @@ impl Host {
         }
     }
 
-    /// A listener goes on after an error, and tries again ten times a second.
+    /// Logs trouble of a listener, now and then: it tries again ten times a second.
     fn on_listener_error(&mut self, error: &std::io::Error) {
         let now = Instant::now();
         let why = reason(error);
@@ -234,8 +237,8 @@ impl Host {
         }
     }
 
-    /// Whoever does not have the swarm key never becomes a peer: an operator who gave two nodes
-    /// different keys finds out here or nowhere.
+    /// Tells that a host without the swarm key connects. It never becomes a peer, so an operator who
+    /// gave two nodes different keys finds out here or nowhere.
     fn tell_of_stranger(&mut self, now: Instant, address: &Multiaddr, why: &str) {
         let Some(stranger) = Stranger::of(why).filter(|it| it.is_about_our_key()) else { return };
         let lately = self
@@ -247,7 +250,7 @@ impl Host {
         }
     }
 
-    /// What a failed dial means to whoever asked for it.
+    /// What a failed dial means to the caller that asked for it.
     pub(crate) fn dial_error(
         &self,
         address: &Multiaddr,

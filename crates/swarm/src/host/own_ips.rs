@@ -1,9 +1,8 @@
 //! The addresses of this machine, found without netlink.
 //!
-//! To listen everywhere, libp2p asks the kernel over netlink which addresses there are, and will
-//! not listen where that is refused: by a sandbox, or a unit of systemd with
-//! `RestrictAddressFamilies`. What is found here is what there is at the start; addresses that come
-//! later are not noticed.
+//! To listen everywhere, libp2p asks the kernel over netlink which addresses there are. Where that
+//! is refused, by a sandbox or a unit of systemd with `RestrictAddressFamilies`, it does not listen.
+//! This finds the addresses that there are at the start; those that come later are not noticed.
 
 use std::fs::File;
 use std::io::Read;
@@ -49,7 +48,7 @@ fn text_of(path: &str) -> String {
     text
 }
 
-/// The address that a packet towards `far` would come from. Nothing is sent: `far` is an address
+/// The address that a packet towards `far` would come from. No packet is sent: `far` is an address
 /// of documentation, and connecting a UDP socket only looks up the route.
 fn source_towards(any: IpAddr, far: IpAddr) -> Option<IpAddr> {
     let socket = UdpSocket::bind((any, 0)).ok()?;
@@ -74,7 +73,7 @@ fn in_fib_trie(text: &str) -> Vec<IpAddr> {
 }
 
 /// The addresses in the kernel's list of IPv6 addresses, each a line that begins with 32 digits.
-/// Those of one link are left out: they mean nothing without the name of the link.
+/// Addresses of one link are left out: they mean nothing without the name of the link.
 fn in_if_inet6(text: &str) -> Vec<IpAddr> {
     let digits = text.lines().filter_map(|line| line.split_whitespace().next());
     digits

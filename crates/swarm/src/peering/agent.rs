@@ -1,7 +1,8 @@
 //! The agent version that hosts tell each other: which program, which swarm, which region.
 //!
-//! `optimusdb/<version> swarm=<name> region=<name>`, names percent-encoded. Whoever does not begin
-//! with `optimusdb/` is another program, and welcome: addresses of stores keep swarms apart.
+//! `optimusdb/<version> swarm=<name> region=<name>`, names percent-encoded. A peer
+//! whose text does not begin with `optimusdb/` runs another program and is welcome: the addresses of
+//! stores keep swarms apart.
 
 use std::fmt::Write as _;
 

@@ -1,72 +1,42 @@
-//! Whom to stay connected with: bootstrap and seed entries, dialled again for ever.
+//! The peers to stay connected with: bootstrap and seed entries. They are dialled again as long as the
+//! node runs.
 //!
 //! A machine without IO: it says what to resolve and to dial, and is told how that went. A name is
 //! resolved again at every attempt, for it may be a container that comes back elsewhere.
 
-use std::collections::{HashMap, VecDeque};
+mod seed;
+mod way;
+
+use std::collections::HashMap;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
+use libp2p::PeerId;
 use libp2p::swarm::ConnectionId;
-use libp2p::{Multiaddr, PeerId};
+
+use seed::{Seed, SeedState};
+pub(crate) use way::Way;
 
 use crate::limits::{OWN_ADDRESS_TIMEOUT, REDIAL_FIRST, REDIAL_LONGEST};
-use crate::peering::target::{self, Target};
+use crate::peering::target::{self, DialTarget};
 use crate::transport::opening::Stranger;
 
 /// What the dialler wants done.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Step {
+pub(crate) enum DialEffect {
     /// Look the host up and call [`Dialler::on_resolved`].
     Resolve { seed: usize, host: String, port: u16 },
     /// Dial, and call [`Dialler::on_dialling`] or [`Dialler::on_not_dialled`].
     Dial { seed: usize, way: Way },
 }
 
-/// Addresses of one host, of which one is enough.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Way {
-    pub(crate) next: Multiaddr,
-    others: VecDeque<Multiaddr>,
-    /// How the addresses before failed.
-    failed: Vec<String>,
-    /// Whether that was told already.
-    told: bool,
-}
-
-impl Way {
-    fn new(addresses: Vec<Multiaddr>) -> Option<Way> {
-        let mut others = VecDeque::from(addresses);
-        others.pop_front().map(|next| Way { next, others, failed: Vec::new(), told: false })
-    }
-}
-
 /// How a dial failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Failure {
+pub(crate) enum DialFailure {
     /// It did not work.
     Failed,
     /// The address is this node's own.
     Own,
-}
-
-#[derive(Debug)]
-enum State {
-    Waiting { until: Instant },
-    Resolving,
-    Dialling,
-    Connected { peer: PeerId },
-    Own { until: Instant },
-}
-
-#[derive(Debug)]
-struct Seed {
-    text: String,
-    target: Target,
-    state: State,
-    /// Dials on their way, or about to be.
-    pending: usize,
-    failures: u32,
 }
 
 /// Stays connected with the hosts of a list.
@@ -82,7 +52,7 @@ impl Dialler {
     /// A dialler for `targets`, of which the texts are for the log. `randomness` spreads the
     /// attempts of nodes that start together.
     pub(crate) fn new(
-        targets: Vec<(String, Target)>,
+        targets: Vec<(String, DialTarget)>,
         now: Instant,
         quic: bool,
         randomness: u64,
@@ -92,7 +62,7 @@ impl Dialler {
             .map(|(text, target)| Seed {
                 text,
                 target,
-                state: State::Waiting { until: now },
+                state: SeedState::Waiting { until: now },
                 pending: 0,
                 failures: 0,
             })
@@ -101,33 +71,41 @@ impl Dialler {
     }
 
     /// What is due.
-    pub(crate) fn due(&mut self, now: Instant, connected: impl Fn(&PeerId) -> bool) -> Vec<Step> {
-        let mut steps = Vec::new();
+    pub(crate) fn due(
+        &mut self,
+        now: Instant,
+        connected: impl Fn(&PeerId) -> bool,
+    ) -> Vec<DialEffect> {
+        let mut effects = Vec::new();
         for (number, seed) in self.seeds.iter_mut().enumerate() {
             if !matches!(&seed.state,
-                State::Waiting { until } | State::Own { until } if *until <= now)
+                SeedState::Waiting { until } | SeedState::Own { until } if *until <= now)
             {
                 continue;
             }
             match &seed.target {
-                Target::Address(address) => {
+                DialTarget::Address(address) => {
                     let known = target::peer_of(address).filter(&connected);
                     if let Some(peer) = known {
                         seed.connected(peer);
                     } else {
-                        seed.state = State::Dialling;
+                        seed.state = SeedState::Dialling;
                         seed.pending = 1;
                         let way = Way::new(vec![address.clone()]);
-                        steps.extend(way.map(|way| Step::Dial { seed: number, way }));
+                        effects.extend(way.map(|way| DialEffect::Dial { seed: number, way }));
                     }
                 }
-                Target::Host { host, port } => {
-                    seed.state = State::Resolving;
-                    steps.push(Step::Resolve { seed: number, host: host.clone(), port: *port });
+                DialTarget::Host { host, port } => {
+                    seed.state = SeedState::Resolving;
+                    effects.push(DialEffect::Resolve {
+                        seed: number,
+                        host: host.clone(),
+                        port: *port,
+                    });
                 }
             }
         }
-        steps
+        effects
     }
 
     /// The addresses of a host.
@@ -136,12 +114,12 @@ impl Dialler {
         now: Instant,
         number: usize,
         found: Result<Vec<IpAddr>, String>,
-    ) -> Vec<Step> {
+    ) -> Vec<DialEffect> {
         let quic = self.quic;
         let Some(seed) = self.seeds.get_mut(number) else {
             return Vec::new();
         };
-        let Target::Host { port, .. } = seed.target else {
+        let DialTarget::Host { port, .. } = seed.target else {
             return Vec::new();
         };
         let ips = found.unwrap_or_else(|why| {
@@ -155,8 +133,8 @@ impl Dialler {
             self.retry(now, number);
             return Vec::new();
         }
-        seed.state = State::Dialling;
-        ways.into_iter().map(|way| Step::Dial { seed: number, way }).collect()
+        seed.state = SeedState::Dialling;
+        ways.into_iter().map(|way| DialEffect::Dial { seed: number, way }).collect()
     }
 
     /// The dial has begun.
@@ -170,9 +148,9 @@ impl Dialler {
         now: Instant,
         number: usize,
         way: Way,
-        failure: Failure,
+        failure: DialFailure,
         why: &str,
-    ) -> Option<Step> {
+    ) -> Option<DialEffect> {
         self.failed(now, number, way, failure, why)
     }
 
@@ -181,9 +159,9 @@ impl Dialler {
         &mut self,
         now: Instant,
         connection: ConnectionId,
-        failure: Failure,
+        failure: DialFailure,
         why: &str,
-    ) -> Option<Step> {
+    ) -> Option<DialEffect> {
         let (number, way) = self.dials.remove(&connection)?;
         self.failed(now, number, way, failure, why)
     }
@@ -200,22 +178,22 @@ impl Dialler {
         true
     }
 
-    /// A peer is gone; whoever is reached through it is dialled again.
+    /// A peer is gone. The entries that led to it are dialled again.
     pub(crate) fn on_gone(&mut self, now: Instant, gone: &PeerId) {
         for number in 0..self.seeds.len() {
             let seed = &mut self.seeds[number];
-            if matches!(&seed.state, State::Connected { peer } if peer == gone) {
+            if matches!(&seed.state, SeedState::Connected { peer } if peer == gone) {
                 seed.failures = 0;
                 self.retry(now, number);
             }
         }
     }
 
-    /// The peer of an entry is not one to be connected with; the entry rests for `time`.
+    /// The peer that an entry led to is refused; the entry is not dialled for `time`.
     pub(crate) fn on_refused(&mut self, now: Instant, refused: &PeerId, time: Duration) {
         for seed in &mut self.seeds {
-            if matches!(&seed.state, State::Connected { peer } if peer == refused) {
-                seed.state = State::Waiting { until: now + time };
+            if matches!(&seed.state, SeedState::Connected { peer } if peer == refused) {
+                seed.state = SeedState::Waiting { until: now + time };
             }
         }
     }
@@ -225,30 +203,30 @@ impl Dialler {
         now: Instant,
         number: usize,
         mut way: Way,
-        failure: Failure,
+        failure: DialFailure,
         why: &str,
-    ) -> Option<Step> {
+    ) -> Option<DialEffect> {
         let seed = self.seeds.get_mut(number)?;
-        if failure == Failure::Own {
+        if failure == DialFailure::Own {
             seed.pending = seed.pending.saturating_sub(1);
-            if !matches!(seed.state, State::Connected { .. }) {
+            if !matches!(seed.state, SeedState::Connected { .. }) {
                 tracing::debug!(entry = seed.text, "the bootstrap entry is this node itself");
-                seed.state = State::Own { until: now + OWN_ADDRESS_TIMEOUT };
+                seed.state = SeedState::Own { until: now + OWN_ADDRESS_TIMEOUT };
             }
             return None;
         }
-        // One that cannot be understood is who is there; the silence of the next address would take
-        // long and tell nothing more.
+        // Something answers there and cannot be understood. That is worth telling at once: the next
+        // address would be silent for long, and tell nothing more.
         if !way.told && Stranger::of(why).is_some() {
             way.told = true;
             seed.tell(why);
         }
         way.failed.push(why.to_owned());
         if let Some(next) = way.others.pop_front() {
-            return Some(Step::Dial { seed: number, way: Way { next, ..way } });
+            return Some(DialEffect::Dial { seed: number, way: Way { next, ..way } });
         }
         seed.pending = seed.pending.saturating_sub(1);
-        if seed.pending == 0 && matches!(seed.state, State::Dialling) {
+        if seed.pending == 0 && matches!(seed.state, SeedState::Dialling) {
             if !way.told {
                 seed.tell(&way.failed.join(", "));
             }
@@ -263,38 +241,16 @@ impl Dialler {
         let doubled = REDIAL_FIRST.saturating_mul(1 << seed.failures.min(16));
         seed.failures = seed.failures.saturating_add(1);
         let wait = doubled.min(REDIAL_LONGEST).mul_f64(spread);
-        seed.state = State::Waiting { until: now + wait };
+        seed.state = SeedState::Waiting { until: now + wait };
     }
 
     /// A factor from 0.5 to 1.
     fn spread(&mut self) -> f64 {
-        // xorshift64: nothing depends on its being good.
+        // xorshift64 is enough: nothing depends on how random this is.
         self.randomness ^= self.randomness << 13;
         self.randomness ^= self.randomness >> 7;
         self.randomness ^= self.randomness << 17;
         0.5 + (self.randomness >> 33) as f64 / (1_u64 << 32) as f64
-    }
-}
-
-impl Seed {
-    fn connected(&mut self, peer: PeerId) {
-        if !matches!(self.state, State::Connected { .. }) {
-            tracing::debug!(entry = self.text, %peer, "connected to a bootstrap entry");
-        }
-        self.state = State::Connected { peer };
-        self.failures = 0;
-    }
-
-    /// The first failures are told, then every tenth: an hour's outage is no flood of records.
-    fn tell(&self, why: &str) {
-        if self.failures < 3 || self.failures.is_multiple_of(10) {
-            tracing::info!(
-                entry = self.text,
-                attempt = self.failures + 1,
-                why,
-                "a bootstrap entry cannot be reached; it is tried again"
-            );
-        }
     }
 }
 
@@ -303,8 +259,10 @@ mod tests {
     use super::*;
 
     fn dialler(texts: &[&str], now: Instant) -> Dialler {
-        let targets =
-            texts.iter().map(|text| ((*text).to_owned(), Target::parse(text).unwrap())).collect();
+        let targets = texts
+            .iter()
+            .map(|text| ((*text).to_owned(), DialTarget::parse(text).unwrap()))
+            .collect();
         Dialler::new(targets, now, true, 7)
     }
 
@@ -312,11 +270,11 @@ mod tests {
         ConnectionId::new_unchecked(number)
     }
 
-    fn the_dial(mut steps: Vec<Step>) -> Way {
-        assert_eq!(steps.len(), 1, "{steps:?}");
-        match steps.remove(0) {
-            Step::Dial { way, .. } => way,
-            step => panic!("{step:?}"),
+    fn the_dial(mut effects: Vec<DialEffect>) -> Way {
+        assert_eq!(effects.len(), 1, "{effects:?}");
+        match effects.remove(0) {
+            DialEffect::Dial { way, .. } => way,
+            effect => panic!("{effect:?}"),
         }
     }
 
@@ -326,18 +284,18 @@ mod tests {
         let mut dialler = dialler(&["node1:7"], now);
         let mut waits = Vec::new();
         for _ in 0..12 {
-            let steps = dialler.due(now, |_| false);
-            let resolve = Step::Resolve { seed: 0, host: "node1".into(), port: 7 };
-            assert_eq!(steps, vec![resolve]);
+            let effects = dialler.due(now, |_| false);
+            let resolve = DialEffect::Resolve { seed: 0, host: "node1".into(), port: 7 };
+            assert_eq!(effects, vec![resolve]);
             let ip = IpAddr::from([192, 0, 2, 1]);
             let way = the_dial(dialler.on_resolved(now, 0, Ok(vec![ip])));
             assert_eq!(way.next.to_string(), "/ip4/192.0.2.1/tcp/7");
             dialler.on_dialling(connection(1), 0, way);
-            let step = dialler.on_failed(now, connection(1), Failure::Failed, "refused");
-            let way = the_dial(step.into_iter().collect());
+            let effect = dialler.on_failed(now, connection(1), DialFailure::Failed, "refused");
+            let way = the_dial(effect.into_iter().collect());
             assert_eq!(way.next.to_string(), "/ip4/192.0.2.1/udp/7/quic-v1");
             dialler.on_dialling(connection(2), 0, way);
-            assert_eq!(dialler.on_failed(now, connection(2), Failure::Failed, "timeout"), None);
+            assert_eq!(dialler.on_failed(now, connection(2), DialFailure::Failed, "timeout"), None);
             let before = now;
             while dialler.seeds[0].is_waiting(now) {
                 now += Duration::from_millis(10);
@@ -352,7 +310,7 @@ mod tests {
 
     impl Seed {
         fn is_waiting(&self, now: Instant) -> bool {
-            matches!(&self.state, State::Waiting { until } if *until > now)
+            matches!(&self.state, SeedState::Waiting { until } if *until > now)
         }
     }
 
@@ -393,7 +351,7 @@ mod tests {
         dialler.due(now, |_| false);
         let ip = IpAddr::from([192, 0, 2, 1]);
         let way = the_dial(dialler.on_resolved(now, 0, Ok(vec![ip])));
-        assert_eq!(dialler.on_not_dialled(now, 0, way, Failure::Own, ""), None);
+        assert_eq!(dialler.on_not_dialled(now, 0, way, DialFailure::Own, ""), None);
         assert_eq!(dialler.due(now + REDIAL_LONGEST, |_| false), vec![]);
         assert_eq!(dialler.due(now + OWN_ADDRESS_TIMEOUT, |_| false).len(), 1);
     }

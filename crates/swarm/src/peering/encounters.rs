@@ -1,9 +1,9 @@
 //! Meeting the own peer id on the network: this node itself, or a copy of it?
 //!
 //! A node that reaches itself, through a name, a balancer or its own address, is at both ends of
-//! the connection, and sees both fail within a moment. A node whose key runs elsewhere sees one end
-//! only: the other is at its copy. The accepting end does not always learn with whom it spoke, as
-//! the dialling one hangs up at once; any connection that fails on the way in may be that end.
+//! the connection, and sees both fail within a moment. A node whose key runs elsewhere sees only one
+//! end, for the other is at its copy. The accepting end does not always learn who dialled, because the
+//! dialling end hangs up at once; so any incoming connection that fails may be that end.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -23,7 +23,7 @@ pub(crate) struct Encounters {
     dialled: VecDeque<(Instant, String)>,
     /// Connections that came from the own id.
     accepted: VecDeque<(Instant, String)>,
-    /// Connections that failed on the way in, whoever they came from.
+    /// Incoming connections that failed before it was known who opened them.
     failed: VecDeque<Instant>,
     reported: Option<Instant>,
 }
@@ -66,7 +66,7 @@ impl Encounters {
             }
             (None, None) => None,
         };
-        // Kept for a little longer: they may be the other ends of newer ones.
+        // They are kept a little longer, because they may be the other ends of newer ones.
         let over = |at: &Instant| now.saturating_duration_since(*at) >= OWN_ENCOUNTER_TIMEOUT * 2;
         self.dialled.retain(|(at, _)| !over(at));
         self.accepted.retain(|(at, _)| !over(at));

@@ -1,6 +1,6 @@
 //! Who may connect: keeps out banned and refused peers, and addresses that connect too often.
 //!
-//! It stands first in the behaviour, so that whoever is kept out costs nothing else.
+//! It stands first in the behaviour, so that a peer that is kept out costs nothing else.
 
 use std::collections::HashMap;
 use std::convert::Infallible;
@@ -22,7 +22,7 @@ use crate::limits::{
     ADDRESSES_COUNTED_MAX, CONNECTIONS_PER_ADDRESS_BURST_MAX,
     CONNECTIONS_PER_ADDRESS_PER_SECOND_MAX, KEPT_OUT_PEERS_MAX,
 };
-use crate::peering::rate::Bucket;
+use crate::peering::rate::TokenBucket;
 
 /// Why a peer is kept out.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,7 +54,7 @@ impl std::error::Error for Refusal {}
 #[derive(Debug, Default)]
 pub(crate) struct Gate {
     kept_out: HashMap<PeerId, (Instant, Refusal)>,
-    addresses: HashMap<IpAddr, Bucket>,
+    addresses: HashMap<IpAddr, TokenBucket>,
     refused: u64,
 }
 
@@ -101,14 +101,14 @@ impl Gate {
         if self.addresses.len() >= ADDRESSES_COUNTED_MAX && !self.addresses.contains_key(&address) {
             self.addresses.retain(|_, bucket| !bucket.is_full(now));
             if self.addresses.len() >= ADDRESSES_COUNTED_MAX {
-                // So many that connect at once: all the new ones share what is left.
+                // More addresses than can be counted connect at once: new ones are refused.
                 return Err(self.deny(Refusal::TooOften));
             }
         }
         let bucket = self.addresses.entry(address).or_insert_with(|| {
             let (burst, rate) =
                 (CONNECTIONS_PER_ADDRESS_BURST_MAX, CONNECTIONS_PER_ADDRESS_PER_SECOND_MAX);
-            Bucket::new(now, burst, rate)
+            TokenBucket::new(now, burst, rate)
         });
         if bucket.take(now, 1.0) { Ok(()) } else { Err(self.deny(Refusal::TooOften)) }
     }
@@ -119,7 +119,7 @@ impl Gate {
     }
 }
 
-/// Whoever has one IPv6 address has 2^64 of them.
+/// The network of an address, for a host that has one IPv6 address has 2^64 of them.
 fn network(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V4(_) => address,

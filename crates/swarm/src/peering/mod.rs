@@ -1,19 +1,22 @@
-//! With whom to be connected: who is to be dialled and when, who is kept out, and what is known of
-//! those who are here.
+//! Which peers to be connected with: which are dialled and when, which are kept out, and what is known
+//! of those that are connected.
 //!
-//! Machines that have no IO and are told the time: `dialler.rs` for the peers that an operator named,
-//! `known.rs` for those that were heard of, `score.rs` for what they did, `encounters.rs` for meeting
-//! the own peer id. `gate.rs` has their verdicts where connections come in; `target.rs` alone asks the
-//! network something, which address a name has.
+//! Nearly all of it are machines: `dialler.rs` for the peers that an operator named,
+//! `address_book.rs` for those that were heard of, `score.rs` for what they did, `encounters.rs` for
+//! meeting the own peer id, `relays.rs` for being reachable behind a NAT, `lookups.rs` for when to look
+//! for more peers. `gate.rs` refuses connections where they come in. `target.rs` alone asks the
+//! network something: which addresses a name has.
 //!
 //! They decide and do not act: `host` dials, disconnects and bans.
 
+pub(crate) mod address_book;
 pub(crate) mod agent;
 pub(crate) mod dialler;
 pub(crate) mod encounters;
 pub(crate) mod gate;
-pub(crate) mod known;
+pub(crate) mod lookups;
 pub(crate) mod peers;
 pub(crate) mod rate;
+pub(crate) mod relays;
 pub(crate) mod score;
 pub(crate) mod target;

@@ -1,4 +1,4 @@
-//! Who is connected, and what is known of them. Whoever leaves is gone from here.
+//! The peers that are connected, and what is known of them. A peer that leaves is forgotten here.
 
 use std::collections::{BTreeSet, HashMap};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -21,7 +21,7 @@ pub enum Direction {
 
 /// A connected peer.
 #[derive(Debug, Clone)]
-pub struct PeerInfo {
+pub struct PeerView {
     /// Its id.
     pub id: PeerId,
     /// Where it is connected from, and then where it says it listens; multiaddrs.
@@ -44,7 +44,7 @@ pub struct PeerInfo {
 
 /// What a peer said of itself.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Identity {
+pub(crate) struct IdentifyInfo {
     pub(crate) agent: String,
     pub(crate) region: Option<String>,
     pub(crate) protocols: Vec<String>,
@@ -54,7 +54,7 @@ pub(crate) struct Identity {
 
 /// One connection of a peer.
 #[derive(Debug)]
-struct Connection {
+struct PeerConnection {
     id: ConnectionId,
     remote: Multiaddr,
     direction: Direction,
@@ -64,13 +64,13 @@ struct Connection {
 
 /// A connected peer.
 #[derive(Debug)]
-pub(crate) struct Peer {
-    connections: Vec<Connection>,
+pub(crate) struct ConnectedPeer {
+    connections: Vec<PeerConnection>,
     rtt_ms: Option<f64>,
     since: SystemTime,
     began: Instant,
     /// Set once it has said who it is and was let in.
-    pub(crate) identity: Option<Identity>,
+    pub(crate) identity: Option<IdentifyInfo>,
     /// Tells this stay of the peer from an earlier one.
     pub(crate) stay: u64,
     pub(crate) subscribed: BTreeSet<Address>,
@@ -79,16 +79,16 @@ pub(crate) struct Peer {
 /// All connected peers.
 #[derive(Debug, Default)]
 pub(crate) struct Peers {
-    peers: HashMap<PeerId, Peer>,
+    peers: HashMap<PeerId, ConnectedPeer>,
     stays: u64,
 }
 
 impl Peers {
-    pub(crate) fn get(&self, id: &PeerId) -> Option<&Peer> {
+    pub(crate) fn get(&self, id: &PeerId) -> Option<&ConnectedPeer> {
         self.peers.get(id)
     }
 
-    pub(crate) fn get_mut(&mut self, id: &PeerId) -> Option<&mut Peer> {
+    pub(crate) fn get_mut(&mut self, id: &PeerId) -> Option<&mut ConnectedPeer> {
         self.peers.get_mut(id)
     }
 
@@ -123,7 +123,7 @@ impl Peers {
         let stays = &mut self.stays;
         let peer = self.peers.entry(id).or_insert_with(|| {
             *stays += 1;
-            Peer {
+            ConnectedPeer {
                 connections: Vec::new(),
                 rtt_ms: None,
                 since: SystemTime::now(),
@@ -133,7 +133,7 @@ impl Peers {
                 subscribed: BTreeSet::new(),
             }
         });
-        peer.connections.push(Connection {
+        peer.connections.push(PeerConnection {
             id: connection,
             remote: end.get_remote_address().clone(),
             direction: if end.is_dialer() { Direction::Outbound } else { Direction::Inbound },
@@ -155,7 +155,7 @@ impl Peers {
         gone
     }
 
-    /// Whether we have another connection to the peer that we opened, and that goes to it directly.
+    /// Whether this node has another direct connection to the peer that it opened itself.
     pub(crate) fn dialled_before(&self, id: &PeerId, connection: ConnectionId) -> bool {
         self.peers.get(id).is_some_and(|peer| {
             peer.connections.iter().any(|one| {
@@ -171,22 +171,22 @@ impl Peers {
         })
     }
 
-    /// The direct connections of the peer that were there well before its last one: they may be dead
-    /// without this node's knowing.
+    /// The direct connections of the peer that began well before its last one. They may be dead, and
+    /// this node would not know.
     pub(crate) fn superseded_of(&self, id: &PeerId) -> Vec<ConnectionId> {
         let all = self.peers.get(id).map_or(&[][..], |peer| &peer.connections);
         let direct = all.iter().filter(|one| !one.relayed);
         let last = direct.clone().map(|one| one.began).max();
-        let is_superseded = |one: &&Connection| {
+        let is_superseded = |one: &&PeerConnection| {
             last.is_some_and(|last| last.saturating_duration_since(one.began) >= SUPERSEDED_AGE)
         };
         direct.filter(is_superseded).map(|one| one.id).collect()
     }
 
-    /// Relayed connections of peers that have a direct one, too, and that for so long.
+    /// Relayed connections of peers that have had a direct one for so long.
     pub(crate) fn superseded(&self, now: Instant, time: Duration) -> Vec<ConnectionId> {
         let direct =
-            |one: &Connection| !one.relayed && now.saturating_duration_since(one.began) > time;
+            |one: &PeerConnection| !one.relayed && now.saturating_duration_since(one.began) > time;
         self.peers
             .values()
             .filter(|peer| peer.connections.iter().any(direct))
@@ -223,7 +223,8 @@ impl Peers {
         self.peers.iter().filter(|(id, _)| wanted(id)).find_map(|(id, peer)| {
             let identity = peer.identity.as_ref().filter(|it| it.native)?;
             identity.protocols.iter().find(|one| *one == protocol)?;
-            let direct = |one: &&Connection| one.direction == Direction::Outbound && !one.relayed;
+            let direct =
+                |one: &&PeerConnection| one.direction == Direction::Outbound && !one.relayed;
             let address = peer.connections.iter().find(direct)?.remote.clone();
             Some((*id, address.with_p2p(*id).unwrap_or_else(|address| address)))
         })
@@ -236,16 +237,16 @@ impl Peers {
     }
 
     /// The peers that were let in, in the order of their ids.
-    pub(crate) fn infos(&self) -> Vec<PeerInfo> {
-        let mut infos: Vec<PeerInfo> =
+    pub(crate) fn infos(&self) -> Vec<PeerView> {
+        let mut infos: Vec<PeerView> =
             self.peers.iter().filter_map(|(id, peer)| peer.info(*id)).collect();
         infos.sort_by_key(|info| info.id);
         infos
     }
 }
 
-impl Peer {
-    fn info(&self, id: PeerId) -> Option<PeerInfo> {
+impl ConnectedPeer {
+    fn info(&self, id: PeerId) -> Option<PeerView> {
         let identity = self.identity.as_ref()?;
         let first = self.connections.first()?;
         let mut addrs = Vec::new();
@@ -256,7 +257,7 @@ impl Peer {
                 addrs.push(text);
             }
         }
-        Some(PeerInfo {
+        Some(PeerView {
             id,
             addrs,
             direction: first.direction,

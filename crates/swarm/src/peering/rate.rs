@@ -1,20 +1,20 @@
-//! Token buckets: so much at once, so much a second afterwards.
+//! Token buckets: a burst, and then a rate.
 
 use std::time::Instant;
 
 /// A bucket that fills at a steady rate up to its size.
 #[derive(Debug, Clone)]
-pub(crate) struct Bucket {
+pub(crate) struct TokenBucket {
     tokens: f64,
     tokens_max: f64,
     per_second: f64,
     at: Instant,
 }
 
-impl Bucket {
+impl TokenBucket {
     /// A full bucket.
-    pub(crate) fn new(now: Instant, tokens_max: f64, per_second: f64) -> Bucket {
-        Bucket { tokens: tokens_max, tokens_max, per_second, at: now }
+    pub(crate) fn new(now: Instant, tokens_max: f64, per_second: f64) -> TokenBucket {
+        TokenBucket { tokens: tokens_max, tokens_max, per_second, at: now }
     }
 
     /// Takes `tokens`, or nothing if there are fewer.
@@ -45,7 +45,7 @@ mod tests {
     #[test]
     fn a_burst_and_then_the_rate() {
         let start = Instant::now();
-        let mut bucket = Bucket::new(start, 10.0, 2.0);
+        let mut bucket = TokenBucket::new(start, 10.0, 2.0);
         for _ in 0..10 {
             assert!(bucket.take(start, 1.0));
         }

@@ -4,35 +4,18 @@ use std::collections::HashMap;
 use std::time::Instant;
 
 use libp2p::PeerId;
+use optimusdb_dag::replicator::Offence;
 
 use crate::limits::{BAN_POINTS, POINTS_HALF_LIFE, SCORED_PEERS_MAX};
 
-/// What a peer did that it should not have done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Offence {
-    /// Sent more than it may in the time.
-    Flood,
-    /// Sent bytes that are not what the protocol carries.
-    Malformed,
-    /// Sent an entry that breaks a rule: its signature, its clock, its identity.
-    Invalid,
-    /// Claimed to have what it then did not give.
-    Withheld,
-    /// Sent a block that is not the one asked for, or an answer that contradicts itself.
-    Forged,
-}
-
-impl Offence {
-    /// An honest peer may have much to say, may pass on what it could not judge, or be late; a forger
-    /// knows what it does.
-    fn points(self) -> f64 {
-        match self {
-            Offence::Flood => 0.25,
-            Offence::Withheld => 1.0,
-            Offence::Invalid => 5.0,
-            Offence::Malformed => 20.0,
-            Offence::Forged => 50.0,
-        }
+/// How much an offence weighs. An honest peer may have much to say, or pass on what it could not judge;
+/// a forger knows what it does.
+fn points_of(offence: Offence) -> f64 {
+    match offence {
+        Offence::Flood => 0.25,
+        Offence::Invalid => 5.0,
+        Offence::Malformed => 20.0,
+        Offence::Forged => 50.0,
     }
 }
 
@@ -70,7 +53,7 @@ impl Scores {
             }
         }
         let entry = self.peers.entry(peer).or_insert(Points { points: 0.0, at: now });
-        *entry = Points { points: entry.now(now) + offence.points(), at: now };
+        *entry = Points { points: entry.now(now) + points_of(offence), at: now };
         let banned = entry.points >= BAN_POINTS;
         if banned {
             self.peers.remove(&peer);
@@ -83,7 +66,7 @@ impl Scores {
         self.peers.get(peer).map_or(0.0, |points| points.now(now))
     }
 
-    /// The peers with points, and forgets those that have next to none.
+    /// Gives the peers with points, and forgets those that have hardly any left.
     pub(crate) fn fade(&mut self, now: Instant) -> Vec<(PeerId, f64)> {
         let mut all = Vec::with_capacity(self.peers.len());
         self.peers.retain(|peer, points| {
@@ -115,9 +98,9 @@ mod tests {
     fn faded_points_are_forgotten() {
         let (start, peer) = (Instant::now(), PeerId::random());
         let mut scores = Scores::default();
-        scores.note(start, peer, Offence::Withheld);
-        assert_eq!(scores.fade(start), vec![(peer, 1.0)]);
-        assert_eq!(scores.fade(start + 2 * POINTS_HALF_LIFE), vec![(peer, 0.0)]);
+        scores.note(start, peer, Offence::Invalid);
+        assert_eq!(scores.fade(start), vec![(peer, 5.0)]);
+        assert_eq!(scores.fade(start + 4 * POINTS_HALF_LIFE), vec![(peer, 0.0)]);
         assert_eq!(scores.fade(start), vec![]);
     }
 
@@ -127,7 +110,7 @@ mod tests {
         let mut scores = Scores::default();
         scores.note(now, worst, Offence::Forged);
         for _ in 0..SCORED_PEERS_MAX + 100 {
-            scores.note(now, PeerId::random(), Offence::Withheld);
+            scores.note(now, PeerId::random(), Offence::Invalid);
         }
         assert!(scores.peers.len() <= SCORED_PEERS_MAX);
         assert_eq!(scores.points(now, &worst), 50.0);

@@ -1,4 +1,4 @@
-//! Where to dial: what people write for it, and what it is.
+//! Where to dial: the texts that operators write, and what they stand for.
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -14,26 +14,26 @@ const DEFAULT_PORT: u16 = 4001;
 
 /// Where to dial.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Target {
+pub(crate) enum DialTarget {
     /// A multiaddr, dialled as it is.
     Address(Multiaddr),
     /// A host by name or IP address, dialled over every transport.
     Host { host: String, port: u16 },
 }
 
-impl fmt::Display for Target {
+impl fmt::Display for DialTarget {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Target::Address(address) => write!(f, "{address}"),
-            Target::Host { host, port } if host.contains(':') => write!(f, "[{host}]:{port}"),
-            Target::Host { host, port } => write!(f, "{host}:{port}"),
+            DialTarget::Address(address) => write!(f, "{address}"),
+            DialTarget::Host { host, port } if host.contains(':') => write!(f, "[{host}]:{port}"),
+            DialTarget::Host { host, port } => write!(f, "{host}:{port}"),
         }
     }
 }
 
-impl Target {
+impl DialTarget {
     /// Reads a multiaddr, a host, or `host:port`.
-    pub(crate) fn parse(text: &str) -> Result<Target, Error> {
+    pub(crate) fn parse(text: &str) -> Result<DialTarget, Error> {
         let text = text.trim();
         let wrong = |why: &str| Error::Address {
             address: text.chars().take(128).collect(),
@@ -47,10 +47,10 @@ impl Target {
         }
         if text.starts_with('/') {
             let address: Multiaddr = text.parse().map_err(|e| wrong(&format!("{e}")))?;
-            return dialable(&address).map(|()| Target::Address(address)).map_err(wrong);
+            return dialable(&address).map(|()| DialTarget::Address(address)).map_err(wrong);
         }
         let (host, port) = host_and_port(text).map_err(wrong)?;
-        Ok(Target::Host { host, port })
+        Ok(DialTarget::Host { host, port })
     }
 }
 
@@ -98,7 +98,7 @@ fn host_and_port(text: &str) -> Result<(String, u16), &'static str> {
     }
 }
 
-/// Looks a host up; the system caches as it likes, this does not.
+/// Looks a host up. The system may cache names; this does not.
 pub(crate) async fn resolve(host: &str, port: u16) -> Result<Vec<IpAddr>, String> {
     if let Ok(ip) = host.parse() {
         return Ok(vec![ip]);
@@ -147,8 +147,8 @@ mod tests {
             ("[2001:db8::1]", "2001:db8::1", 4001),
             ("[2001:db8::1]:9", "2001:db8::1", 9),
         ] {
-            let expected = Target::Host { host: host.to_owned(), port };
-            assert_eq!(Target::parse(text).unwrap(), expected, "{text}");
+            let expected = DialTarget::Host { host: host.to_owned(), port };
+            assert_eq!(DialTarget::parse(text).unwrap(), expected, "{text}");
         }
         for text in [
             "/ip4/127.0.0.1/tcp/4001",
@@ -156,7 +156,10 @@ mod tests {
             "/ip4/127.0.0.1/tcp/4001/p2p/12D3KooWDpJ7As7BWAwRMfu1VU2WCqNjvq387JEYKDBj4kx6nXTN",
             "/dnsaddr/bootstrap.example.org",
         ] {
-            assert_eq!(Target::parse(text).unwrap(), Target::Address(text.parse().unwrap()));
+            assert_eq!(
+                DialTarget::parse(text).unwrap(),
+                DialTarget::Address(text.parse().unwrap())
+            );
         }
     }
 
@@ -182,7 +185,7 @@ mod tests {
             "http://node1",
             &"x".repeat(2_000),
         ] {
-            assert!(matches!(Target::parse(text), Err(Error::Address { .. })), "{text:?}");
+            assert!(matches!(DialTarget::parse(text), Err(Error::Address { .. })), "{text:?}");
         }
     }
 }

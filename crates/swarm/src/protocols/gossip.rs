@@ -20,7 +20,7 @@ use crate::limits::{
 };
 
 /// Gossipsub over the topics of stores.
-pub(crate) type Behaviour =
+pub(crate) type Gossip =
     gossipsub::Behaviour<IdentityTransform, MaxCountSubscriptionFilter<StoreTopics>>;
 
 /// Lets topics through that are addresses of stores, and ignores all others.
@@ -44,7 +44,7 @@ pub(crate) fn store_of(topic: &TopicHash) -> Option<Address> {
 }
 
 /// Sets gossipsub up.
-pub(crate) fn behaviour(key: Keypair) -> Result<Behaviour, Error> {
+pub(crate) fn behaviour(key: Keypair) -> Result<Gossip, Error> {
     let config = ConfigBuilder::default()
         .validation_mode(ValidationMode::Strict)
         .validate_messages()
@@ -62,7 +62,7 @@ pub(crate) fn behaviour(key: Keypair) -> Result<Behaviour, Error> {
         .gossip_lazy(3)
         .heartbeat_initial_delay(Duration::from_millis(500))
         .heartbeat_interval(Duration::from_secs(1))
-        // A busy node judges late; its verdict should still find the message.
+        // A busy node judges late, and the message must still be there then.
         .history_length(8)
         .history_gossip(3)
         .publish_queue_duration(Duration::from_secs(10))

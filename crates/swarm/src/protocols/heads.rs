@@ -11,11 +11,11 @@ use std::time::Duration;
 use libp2p::futures::{AsyncRead, AsyncReadExt, AsyncWriteExt, StreamExt, future};
 use libp2p::{PeerId, Stream, StreamProtocol};
 use optimusdb_dag::Address;
+use optimusdb_dag::replicator::Offence;
 use tokio::sync::Semaphore;
 
 use crate::event::Event;
 use crate::limits::{HEADS_BYTES_MAX, HEADS_GAP, HEADS_MAX, HEADS_TIMEOUT};
-use crate::peering::score::Offence;
 use crate::protocols::items::Items;
 use crate::protocols::serving::Serving;
 use crate::protocols::streams::{self, IncomingStreams};
@@ -63,7 +63,7 @@ async fn exchange(
         }
         writer.close().await
     };
-    // Whether ours arrived is theirs to care about; what they sent is good all the same.
+    // What the peer sent is good even if ours did not arrive.
     let both = future::join(send, read(&mut reader, room));
     let (sent, theirs) = tokio::time::timeout(HEADS_TIMEOUT, both)
         .await
@@ -83,7 +83,7 @@ async fn read(
     let mut heads = Vec::new();
     let mut bytes = 0;
     let mut piece = vec![0; READ_BYTES];
-    // Given back when these heads are handed on.
+    // Given back when the heads are handed on.
     let mut rooms = Vec::new();
     loop {
         let count = reader.read(&mut piece).await.map_err(|e| HeadsError::Broken(reason(&e)))?;
@@ -116,23 +116,23 @@ pub(crate) fn gap(native: bool) -> Duration {
     if native { Duration::ZERO } else { HEADS_GAP }
 }
 
-/// Answers those who want to exchange heads of a store.
+/// Answers peers that want to exchange heads of a store.
 pub(crate) async fn serve(log: Address, mut incoming: IncomingStreams, serving: Arc<Serving>) {
     while let Some((peer, stream)) = incoming.next().await {
-        let Some(slot) = serving.heads_slots.take(peer) else {
+        let Some(lease) = serving.heads_pool.lease(peer) else {
             tracing::debug!(%peer, %log, "too many heads streams; one was dropped");
             continue;
         };
         let serving = serving.clone();
         tokio::spawn(async move {
             serve_one(peer, log, stream, &serving).await;
-            drop(slot);
+            drop(lease);
         });
     }
 }
 
 async fn serve_one(peer: PeerId, log: Address, stream: Stream, serving: &Serving) {
-    let ours = serving.local.heads(log).await;
+    let ours = serving.local.heads(peer, log).await;
     let gap = gap(serving.is_native(&peer));
     match exchange(stream, &ours, gap, &serving.heads_room).await {
         Ok(blocks) if blocks.is_empty() => {}
@@ -153,13 +153,13 @@ pub(crate) async fn ask(
     mut control: streams::Control,
     peer: PeerId,
     log: Address,
-    ours: &[Vec<u8>],
     serving: &Serving,
 ) -> Result<Vec<Vec<u8>>, (Error, Option<Offence>)> {
+    let ours = serving.local.heads(peer, log).await;
     let stream =
         streams::open(&mut control, peer, protocol(&log)).await.map_err(|error| (error, None))?;
     let gap = gap(serving.is_native(&peer));
-    exchange(stream, ours, gap, &serving.heads_room).await.map_err(|error| {
+    exchange(stream, &ours, gap, &serving.heads_room).await.map_err(|error| {
         let offence = matches!(error, HeadsError::Malformed(_)).then_some(Offence::Malformed);
         (Error::stream(peer, error), offence)
     })

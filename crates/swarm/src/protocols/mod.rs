@@ -3,10 +3,10 @@
 //!
 //! `gossip.rs` sets up how announcements travel. The protocols of streams are in `heads.rs`,
 //! `sync_stream.rs` and [`bitswap`]; `streams` opens and accepts their streams, and `serving.rs` and
-//! `slots.rs` bound what serving them costs.
+//! `stream_pool.rs` bound what serving them costs.
 //!
-//! Bytes are framed, bounded and handed on here. What entries and requests of fast sync mean is for
-//! `dag` and the node to say.
+//! Bytes are framed, bounded and handed on here. What entries and requests of fast sync mean, `dag`
+//! and the node know.
 
 pub mod bitswap;
 
@@ -14,6 +14,6 @@ pub(crate) mod gossip;
 pub(crate) mod heads;
 pub(crate) mod items;
 pub(crate) mod serving;
-pub(crate) mod slots;
+pub(crate) mod stream_pool;
 pub(crate) mod streams;
 pub(crate) mod sync_stream;

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use libp2p::PeerId;
+use optimusdb_dag::replicator::Offence;
 use tokio::sync::{Semaphore, mpsc};
 
 use crate::command::Command;
@@ -13,16 +14,15 @@ use crate::limits::{
 };
 use crate::local::Local;
 use crate::peering::peers::Peers;
-use crate::peering::score::Offence;
-use crate::protocols::slots::Slots;
+use crate::protocols::stream_pool::StreamPool;
 
 /// What every task needs that serves a stream of a peer.
 pub(crate) struct Serving {
     pub(crate) local: Arc<dyn Local>,
     pub(crate) events: EventSender,
     pub(crate) peers: Arc<Mutex<Peers>>,
-    pub(crate) heads_slots: Slots,
-    pub(crate) sync_slots: Slots,
+    pub(crate) heads_pool: StreamPool,
+    pub(crate) sync_pool: StreamPool,
     /// KiB of heads that may be read.
     pub(crate) heads_room: Semaphore,
     commands: mpsc::WeakSender<Command>,
@@ -39,14 +39,14 @@ impl Serving {
             local,
             events,
             peers,
-            heads_slots: Slots::new(HEADS_STREAMS_MAX, HEADS_STREAMS_PER_PEER_MAX),
-            sync_slots: Slots::new(SYNC_STREAMS_MAX, SYNC_STREAMS_PER_PEER_MAX),
+            heads_pool: StreamPool::new(HEADS_STREAMS_MAX, HEADS_STREAMS_PER_PEER_MAX),
+            sync_pool: StreamPool::new(SYNC_STREAMS_MAX, SYNC_STREAMS_PER_PEER_MAX),
             heads_room: Semaphore::new(HEADS_KIB),
             commands,
         }
     }
 
-    /// Tells the event loop what a peer did. When it is too busy to hear it, it is not told.
+    /// Tells the event loop of an offence. If it is too busy to be told, the offence is forgotten.
     pub(crate) fn report(&self, peer: PeerId, offence: Offence) {
         if let Some(commands) = self.commands.upgrade() {
             let _ = commands.try_send(Command::Blame { peer, offence });

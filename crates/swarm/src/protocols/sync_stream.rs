@@ -1,22 +1,22 @@
 //! Fast sync on the wire: `/optimusdb/sync/1`.
 //!
 //! A stream carries requests and answers in turn, each an unsigned varint of its length and so many
-//! bytes. What they say is not the swarm's business. The one who opened the stream asks; it may ask
-//! as often as it likes, one request at a time.
+//! bytes. The swarm does not look into them. The side that opened the stream asks; it may ask as often
+//! as it likes, one request at a time.
 
 use std::io;
 use std::sync::Arc;
 
 use libp2p::futures::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, StreamExt};
 use libp2p::{PeerId, Stream, StreamProtocol};
+use optimusdb_dag::replicator::Offence;
 
 use crate::limits::{SYNC_FRAME_BYTES_MAX, SYNC_IDLE_TIMEOUT, SYNC_REQUEST_TIMEOUT};
-use crate::peering::score::Offence;
 use crate::protocols::serving::Serving;
 use crate::protocols::streams::IncomingStreams;
 use crate::{Error, reason};
 
-/// The protocol. Who speaks it is a native peer.
+/// The protocol. A peer that speaks it is a native one.
 pub(crate) const PROTOCOL: StreamProtocol = StreamProtocol::new("/optimusdb/sync/1");
 
 /// Bytes of a varint that can say a length within the limit.
@@ -46,8 +46,8 @@ impl SyncStream {
     /// Sends a request and waits for its answer.
     ///
     /// # Errors
-    /// [`Error::TooLarge`] for a request over the limit; otherwise the stream is of no more use:
-    /// [`Error::Stream`] when it broke, [`Error::Deadline`] when the answer did not come in time.
+    /// [`Error::TooLarge`] for a request over the limit. After any other error the stream cannot be used
+    /// again: [`Error::Stream`] when it broke, [`Error::Deadline`] when the answer did not come in time.
     pub async fn request(&mut self, request: Vec<u8>) -> Result<Vec<u8>, Error> {
         if request.len() > SYNC_FRAME_BYTES_MAX {
             let (what, bytes, bytes_max) = ("a sync request", request.len(), SYNC_FRAME_BYTES_MAX);
@@ -72,10 +72,10 @@ impl SyncStream {
     }
 }
 
-/// Answers those who sync from this node.
+/// Answers peers that pull from this node.
 pub(crate) async fn serve(mut incoming: IncomingStreams, serving: Arc<Serving>) {
     while let Some((peer, stream)) = incoming.next().await {
-        let Some(slot) = serving.sync_slots.take(peer) else {
+        let Some(lease) = serving.sync_pool.lease(peer) else {
             tracing::debug!(%peer, "too many sync streams; one was dropped");
             continue;
         };
@@ -90,7 +90,7 @@ pub(crate) async fn serve(mut incoming: IncomingStreams, serving: Arc<Serving>) 
                 }
                 Err(error) => tracing::debug!(%peer, why = reason(&error), "sync stream"),
             }
-            drop(slot);
+            drop(lease);
         });
     }
 }

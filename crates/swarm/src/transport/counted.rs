@@ -11,7 +11,7 @@ use libp2p::futures::{AsyncRead, AsyncWrite};
 
 /// Bytes of one transport, in and out.
 #[derive(Debug, Default)]
-pub(crate) struct Bytes {
+pub(crate) struct TransportBytes {
     pub(crate) received: AtomicU64,
     pub(crate) sent: AtomicU64,
 }
@@ -19,11 +19,11 @@ pub(crate) struct Bytes {
 /// A multiplexer whose streams are counted.
 pub(crate) struct Counted<M> {
     inner: M,
-    bytes: Arc<Bytes>,
+    bytes: Arc<TransportBytes>,
 }
 
 impl<M> Counted<M> {
-    pub(crate) fn new(inner: M, bytes: Arc<Bytes>) -> Counted<M> {
+    pub(crate) fn new(inner: M, bytes: Arc<TransportBytes>) -> Counted<M> {
         Counted { inner, bytes }
     }
 
@@ -71,7 +71,7 @@ where
 /// A stream whose bytes are counted.
 pub(crate) struct CountedStream<S> {
     inner: S,
-    bytes: Arc<Bytes>,
+    bytes: Arc<TransportBytes>,
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for CountedStream<S> {

@@ -25,20 +25,20 @@ use libp2p::{dns, noise, pnet, quic, relay, tcp};
 use crate::limits::{
     HANDSHAKE_TIMEOUT, QUIC_IDLE_TIMEOUT, QUIC_KEEP_ALIVE_INTERVAL, STREAMS_PER_CONNECTION_MAX,
 };
-use crate::transport::counted::{Bytes, Counted};
+use crate::transport::counted::{Counted, TransportBytes};
 use crate::transport::muxer::Yamux;
 use crate::transport::opening::Opening;
 use crate::{Error, SwarmKey, reason};
 
 /// A connection of any transport: who it is with, and its streams.
-type Connection = (PeerId, StreamMuxerBox);
+type Multiplexed = (PeerId, StreamMuxerBox);
 
 /// Bytes of each transport.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Traffic {
-    pub(crate) tcp: Arc<Bytes>,
-    pub(crate) quic: Arc<Bytes>,
-    pub(crate) relayed: Arc<Bytes>,
+    pub(crate) tcp: Arc<TransportBytes>,
+    pub(crate) quic: Arc<TransportBytes>,
+    pub(crate) relayed: Arc<TransportBytes>,
 }
 
 /// All transports as one.
@@ -47,7 +47,7 @@ pub(crate) fn all(
     swarm_key: Option<SwarmKey>,
     through_relays: relay::client::Transport,
     traffic: &Traffic,
-) -> Result<Boxed<Connection>, Error> {
+) -> Result<Boxed<Multiplexed>, Error> {
     let noise = noise::Config::new(key).map_err(|e| Error::setup("noise", e))?;
     let direct = || match swarm_key {
         Some(swarm_key) => over_private_tcp(swarm_key, noise.clone(), traffic),
@@ -81,7 +81,7 @@ fn tcp_config() -> tcp::Config {
     tcp::Config::new().nodelay(true)
 }
 
-fn over_tcp(noise: noise::Config, traffic: &Traffic) -> Boxed<Connection> {
+fn over_tcp(noise: noise::Config, traffic: &Traffic) -> Boxed<Multiplexed> {
     let bytes = traffic.tcp.clone();
     tcp::tokio::Transport::new(tcp_config())
         .map(|socket, _| Opening::plain(socket))
@@ -99,12 +99,12 @@ fn over_private_tcp(
     swarm_key: SwarmKey,
     noise: noise::Config,
     traffic: &Traffic,
-) -> Boxed<Connection> {
+) -> Boxed<Multiplexed> {
     let bytes = traffic.tcp.clone();
     let config = pnet::PnetConfig::new(swarm_key.shared());
     tcp::tokio::Transport::new(tcp_config())
         .and_then(move |socket, _| async move {
-            // Whoever connects and says nothing must not stay.
+            // A host that connects and says nothing must not stay.
             let handshake = config.handshake(Opening::encrypted(socket));
             match tokio::time::timeout(HANDSHAKE_TIMEOUT, handshake).await {
                 Ok(result) => result.map(Opening::decrypted).map_err(io::Error::other),
@@ -121,7 +121,7 @@ fn over_private_tcp(
         .boxed()
 }
 
-fn over_quic(key: &Keypair, traffic: &Traffic) -> Boxed<Connection> {
+fn over_quic(key: &Keypair, traffic: &Traffic) -> Boxed<Multiplexed> {
     let bytes = traffic.quic.clone();
     let mut config = quic::Config::new(key);
     config.max_concurrent_stream_limit = STREAMS_PER_CONNECTION_MAX as u32;

@@ -4,8 +4,8 @@
 //! libp2p's own wrapper cuts every write at 16 KiB. Readers exist that take a frame for a message
 //! (the heads exchange of OrbitDB in JavaScript does), so a head must go in one frame.
 //!
-//! Yamux tells the streams of a connection that broke, and not those of one that this node closes.
-//! It does close connections whose peer has gone silent, and whoever waits for that peer on a
+//! When a connection breaks, Yamux tells its streams; when this node closes one, Yamux does not. But
+//! this node closes connections whose peer has gone silent, and a task that waits for that peer on a
 //! stream, or serves it on one, must learn of it at once and not by a timeout of its own. Nor may
 //! the close itself wait for such a peer to take what was still on its way.
 //!
@@ -100,7 +100,7 @@ pub(crate) struct Muxer<C> {
     /// Dropped when the connection is closed, which resolves `closed`.
     open: Option<oneshot::Sender<Infallible>>,
     closed: Closed,
-    /// When a close is given up that does not come to its end.
+    /// When a close that has not ended is given up.
     closing: Option<Pin<Box<Sleep>>>,
 }
 
@@ -273,8 +273,8 @@ mod tests {
         }
     }
 
-    /// Whoever waits on a stream of a peer that has gone silent waits no longer than the connection
-    /// stands, and the connection no longer than a moment for what the peer does not take.
+    /// A task on a stream of a silent peer waits no longer than the connection stands, and the
+    /// connection waits only a moment for what the peer does not take.
     #[tokio::test(start_paused = true)]
     async fn streams_end_when_their_connection_is_closed() {
         for bytes_left in [usize::MAX, 100] {

@@ -1,14 +1,14 @@
 //! The first bytes of a TCP connection: whether the two ends can understand each other at all.
 //!
 //! libp2p begins every connection, from both ends, with the same line, and a swarm key encrypts it.
-//! So the first byte tells nearly always whether the other end has the same key, and the line does
-//! for sure; without looking at it, a wrong key shows as nonsense here and as silence there, until
-//! a timeout.
+//! So the first byte nearly always tells whether the other end has the same key, and the whole line
+//! tells it for sure. Without this look, a wrong key would show as nonsense at one end, and as silence
+//! until a timeout at the other.
 //!
-//! The end that is connected to speaks second. When it finds that it was not understood, it says
-//! its line all the same before it hangs up, so that the other end knows at once, too.
+//! The end that was dialled speaks second. When it cannot understand the other, it sends its line all
+//! the same before it hangs up, so that the other end knows at once, too.
 //!
-//! It does not look at anything behind the line.
+//! What comes after the line is not looked at.
 
 use std::future::Future as _;
 use std::pin::Pin;
@@ -23,7 +23,7 @@ use crate::limits::{DRAINED_BYTES_MAX, FAREWELL_GRACE};
 /// How libp2p begins (multistream-select 1.0): the length of a line, and the line.
 const LINE: &[u8] = b"\x13/multistream/1.0.0\n";
 
-/// Why the other end cannot be understood. That much is known, and no more.
+/// Why the other end cannot be understood, as far as can be known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Stranger {
     /// Both ends should have a swarm key, and the line is not what comes out.
@@ -52,13 +52,13 @@ impl Stranger {
         }
     }
 
-    /// The stranger in the reason for which a connection failed. Its type is lost on the way up;
-    /// its text is not.
+    /// The stranger that the reason of a failed connection tells of. Of the error only the text comes
+    /// up here.
     pub(crate) fn of(reason: &str) -> Option<Stranger> {
         STRANGERS.into_iter().find(|stranger| reason.contains(stranger.text()))
     }
 
-    /// Whether swarm keys come into it as seen from here.
+    /// Whether it may be due to the swarm key of this node.
     pub(crate) fn is_about_our_key(self) -> bool {
         self != Stranger::Nonsense
     }
@@ -75,7 +75,7 @@ impl std::error::Error for Stranger {}
 /// A connection whose first bytes are looked at.
 pub(crate) struct Opening<S> {
     io: S,
-    /// Who is there if the line comes, when it should not, or does not, when it should.
+    /// The stranger that is there if the first bytes are not the expected ones.
     otherwise: Stranger,
     /// Bytes of the line that came.
     came: usize,
@@ -178,7 +178,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Opening<S> {
             return Poll::Ready(Ok(count));
         }
         self.farewell = Some(Farewell {
-            // Who spoke first, or encrypts, has nothing to add.
+            // The end that spoke first, or that encrypts, sends no line.
             written: if self.wrote { LINE.len() } else { 0 },
             closed: false,
             drained: 0,

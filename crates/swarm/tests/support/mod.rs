@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use optimusdb_dag::{Address, Cid, LogCid};
 use optimusdb_swarm::{
-    BoxFuture, Event, Events, HostKey, Local, NetworkConfig, PeerId, PeerInfo, Swarm, SwarmConfig,
+    BoxFuture, Event, Events, HostKey, Local, NetworkConfig, PeerId, PeerView, Swarm, SwarmConfig,
 };
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
@@ -25,15 +25,15 @@ pub(crate) struct Kept {
 }
 
 impl Local for Kept {
-    fn block(&self, cid: Cid) -> BoxFuture<'_, Option<Vec<u8>>> {
+    fn block(&self, _: PeerId, cid: Cid) -> BoxFuture<'_, Option<Vec<u8>>> {
         Box::pin(async move { self.blocks.lock().unwrap().get(&cid).cloned() })
     }
 
-    fn has(&self, cid: Cid) -> BoxFuture<'_, bool> {
+    fn has(&self, _: PeerId, cid: Cid) -> BoxFuture<'_, bool> {
         Box::pin(async move { self.blocks.lock().unwrap().contains_key(&cid) })
     }
 
-    fn heads(&self, log: Address) -> BoxFuture<'_, Vec<Vec<u8>>> {
+    fn heads(&self, _: PeerId, log: Address) -> BoxFuture<'_, Vec<Vec<u8>>> {
         Box::pin(async move { self.heads.lock().unwrap().get(&log).cloned().unwrap_or_default() })
     }
 
@@ -90,6 +90,11 @@ pub(crate) fn head(fill: u8, bytes: usize) -> Vec<u8> {
 }
 
 impl Node {
+    /// From now on these are its heads of a store.
+    pub(crate) fn keep_heads(&self, log: Address, heads: Vec<Vec<u8>>) {
+        self.kept.heads.lock().unwrap().insert(log, heads);
+    }
+
     pub(crate) fn id(&self) -> PeerId {
         self.swarm.peer_id()
     }
@@ -146,7 +151,7 @@ impl Node {
         .await;
     }
 
-    pub(crate) fn peer(&self, id: PeerId) -> Option<PeerInfo> {
+    pub(crate) fn peer(&self, id: PeerId) -> Option<PeerView> {
         self.swarm.peers().into_iter().find(|peer| peer.id == id)
     }
 }

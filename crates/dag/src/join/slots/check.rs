@@ -6,7 +6,7 @@ use super::{Slots, Stage};
 use crate::LogCid;
 
 impl Slots {
-    /// The accounts are those of the slots, within the limits.
+    /// Asserts that the accounts agree with the slots, and are within the limits.
     pub(in super::super) fn check(&self) {
         let slots = || self.by_cid.values();
         let wanted = slots().filter(|slot| slot.wanted).count();
@@ -29,8 +29,8 @@ impl Slots {
         self.check_links();
     }
 
-    /// Whoever waits is told: a parent that is tracked knows of each entry that waits for it, and
-    /// what is to be asked for is in a queue.
+    /// Every entry that waits will be told: a tracked parent knows of each entry that waits for it,
+    /// and what is to be asked for is in a queue.
     fn check_links(&self) {
         let mut awaited: HashMap<LogCid, usize> = HashMap::new();
         for child in self.by_cid.values().flat_map(|slot| &slot.children) {
@@ -42,13 +42,13 @@ impl Slots {
         let queued: HashSet<(LogCid, u64)> = queues.map(|it| (it.cid, it.born)).collect();
         for (cid, slot) in &self.by_cid {
             let parents = awaited.get(cid).copied().unwrap_or(0);
-            debug_assert_eq!(slot.unsettled, parents, "parents that {cid} waits for");
+            debug_assert_eq!(slot.pending, parents, "parents that {cid} waits for");
             debug_assert!(slot.born <= self.born, "{cid} was not born yet");
             debug_assert!(
                 !(slot.head || slot.named) || slot.wanted,
                 "{cid} is named and not wanted"
             );
-            let waits = slot.wanted && slot.followed && slot.unsettled > 0;
+            let waits = slot.wanted && slot.followed && slot.pending > 0;
             match &slot.stage {
                 Stage::Queued => {
                     debug_assert!(queued.contains(&(*cid, slot.born)), "{cid} is in no queue");

@@ -119,8 +119,8 @@ impl Frontier {
         listed
     }
 
-    /// The cells from there on of which nothing is here, without a gap, and how many entries
-    /// their summaries say that they hold.
+    /// The cells from that time on that are empty here, up to the first that is not or that does not
+    /// follow at once; and how many entries the peer says that they hold.
     fn absent_from(&self, from: u64) -> (Vec<Difference>, u64) {
         let mut end = from;
         let mut said = 0u64;

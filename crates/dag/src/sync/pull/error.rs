@@ -1,4 +1,4 @@
-//! Why a pull ends before its end: one variant per rule.
+//! Why a pull fails: one variant for each rule that the peer may break.
 
 use crate::sync::{Cell, Declined, Unreadable};
 use crate::{Error, LogCid};

@@ -4,22 +4,23 @@ use std::collections::VecDeque;
 
 use super::PullError;
 use super::difference::Difference;
+use crate::LogCid;
 use crate::limits::SYNC_IDS_MAX;
 use crate::sync::{Ask, Id, Span, Summing, Tree, Unreadable};
 
 /// The ids of a few cells, being listed.
 #[derive(Debug)]
-pub(super) struct Listing {
+pub(super) struct IdListing {
     // Cells whose end has not come yet; the first is being listed.
     cells: VecDeque<Difference>,
     summing: Option<Summing>,
     last: Option<Id>,
 }
 
-impl Listing {
-    pub(super) fn new(cells: Vec<Difference>) -> Listing {
+impl IdListing {
+    pub(super) fn new(cells: Vec<Difference>) -> IdListing {
         let summing = cells.first().map(|d| Summing::new(d.cell));
-        Listing { cells: cells.into(), summing, last: None }
+        IdListing { cells: cells.into(), summing, last: None }
     }
 
     pub(super) fn ask(&self) -> Ask {
@@ -38,10 +39,11 @@ impl Listing {
         self.cells.is_empty()
     }
 
-    /// Takes the next page, and gives the ids that `tree` lacks.
+    /// Takes the next page, and gives the ids that `tree` lacks and that are not known.
     pub(super) fn take(
         &mut self,
         tree: &dyn Tree,
+        is_known: &dyn Fn(&LogCid) -> bool,
         page: &[Id],
         more: bool,
     ) -> Result<Vec<Id>, PullError> {
@@ -61,7 +63,9 @@ impl Listing {
                 self.close()?;
             }
         }
-        Ok(lacking(tree, page, before)?)
+        let mut lacking = lacking(tree, page, before)?;
+        lacking.retain(|id| !is_known(&id.cid));
+        Ok(lacking)
     }
 
     /// Counts an id in the cell that it lies in, closing those before it.
@@ -96,7 +100,7 @@ impl Listing {
     }
 }
 
-/// Those of `page`, which ascends and comes after `before`, that the tree lacks and wants.
+/// Those of `page`, which ascends and comes after `before`, that the tree lacks.
 fn lacking(tree: &dyn Tree, page: &[Id], before: Option<Id>) -> Result<Vec<Id>, Unreadable> {
     let (Some(first), Some(last)) = (page.first(), page.last()) else { return Ok(Vec::new()) };
     let span = Span { from: first.time, until: last.time + 1 };
@@ -118,11 +122,5 @@ fn lacking(tree: &dyn Tree, page: &[Id], before: Option<Id>) -> Result<Vec<Id>, 
         }
     }
     lacking.extend(page);
-    let mut wanted = Vec::with_capacity(lacking.len());
-    for id in lacking {
-        if !tree.is_settled(&id.cid)? {
-            wanted.push(id);
-        }
-    }
-    Ok(wanted)
+    Ok(lacking)
 }

@@ -8,8 +8,8 @@
 //! - Entries are handed over in ascending order of [`Id`](super::Id), each once, parents before
 //!   children as far as the peer is honest. They hash to what was asked for and belong to this log;
 //!   whether they are valid is for the caller to find out, who ends the pull at the first that is not.
-//! - Every reply is a step forward or an error with the rule that it breaks, and a pull ends after
-//!   [`Limits::requests_max`] requests whatever comes.
+//! - Every reply brings the pull further, or is an error with the rule that it breaks, and a pull ends after
+//!   [`PullLimits::requests_max`] requests whatever comes.
 //! - What is kept is bounded: the differences in mind and what one reply brings.
 //!
 //! It remembers nothing beyond its end: to resume is to begin again.
@@ -24,7 +24,7 @@ use std::collections::BTreeSet;
 use batch::{Fetching, Ranging, check_identities};
 use difference::{Difference, Frontier, Next};
 pub use error::PullError;
-use listing::Listing;
+use listing::IdListing;
 
 use super::{Ask, Cell, Reply, Request, Summary, Tree};
 use crate::limits::{
@@ -35,7 +35,7 @@ use crate::{Address, LogCid};
 
 /// How much one pull may do. The defaults are those of [`crate::limits`].
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Limits {
+pub struct PullLimits {
     /// Cells kept in mind as different, beyond which the oldest are finished first.
     pub cells_max: usize,
     /// Entries handed over, after which the pull ends with the batch that reached it.
@@ -44,9 +44,9 @@ pub struct Limits {
     pub requests_max: u64,
 }
 
-impl Default for Limits {
-    fn default() -> Limits {
-        Limits {
+impl Default for PullLimits {
+    fn default() -> PullLimits {
+        PullLimits {
             cells_max: SYNC_FRONTIER_CELLS_MAX,
             entries_max: SYNC_PULL_ENTRIES_MAX,
             requests_max: SYNC_PULL_REQUESTS_MAX,
@@ -56,9 +56,9 @@ impl Default for Limits {
 
 /// What a caller is to do, in this order.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum PullStep {
+pub enum PullEffect {
     /// Send this, and answer with [`Pull::on_reply`]. It need not wait until earlier batches are
-    /// stored; the caller bounds how many wait (`SYNC_PIPELINE_BATCHES_MAX`).
+    /// stored; the caller bounds how much waits.
     Ask(Request),
     /// Verify and store these.
     Entries {
@@ -77,7 +77,7 @@ pub enum PullStep {
 
 /// How far a pull is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Progress {
+pub struct PullProgress {
     /// Entries of the peer that are missing here and not handed over yet. An estimate out of
     /// counts, at times too low, until everything has been compared.
     pub behind: u64,
@@ -93,16 +93,16 @@ pub struct Progress {
 #[derive(Debug)]
 pub struct Pull {
     log: Address,
-    limits: Limits,
+    limits: PullLimits,
     awaiting: Awaiting,
-    // What goes on when the blocks that are fetched have come.
-    listing: Option<Listing>,
+    // Continued when the blocks that are fetched have come.
+    listing: Option<IdListing>,
     frontier: Frontier,
     identities: BTreeSet<LogCid>,
     handed_over: u64,
     requests: u64,
-    root: Option<(Cell, Summary)>,
-    unless: Option<(Cell, Summary)>,
+    /// Entries that the peer has, as its root said.
+    theirs: u64,
 }
 
 /// The reply that is due.
@@ -111,14 +111,14 @@ enum Awaiting {
     Nothing,
     Root,
     Children(Vec<Difference>),
-    Ids(Listing),
+    Ids(IdListing),
     Blocks(Fetching),
     Range(Ranging),
 }
 
 impl Pull {
     /// A pull of this store.
-    pub fn new(log: Address, limits: Limits) -> Pull {
+    pub fn new(log: Address, limits: PullLimits) -> Pull {
         Pull {
             log,
             limits,
@@ -128,49 +128,38 @@ impl Pull {
             identities: BTreeSet::new(),
             handed_over: 0,
             requests: 0,
-            root: None,
-            unless: None,
+            theirs: 0,
         }
-    }
-
-    /// This pull, but over as level if the peer's root is still this one.
-    ///
-    /// For a caller that refused what an earlier pull of this peer handed over, and would refuse it
-    /// again: it is not sent again until the peer has something else.
-    #[must_use]
-    pub fn unless_root(self, root: (Cell, Summary)) -> Pull {
-        Pull { unless: Some(root), ..self }
-    }
-
-    /// The root of the peer's tree, once the peer has said it.
-    pub fn root(&self) -> Option<(Cell, Summary)> {
-        self.root
     }
 
     /// Begins, and gives the first request.
     pub fn start(&mut self) -> Request {
-        *self = Pull { unless: self.unless, ..Pull::new(self.log, self.limits.clone()) };
+        *self = Pull::new(self.log, self.limits.clone());
         self.requests = 1;
         self.awaiting = Awaiting::Root;
         Request { log: self.log, ask: Ask::Open { version: SYNC_VERSION } }
     }
 
     /// The reply to the last request has come. `tree` is our store as it is now, or was when an
-    /// earlier batch was not stored yet.
+    /// earlier batch was not stored yet. An entry that is not in it and of which `is_known` is true
+    /// is not asked for all the same: it is about to be stored, or was refused and would be again.
     ///
     /// # Errors
     /// The rule that the peer breaks, or why it cannot go on. The pull is over with that.
-    pub fn on_reply(&mut self, tree: &dyn Tree, reply: Reply) -> Result<Vec<PullStep>, PullError> {
+    pub fn on_reply(
+        &mut self,
+        tree: &dyn Tree,
+        is_known: &dyn Fn(&LogCid) -> bool,
+        reply: Reply,
+    ) -> Result<Vec<PullEffect>, PullError> {
         let awaiting = std::mem::replace(&mut self.awaiting, Awaiting::Nothing);
         let batch = match (awaiting, reply) {
             (Awaiting::Nothing, _) => return Err(PullError::NotAwaited),
             (_, Reply::Declined(why)) => return Err(PullError::Declined(why)),
             (Awaiting::Root, Reply::Root { newest, summary }) => {
                 let cell = Cell::root(newest);
-                self.root = Some((cell, summary));
-                if self.root != self.unless {
-                    self.differ(cell, summary, tree.summary(cell)?);
-                }
+                self.theirs = summary.count;
+                self.differ(cell, summary, tree.summary(cell)?);
                 None
             }
             (Awaiting::Children(asked), Reply::Children(answered)) => {
@@ -178,7 +167,7 @@ impl Pull {
                 None
             }
             (Awaiting::Ids(mut listing), Reply::Ids { ids, more }) => {
-                let wanted = listing.take(tree, &ids, more)?;
+                let wanted = listing.take(tree, is_known, &ids, more)?;
                 if !listing.is_over() {
                     self.listing = Some(listing);
                 }
@@ -208,14 +197,14 @@ impl Pull {
         };
         let next = self.next(batch.is_some())?;
         Ok(match (next, batch) {
-            (PullStep::Ask(request), Some(batch)) => vec![PullStep::Ask(request), batch],
+            (PullEffect::Ask(request), Some(batch)) => vec![PullEffect::Ask(request), batch],
             (next, Some(batch)) => vec![batch, next],
             (next, None) => vec![next],
         })
     }
 
     /// How far it is.
-    pub fn progress(&self) -> Progress {
+    pub fn progress(&self) -> PullProgress {
         let awaited = match &self.awaiting {
             Awaiting::Nothing | Awaiting::Root => 0,
             Awaiting::Children(cells) => {
@@ -225,12 +214,12 @@ impl Pull {
             Awaiting::Blocks(fetching) => fetching.wanted.len() as u64,
             Awaiting::Range(ranging) => ranging.said.saturating_sub(ranging.found),
         };
-        let listed = self.listing.as_ref().map_or(0, Listing::lacking);
-        Progress {
+        let listed = self.listing.as_ref().map_or(0, IdListing::lacking);
+        PullProgress {
             behind: self.frontier.lacking().saturating_add(awaited).saturating_add(listed),
             handed_over: self.handed_over,
             requests: self.requests,
-            theirs: self.root.map_or(0, |(_, summary)| summary.count),
+            theirs: self.theirs,
         }
     }
 
@@ -273,7 +262,7 @@ impl Pull {
         named: BTreeSet<LogCid>,
         blocks: Vec<Vec<u8>>,
         identities: Vec<Vec<u8>>,
-    ) -> Result<PullStep, PullError> {
+    ) -> Result<PullEffect, PullError> {
         let cids = check_identities(named, &identities)?;
         self.handed_over += blocks.len() as u64;
         // With more writers than it remembers, it may hand over one of them again.
@@ -282,18 +271,18 @@ impl Pull {
         }
         let mut new = cids.into_iter().map(|cid| self.identities.insert(cid));
         let identities = identities.into_iter().filter(|_| new.next().unwrap_or(true)).collect();
-        Ok(PullStep::Entries { blocks, identities })
+        Ok(PullEffect::Entries { blocks, identities })
     }
 
     /// What is to be asked next, if anything.
-    fn next(&mut self, came: bool) -> Result<PullStep, PullError> {
+    fn next(&mut self, came: bool) -> Result<PullEffect, PullError> {
         if matches!(self.awaiting, Awaiting::Nothing) {
             self.awaiting = match self.listing.take() {
                 Some(listing) => Awaiting::Ids(listing),
                 None => match self.frontier.take(self.limits.cells_max) {
-                    None => return Ok(PullStep::Done { level: true }),
+                    None => return Ok(PullEffect::Done { level: true }),
                     Some(Next::Children(cells)) => Awaiting::Children(cells),
-                    Some(Next::Ids(cells)) => Awaiting::Ids(Listing::new(cells)),
+                    Some(Next::Ids(cells)) => Awaiting::Ids(IdListing::new(cells)),
                     Some(Next::Range { span, first, said }) => {
                         Awaiting::Range(Ranging { span, first, said, found: 0, last: None })
                     }
@@ -307,7 +296,7 @@ impl Pull {
         }
         if spent || self.handed_over >= self.limits.entries_max {
             self.awaiting = Awaiting::Nothing;
-            return Ok(PullStep::Done { level: false });
+            return Ok(PullEffect::Done { level: false });
         }
         self.requests += 1;
         let ask = match &self.awaiting {
@@ -317,7 +306,7 @@ impl Pull {
             Awaiting::Blocks(fetching) => fetching.ask(),
             Awaiting::Range(ranging) => ranging.ask(),
         };
-        Ok(PullStep::Ask(Request { log: self.log, ask }))
+        Ok(PullEffect::Ask(Request { log: self.log, ask }))
     }
 }
 

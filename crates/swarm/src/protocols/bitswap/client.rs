@@ -1,88 +1,51 @@
 //! The asking side: whom to ask for which block, and when to ask somebody else.
 //!
-//! A pure machine: no IO, and the time is an argument. A fetch asks its best candidate for the
-//! block. Silence brings in a second one after [`HEDGE_MS`] and others after [`PEER_TIMEOUT_MS`];
-//! a no or a lost connection brings in the next one at once. Candidates come first, then all other
-//! connected peers, those that failed lately last. Peers that are no candidates are asked only
-//! whether they have the block, beyond the first few.
+//! A machine: it has no IO, and the time is an argument. A fetch asks its best candidate for the
+//! block. If that one is silent, a second one is asked after [`HEDGE_MS`] and others after
+//! [`PEER_TIMEOUT_MS`]; after a no or a lost connection the next one is asked at once. Candidates come
+//! first, then all other connected peers, and last those that failed lately. But for the first few,
+//! peers that are no candidates are asked only whether they have the block.
 //!
 //! Each peer has a window of blocks that it is asked for at a time; what does not fit waits for a
-//! place. Whoever asks for a block that is being fetched shares the fetch.
+//! place. A caller that asks for a block that is being fetched already shares the fetch.
+
+mod choice;
+mod fetch;
 
 use std::collections::BTreeMap;
 
 use libp2p::PeerId;
 use optimusdb_dag::Cid;
 
+use fetch::{Fetch, Question, QuestionState};
+
 use super::FetchError;
 use super::limits::{
-    CANDIDATES_MAX, FETCH_LIFE_MS, FETCH_PEERS_MAX, FETCH_TIMEOUT_MS, HAVES_ASKED_MAX, HEDGE_MS,
-    PEER_TIMEOUT_MS, REST_MS, STRANGERS_ASKED_MAX,
+    CANDIDATES_MAX, FETCH_LIFE_MS, FETCH_TIMEOUT_MS, HAVES_ASKED_MAX, HEDGE_MS, PEER_TIMEOUT_MS,
+    REST_MS, STRANGERS_ASKED_MAX,
 };
-use super::message::Ask;
-use super::outbox::Line;
-use super::window::Window;
+use super::message::WantType;
+use super::outbox::WantUpdate;
+use super::window::PeerWindow;
 
 /// What the machine wants done.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Act {
+pub(super) enum FetchEffect {
     /// Tell the peer.
-    Send(PeerId, Cid, Line),
+    Send(PeerId, Cid, WantUpdate),
     /// The fetch is over.
     Done(Cid, Result<Vec<u8>, FetchError>),
 }
 
-/// What became of a question.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum State {
-    Waiting,
-    /// The peer says that it has the block.
-    Has,
-    /// The peer says that it does not.
-    No,
-    /// The peer did not answer in time, or could not be asked. It may still answer.
-    Late,
-}
-
-struct Question {
-    peer: PeerId,
-    ask: Ask,
-    at: u64,
-    state: State,
-}
-
-struct Fetch {
-    candidates: Vec<PeerId>,
-    questions: Vec<Question>,
-    created: u64,
-    first_asked: Option<u64>,
-    /// The peer in whose window the fetch waits for a place.
-    parked: Option<PeerId>,
-}
-
-impl Fetch {
-    fn question(&mut self, peer: &PeerId) -> Option<&mut Question> {
-        self.questions.iter_mut().find(|question| question.peer == *peer)
-    }
-
-    fn count(&self, ask: Ask, state: State) -> usize {
-        self.questions.iter().filter(|q| q.ask == ask && q.state == state).count()
-    }
-
-    fn was_asked(&self, peer: &PeerId) -> bool {
-        self.questions.iter().any(|question| question.peer == *peer)
-    }
-}
-
 /// The asking side of bitswap.
 pub(super) struct Client {
-    // Both ordered, so that the same history asks the same peers.
+    // Both are ordered, so that the same inputs lead to the same questions.
     fetches: BTreeMap<Cid, Fetch>,
-    peers: BTreeMap<PeerId, Window>,
-    acts: Vec<Act>,
+    peers: BTreeMap<PeerId, PeerWindow>,
+    effects: Vec<FetchEffect>,
     /// Peers whose window may have a place for a fetch that waits.
     freed: Vec<PeerId>,
-    /// Blocks that nobody waits for (any more).
+    /// Blocks that came and that no caller waits for.
     pub(super) unwanted_blocks: u64,
 }
 
@@ -91,7 +54,7 @@ impl Client {
         Client {
             fetches: BTreeMap::new(),
             peers: BTreeMap::new(),
-            acts: Vec::new(),
+            effects: Vec::new(),
             freed: Vec::new(),
             unwanted_blocks: 0,
         }
@@ -102,12 +65,12 @@ impl Client {
     }
 
     /// What is to be done since the last call.
-    pub(super) fn take_acts(&mut self) -> Vec<Act> {
-        std::mem::take(&mut self.acts)
+    pub(super) fn take_effects(&mut self) -> Vec<FetchEffect> {
+        std::mem::take(&mut self.effects)
     }
 
     pub(super) fn peer_up(&mut self, now: u64, peer: PeerId) {
-        self.peers.entry(peer).or_insert_with(|| Window::new(now));
+        self.peers.entry(peer).or_insert_with(|| PeerWindow::new(now));
     }
 
     pub(super) fn peer_down(&mut self, now: u64, peer: PeerId) {
@@ -126,7 +89,7 @@ impl Client {
                 self.advance(now, &cid);
             }
         }
-        self.settle(now);
+        self.fill_places(now);
     }
 
     /// Begins a fetch, or adds candidates to the one under way.
@@ -144,13 +107,13 @@ impl Client {
             }
         }
         self.advance(now, &cid);
-        self.settle(now);
+        self.fill_places(now);
     }
 
     /// Nobody waits for the block any more.
     pub(super) fn abandon(&mut self, now: u64, cid: &Cid) {
         self.end(cid, None);
-        self.settle(now);
+        self.fill_places(now);
     }
 
     /// A block came. Its address was computed from its bytes.
@@ -159,12 +122,12 @@ impl Client {
             window.heard(now, block.len());
         }
         if self.fetches.contains_key(&cid) {
-            self.acts.push(Act::Done(cid.clone(), Ok(block)));
+            self.effects.push(FetchEffect::Done(cid.clone(), Ok(block)));
             self.end(&cid, Some(peer));
         } else {
             self.unwanted_blocks += 1;
         }
-        self.settle(now);
+        self.fill_places(now);
     }
 
     /// A peer says whether it has a block.
@@ -175,16 +138,16 @@ impl Client {
         };
         let (ask, earlier) = (question.ask, question.state);
         question.state = match (have, ask) {
-            // It announces the block that it was asked for: that is still to come.
-            (true, Ask::Block) => return,
-            (true, Ask::Have) => State::Has,
-            (false, _) => State::No,
+            // It says that it has the block that it was asked for: the block is still to come.
+            (true, WantType::Block) => return,
+            (true, WantType::Have) => QuestionState::Has,
+            (false, _) => QuestionState::No,
         };
-        if earlier == State::Waiting {
+        if earlier == QuestionState::Waiting {
             self.release(peer, ask);
         }
         self.advance(now, cid);
-        self.settle(now);
+        self.fill_places(now);
     }
 
     /// A message could not be sent to the peer; `mute` if it does not speak bitswap at all.
@@ -195,9 +158,9 @@ impl Client {
         let mut moved = window.take_parked();
         for (cid, fetch) in &mut self.fetches {
             let Some(question) = fetch.question(&peer) else { continue };
-            if question.state == State::Waiting {
+            if question.state == QuestionState::Waiting {
                 window.release(question.ask);
-                question.state = if mute { State::No } else { State::Late };
+                question.state = if mute { QuestionState::No } else { QuestionState::Late };
                 moved.push(cid.clone());
             }
         }
@@ -207,7 +170,7 @@ impl Client {
                 self.advance(now, &cid);
             }
         }
-        self.settle(now);
+        self.fill_places(now);
     }
 
     /// Looks at the clocks.
@@ -216,11 +179,11 @@ impl Client {
         for cid in cids {
             self.advance(now, &cid);
         }
-        self.settle(now);
+        self.fill_places(now);
     }
 
     /// Gives the places that became free to the fetches that wait for them.
-    fn settle(&mut self, now: u64) {
+    fn fill_places(&mut self, now: u64) {
         while let Some(peer) = self.freed.pop() {
             while let Some(window) = self.peers.get_mut(&peer)
                 && window.has_place()
@@ -236,23 +199,27 @@ impl Client {
         }
     }
 
-    fn release(&mut self, peer: PeerId, ask: Ask) {
+    fn release(&mut self, peer: PeerId, ask: WantType) {
         if let Some(window) = self.peers.get_mut(&peer) {
             window.release(ask);
             self.freed.push(peer);
         }
     }
 
-    /// Ends a fetch and tells everybody who was asked, save the peer that sent the block.
+    /// Ends a fetch and tells all peers that were asked, but for the one that sent the block.
     fn end(&mut self, cid: &Cid, sender: Option<PeerId>) {
         let Some(fetch) = self.fetches.remove(cid) else { return };
         for question in fetch.questions {
-            if question.state == State::Waiting {
+            if question.state == QuestionState::Waiting {
                 self.release(question.peer, question.ask);
             }
-            // Also after a no: others keep the want, and would send the block when they get it.
+            // Also those that said no: they keep the want, and would send the block when they get it.
             if Some(question.peer) != sender {
-                self.acts.push(Act::Send(question.peer, cid.clone(), Line::Cancel));
+                self.effects.push(FetchEffect::Send(
+                    question.peer,
+                    cid.clone(),
+                    WantUpdate::Cancel,
+                ));
             }
         }
     }
@@ -263,7 +230,7 @@ impl Client {
         let over = now >= fetch.created + FETCH_LIFE_MS
             || fetch.first_asked.is_some_and(|asked| now >= asked + FETCH_TIMEOUT_MS);
         if over {
-            self.acts.push(Act::Done(cid.clone(), Err(FetchError::TimedOut)));
+            self.effects.push(FetchEffect::Done(cid.clone(), Err(FetchError::TimedOut)));
             return self.end(cid, None);
         }
         self.give_up_silent(now, cid);
@@ -274,11 +241,13 @@ impl Client {
         self.ask_for_block(now, cid);
         self.ask_for_presence(now, cid);
         let Some(fetch) = self.fetches.get(cid) else { return };
-        let open = |question: &Question| matches!(question.state, State::Waiting | State::Has);
+        let open = |question: &Question| {
+            matches!(question.state, QuestionState::Waiting | QuestionState::Has)
+        };
         if fetch.parked.is_none() && !fetch.questions.iter().any(open) {
-            let late = fetch.questions.iter().any(|question| question.state == State::Late);
+            let late = fetch.questions.iter().any(|question| question.state == QuestionState::Late);
             let why = if late { FetchError::TimedOut } else { FetchError::NotFound };
-            self.acts.push(Act::Done(cid.clone(), Err(why)));
+            self.effects.push(FetchEffect::Done(cid.clone(), Err(why)));
             self.end(cid, None);
         }
     }
@@ -288,10 +257,10 @@ impl Client {
         let Some(fetch) = self.fetches.get_mut(cid) else { return };
         for question in &mut fetch.questions {
             let Some(window) = self.peers.get_mut(&question.peer) else { continue };
-            if question.state == State::Waiting
+            if question.state == QuestionState::Waiting
                 && window.silence(now, question.at) >= PEER_TIMEOUT_MS
             {
-                question.state = State::Late;
+                question.state = QuestionState::Late;
                 window.rest(now + REST_MS);
                 window.release(question.ask);
                 self.freed.push(question.peer);
@@ -303,7 +272,7 @@ impl Client {
     fn ask_for_block(&mut self, now: u64, cid: &Cid) {
         loop {
             let Some(fetch) = self.fetches.get(cid) else { return };
-            let working = fetch.count(Ask::Block, State::Waiting);
+            let working = fetch.count(WantType::Block, QuestionState::Waiting);
             let hedged = self.longest_silence(now, fetch) >= HEDGE_MS;
             let wanted = match self.has_candidate(fetch) {
                 true => 1 + usize::from(hedged),
@@ -313,14 +282,14 @@ impl Client {
                 return;
             }
             let Some(peer) = self.best(now, fetch) else { return };
-            if !self.peers.get(&peer).is_some_and(Window::has_place) {
-                // Somebody is at work already, so this fetch need not wait for a place.
+            if !self.peers.get(&peer).is_some_and(PeerWindow::has_place) {
+                // If another peer is at work already, the fetch need not wait for a place.
                 if working == 0 {
                     self.park(cid, peer);
                 }
                 return;
             }
-            self.ask(now, cid, peer, Ask::Block);
+            self.ask(now, cid, peer, WantType::Block);
         }
     }
 
@@ -329,85 +298,17 @@ impl Client {
         loop {
             let Some(fetch) = self.fetches.get(cid) else { return };
             let hedged = self.longest_silence(now, fetch) >= HEDGE_MS;
-            let asked = fetch.count(Ask::Have, State::Waiting);
-            let known = fetch.count(Ask::Have, State::Has);
+            let asked = fetch.count(WantType::Have, QuestionState::Waiting);
+            let known = fetch.count(WantType::Have, QuestionState::Has);
             let look_around = hedged || !self.has_candidate(fetch);
             if !look_around || asked + known >= HAVES_ASKED_MAX {
                 return;
             }
             let Some(peer) = self.best_unasked(now, fetch) else { return };
-            if !self.peers.get(&peer).is_some_and(Window::may_be_asked) {
+            if !self.peers.get(&peer).is_some_and(PeerWindow::may_be_asked) {
                 return;
             }
-            self.ask(now, cid, peer, Ask::Have);
-        }
-    }
-
-    /// Whether some candidate may still have the block.
-    fn has_candidate(&self, fetch: &Fetch) -> bool {
-        fetch.candidates.iter().any(|peer| {
-            let asked = fetch.questions.iter().find(|question| question.peer == *peer);
-            match asked {
-                Some(question) => matches!(question.state, State::Waiting | State::Has),
-                None => self.peers.get(peer).is_some_and(|window| !window.mute),
-            }
-        })
-    }
-
-    /// For how long the peers that should send the block have been silent.
-    fn longest_silence(&self, now: u64, fetch: &Fetch) -> u64 {
-        fetch
-            .questions
-            .iter()
-            .filter(|question| question.ask == Ask::Block)
-            .map(|question| match (question.state, self.peers.get(&question.peer)) {
-                (State::Waiting, Some(window)) => window.silence(now, question.at),
-                (State::Late, _) => u64::MAX,
-                _ => 0,
-            })
-            .max()
-            .unwrap_or(0)
-    }
-
-    /// The peer to ask for the block next: one that has it, or else the best one not asked yet.
-    fn best(&self, now: u64, fetch: &Fetch) -> Option<PeerId> {
-        fetch
-            .questions
-            .iter()
-            .filter(|question| question.state == State::Has)
-            .filter_map(|question| Some((self.peers.get(&question.peer)?.rank(now), question.peer)))
-            .min_by_key(|(rank, _)| *rank)
-            .map(|(_, peer)| peer)
-            .or_else(|| self.best_unasked(now, fetch))
-    }
-
-    /// Candidates before strangers, peers that failed lately behind both; then the least busy.
-    fn best_unasked(&self, now: u64, fetch: &Fetch) -> Option<PeerId> {
-        if fetch.questions.len() >= FETCH_PEERS_MAX {
-            return None;
-        }
-        let candidate = fetch
-            .candidates
-            .iter()
-            .filter(|peer| !fetch.was_asked(peer))
-            .filter_map(|peer| Some((peer, self.peers.get(peer)?)))
-            .filter(|(_, window)| !window.mute)
-            .min_by_key(|(_, window)| window.rank(now));
-        if let Some((peer, window)) = candidate
-            && !window.is_resting(now)
-        {
-            return Some(*peer);
-        }
-        let stranger = self
-            .peers
-            .iter()
-            .filter(|(_, window)| !window.mute)
-            .filter(|(peer, _)| !fetch.was_asked(peer))
-            .min_by_key(|(_, window)| window.rank(now));
-        match (candidate, stranger) {
-            (Some((peer, _)), Some((_, window))) if window.is_resting(now) => Some(*peer),
-            (_, Some((peer, _))) => Some(*peer),
-            (candidate, None) => candidate.map(|(peer, _)| *peer),
+            self.ask(now, cid, peer, WantType::Have);
         }
     }
 
@@ -419,19 +320,19 @@ impl Client {
         }
     }
 
-    fn ask(&mut self, now: u64, cid: &Cid, peer: PeerId, ask: Ask) {
+    fn ask(&mut self, now: u64, cid: &Cid, peer: PeerId, ask: WantType) {
         let (Some(fetch), Some(window)) = (self.fetches.get_mut(cid), self.peers.get_mut(&peer))
         else {
             return;
         };
         window.take_place(ask);
         fetch.first_asked.get_or_insert(now);
-        let question = Question { peer, ask, at: now, state: State::Waiting };
+        let question = Question { peer, ask, at: now, state: QuestionState::Waiting };
         match fetch.question(&peer) {
             Some(earlier) => *earlier = question,
             None => fetch.questions.push(question),
         }
-        self.acts.push(Act::Send(peer, cid.clone(), Line::Want(ask)));
+        self.effects.push(FetchEffect::Send(peer, cid.clone(), WantUpdate::Want(ask)));
     }
 }
 

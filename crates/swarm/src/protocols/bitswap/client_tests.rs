@@ -18,24 +18,24 @@ fn cid(number: u32) -> Cid {
     LogCid::of(&block(number)).into()
 }
 
-fn want(peer: PeerId, number: u32) -> Act {
-    Act::Send(peer, cid(number), Line::Want(Ask::Block))
+fn want(peer: PeerId, number: u32) -> FetchEffect {
+    FetchEffect::Send(peer, cid(number), WantUpdate::Want(WantType::Block))
 }
 
-fn have(peer: PeerId, number: u32) -> Act {
-    Act::Send(peer, cid(number), Line::Want(Ask::Have))
+fn have(peer: PeerId, number: u32) -> FetchEffect {
+    FetchEffect::Send(peer, cid(number), WantUpdate::Want(WantType::Have))
 }
 
-fn cancel(peer: PeerId, number: u32) -> Act {
-    Act::Send(peer, cid(number), Line::Cancel)
+fn cancel(peer: PeerId, number: u32) -> FetchEffect {
+    FetchEffect::Send(peer, cid(number), WantUpdate::Cancel)
 }
 
-fn done(number: u32) -> Act {
-    Act::Done(cid(number), Ok(block(number)))
+fn done(number: u32) -> FetchEffect {
+    FetchEffect::Done(cid(number), Ok(block(number)))
 }
 
-fn failed(number: u32, why: FetchError) -> Act {
-    Act::Done(cid(number), Err(why))
+fn failed(number: u32, why: FetchError) -> FetchEffect {
+    FetchEffect::Done(cid(number), Err(why))
 }
 
 impl World {
@@ -47,26 +47,26 @@ impl World {
         World { client, peers: ids, now: 0 }
     }
 
-    fn fetch(&mut self, number: u32, candidates: &[usize]) -> Vec<Act> {
+    fn fetch(&mut self, number: u32, candidates: &[usize]) -> Vec<FetchEffect> {
         let candidates: Vec<PeerId> = candidates.iter().map(|at| self.peers[*at]).collect();
         self.client.fetch(self.now, cid(number), &candidates);
-        self.client.take_acts()
+        self.client.take_effects()
     }
 
-    fn block(&mut self, peer: usize, number: u32) -> Vec<Act> {
+    fn block(&mut self, peer: usize, number: u32) -> Vec<FetchEffect> {
         self.client.on_block(self.now, self.peers[peer], cid(number), block(number));
-        self.client.take_acts()
+        self.client.take_effects()
     }
 
-    fn presence(&mut self, peer: usize, number: u32, have: bool) -> Vec<Act> {
+    fn presence(&mut self, peer: usize, number: u32, have: bool) -> Vec<FetchEffect> {
         self.client.on_presence(self.now, self.peers[peer], &cid(number), have);
-        self.client.take_acts()
+        self.client.take_effects()
     }
 
-    fn wait(&mut self, ms: u64) -> Vec<Act> {
+    fn wait(&mut self, ms: u64) -> Vec<FetchEffect> {
         self.now += ms;
         self.client.on_tick(self.now);
-        self.client.take_acts()
+        self.client.take_effects()
     }
 }
 
@@ -117,7 +117,7 @@ fn strangers_are_asked_for_it_or_whether_they_have_it() {
     assert_eq!(world.presence(0, 1, false), [want(peers[4], 1), have(peers[6], 1)]);
     let over = world.block(4, 1);
     assert_eq!(over[0], done(1));
-    let told: Vec<&Act> = over[1..].iter().collect();
+    let told: Vec<&FetchEffect> = over[1..].iter().collect();
     assert_eq!(told.len(), 6, "{told:?}");
     assert!(!over.contains(&cancel(peers[4], 1)));
 }
@@ -147,7 +147,7 @@ fn a_late_block_is_welcome() {
     world.wait(HEDGE_MS);
     world.now += PEER_TIMEOUT_MS - HEDGE_MS;
     world.client.on_tick(world.now);
-    world.client.take_acts();
+    world.client.take_effects();
     assert_eq!(world.block(0, 1), [done(1), cancel(b, 1)]);
     // It is heard of again, so it is trusted again.
     assert_eq!(world.fetch(2, &[0]), [want(a, 2)]);
@@ -176,9 +176,9 @@ fn a_lost_peer_is_replaced_and_forgotten() {
     let [a, b] = world.peers[..] else { unreachable!() };
     assert_eq!(world.fetch(1, &[0]), [want(a, 1)]);
     world.client.peer_down(world.now, a);
-    assert_eq!(world.client.take_acts(), [want(b, 1)]);
+    assert_eq!(world.client.take_effects(), [want(b, 1)]);
     world.client.peer_down(world.now, b);
-    assert_eq!(world.client.take_acts(), [failed(1, FetchError::NotFound)]);
+    assert_eq!(world.client.take_effects(), [failed(1, FetchError::NotFound)]);
     assert_eq!(world.fetch(2, &[0, 1]), [failed(2, FetchError::NotFound)]);
     // One that comes later helps with what is under way.
     world.client.peer_up(world.now, a);
@@ -193,9 +193,9 @@ fn a_peer_that_cannot_be_sent_to_is_late_and_a_mute_one_does_not_have_it() {
     let [a, b] = world.peers[..] else { unreachable!() };
     world.fetch(1, &[0]);
     world.client.on_send_failed(world.now, a, false);
-    assert_eq!(world.client.take_acts(), [want(b, 1)]);
+    assert_eq!(world.client.take_effects(), [want(b, 1)]);
     world.client.on_send_failed(world.now, b, true);
-    assert_eq!(world.client.take_acts()[0], failed(1, FetchError::TimedOut));
+    assert_eq!(world.client.take_effects()[0], failed(1, FetchError::TimedOut));
     // b is not asked again; a is, having nobody before it.
     assert_eq!(world.fetch(2, &[1, 0]), [want(a, 2)]);
     assert_eq!(world.presence(0, 2, false)[0], failed(2, FetchError::NotFound));
@@ -217,24 +217,24 @@ fn the_window_bounds_what_a_peer_is_asked_for() {
     assert_eq!(no, [failed(1, FetchError::NotFound), cancel(a, 1), want(a, count + 1)]);
     assert_eq!(world.fetch(count + 2, &[0]), []);
     world.client.abandon(world.now, &cid(2));
-    assert_eq!(world.client.take_acts(), [cancel(a, 2), want(a, count + 2)]);
+    assert_eq!(world.client.take_effects(), [cancel(a, 2), want(a, count + 2)]);
     // Who waits when the peer goes is told.
     world.fetch(count + 3, &[0]);
     world.client.peer_down(world.now, a);
-    assert_eq!(world.client.take_acts().len(), WINDOW_BLOCKS_MAX + 1);
+    assert_eq!(world.client.take_effects().len(), WINDOW_BLOCKS_MAX + 1);
     assert!(world.client.is_idle());
 }
 
 #[test]
 fn large_blocks_narrow_the_window() {
-    let mut window = Window::new(0);
-    let places = |window: &mut Window| {
+    let mut window = PeerWindow::new(0);
+    let places = |window: &mut PeerWindow| {
         let mut taken = 0;
         while window.has_place() {
-            window.take_place(Ask::Block);
+            window.take_place(WantType::Block);
             taken += 1;
         }
-        (0..taken).for_each(|_| window.release(Ask::Block));
+        (0..taken).for_each(|_| window.release(WantType::Block));
         taken
     };
     assert_eq!(places(&mut window), WINDOW_BLOCKS_MAX);
@@ -245,7 +245,7 @@ fn large_blocks_narrow_the_window() {
     assert_eq!(places(&mut window), WINDOW_BLOCKS_MIN);
     (0..200).for_each(|_| window.heard(0, 1));
     assert_eq!(places(&mut window), WINDOW_BLOCKS_MAX);
-    (0..ASKED_WANTS).for_each(|_| window.take_place(Ask::Have));
+    (0..ASKED_WANTS).for_each(|_| window.take_place(WantType::Have));
     assert!(!window.has_place() && !window.may_be_asked());
 }
 
@@ -273,8 +273,8 @@ fn work_is_shared_between_candidates() {
     let mut world = World::new(2);
     let mut asked = [0, 0];
     for number in 0..100 {
-        for act in world.fetch(number, &[0, 1]) {
-            let Act::Send(peer, ..) = act else { panic!("{act:?}") };
+        for effect in world.fetch(number, &[0, 1]) {
+            let FetchEffect::Send(peer, ..) = effect else { panic!("{effect:?}") };
             asked[usize::from(peer == world.peers[1])] += 1;
         }
     }
@@ -289,6 +289,6 @@ fn a_second_caller_shares_the_fetch_and_brings_its_candidates() {
     assert_eq!(world.fetch(1, &[1]), []);
     assert_eq!(world.presence(0, 1, false), [want(b, 1)]);
     world.client.abandon(world.now, &cid(1));
-    assert_eq!(world.client.take_acts(), [cancel(a, 1), cancel(b, 1)]);
+    assert_eq!(world.client.take_effects(), [cancel(a, 1), cancel(b, 1)]);
     assert_eq!(world.block(1, 1), []);
 }

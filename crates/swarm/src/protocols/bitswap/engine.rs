@@ -2,8 +2,7 @@
 //!
 //! It takes in what happened, lets the two machines decide, and hands out work: messages to the
 //! writers, look-ups to readers of the store. It never waits for any of them. What happens while it
-//! works is taken in together, so that messages grow with the load and nothing is ever delayed on
-//! purpose.
+//! works is taken in together, so messages grow with the load, and none is delayed on purpose.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -17,48 +16,46 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::task::AbortHandle;
 use tokio::time::MissedTickBehavior;
 
-use super::client::{Act, Client};
-use super::limits::{
-    BLOCK_BYTES_MAX, ENGINE_EVENTS_MAX, EVENTS_MAX, PEERS_MAX, READ_BYTES_MAX, TICK_MS,
-};
-use super::message::Ask;
+use super::client::{Client, FetchEffect};
+use super::limits::{ENGINE_EVENTS_MAX, EVENTS_MAX, PEERS_MAX, TICK_MS};
+use super::look_up::look_up;
 use super::outbox::Outbox;
-use super::reader::{self, Allowance, Received, Share};
+use super::reader::{self, MemoryLease, ReadPool, ReceivedMessage};
 use super::roster::Change;
-use super::server::{Answer, Found, Read, Server, Want};
-use super::writer::{self, Sent};
-use super::{FetchError, Shared};
+use super::server::{Found, Server, Want, WantAnswer};
+use super::writer::{self, SendOutcome};
+use super::{EngineShared, FetchError};
 use crate::Local;
 use crate::protocols::streams::{Control, IncomingStreams};
 
-type Reply = oneshot::Sender<Result<Vec<u8>, FetchError>>;
+type FetchReply = oneshot::Sender<Result<Vec<u8>, FetchError>>;
 
 /// What this node asks of bitswap.
-pub(super) enum Command {
-    Fetch { cid: Cid, candidates: Vec<PeerId>, reply: Reply },
+pub(super) enum EngineCommand {
+    Fetch { cid: Cid, candidates: Vec<PeerId>, reply: FetchReply },
     Stored(Vec<Cid>),
 }
 
 /// What the tasks of the engine report.
-enum Event {
-    Received(PeerId, Received, Share),
-    Sent(PeerId, Sent),
-    Read(PeerId, Vec<(Cid, Want, Found)>),
+enum Report {
+    Received(PeerId, ReceivedMessage, MemoryLease),
+    Sent(PeerId, SendOutcome),
+    Found(PeerId, Vec<(Cid, Want, Found)>),
 }
 
 /// A peer that can be spoken to.
-struct Line {
+struct Channel {
     outbox: Outbox,
     messages: mpsc::Sender<Vec<u8>>,
     /// A message is with the writer.
     writing: bool,
-    /// It was heard of by a stream and not announced: gone with its first failure.
+    /// The peer opened a stream before it was announced. It is forgotten at its first failure.
     implied: bool,
-    allowance: Allowance,
+    pool: ReadPool,
     writer: AbortHandle,
 }
 
-impl Drop for Line {
+impl Drop for Channel {
     fn drop(&mut self) {
         self.writer.abort();
     }
@@ -68,33 +65,37 @@ impl Drop for Line {
 pub(super) struct Engine {
     control: Control,
     local: Arc<dyn Local>,
-    shared: Arc<Shared>,
-    events: mpsc::Sender<Event>,
-    happened: mpsc::Receiver<Event>,
+    shared: Arc<EngineShared>,
+    reports: mpsc::Sender<Report>,
+    happened: mpsc::Receiver<Report>,
     reading: Arc<Semaphore>,
     client: Client,
     server: Server,
-    callers: HashMap<Cid, Vec<Reply>>,
-    lines: HashMap<PeerId, Line>,
+    callers: HashMap<Cid, Vec<FetchReply>>,
+    channels: HashMap<PeerId, Channel>,
     /// Peers whose outbox may have something.
     dirty: HashSet<PeerId>,
     started: Instant,
 }
 
 impl Engine {
-    pub(super) fn new(control: Control, local: Arc<dyn Local>, shared: Arc<Shared>) -> Engine {
-        let (events, happened) = mpsc::channel(EVENTS_MAX);
+    pub(super) fn new(
+        control: Control,
+        local: Arc<dyn Local>,
+        shared: Arc<EngineShared>,
+    ) -> Engine {
+        let (reports, happened) = mpsc::channel(EVENTS_MAX);
         Engine {
             control,
             local,
             shared,
-            events,
+            reports,
             happened,
-            reading: Allowance::all(),
+            reading: ReadPool::all(),
             client: Client::new(),
             server: Server::new(),
             callers: HashMap::new(),
-            lines: HashMap::new(),
+            channels: HashMap::new(),
             dirty: HashSet::new(),
             started: Instant::now(),
         }
@@ -104,7 +105,7 @@ impl Engine {
     pub(super) async fn run(
         mut self,
         mut accepted: IncomingStreams,
-        mut commands: mpsc::Receiver<Command>,
+        mut commands: mpsc::Receiver<EngineCommand>,
     ) {
         let mut tick = tokio::time::interval(Duration::from_millis(TICK_MS));
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -112,13 +113,13 @@ impl Engine {
         loop {
             let busy = !self.client.is_idle() || self.server.needs_ticks();
             tokio::select! {
-                // In this order, as none of the first ones is ready for long; what is behind them
-                // is taken in below in any case.
+                // In this order: none of the first ones is ready again and again, and what stands
+                // behind them is taken in below in any case.
                 biased;
                 _ = tick.tick(), if busy => self.on_tick(),
                 Some((peer, stream)) = accepted.next() => self.on_stream(peer, stream),
                 () = shared.roster.changed() => {}
-                Some(event) = self.happened.recv() => self.on_event(event),
+                Some(report) = self.happened.recv() => self.on_report(report),
                 command = commands.recv() => match command {
                     Some(command) => self.on_command(command),
                     None => return,
@@ -129,8 +130,8 @@ impl Engine {
             }
             self.take_changes();
             for _ in 0..ENGINE_EVENTS_MAX {
-                let Ok(event) = self.happened.try_recv() else { break };
-                self.on_event(event);
+                let Ok(report) = self.happened.try_recv() else { break };
+                self.on_report(report);
             }
             for _ in 0..ENGINE_EVENTS_MAX {
                 let Ok(command) = commands.try_recv() else { break };
@@ -151,74 +152,76 @@ impl Engine {
                 self.peer_down(now, peer);
             }
             if matches!(change, Change::Up | Change::Again)
-                && let Some(line) = self.line(peer)
+                && let Some(channel) = self.channel(peer)
             {
-                line.implied = false;
+                channel.implied = false;
             }
         }
     }
 
     fn peer_down(&mut self, now: u64, peer: PeerId) {
-        self.lines.remove(&peer);
+        self.channels.remove(&peer);
         self.client.peer_down(now, peer);
         self.server.peer_down(peer);
     }
 
-    /// The line to a peer, made if it is new. `None` if there are too many.
-    fn line(&mut self, peer: PeerId) -> Option<&mut Line> {
-        if !self.lines.contains_key(&peer) {
-            if self.lines.len() >= PEERS_MAX {
+    /// The channel to a peer. It is made if the peer is new; `None` if there are too many.
+    fn channel(&mut self, peer: PeerId) -> Option<&mut Channel> {
+        if !self.channels.contains_key(&peer) {
+            if self.channels.len() >= PEERS_MAX {
                 return None;
             }
             // One message at a time: the next one is made when this one has left.
             let (messages, waiting) = mpsc::channel(1);
-            let (events, control) = (self.events.clone(), self.control.clone());
+            let (reports, control) = (self.reports.clone(), self.control.clone());
             let report = async move |sent| {
-                let _ = events.send(Event::Sent(peer, sent)).await;
+                let _ = reports.send(Report::Sent(peer, sent)).await;
             };
             let writer = tokio::spawn(writer::write(peer, control, waiting, report));
-            let line = Line {
+            let channel = Channel {
                 outbox: Outbox::new(),
                 messages,
                 writing: false,
                 implied: true,
-                allowance: Allowance::of_peer(Arc::clone(&self.reading)),
+                pool: ReadPool::of_peer(Arc::clone(&self.reading)),
                 writer: writer.abort_handle(),
             };
-            self.lines.insert(peer, line);
+            self.channels.insert(peer, channel);
             self.client.peer_up(self.now(), peer);
         }
-        self.lines.get_mut(&peer)
+        self.channels.get_mut(&peer)
     }
 
-    fn on_command(&mut self, command: Command) {
-        // Whoever was told of before the command counts.
+    fn on_command(&mut self, command: EngineCommand) {
+        // Peers that came before the command may be asked.
         self.take_changes();
         match command {
-            Command::Fetch { cid, candidates, reply } => {
+            EngineCommand::Fetch { cid, candidates, reply } => {
                 self.callers.entry(cid.clone()).or_default().push(reply);
                 self.client.fetch(self.now(), cid, &candidates);
             }
-            Command::Stored(cids) => cids.into_iter().for_each(|cid| self.server.arrived(cid)),
+            EngineCommand::Stored(cids) => {
+                cids.into_iter().for_each(|cid| self.server.arrived(cid))
+            }
         }
     }
 
     /// A peer opened a stream: it is read in a task of its own.
     fn on_stream(&mut self, peer: PeerId, mut stream: Stream) {
-        let Some(line) = self.line(peer) else { return };
-        let allowance = line.allowance.clone();
-        let Some(turn) = allowance.stream() else {
+        let Some(channel) = self.channel(peer) else { return };
+        let pool = channel.pool.clone();
+        let Some(turn) = pool.stream() else {
             count(&self.shared.counters.streams_refused, 1);
             return;
         };
-        let (events, shared) = (self.events.clone(), Arc::clone(&self.shared));
+        let (reports, shared) = (self.reports.clone(), Arc::clone(&self.shared));
         tokio::spawn(async move {
             let _turn = turn;
             loop {
-                match reader::next_message(&mut stream, &allowance).await {
-                    Ok(Some((received, share))) => {
-                        let event = Event::Received(peer, received, share);
-                        if events.send(event).await.is_err() {
+                match reader::next_message(&mut stream, &pool).await {
+                    Ok(Some((received, lease))) => {
+                        let report = Report::Received(peer, received, lease);
+                        if reports.send(report).await.is_err() {
                             return;
                         }
                     }
@@ -233,23 +236,23 @@ impl Engine {
         });
     }
 
-    fn on_event(&mut self, event: Event) {
+    fn on_report(&mut self, report: Report) {
         let now = self.now();
-        match event {
-            Event::Received(peer, received, _share) => self.on_received(now, peer, received),
-            Event::Sent(peer, sent) => self.on_sent(now, peer, sent),
-            Event::Read(peer, found) => {
+        match report {
+            Report::Received(peer, received, _lease) => self.on_received(now, peer, received),
+            Report::Sent(peer, sent) => self.on_sent(now, peer, sent),
+            Report::Found(peer, found) => {
                 let answers = self.server.on_read(now, peer, found);
-                let Some(line) = self.lines.get_mut(&peer) else { return };
+                let Some(channel) = self.channels.get_mut(&peer) else { return };
                 for answer in answers {
                     match answer {
-                        Answer::Block(cid, block) => {
+                        WantAnswer::Block(cid, block) => {
                             count(&self.shared.counters.blocks_sent, 1);
                             count(&self.shared.counters.bytes_sent, block.len() as u64);
-                            line.outbox.block(cid.prefix(), block);
+                            channel.outbox.block(cid.prefix(), block);
                         }
-                        Answer::Presence(cid, have) => {
-                            line.outbox.presence(cid.to_bytes(), have);
+                        WantAnswer::Presence(cid, have) => {
+                            channel.outbox.presence(cid.to_bytes(), have);
                         }
                     }
                 }
@@ -258,18 +261,18 @@ impl Engine {
         }
     }
 
-    fn on_received(&mut self, now: u64, peer: PeerId, received: Received) {
-        let Some(line) = self.line(peer) else { return };
+    fn on_received(&mut self, now: u64, peer: PeerId, received: ReceivedMessage) {
+        let Some(channel) = self.channel(peer) else { return };
         for cid in received.foreign_wants {
-            if line.outbox.has_room() {
-                line.outbox.presence(cid, false);
+            if channel.outbox.has_room() {
+                channel.outbox.presence(cid, false);
             }
         }
         self.dirty.insert(peer);
         if received.full {
             self.server.forget_all(peer);
         }
-        for (cid, want) in received.lines {
+        for (cid, want) in received.wants {
             match want {
                 Some(want) => self.server.want(now, peer, cid, want),
                 None => self.server.cancel(peer, &cid),
@@ -284,19 +287,19 @@ impl Engine {
         }
     }
 
-    fn on_sent(&mut self, now: u64, peer: PeerId, sent: Sent) {
-        let Some(line) = self.lines.get_mut(&peer) else { return };
-        line.writing = false;
+    fn on_sent(&mut self, now: u64, peer: PeerId, sent: SendOutcome) {
+        let Some(channel) = self.channels.get_mut(&peer) else { return };
+        channel.writing = false;
         self.dirty.insert(peer);
-        if sent == Sent::Yes {
+        if sent == SendOutcome::Yes {
             return;
         }
-        if line.implied {
+        if channel.implied {
             return self.peer_down(now, peer);
         }
         // What it wanted is lost with the message; it asks again if it still can.
-        line.outbox = Outbox::new();
-        self.client.on_send_failed(now, peer, sent == Sent::Unsupported);
+        channel.outbox = Outbox::new();
+        self.client.on_send_failed(now, peer, sent == SendOutcome::Unsupported);
     }
 
     fn on_tick(&mut self) {
@@ -316,32 +319,38 @@ impl Engine {
         self.server.on_tick(now);
     }
 
-    /// Does what the machines decided.
+    /// Carries out the effects of the machines.
     fn hand_out(&mut self) {
-        for act in self.client.take_acts() {
-            match act {
-                Act::Send(peer, cid, line) => {
-                    if let Some(known) = self.lines.get_mut(&peer) {
-                        known.outbox.line(cid, line);
+        for effect in self.client.take_effects() {
+            match effect {
+                FetchEffect::Send(peer, cid, update) => {
+                    if let Some(channel) = self.channels.get_mut(&peer) {
+                        channel.outbox.update(cid, update);
                         self.dirty.insert(peer);
                     }
                 }
-                Act::Done(cid, result) => self.answer(&cid, result),
+                FetchEffect::Done(cid, result) => self.answer(&cid, result),
             }
         }
         let now = self.now();
         loop {
-            let lines = &self.lines;
-            let has_room = |peer: &PeerId| lines.get(peer).is_some_and(|l| l.outbox.has_room());
-            let Some(read) = self.server.next_read(now, has_room) else { break };
-            tokio::spawn(look_up(Arc::clone(&self.local), read, self.events.clone()));
+            let channels = &self.channels;
+            let has_room =
+                |peer: &PeerId| channels.get(peer).is_some_and(|it| it.outbox.has_room());
+            let Some(batch) = self.server.next_read(now, has_room) else { break };
+            let (local, reports) = (Arc::clone(&self.local), self.reports.clone());
+            tokio::spawn(async move {
+                let peer = batch.peer;
+                let found = look_up(local.as_ref(), batch).await;
+                let _ = reports.send(Report::Found(peer, found)).await;
+            });
         }
         for peer in std::mem::take(&mut self.dirty) {
-            if let Some(line) = self.lines.get_mut(&peer)
-                && !line.writing
-                && let Some(message) = line.outbox.next_message()
+            if let Some(channel) = self.channels.get_mut(&peer)
+                && !channel.writing
+                && let Some(message) = channel.outbox.next_message()
             {
-                line.writing = line.messages.try_send(message).is_ok();
+                channel.writing = channel.messages.try_send(message).is_ok();
             }
         }
         let counters = &self.shared.counters;
@@ -353,7 +362,7 @@ impl Engine {
     fn answer(&mut self, cid: &Cid, result: Result<Vec<u8>, FetchError>) {
         count(&self.shared.counters.blocks_received, u64::from(result.is_ok()));
         let mut callers = self.callers.remove(cid).unwrap_or_default();
-        // The last one gets the bytes themselves. Who has gone does not matter.
+        // The last one gets the bytes themselves. Callers may have gone, which does not matter.
         let last = callers.pop();
         for caller in callers {
             let _ = caller.send(result.clone());
@@ -362,31 +371,6 @@ impl Engine {
             let _ = last.send(result);
         }
     }
-}
-
-/// Looks up wants of one peer, one after the other.
-async fn look_up(local: Arc<dyn Local>, read: Read, events: mpsc::Sender<Event>) {
-    let mut bytes = 0;
-    let mut found = Vec::with_capacity(read.wants.len());
-    for (cid, want) in read.wants {
-        let result = if bytes >= READ_BYTES_MAX {
-            Found::Unread
-        } else {
-            match want.ask {
-                Ask::Have if local.has(cid.clone()).await => Found::Have,
-                Ask::Have => Found::Missing,
-                Ask::Block => match local.block(cid.clone()).await {
-                    Some(block) if block.len() <= BLOCK_BYTES_MAX => Found::Block(block),
-                    _ => Found::Missing,
-                },
-            }
-        };
-        if let Found::Block(block) = &result {
-            bytes += block.len();
-        }
-        found.push((cid, want, result));
-    }
-    let _ = events.send(Event::Read(read.peer, found)).await;
 }
 
 fn count(counter: &AtomicU64, more: u64) {

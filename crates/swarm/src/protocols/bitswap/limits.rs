@@ -35,7 +35,7 @@ pub const STREAM_IDLE_MS: u64 = 1_000;
 /// Streams of one peer that are read at a time. Other implementations write to up to 50 at once.
 pub const PEER_STREAMS_MAX: usize = 64;
 
-/// Messages up to this size are read without a share of the memory below.
+/// Messages up to this size are read without a lease of the memory below.
 pub const SMALL_MESSAGE_BYTES_MAX: usize = 64 * 1024;
 
 /// Memory for larger messages of one peer that are being read or wait to be handled.
@@ -44,7 +44,7 @@ pub const PEER_READING_KIB_MAX: usize = 8 * 1024;
 /// Memory for larger messages of all peers that are being read or wait to be handled.
 pub const READING_KIB_MAX: usize = 64 * 1024;
 
-/// What happened and waits for the engine.
+/// Reports of its tasks that wait for the engine.
 pub const EVENTS_MAX: usize = 256;
 
 /// Requests of this node that wait for the engine.
@@ -119,10 +119,10 @@ pub const READS_MAX: usize = 8;
 /// Wants and cancels that wait to be sent to one peer; beyond it cancels are left out.
 pub const OUTBOX_ENTRIES_MAX: usize = 4_096;
 
-/// Bytes of blocks that wait to be sent to one peer; beyond it no more are read for it.
+/// Bytes of blocks that wait to be sent to one peer; beyond it none is read for it.
 pub const OUTBOX_BYTES_MAX: usize = 4 * 1024 * 1024;
 
-/// Presences that wait to be sent to one peer; beyond it no more wants are looked at.
+/// Presences that wait to be sent to one peer; beyond it its wants are not looked at.
 pub const OUTBOX_PRESENCES_MAX: usize = 2_048;
 
 /// Wants of one peer that are served in a second, in the long run.
@@ -137,5 +137,5 @@ pub const PEERS_MAX: usize = 4_096;
 /// Addresses of stored blocks that the engine is told of at once.
 pub const STORED_BLOCKS_MAX: usize = 256;
 
-/// Things that happened which the engine takes in before it acts on them.
+/// Reports and commands that the engine takes in before it works on them.
 pub const ENGINE_EVENTS_MAX: usize = 512;

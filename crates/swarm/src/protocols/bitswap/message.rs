@@ -4,46 +4,17 @@
 //! borrows from its bytes. Unknown fields are passed over; lists are bounded, so that a message
 //! never swells to much more than its bytes.
 
+use super::error::MessageError;
 use super::limits::{
     BLOCK_BYTES_MAX, CID_BYTES_MAX, MESSAGE_ANSWERS_MAX, MESSAGE_BYTES_MAX, MESSAGE_ENTRIES_MAX,
 };
-use super::wire::{Fields, Value, field_bytes, write_bytes, write_head, write_small, write_varint};
-
-/// Why bytes are not a bitswap message.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum Error {
-    /// The message is over [`MESSAGE_BYTES_MAX`].
-    #[error("the message is too large")]
-    TooLarge,
-    /// A number is not a varint of 64 bits.
-    #[error("a number is not a varint")]
-    Varint,
-    /// A length points past the end.
-    #[error("a field is cut off")]
-    Truncated,
-    /// A field has a wire type that the format does not have.
-    #[error("a field has an unknown wire type")]
-    WireType,
-    /// A field has the number 0.
-    #[error("a field has the number 0")]
-    FieldNumber,
-    /// A known field has another wire type than it should.
-    #[error("a field has another type than it should")]
-    FieldType,
-    /// A content address is over [`CID_BYTES_MAX`].
-    #[error("a content address is too long")]
-    CidTooLong,
-    /// A block is over [`BLOCK_BYTES_MAX`].
-    #[error("a block is too large")]
-    BlockTooLarge,
-    /// More than [`MESSAGE_ENTRIES_MAX`] wants, or [`MESSAGE_ANSWERS_MAX`] blocks and presences.
-    #[error("the message lists too much")]
-    TooMany,
-}
+use super::wire::{
+    FieldValue, MessageFields, field_bytes, write_bytes, write_head, write_small, write_varint,
+};
 
 /// What a want asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Ask {
+pub(crate) enum WantType {
     /// The block itself.
     Block,
     /// Only whether the peer has it.
@@ -52,11 +23,11 @@ pub(crate) enum Ask {
 
 /// One line of a want list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Entry<'a> {
+pub(crate) struct WantEntry<'a> {
     pub(crate) cid: &'a [u8],
     pub(crate) priority: i32,
     pub(crate) cancel: bool,
-    pub(crate) ask: Ask,
+    pub(crate) ask: WantType,
     /// Whether the peer wants to hear that the block is not here.
     pub(crate) send_dont_have: bool,
 }
@@ -80,7 +51,7 @@ pub(crate) struct Presence<'a> {
 pub(crate) struct Message<'a> {
     /// The entries replace all earlier wants of the sender.
     pub(crate) full: bool,
-    pub(crate) entries: Vec<Entry<'a>>,
+    pub(crate) entries: Vec<WantEntry<'a>>,
     pub(crate) blocks: Vec<Block<'a>>,
     pub(crate) presences: Vec<Presence<'a>>,
     /// How much more the sender has for the reader, in bytes.
@@ -89,12 +60,12 @@ pub(crate) struct Message<'a> {
 
 impl<'a> Message<'a> {
     /// Reads one message, without the length in front of it.
-    pub(crate) fn decode(bytes: &'a [u8]) -> Result<Message<'a>, Error> {
+    pub(crate) fn decode(bytes: &'a [u8]) -> Result<Message<'a>, MessageError> {
         if bytes.len() > MESSAGE_BYTES_MAX {
-            return Err(Error::TooLarge);
+            return Err(MessageError::TooLarge);
         }
         let mut message = Message::default();
-        let mut fields = Fields(bytes);
+        let mut fields = MessageFields(bytes);
         while let Some((field, value)) = fields.next()? {
             match field {
                 1 => message.read_wantlist(inside(value)?)?,
@@ -113,17 +84,19 @@ impl<'a> Message<'a> {
         Ok(message)
     }
 
-    fn room_for_answer(&self) -> Result<(), Error> {
+    fn room_for_answer(&self) -> Result<(), MessageError> {
         let answers = self.blocks.len() + self.presences.len();
-        if answers < MESSAGE_ANSWERS_MAX { Ok(()) } else { Err(Error::TooMany) }
+        if answers < MESSAGE_ANSWERS_MAX { Ok(()) } else { Err(MessageError::TooMany) }
     }
 
-    fn read_wantlist(&mut self, bytes: &'a [u8]) -> Result<(), Error> {
-        let mut fields = Fields(bytes);
+    fn read_wantlist(&mut self, bytes: &'a [u8]) -> Result<(), MessageError> {
+        let mut fields = MessageFields(bytes);
         while let Some((field, value)) = fields.next()? {
             match field {
-                1 if self.entries.len() == MESSAGE_ENTRIES_MAX => return Err(Error::TooMany),
-                1 => self.entries.push(Entry::decode(inside(value)?)?),
+                1 if self.entries.len() == MESSAGE_ENTRIES_MAX => {
+                    return Err(MessageError::TooMany);
+                }
+                1 => self.entries.push(WantEntry::decode(inside(value)?)?),
                 2 => self.full = number(value)? != 0,
                 _ => {}
             }
@@ -133,7 +106,7 @@ impl<'a> Message<'a> {
 
     /// The bytes of the message, with their length in front.
     pub(crate) fn encode_framed(&self) -> Vec<u8> {
-        let wantlist: usize = self.entries.iter().map(Entry::field_bytes).sum::<usize>()
+        let wantlist: usize = self.entries.iter().map(WantEntry::field_bytes).sum::<usize>()
             + if self.full { 2 } else { 0 };
         let body = if wantlist > 0 { field_bytes(wantlist) } else { 0 }
             + self.blocks.iter().map(Block::field_bytes).sum::<usize>()
@@ -160,17 +133,22 @@ impl<'a> Message<'a> {
     }
 }
 
-impl<'a> Entry<'a> {
-    fn decode(bytes: &'a [u8]) -> Result<Entry<'a>, Error> {
-        let mut entry =
-            Entry { cid: &[], priority: 0, cancel: false, ask: Ask::Block, send_dont_have: false };
-        let mut fields = Fields(bytes);
+impl<'a> WantEntry<'a> {
+    fn decode(bytes: &'a [u8]) -> Result<WantEntry<'a>, MessageError> {
+        let mut entry = WantEntry {
+            cid: &[],
+            priority: 0,
+            cancel: false,
+            ask: WantType::Block,
+            send_dont_have: false,
+        };
+        let mut fields = MessageFields(bytes);
         while let Some((field, value)) = fields.next()? {
             match field {
                 1 => entry.cid = address(value)?,
                 2 => entry.priority = number(value)? as i32,
                 3 => entry.cancel = number(value)? != 0,
-                4 => entry.ask = if number(value)? == 1 { Ask::Have } else { Ask::Block },
+                4 => entry.ask = if number(value)? == 1 { WantType::Have } else { WantType::Block },
                 5 => entry.send_dont_have = number(value)? != 0,
                 _ => {}
             }
@@ -180,7 +158,7 @@ impl<'a> Entry<'a> {
 
     /// Bytes between the head of the entry and its end.
     fn inside(&self) -> usize {
-        let flags = [self.cancel, self.ask == Ask::Have, self.send_dont_have];
+        let flags = [self.cancel, self.ask == WantType::Have, self.send_dont_have];
         field_bytes(self.cid.len())
             + priority(self.priority).len()
             + 2 * flags.iter().filter(|flag| **flag).count()
@@ -196,7 +174,7 @@ impl<'a> Entry<'a> {
         write_bytes(bytes, 1, self.cid);
         bytes.extend_from_slice(&priority(self.priority));
         for (field, flag) in
-            [(3, self.cancel), (4, self.ask == Ask::Have), (5, self.send_dont_have)]
+            [(3, self.cancel), (4, self.ask == WantType::Have), (5, self.send_dont_have)]
         {
             if flag {
                 write_small(bytes, field, 1);
@@ -206,9 +184,9 @@ impl<'a> Entry<'a> {
 }
 
 impl<'a> Block<'a> {
-    fn decode(bytes: &'a [u8]) -> Result<Block<'a>, Error> {
+    fn decode(bytes: &'a [u8]) -> Result<Block<'a>, MessageError> {
         let mut block = Block { prefix: &[], data: &[] };
-        let mut fields = Fields(bytes);
+        let mut fields = MessageFields(bytes);
         while let Some((field, value)) = fields.next()? {
             match field {
                 1 => block.prefix = address(value)?,
@@ -216,7 +194,11 @@ impl<'a> Block<'a> {
                 _ => {}
             }
         }
-        if block.data.len() > BLOCK_BYTES_MAX { Err(Error::BlockTooLarge) } else { Ok(block) }
+        if block.data.len() > BLOCK_BYTES_MAX {
+            Err(MessageError::BlockTooLarge)
+        } else {
+            Ok(block)
+        }
     }
 
     fn inside(&self) -> usize {
@@ -236,9 +218,9 @@ impl<'a> Block<'a> {
 }
 
 impl<'a> Presence<'a> {
-    fn decode(bytes: &'a [u8]) -> Result<Presence<'a>, Error> {
+    fn decode(bytes: &'a [u8]) -> Result<Presence<'a>, MessageError> {
         let mut presence = Presence { cid: &[], have: true };
-        let mut fields = Fields(bytes);
+        let mut fields = MessageFields(bytes);
         while let Some((field, value)) = fields.next()? {
             match field {
                 1 => presence.cid = address(value)?,
@@ -267,23 +249,23 @@ impl<'a> Presence<'a> {
     }
 }
 
-fn inside(value: Value<'_>) -> Result<&[u8], Error> {
+fn inside(value: FieldValue<'_>) -> Result<&[u8], MessageError> {
     match value {
-        Value::Bytes(bytes) => Ok(bytes),
-        _ => Err(Error::FieldType),
+        FieldValue::Bytes(bytes) => Ok(bytes),
+        _ => Err(MessageError::FieldType),
     }
 }
 
-fn number(value: Value<'_>) -> Result<u64, Error> {
+fn number(value: FieldValue<'_>) -> Result<u64, MessageError> {
     match value {
-        Value::Number(number) => Ok(number),
-        _ => Err(Error::FieldType),
+        FieldValue::Number(number) => Ok(number),
+        _ => Err(MessageError::FieldType),
     }
 }
 
-fn address(value: Value<'_>) -> Result<&[u8], Error> {
+fn address(value: FieldValue<'_>) -> Result<&[u8], MessageError> {
     match inside(value)? {
-        bytes if bytes.len() > CID_BYTES_MAX => Err(Error::CidTooLong),
+        bytes if bytes.len() > CID_BYTES_MAX => Err(MessageError::CidTooLong),
         bytes => Ok(bytes),
     }
 }

@@ -24,8 +24,8 @@ fn bytes(text: &str) -> Vec<u8> {
         .collect()
 }
 
-fn want(cid: &[u8]) -> Entry<'_> {
-    Entry { cid, priority: 1, cancel: false, ask: Ask::Block, send_dont_have: true }
+fn want(cid: &[u8]) -> WantEntry<'_> {
+    WantEntry { cid, priority: 1, cancel: false, ask: WantType::Block, send_dont_have: true }
 }
 
 #[test]
@@ -35,7 +35,13 @@ fn a_want_list_is_the_bytes_of_the_schema() {
         full: true,
         entries: vec![
             want(&a),
-            Entry { cid: &b, priority: 300, cancel: true, ask: Ask::Have, send_dont_have: false },
+            WantEntry {
+                cid: &b,
+                priority: 300,
+                cancel: true,
+                ask: WantType::Have,
+                send_dont_have: false,
+            },
         ],
         ..Message::default()
     };
@@ -93,25 +99,30 @@ fn defaults_written_out_and_unknown_fields_are_read() {
          41 01 02 03 04 05 06 07 08
          50 05",
     );
-    let entry =
-        Entry { cid: &[0xaa], priority: 0, cancel: false, ask: Ask::Block, send_dont_have: false };
+    let entry = WantEntry {
+        cid: &[0xaa],
+        priority: 0,
+        cancel: false,
+        ask: WantType::Block,
+        send_dont_have: false,
+    };
     assert_eq!(Message::decode(&read), Ok(Message { entries: vec![entry], ..Message::default() }));
 }
 
 #[test]
 fn what_breaks_the_format_is_refused() {
     for (text, error) in [
-        ("0a", Error::Truncated),
-        ("0a 02 0a", Error::Truncated),
-        ("1a ff ff ff ff ff ff ff ff ff 01", Error::Truncated),
-        ("ff ff ff ff ff ff ff ff ff ff 01", Error::Varint),
-        ("0b", Error::WireType),
-        ("02 00", Error::FieldNumber),
-        ("08 01", Error::FieldType),
-        ("18 01", Error::FieldType),
-        ("2a 00", Error::FieldType),
-        ("0a 04 0a 02 08 01", Error::FieldType),
-        ("3d 01 02 03", Error::Truncated),
+        ("0a", MessageError::Truncated),
+        ("0a 02 0a", MessageError::Truncated),
+        ("1a ff ff ff ff ff ff ff ff ff 01", MessageError::Truncated),
+        ("ff ff ff ff ff ff ff ff ff ff 01", MessageError::Varint),
+        ("0b", MessageError::WireType),
+        ("02 00", MessageError::FieldNumber),
+        ("08 01", MessageError::FieldType),
+        ("18 01", MessageError::FieldType),
+        ("2a 00", MessageError::FieldType),
+        ("0a 04 0a 02 08 01", MessageError::FieldType),
+        ("3d 01 02 03", MessageError::Truncated),
     ] {
         assert_eq!(Message::decode(&bytes(text)), Err(error), "{text}");
     }
@@ -122,7 +133,7 @@ fn every_limit_holds_at_its_edge() {
     let cid = [7; CID_BYTES_MAX + 1];
     let one = |length: usize| Message { entries: vec![want(&cid[..length])], ..Message::default() };
     assert!(Message::decode(&body(&one(CID_BYTES_MAX))).is_ok());
-    assert_eq!(Message::decode(&body(&one(CID_BYTES_MAX + 1))), Err(Error::CidTooLong));
+    assert_eq!(Message::decode(&body(&one(CID_BYTES_MAX + 1))), Err(MessageError::CidTooLong));
 
     let data = vec![7; BLOCK_BYTES_MAX + 1];
     let block = |length: usize| Message {
@@ -130,11 +141,14 @@ fn every_limit_holds_at_its_edge() {
         ..Message::default()
     };
     assert!(Message::decode(&body(&block(BLOCK_BYTES_MAX))).is_ok());
-    assert_eq!(Message::decode(&body(&block(BLOCK_BYTES_MAX + 1))), Err(Error::BlockTooLarge));
+    assert_eq!(
+        Message::decode(&body(&block(BLOCK_BYTES_MAX + 1))),
+        Err(MessageError::BlockTooLarge)
+    );
 
     let wants = |count| Message { entries: vec![want(&[1]); count], ..Message::default() };
     assert!(Message::decode(&body(&wants(MESSAGE_ENTRIES_MAX))).is_ok());
-    assert_eq!(Message::decode(&body(&wants(MESSAGE_ENTRIES_MAX + 1))), Err(Error::TooMany));
+    assert_eq!(Message::decode(&body(&wants(MESSAGE_ENTRIES_MAX + 1))), Err(MessageError::TooMany));
 
     let answers = |blocks, presences| Message {
         blocks: vec![Block { prefix: &[], data: &[] }; blocks],
@@ -143,9 +157,9 @@ fn every_limit_holds_at_its_edge() {
     };
     assert!(Message::decode(&body(&answers(96, MESSAGE_ANSWERS_MAX - 96))).is_ok());
     let over = body(&answers(96, MESSAGE_ANSWERS_MAX - 95));
-    assert_eq!(Message::decode(&over), Err(Error::TooMany));
+    assert_eq!(Message::decode(&over), Err(MessageError::TooMany));
     let over = body(&answers(MESSAGE_ANSWERS_MAX + 1, 0));
-    assert_eq!(Message::decode(&over), Err(Error::TooMany));
+    assert_eq!(Message::decode(&over), Err(MessageError::TooMany));
 
     // One unknown field fills the message.
     let mut filled = Vec::new();
@@ -153,7 +167,7 @@ fn every_limit_holds_at_its_edge() {
     filled.resize(MESSAGE_BYTES_MAX, 0);
     assert_eq!(Message::decode(&filled), Ok(Message::default()));
     filled.push(0);
-    assert_eq!(Message::decode(&filled), Err(Error::TooLarge));
+    assert_eq!(Message::decode(&filled), Err(MessageError::TooLarge));
 }
 
 #[test]
@@ -181,13 +195,13 @@ struct Parts {
 
 impl Parts {
     fn message(&self) -> Message<'_> {
-        let ask = |have: bool| if have { Ask::Have } else { Ask::Block };
+        let ask = |have: bool| if have { WantType::Have } else { WantType::Block };
         Message {
             full: self.full,
             entries: self
                 .entries
                 .iter()
-                .map(|(cid, priority, cancel, have, send_dont_have)| Entry {
+                .map(|(cid, priority, cancel, have, send_dont_have)| WantEntry {
                     cid,
                     priority: *priority,
                     cancel: *cancel,

@@ -2,16 +2,18 @@
 //!
 //! [`Bitswap`] is the handle: [`Bitswap::fetch`] gets a block from connected peers, and what peers
 //! want is answered from [`Local`]. The bytes are described in
-//! `docs/format-bitswap.md`. Underneath, two machines without IO decide: one asks (whom, for what,
-//! when somebody else), one answers (whose turn it is). One task, the engine, owns both; a task per
-//! stream reads, a task per peer writes, and no queue between them is unbounded.
+//! `docs/format-bitswap.md`. Underneath, two machines decide: the client says whom to ask for what,
+//! and when to ask another peer; the server says which peer is answered next. One task, the engine,
+//! owns both; a task per stream reads, a task per peer writes, and all queues between them are bounded.
 //!
 //! A block of any codec is exchanged, under each hash that can be computed here. It is taken only
 //! under the address computed from its bytes, so a wrong one is simply a block that nobody asked for.
 
 mod client;
 mod engine;
+mod error;
 pub mod limits;
+mod look_up;
 mod message;
 mod outbox;
 mod reader;
@@ -34,7 +36,7 @@ use tokio::time::timeout;
 use crate::Local;
 use crate::protocols::streams::{AlreadyRegistered, Control};
 
-use engine::{Command, Engine};
+use engine::{Engine, EngineCommand};
 use limits::{COMMANDS_MAX, FETCH_LIFE_MS, FETCHES_MAX, STORED_BLOCKS_MAX};
 use roster::Roster;
 
@@ -73,7 +75,7 @@ pub struct Counts {
 }
 
 #[derive(Default)]
-struct Counters {
+struct BlockCounters {
     blocks_received: AtomicU64,
     blocks_unwanted: AtomicU64,
     blocks_sent: AtomicU64,
@@ -83,9 +85,9 @@ struct Counters {
 }
 
 /// What the handles and the engine have in common.
-struct Shared {
+struct EngineShared {
     roster: Roster,
-    counters: Counters,
+    counters: BlockCounters,
     /// Whether a block that arrives here could matter to a peer.
     peers_wait: AtomicBool,
     /// The host has stopped.
@@ -95,8 +97,8 @@ struct Shared {
 /// A handle to bitswap. It ends when the last one is dropped.
 #[derive(Clone)]
 pub struct Bitswap {
-    commands: mpsc::Sender<Command>,
-    shared: Arc<Shared>,
+    commands: mpsc::Sender<EngineCommand>,
+    shared: Arc<EngineShared>,
     turns: Arc<Semaphore>,
 }
 
@@ -108,9 +110,9 @@ impl Bitswap {
     ) -> Result<Bitswap, AlreadyRegistered> {
         let accepted = control.accept(PROTOCOL)?;
         let (commands, commanded) = mpsc::channel(COMMANDS_MAX);
-        let shared = Arc::new(Shared {
+        let shared = Arc::new(EngineShared {
             roster: Roster::default(),
-            counters: Counters::default(),
+            counters: BlockCounters::default(),
             peers_wait: AtomicBool::new(false),
             closed: AtomicBool::new(false),
         });
@@ -155,7 +157,7 @@ impl Bitswap {
         let turn = timeout(life, self.turns.acquire()).await.map_err(|_| FetchError::TimedOut)?;
         let _turn = turn.map_err(|_| FetchError::Closed)?;
         let (reply, answer) = oneshot::channel();
-        let command = Command::Fetch { cid, candidates, reply };
+        let command = EngineCommand::Fetch { cid, candidates, reply };
         self.commands.send(command).await.map_err(|_| FetchError::Closed)?;
         answer.await.map_err(|_| FetchError::Closed)?
     }
@@ -170,7 +172,7 @@ impl Bitswap {
         for part in cids.chunks(STORED_BLOCKS_MAX) {
             // When the engine is behind, these peers have to ask again.
             let part = part.iter().cloned().map(Into::into).collect();
-            let _ = self.commands.try_send(Command::Stored(part));
+            let _ = self.commands.try_send(EngineCommand::Stored(part));
         }
     }
 
@@ -202,12 +204,12 @@ pub(crate) fn fuzz(bytes: &[u8]) {
         assert_eq!(length, body.len() as u64);
         // What another node wrote at greater length than we would is within our limits, too.
         assert_eq!(message::Message::decode(body).as_ref(), Ok(&message));
-        reader::Received::decode(bytes).expect("it is a message");
+        reader::ReceivedMessage::decode(bytes).expect("it is a message");
     }
     let clock = tokio::runtime::Builder::new_current_thread().enable_time().build();
     clock.expect("a clock").block_on(async {
         let mut stream = libp2p::futures::io::Cursor::new(bytes);
-        let allowance = reader::Allowance::of_peer(reader::Allowance::all());
-        while let Ok(Some(_)) = reader::next_message(&mut stream, &allowance).await {}
+        let pool = reader::ReadPool::of_peer(reader::ReadPool::all());
+        while let Ok(Some(_)) = reader::next_message(&mut stream, &pool).await {}
     });
 }

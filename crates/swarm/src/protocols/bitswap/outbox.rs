@@ -1,29 +1,29 @@
 //! What waits to be sent to one peer, and how it is packed into messages.
 //!
-//! While a message is on its way, what comes next gathers here; so a busy connection carries few
-//! large messages and an idle one carries each want at once.
+//! While a message is on its way, the content of the next one gathers here. So a busy connection
+//! carries few large messages, and an idle one carries each want at once.
 
 use std::collections::VecDeque;
 
 use optimusdb_dag::{Cid, Prefix};
 
 use super::limits::{
-    MESSAGE_ENTRIES_MAX, MESSAGE_PACKED_BYTES_MAX, OUTBOX_BYTES_MAX, OUTBOX_ENTRIES_MAX,
-    OUTBOX_PRESENCES_MAX,
+    MESSAGE_ENTRIES_MAX, MESSAGE_OUT_BYTES_MAX, MESSAGE_PACKED_BYTES_MAX, OUTBOX_BYTES_MAX,
+    OUTBOX_ENTRIES_MAX, OUTBOX_PRESENCES_MAX,
 };
-use super::message::{Ask, Block, Entry, Message, Presence};
+use super::message::{Block, Message, Presence, WantEntry, WantType};
 use super::turns::Turns;
 
 /// A want or the end of one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Line {
-    Want(Ask),
+pub(super) enum WantUpdate {
+    Want(WantType),
     Cancel,
 }
 
 /// What waits to be sent to one peer.
 pub(super) struct Outbox {
-    lines: Turns<Line>,
+    updates: Turns<WantUpdate>,
     presences: VecDeque<(Vec<u8>, bool)>,
     blocks: VecDeque<(Prefix, Vec<u8>)>,
     block_bytes: usize,
@@ -32,7 +32,7 @@ pub(super) struct Outbox {
 impl Outbox {
     pub(super) fn new() -> Outbox {
         Outbox {
-            lines: Turns::new(),
+            updates: Turns::new(),
             presences: VecDeque::new(),
             blocks: VecDeque::new(),
             block_bytes: 0,
@@ -40,11 +40,11 @@ impl Outbox {
     }
 
     /// A later line about a block takes the place of an earlier one.
-    pub(super) fn line(&mut self, cid: Cid, line: Line) {
-        if let Some(earlier) = self.lines.get_mut(&cid) {
-            *earlier = line;
-        } else if self.lines.len() < OUTBOX_ENTRIES_MAX {
-            self.lines.push_back(cid, line);
+    pub(super) fn update(&mut self, cid: Cid, update: WantUpdate) {
+        if let Some(earlier) = self.updates.get_mut(&cid) {
+            *earlier = update;
+        } else if self.updates.len() < OUTBOX_ENTRIES_MAX {
+            self.updates.push_back(cid, update);
         }
     }
 
@@ -63,7 +63,7 @@ impl Outbox {
     }
 
     fn is_empty(&self) -> bool {
-        self.lines.is_empty() && self.presences.is_empty() && self.blocks.is_empty()
+        self.updates.is_empty() && self.presences.is_empty() && self.blocks.is_empty()
     }
 
     /// The next message with its length in front, `None` if nothing waits.
@@ -71,12 +71,13 @@ impl Outbox {
         if self.is_empty() {
             return None;
         }
-        let lines: Vec<(Vec<u8>, Line)> = std::iter::from_fn(|| self.lines.pop_front())
+        let updates: Vec<(Vec<u8>, WantUpdate)> = std::iter::from_fn(|| self.updates.pop_front())
             .take(MESSAGE_ENTRIES_MAX)
-            .map(|(cid, line)| (cid.to_bytes(), line))
+            .map(|(cid, update)| (cid.to_bytes(), update))
             .collect();
-        let entries: Vec<Entry<'_>> = lines.iter().map(|(cid, line)| entry(cid, *line)).collect();
-        let mut bytes: usize = entries.iter().map(Entry::field_bytes).sum();
+        let entries: Vec<WantEntry<'_>> =
+            updates.iter().map(|(cid, update)| entry(cid, *update)).collect();
+        let mut bytes: usize = entries.iter().map(WantEntry::field_bytes).sum();
         let mut presences = Vec::new();
         while presences.len() < MESSAGE_ENTRIES_MAX
             && let Some(presence) = self.presences.pop_front()
@@ -89,7 +90,9 @@ impl Outbox {
         let blocks = self.take_blocks(bytes);
         let blocks = blocks.iter().map(|(prefix, data)| Block { prefix, data }).collect();
         let message = Message { entries, presences, blocks, ..Message::default() };
-        Some(message.encode_framed())
+        let framed = message.encode_framed();
+        debug_assert!(framed.len() <= MESSAGE_OUT_BYTES_MAX, "a message of {} bytes", framed.len());
+        Some(framed)
     }
 
     /// Blocks for a message that has `bytes` already: as many as fit, and one in any case.
@@ -108,19 +111,19 @@ impl Outbox {
     }
 }
 
-fn entry(cid: &[u8], line: Line) -> Entry<'_> {
-    let (cancel, ask) = match line {
-        Line::Want(ask) => (false, ask),
-        Line::Cancel => (true, Ask::Block),
+fn entry(cid: &[u8], update: WantUpdate) -> WantEntry<'_> {
+    let (cancel, ask) = match update {
+        WantUpdate::Want(ask) => (false, ask),
+        WantUpdate::Cancel => (true, WantType::Block),
     };
-    Entry { cid, priority: 1, cancel, ask, send_dont_have: !cancel }
+    WantEntry { cid, priority: 1, cancel, ask, send_dont_have: !cancel }
 }
 
 #[cfg(test)]
 mod tests {
     use optimusdb_dag::LogCid;
 
-    use super::super::limits::{BLOCK_BYTES_MAX, CID_BYTES_MAX, MESSAGE_OUT_BYTES_MAX};
+    use super::super::limits::{BLOCK_BYTES_MAX, CID_BYTES_MAX};
     use super::super::wire::read_varint;
     use super::*;
 
@@ -132,22 +135,24 @@ mod tests {
         let framed = outbox.next_message()?;
         let (length, body) = read_varint(&framed).unwrap().unwrap();
         assert_eq!(length, body.len() as u64);
-        assert!(framed.len() <= MESSAGE_OUT_BYTES_MAX);
         Some(body.to_vec())
     }
 
     #[test]
     fn the_last_line_about_a_block_counts() {
         let mut outbox = Outbox::new();
-        outbox.line(cid(1), Line::Want(Ask::Have));
-        outbox.line(cid(2), Line::Want(Ask::Block));
-        outbox.line(cid(1), Line::Want(Ask::Block));
-        outbox.line(cid(2), Line::Cancel);
+        outbox.update(cid(1), WantUpdate::Want(WantType::Have));
+        outbox.update(cid(2), WantUpdate::Want(WantType::Block));
+        outbox.update(cid(1), WantUpdate::Want(WantType::Block));
+        outbox.update(cid(2), WantUpdate::Cancel);
         let body = next(&mut outbox).unwrap();
         let message = Message::decode(&body).unwrap();
-        let lines: Vec<_> = message.entries.iter().map(|e| (e.cid, e.ask, e.cancel)).collect();
+        let updates: Vec<_> = message.entries.iter().map(|e| (e.cid, e.ask, e.cancel)).collect();
         let (one, two) = (cid(1).to_bytes(), cid(2).to_bytes());
-        assert_eq!(lines, [(&one[..], Ask::Block, false), (&two[..], Ask::Block, true)]);
+        assert_eq!(
+            updates,
+            [(&one[..], WantType::Block, false), (&two[..], WantType::Block, true)]
+        );
         assert_eq!(next(&mut outbox), None);
     }
 
@@ -155,7 +160,7 @@ mod tests {
     fn entries_and_blocks_are_spread_over_messages() {
         let mut outbox = Outbox::new();
         for number in 0..OUTBOX_ENTRIES_MAX as u32 + 1 {
-            outbox.line(cid(number), Line::Want(Ask::Block));
+            outbox.update(cid(number), WantUpdate::Want(WantType::Block));
         }
         (0..3).for_each(|_| outbox.block(cid(0).prefix(), vec![0; MESSAGE_PACKED_BYTES_MAX / 2]));
         let mut seen = (0, Vec::new());
@@ -172,7 +177,7 @@ mod tests {
     fn the_greatest_message_is_within_its_limit() {
         let mut outbox = Outbox::new();
         for number in 0..MESSAGE_ENTRIES_MAX as u32 {
-            outbox.line(cid(number), Line::Want(Ask::Have));
+            outbox.update(cid(number), WantUpdate::Want(WantType::Have));
             outbox.presence(vec![7; CID_BYTES_MAX], false);
         }
         assert!(outbox.has_room());

@@ -1,7 +1,8 @@
 //! Reads the messages of one stream that a peer opened.
 //!
 //! Each message is a varint with its length, then its bytes. Whatever breaks the format, is over a
-//! limit or takes too long ends the stream. Larger messages wait for a share of bounded memory.
+//! limit or takes too long ends the stream. Larger messages wait for a lease of memory from a bounded
+//! pool.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,11 +12,12 @@ use optimusdb_dag::{Cid, Prefix};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
+use super::error::MessageError;
 use super::limits::{
     MESSAGE_BYTES_MAX, PEER_READING_KIB_MAX, PEER_STREAMS_MAX, READING_KIB_MAX, RECEIVE_TIMEOUT_MS,
     SMALL_MESSAGE_BYTES_MAX,
 };
-use super::message::{self, Message};
+use super::message::Message;
 use super::server::Want;
 use super::wire::read_varint;
 
@@ -24,29 +26,27 @@ const LENGTH_BYTES: usize = 4;
 
 /// What a message says, checked: blocks stand under the address of their bytes.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Received {
+pub(super) struct ReceivedMessage {
     pub(super) full: bool,
-    pub(super) lines: Vec<WantLine>,
+    /// A want, or the end of one if `None`.
+    pub(super) wants: Vec<(Cid, Option<Want>)>,
     pub(super) blocks: Vec<(Cid, Vec<u8>)>,
     pub(super) presences: Vec<(Cid, bool)>,
-    /// Addresses that this node could not check a block with, and so never has one for, wanted with
-    /// an answer.
+    /// Wanted addresses that this node could not check a block with, and so has no block for, if the
+    /// peer wants an answer.
     pub(super) foreign_wants: Vec<Vec<u8>>,
     /// Blocks under a hash that cannot be computed here, or under none.
     pub(super) foreign_blocks: u64,
 }
 
-/// A want, or the end of one if `None`.
-pub(super) type WantLine = (Cid, Option<Want>);
-
-impl Received {
-    pub(super) fn decode(bytes: &[u8]) -> Result<Received, message::Error> {
+impl ReceivedMessage {
+    pub(super) fn decode(bytes: &[u8]) -> Result<ReceivedMessage, MessageError> {
         let message = Message::decode(bytes)?;
-        let mut received = Received { full: message.full, ..Received::default() };
+        let mut received = ReceivedMessage { full: message.full, ..ReceivedMessage::default() };
         for entry in &message.entries {
             let want = Want { ask: entry.ask, send_dont_have: entry.send_dont_have };
             match Cid::from_bytes(entry.cid) {
-                Ok(cid) => received.lines.push((cid, (!entry.cancel).then_some(want))),
+                Ok(cid) => received.wants.push((cid, (!entry.cancel).then_some(want))),
                 Err(_) if entry.send_dont_have && !entry.cancel => {
                     received.foreign_wants.push(entry.cid.to_vec());
                 }
@@ -72,31 +72,31 @@ impl Received {
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ReadError {
     #[error("{0}")]
-    Message(#[from] message::Error),
+    Message(#[from] MessageError),
     #[error("a message took too long")]
     TooSlow,
     #[error("the stream failed: {}", crate::reason(.0))]
     Stream(#[from] std::io::Error),
 }
 
-/// The memory and streams that reading may take. Shares are given back when they are dropped.
+/// The memory and the streams that reading may take. What is leased comes back when its lease is dropped.
 #[derive(Clone)]
-pub(super) struct Allowance {
+pub(super) struct ReadPool {
     all_kib: Arc<Semaphore>,
     peer_kib: Arc<Semaphore>,
     peer_streams: Arc<Semaphore>,
 }
 
-/// A share of memory for one message.
-pub(super) type Share = Option<(OwnedSemaphorePermit, OwnedSemaphorePermit)>;
+/// A lease of memory for one message; none for a small one.
+pub(super) type MemoryLease = Option<(OwnedSemaphorePermit, OwnedSemaphorePermit)>;
 
-impl Allowance {
+impl ReadPool {
     pub(super) fn all() -> Arc<Semaphore> {
         Arc::new(Semaphore::new(READING_KIB_MAX))
     }
 
-    pub(super) fn of_peer(all_kib: Arc<Semaphore>) -> Allowance {
-        Allowance {
+    pub(super) fn of_peer(all_kib: Arc<Semaphore>) -> ReadPool {
+        ReadPool {
             all_kib,
             peer_kib: Arc::new(Semaphore::new(PEER_READING_KIB_MAX)),
             peer_streams: Arc::new(Semaphore::new(PEER_STREAMS_MAX)),
@@ -109,7 +109,7 @@ impl Allowance {
     }
 
     /// First of the peer's memory, then of all: a peer that fills its own waits for itself.
-    async fn share(&self, bytes: usize) -> Share {
+    async fn lease(&self, bytes: usize) -> MemoryLease {
         if bytes <= SMALL_MESSAGE_BYTES_MAX {
             return None;
         }
@@ -120,21 +120,21 @@ impl Allowance {
     }
 }
 
-/// The next message of the stream and its share of memory; `None` at the end of the stream.
+/// The next message of the stream and its lease of memory; `None` at the end of the stream.
 pub(super) async fn next_message(
     stream: &mut (impl AsyncRead + Unpin),
-    allowance: &Allowance,
-) -> Result<Option<(Received, Share)>, ReadError> {
+    pool: &ReadPool,
+) -> Result<Option<(ReceivedMessage, MemoryLease)>, ReadError> {
     let reading = async {
         let Some(length) = read_length(stream).await? else { return Ok(None) };
-        let share = allowance.share(length).await;
+        let lease = pool.lease(length).await;
         let mut bytes = Vec::with_capacity(length.min(SMALL_MESSAGE_BYTES_MAX));
         // Grows with what has come, not with what was announced.
         stream.take(length as u64).read_to_end(&mut bytes).await?;
         if bytes.len() < length {
-            return Err(message::Error::Truncated.into());
+            return Err(MessageError::Truncated.into());
         }
-        Ok(Some((Received::decode(&bytes)?, share)))
+        Ok(Some((ReceivedMessage::decode(&bytes)?, lease)))
     };
     timeout(Duration::from_millis(RECEIVE_TIMEOUT_MS), reading)
         .await
@@ -145,16 +145,16 @@ async fn read_length(stream: &mut (impl AsyncRead + Unpin)) -> Result<Option<usi
     let mut bytes = [0; LENGTH_BYTES];
     for end in 1..=LENGTH_BYTES {
         if stream.read(&mut bytes[end - 1..end]).await? == 0 {
-            return if end == 1 { Ok(None) } else { Err(message::Error::Truncated.into()) };
+            return if end == 1 { Ok(None) } else { Err(MessageError::Truncated.into()) };
         }
         if let Some((length, _)) = read_varint(&bytes[..end])? {
             return match usize::try_from(length) {
                 Ok(length) if length <= MESSAGE_BYTES_MAX => Ok(Some(length)),
-                _ => Err(message::Error::TooLarge.into()),
+                _ => Err(MessageError::TooLarge.into()),
             };
         }
     }
-    Err(message::Error::TooLarge.into())
+    Err(MessageError::TooLarge.into())
 }
 
 #[cfg(test)]

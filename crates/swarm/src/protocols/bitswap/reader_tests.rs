@@ -7,16 +7,16 @@ use libp2p::futures::AsyncRead;
 use libp2p::futures::io::Cursor;
 use optimusdb_dag::{Codec, HashCode, LogCid};
 
-use super::super::message::{Ask, Block, Entry, Presence};
+use super::super::message::{Block, Presence, WantEntry, WantType};
 use super::super::wire::write_varint;
 use super::*;
 
-fn allowance() -> Allowance {
-    Allowance::of_peer(Allowance::all())
+fn pool() -> ReadPool {
+    ReadPool::of_peer(ReadPool::all())
 }
 
-async fn read(bytes: Vec<u8>) -> Result<Option<Received>, ReadError> {
-    let read = next_message(&mut Cursor::new(bytes), &allowance()).await;
+async fn read(bytes: Vec<u8>) -> Result<Option<ReceivedMessage>, ReadError> {
+    let read = next_message(&mut Cursor::new(bytes), &pool()).await;
     Ok(read?.map(|(received, _)| received))
 }
 
@@ -26,11 +26,11 @@ async fn messages_follow_each_other() {
     // A file's block in version 0, and an address under SHA-1, which is not taken for a hash.
     let file: Cid = "QmYwAPJzv5CZsnA625s3Xf2nemtYgPpHdWEz79ojWnPbdG".parse().unwrap();
     let foreign = [[1, 0x55, 0x11, 0x14].as_slice(), &[7; 20]].concat();
-    let entry = |cid, send_dont_have| Entry {
+    let entry = |cid, send_dont_have| WantEntry {
         cid,
         priority: 1,
         cancel: false,
-        ask: Ask::Have,
+        ask: WantType::Have,
         send_dont_have,
     };
     let (cid_bytes, file_bytes) = (cid.to_bytes(), file.to_bytes());
@@ -45,7 +45,7 @@ async fn messages_follow_each_other() {
         ..Message::default()
     };
     let second = Message {
-        entries: vec![Entry { cancel: true, ..entry(&cid_bytes, false) }],
+        entries: vec![WantEntry { cancel: true, ..entry(&cid_bytes, false) }],
         presences: vec![
             Presence { cid: &cid_bytes, have: false },
             Presence { cid: &foreign, have: true },
@@ -54,15 +54,15 @@ async fn messages_follow_each_other() {
         ..Message::default()
     };
     let mut stream = Cursor::new([first.encode_framed(), second.encode_framed()].concat());
-    let want = Want { ask: Ask::Have, send_dont_have: true };
-    let (read, _) = next_message(&mut stream, &allowance()).await.unwrap().unwrap();
+    let want = Want { ask: WantType::Have, send_dont_have: true };
+    let (read, _) = next_message(&mut stream, &pool()).await.unwrap().unwrap();
     let wants = vec![(cid.clone(), Some(want)), (file.clone(), Some(want))];
-    assert_eq!((read.full, read.lines), (true, wants));
+    assert_eq!((read.full, read.wants), (true, wants));
     assert_eq!(read.foreign_wants, [foreign]);
-    let (read, _) = next_message(&mut stream, &allowance()).await.unwrap().unwrap();
-    assert_eq!((read.full, read.lines), (false, vec![(cid.clone(), None)]));
+    let (read, _) = next_message(&mut stream, &pool()).await.unwrap().unwrap();
+    assert_eq!((read.full, read.wants), (false, vec![(cid.clone(), None)]));
     assert_eq!(read.presences, [(cid, false), (file, true)]);
-    assert!(next_message(&mut stream, &allowance()).await.unwrap().is_none());
+    assert!(next_message(&mut stream, &pool()).await.unwrap().is_none());
 }
 
 #[test]
@@ -79,7 +79,7 @@ fn a_block_stands_under_the_address_that_its_prefix_makes() {
     let blocks = blocks.map(|prefix| Block { prefix, data: b"block" }).collect();
     let message = Message { blocks, ..Message::default() }.encode_framed();
     let (_, body) = read_varint(&message).unwrap().unwrap();
-    let received = Received::decode(body).unwrap();
+    let received = ReceivedMessage::decode(body).unwrap();
     assert_eq!(received.blocks, cids.map(|cid| (cid, b"block".to_vec())));
     assert_eq!(received.foreign_blocks, refused.len() as u64);
 }
@@ -92,14 +92,14 @@ async fn lengths_are_held_to_the_limit() {
         bytes.resize(bytes.len() + sent, 0xff);
         bytes
     };
-    let too_large = |result| matches!(result, Err(ReadError::Message(message::Error::TooLarge)));
-    let cut_off = |result| matches!(result, Err(ReadError::Message(message::Error::Truncated)));
+    let too_large = |result| matches!(result, Err(ReadError::Message(MessageError::TooLarge)));
+    let cut_off = |result| matches!(result, Err(ReadError::Message(MessageError::Truncated)));
     assert!(cut_off(read(framed(MESSAGE_BYTES_MAX, 10)).await));
     assert!(too_large(read(framed(MESSAGE_BYTES_MAX + 1, 10)).await));
     assert!(too_large(read(vec![0xff; 10]).await));
     assert!(cut_off(read(vec![0xff]).await));
     let empty = read(vec![0]).await.unwrap();
-    assert_eq!(empty, Some(Received::default()));
+    assert_eq!(empty, Some(ReceivedMessage::default()));
     assert!(read(framed(3, 3)).await.is_err());
 }
 
@@ -118,7 +118,7 @@ impl AsyncRead for Silence {
 
 #[tokio::test(start_paused = true)]
 async fn silence_ends_a_stream() {
-    let read = next_message(&mut Silence, &allowance()).await;
+    let read = next_message(&mut Silence, &pool()).await;
     assert!(matches!(read, Err(ReadError::TooSlow)));
 }
 
@@ -131,8 +131,8 @@ async fn large_messages_of_one_peer_wait_for_memory() {
     large.extend([0x7a]);
     write_varint(&mut large, (MESSAGE_BYTES_MAX - 5) as u64);
     large.resize(large.len() + MESSAGE_BYTES_MAX - 5, 0);
-    let all = Allowance::all();
-    let peer = Allowance::of_peer(Arc::clone(&all));
+    let all = ReadPool::all();
+    let peer = ReadPool::of_peer(Arc::clone(&all));
     let mut shares = Vec::new();
     for _ in 0..PEER_READING_KIB_MAX * 1024 / MESSAGE_BYTES_MAX {
         let read = next_message(&mut Cursor::new(&large), &peer).await;
@@ -143,7 +143,7 @@ async fn large_messages_of_one_peer_wait_for_memory() {
     // Small ones and other peers go on.
     let small = next_message(&mut Cursor::new(message.encode_framed()), &peer).await;
     assert!(small.unwrap().unwrap().1.is_none());
-    let other = next_message(&mut Cursor::new(&large), &Allowance::of_peer(all)).await;
+    let other = next_message(&mut Cursor::new(&large), &ReadPool::of_peer(all)).await;
     assert!(other.unwrap().is_some());
     shares.pop();
     assert!(next_message(&mut Cursor::new(&large), &peer).await.unwrap().is_some());
@@ -151,7 +151,7 @@ async fn large_messages_of_one_peer_wait_for_memory() {
 
 #[test]
 fn streams_of_one_peer_are_counted() {
-    let peer = allowance();
+    let peer = pool();
     let mut turns: Vec<_> = (0..PEER_STREAMS_MAX).map(|_| peer.stream().unwrap()).collect();
     assert!(peer.stream().is_none());
     turns.pop();

@@ -1,4 +1,4 @@
-//! Who came and went, told by whoever drives the connections and never held up.
+//! Which peers came and went. The owner of the connections tells it, and is never held up.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};

@@ -1,7 +1,7 @@
 //! The answering side: who wants what of this node, and in which order it is served.
 //!
-//! A pure machine. Wants wait in a queue per peer; peers take turns, a few wants at a time, so that
-//! one peer's thousand wants do not stand before another's single one. Each peer has a budget of
+//! A machine. Wants wait in a queue per peer; peers take turns, a few wants at a time, so that one
+//! peer's thousand wants do not hold up another's single one. Each peer has a budget of
 //! wants per second. A want for a block that is not here is kept for a while and served when the
 //! block arrives, as other implementations do: some of them ask only once.
 
@@ -14,19 +14,19 @@ use super::limits::{
     BURST_WANTS_MAX, KEPT_WANTS_MAX, KEPT_WANTS_MS, PEER_READS_MAX, PEER_WANTS_MAX,
     PEER_WANTS_PER_SECOND_MAX, PEERS_MAX, READ_WANTS_MAX, READS_MAX,
 };
-use super::message::Ask;
+use super::message::WantType;
 use super::turns::Turns;
 
 /// How a peer wants to be answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Want {
-    pub(super) ask: Ask,
+    pub(super) ask: WantType,
     pub(super) send_dont_have: bool,
 }
 
 /// Wants of one peer that are to be looked up together.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Read {
+pub(super) struct WantBatch {
     pub(super) peer: PeerId,
     pub(super) wants: Vec<(Cid, Want)>,
 }
@@ -43,12 +43,12 @@ pub(super) enum Found {
 
 /// What the peer is to be told.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Answer {
+pub(super) enum WantAnswer {
     Block(Cid, Vec<u8>),
     Presence(Cid, bool),
 }
 
-struct Peer {
+struct PeerWants {
     queue: Turns<Want>,
     /// Wants for blocks that are not here, with the time until which they are kept.
     kept: Turns<(Want, u64)>,
@@ -58,9 +58,9 @@ struct Peer {
     counted_at: u64,
 }
 
-impl Peer {
-    fn new(now: u64) -> Peer {
-        Peer {
+impl PeerWants {
+    fn new(now: u64) -> PeerWants {
+        PeerWants {
             queue: Turns::new(),
             kept: Turns::new(),
             reads: 0,
@@ -79,13 +79,13 @@ impl Peer {
 
 /// The answering side of bitswap.
 pub(super) struct Server {
-    peers: HashMap<PeerId, Peer>,
+    peers: HashMap<PeerId, PeerWants>,
     /// Peers with wants in their queue, in the order of their turns.
     ring: VecDeque<PeerId>,
     /// Who is in the ring.
     in_ring: HashSet<PeerId>,
-    /// Who has kept wants for a block.
-    keepers: HashMap<Cid, Vec<PeerId>>,
+    /// The peers that have kept wants for a block.
+    waiting: HashMap<Cid, Vec<PeerId>>,
     reads: usize,
     /// Blocks that arrived while reads were under way, which may have missed them.
     arrived: HashSet<Cid>,
@@ -99,7 +99,7 @@ impl Server {
             peers: HashMap::new(),
             ring: VecDeque::new(),
             in_ring: HashSet::new(),
-            keepers: HashMap::new(),
+            waiting: HashMap::new(),
             reads: 0,
             arrived: HashSet::new(),
             dropped_wants: 0,
@@ -108,12 +108,12 @@ impl Server {
 
     /// Whether time alone changes something: wants wait for their budget, or are kept for a while.
     pub(super) fn needs_ticks(&self) -> bool {
-        !self.ring.is_empty() || !self.keepers.is_empty()
+        !self.ring.is_empty() || !self.waiting.is_empty()
     }
 
     /// Whether an arriving block could matter.
     pub(super) fn waits_for_blocks(&self) -> bool {
-        self.reads > 0 || !self.keepers.is_empty()
+        self.reads > 0 || !self.waiting.is_empty()
     }
 
     pub(super) fn peer_down(&mut self, peer: PeerId) {
@@ -127,7 +127,7 @@ impl Server {
         state.queue = Turns::new();
         let kept = std::mem::replace(&mut state.kept, Turns::new());
         for (cid, _) in kept.into_values() {
-            self.no_keeper(&cid, peer);
+            self.waits_no_more(&cid, peer);
         }
     }
 
@@ -137,25 +137,25 @@ impl Server {
             self.dropped_wants += 1;
             return;
         }
-        let state = self.peers.entry(peer).or_insert_with(|| Peer::new(now));
+        let state = self.peers.entry(peer).or_insert_with(|| PeerWants::new(now));
         if state.kept.remove(&cid).is_some() {
-            self.no_keeper(&cid, peer);
+            self.waits_no_more(&cid, peer);
         }
         self.enqueue(peer, cid, want);
     }
 
-    /// The peer wants it no more.
+    /// The peer takes its want back.
     pub(super) fn cancel(&mut self, peer: PeerId, cid: &Cid) {
         let Some(state) = self.peers.get_mut(&peer) else { return };
         state.queue.remove(cid);
         if state.kept.remove(cid).is_some() {
-            self.no_keeper(cid, peer);
+            self.waits_no_more(cid, peer);
         }
     }
 
-    /// A block is here now: whoever waits for it is served.
+    /// A block is here now: the peers that wait for it are served.
     pub(super) fn arrived(&mut self, cid: Cid) {
-        for peer in self.keepers.remove(&cid).unwrap_or_default() {
+        for peer in self.waiting.remove(&cid).unwrap_or_default() {
             if let Some((want, _)) =
                 self.peers.get_mut(&peer).and_then(|state| state.kept.remove(&cid))
             {
@@ -190,7 +190,7 @@ impl Server {
         &mut self,
         now: u64,
         has_room: impl Fn(&PeerId) -> bool,
-    ) -> Option<Read> {
+    ) -> Option<WantBatch> {
         if self.reads >= READS_MAX {
             return None;
         }
@@ -213,7 +213,7 @@ impl Server {
             state.budget -= 1_000 * wants.len() as u64;
             state.reads += 1;
             self.reads += 1;
-            return Some(Read { peer, wants });
+            return Some(WantBatch { peer, wants });
         }
         None
     }
@@ -224,7 +224,7 @@ impl Server {
         now: u64,
         peer: PeerId,
         found: Vec<(Cid, Want, Found)>,
-    ) -> Vec<Answer> {
+    ) -> Vec<WantAnswer> {
         self.reads = self.reads.saturating_sub(1);
         let mut answers = Vec::new();
         if let Some(state) = self.peers.get_mut(&peer) {
@@ -232,12 +232,12 @@ impl Server {
             let mut unread = Vec::new();
             for (cid, want, found) in found {
                 match found {
-                    Found::Block(block) => answers.push(Answer::Block(cid, block)),
-                    Found::Have => answers.push(Answer::Presence(cid, true)),
+                    Found::Block(block) => answers.push(WantAnswer::Block(cid, block)),
+                    Found::Have => answers.push(WantAnswer::Presence(cid, true)),
                     Found::Missing if self.arrived.remove(&cid) => unread.push((cid, want)),
                     Found::Missing => {
                         if want.send_dont_have {
-                            answers.push(Answer::Presence(cid.clone(), false));
+                            answers.push(WantAnswer::Presence(cid.clone(), false));
                         }
                         self.keep(now, peer, cid, want);
                     }
@@ -268,21 +268,21 @@ impl Server {
         let Some(state) = self.peers.get_mut(&peer) else { return };
         let full = state.kept.len() >= KEPT_WANTS_MAX;
         if full && let Some((oldest, _)) = state.kept.pop_front() {
-            self.no_keeper(&oldest, peer);
+            self.waits_no_more(&oldest, peer);
         }
         let Some(state) = self.peers.get_mut(&peer) else { return };
         state.kept.push_back(cid.clone(), (want, now + KEPT_WANTS_MS));
-        let keepers = self.keepers.entry(cid).or_default();
-        if !keepers.contains(&peer) {
-            keepers.push(peer);
+        let waiting = self.waiting.entry(cid).or_default();
+        if !waiting.contains(&peer) {
+            waiting.push(peer);
         }
     }
 
-    fn no_keeper(&mut self, cid: &Cid, peer: PeerId) {
-        if let Some(keepers) = self.keepers.get_mut(cid) {
-            keepers.retain(|keeper| *keeper != peer);
-            if keepers.is_empty() {
-                self.keepers.remove(cid);
+    fn waits_no_more(&mut self, cid: &Cid, peer: PeerId) {
+        if let Some(waiting) = self.waiting.get_mut(cid) {
+            waiting.retain(|other| *other != peer);
+            if waiting.is_empty() {
+                self.waiting.remove(cid);
             }
         }
     }
@@ -298,7 +298,7 @@ impl Server {
             }
         }
         for (cid, peer) in over {
-            self.no_keeper(&cid, peer);
+            self.waits_no_more(&cid, peer);
         }
     }
 }

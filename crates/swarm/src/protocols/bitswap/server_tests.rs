@@ -4,7 +4,7 @@ use optimusdb_dag::LogCid;
 
 use super::*;
 
-const PLEASE: Want = Want { ask: Ask::Block, send_dont_have: true };
+const PLEASE: Want = Want { ask: WantType::Block, send_dont_have: true };
 
 fn cid(number: usize) -> Cid {
     LogCid::of(&number.to_be_bytes()).into()
@@ -22,7 +22,7 @@ fn read(server: &mut Server, now: u64) -> Option<(PeerId, Vec<Cid>)> {
     Some((read.peer, read.wants.into_iter().map(|(cid, _)| cid).collect()))
 }
 
-fn answer(server: &mut Server, peer: PeerId, cids: &[Cid], here: bool) -> Vec<Answer> {
+fn answer(server: &mut Server, peer: PeerId, cids: &[Cid], here: bool) -> Vec<WantAnswer> {
     let found = |cid: &Cid| {
         let found = if here { Found::Block(Vec::new()) } else { Found::Missing };
         (cid.clone(), PLEASE, found)
@@ -35,19 +35,19 @@ fn wants_are_answered_in_their_order() {
     let (mut server, peer) = (Server::new(), PeerId::random());
     wants(&mut server, peer, 0..3);
     // Asked again, now only whether it is here: one want, in its old place.
-    server.want(0, peer, cid(1), Want { ask: Ask::Have, send_dont_have: false });
+    server.want(0, peer, cid(1), Want { ask: WantType::Have, send_dont_have: false });
     server.cancel(peer, &cid(2));
     let found = server.next_read(0, |_| true).unwrap();
-    let asks: Vec<(Cid, Ask)> =
+    let asks: Vec<(Cid, WantType)> =
         found.wants.iter().map(|(cid, want)| (cid.clone(), want.ask)).collect();
-    assert_eq!(asks, [(cid(0), Ask::Block), (cid(1), Ask::Have)]);
+    assert_eq!(asks, [(cid(0), WantType::Block), (cid(1), WantType::Have)]);
     let results = vec![
         (cid(0), found.wants[0].1, Found::Block(b"0".to_vec())),
         (cid(1), found.wants[1].1, Found::Have),
     ];
     assert_eq!(
         server.on_read(0, peer, results),
-        [Answer::Block(cid(0), b"0".to_vec()), Answer::Presence(cid(1), true)]
+        [WantAnswer::Block(cid(0), b"0".to_vec()), WantAnswer::Presence(cid(1), true)]
     );
     assert!(!server.needs_ticks() || read(&mut server, 0).is_none());
 }
@@ -152,11 +152,11 @@ fn wants_come_back_from_a_reader_that_had_enough() {
 /// A peer that wants a block which is not here.
 fn waiting(send_dont_have: bool) -> (Server, PeerId) {
     let (mut server, peer) = (Server::new(), PeerId::random());
-    let want = Want { ask: Ask::Block, send_dont_have };
+    let want = Want { ask: WantType::Block, send_dont_have };
     server.want(0, peer, cid(1), want);
     server.next_read(0, |_| true).unwrap();
     let told = server.on_read(0, peer, vec![(cid(1), want, Found::Missing)]);
-    let dont_have = Answer::Presence(cid(1), false);
+    let dont_have = WantAnswer::Presence(cid(1), false);
     assert_eq!(told, if send_dont_have { vec![dont_have] } else { vec![] });
     assert!(server.waits_for_blocks());
     (server, peer)
@@ -203,7 +203,7 @@ fn kept_wants_are_bounded_and_the_oldest_goes_first() {
     while let Some((_, cids)) = read(&mut server, 0) {
         answer(&mut server, peer, &cids, false);
     }
-    assert_eq!(server.keepers.len(), KEPT_WANTS_MAX);
+    assert_eq!(server.waiting.len(), KEPT_WANTS_MAX);
     server.arrived(cid(0));
     assert_eq!(read(&mut server, 0), None);
     server.arrived(cid(1));

@@ -1,17 +1,17 @@
-//! What the asking side knows about one peer: how much it is asked for, and how it does.
+//! What the asking side knows about one peer: how much it is asked for, and how well it answers.
 
 use std::collections::VecDeque;
 
 use optimusdb_dag::Cid;
 
 use super::limits::{ASKED_WANTS_MAX, WINDOW_BLOCKS_MAX, WINDOW_BLOCKS_MIN, WINDOW_BYTES_MAX};
-use super::message::Ask;
+use super::message::WantType;
 
 /// Where the estimate of the size of a peer's blocks begins: the window is wide open.
 const FIRST_ESTIMATE_BYTES: usize = WINDOW_BYTES_MAX / WINDOW_BLOCKS_MAX;
 
 /// The questions that are open at one peer.
-pub(super) struct Window {
+pub(super) struct PeerWindow {
     blocks: usize,
     haves: usize,
     /// Moving average of its blocks' sizes.
@@ -25,9 +25,9 @@ pub(super) struct Window {
     pub(super) mute: bool,
 }
 
-impl Window {
-    pub(super) fn new(now: u64) -> Window {
-        Window {
+impl PeerWindow {
+    pub(super) fn new(now: u64) -> PeerWindow {
+        PeerWindow {
             blocks: 0,
             haves: 0,
             block_bytes: FIRST_ESTIMATE_BYTES,
@@ -50,19 +50,19 @@ impl Window {
         self.blocks + self.haves < ASKED_WANTS_MAX
     }
 
-    pub(super) fn take_place(&mut self, ask: Ask) {
+    pub(super) fn take_place(&mut self, ask: WantType) {
         *self.places(ask) += 1;
     }
 
-    pub(super) fn release(&mut self, ask: Ask) {
+    pub(super) fn release(&mut self, ask: WantType) {
         let places = self.places(ask);
         *places = places.saturating_sub(1);
     }
 
-    fn places(&mut self, ask: Ask) -> &mut usize {
+    fn places(&mut self, ask: WantType) -> &mut usize {
         match ask {
-            Ask::Block => &mut self.blocks,
-            Ask::Have => &mut self.haves,
+            WantType::Block => &mut self.blocks,
+            WantType::Have => &mut self.haves,
         }
     }
 

@@ -3,13 +3,13 @@
 //! Reading borrows from the input and allocates nothing. Whatever the bytes are, every step takes
 //! at least one of them or fails.
 
-use super::message::Error;
+use super::error::MessageError;
 
 /// The most bytes of a varint of 64 bits.
 const VARINT_BYTES: usize = 10;
 
 /// What stands in a field.
-pub(super) enum Value<'a> {
+pub(super) enum FieldValue<'a> {
     Number(u64),
     Bytes(&'a [u8]),
     /// Eight or four fixed bytes: nothing here has them, so they are passed over.
@@ -17,59 +17,59 @@ pub(super) enum Value<'a> {
 }
 
 /// The fields of one protobuf message, in their order.
-pub(super) struct Fields<'a>(pub(super) &'a [u8]);
+pub(super) struct MessageFields<'a>(pub(super) &'a [u8]);
 
-impl<'a> Fields<'a> {
+impl<'a> MessageFields<'a> {
     /// The number and value of the next field, `None` at the end.
-    pub(super) fn next(&mut self) -> Result<Option<(u64, Value<'a>)>, Error> {
+    pub(super) fn next(&mut self) -> Result<Option<(u64, FieldValue<'a>)>, MessageError> {
         if self.0.is_empty() {
             return Ok(None);
         }
         let key = self.number()?;
         let value = match key & 7 {
-            0 => Value::Number(self.number()?),
-            1 => self.take(8).map(|_| Value::Fixed)?,
+            0 => FieldValue::Number(self.number()?),
+            1 => self.take(8).map(|_| FieldValue::Fixed)?,
             2 => {
                 let length = self.number()?;
-                Value::Bytes(self.take(length)?)
+                FieldValue::Bytes(self.take(length)?)
             }
-            5 => self.take(4).map(|_| Value::Fixed)?,
-            _ => return Err(Error::WireType),
+            5 => self.take(4).map(|_| FieldValue::Fixed)?,
+            _ => return Err(MessageError::WireType),
         };
         match key >> 3 {
-            0 => Err(Error::FieldNumber),
+            0 => Err(MessageError::FieldNumber),
             field => Ok(Some((field, value))),
         }
     }
 
-    fn number(&mut self) -> Result<u64, Error> {
-        let (number, rest) = read_varint(self.0)?.ok_or(Error::Truncated)?;
+    fn number(&mut self) -> Result<u64, MessageError> {
+        let (number, rest) = read_varint(self.0)?.ok_or(MessageError::Truncated)?;
         self.0 = rest;
         Ok(number)
     }
 
-    fn take(&mut self, length: u64) -> Result<&'a [u8], Error> {
-        let length = usize::try_from(length).map_err(|_| Error::Truncated)?;
-        let (taken, rest) = self.0.split_at_checked(length).ok_or(Error::Truncated)?;
+    fn take(&mut self, length: u64) -> Result<&'a [u8], MessageError> {
+        let length = usize::try_from(length).map_err(|_| MessageError::Truncated)?;
+        let (taken, rest) = self.0.split_at_checked(length).ok_or(MessageError::Truncated)?;
         self.0 = rest;
         Ok(taken)
     }
 }
 
 /// The number at the beginning of `bytes` and what follows; `None` if it goes on after their end.
-pub(super) fn read_varint(bytes: &[u8]) -> Result<Option<(u64, &[u8])>, Error> {
+pub(super) fn read_varint(bytes: &[u8]) -> Result<Option<(u64, &[u8])>, MessageError> {
     let mut number = 0_u64;
     for (index, byte) in bytes.iter().enumerate().take(VARINT_BYTES) {
         let digit = u64::from(byte & 0x7f);
         if index == VARINT_BYTES - 1 && digit > 1 {
-            return Err(Error::Varint);
+            return Err(MessageError::Varint);
         }
         number |= digit << (7 * index);
         if byte & 0x80 == 0 {
             return Ok(Some((number, &bytes[index + 1..])));
         }
     }
-    if bytes.len() >= VARINT_BYTES { Err(Error::Varint) } else { Ok(None) }
+    if bytes.len() >= VARINT_BYTES { Err(MessageError::Varint) } else { Ok(None) }
 }
 
 pub(super) fn write_varint(bytes: &mut Vec<u8>, mut number: u64) {
@@ -120,10 +120,10 @@ mod tests {
             bytes.push(9);
             assert_eq!(read_varint(&bytes), Ok(Some((number, [9].as_slice()))));
         }
-        assert_eq!(read_varint(&[0xff; 10]), Err(Error::Varint));
+        assert_eq!(read_varint(&[0xff; 10]), Err(MessageError::Varint));
         assert_eq!(read_varint(&[0xff; 9]), Ok(None));
         let mut over = [0xff; 10];
         over[9] = 2;
-        assert_eq!(read_varint(&over), Err(Error::Varint));
+        assert_eq!(read_varint(&over), Err(MessageError::Varint));
     }
 }

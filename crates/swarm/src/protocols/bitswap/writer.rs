@@ -17,7 +17,7 @@ use crate::protocols::streams::{Control, OpenStreamError};
 
 /// What became of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Sent {
+pub(super) enum SendOutcome {
     Yes,
     /// The stream failed or took too long.
     No,
@@ -30,7 +30,7 @@ pub(super) async fn write(
     peer: PeerId,
     mut control: Control,
     mut messages: mpsc::Receiver<Vec<u8>>,
-    report: impl AsyncFn(Sent),
+    report: impl AsyncFn(SendOutcome),
 ) {
     let mut stream: Option<Stream> = None;
     loop {
@@ -42,11 +42,11 @@ pub(super) async fn write(
             Ok(Some(message)) => {
                 let sending = send(peer, &mut control, &mut stream, &message);
                 let sent = match timeout(Duration::from_millis(SEND_TIMEOUT_MS), sending).await {
-                    Ok(Ok(())) => Sent::Yes,
-                    Ok(Err(OpenStreamError::UnsupportedProtocol(_))) => Sent::Unsupported,
-                    Ok(Err(OpenStreamError::Io(_))) | Err(_) => Sent::No,
+                    Ok(Ok(())) => SendOutcome::Yes,
+                    Ok(Err(OpenStreamError::UnsupportedProtocol(_))) => SendOutcome::Unsupported,
+                    Ok(Err(OpenStreamError::Io(_))) | Err(_) => SendOutcome::No,
                 };
-                if sent != Sent::Yes {
+                if sent != SendOutcome::Yes {
                     stream = None;
                 }
                 report(sent).await;
@@ -67,7 +67,7 @@ async fn send(
         if write_all(open, message).await.is_ok() {
             return Ok(());
         }
-        // The peer may have closed it in its silence. A message that arrives twice does no harm.
+        // The peer may have closed the idle stream. A message that arrives twice does no harm.
         *stream = None;
     }
     let open = stream.insert(control.open_stream(peer, PROTOCOL).await?);

@@ -22,15 +22,15 @@ use crate::limits::STREAMS_OPENING_MAX;
 
 /// Streams of our own protocols.
 #[derive(Debug, Default)]
-pub(crate) struct Behaviour {
+pub(crate) struct StreamsBehaviour {
     registry: Arc<Registry>,
     /// Connections that were let in here and may yet be refused elsewhere.
     starting: HashMap<ConnectionId, mpsc::Sender<NewStream>>,
 }
 
-impl Behaviour {
-    pub(crate) fn new() -> Behaviour {
-        Behaviour::default()
+impl StreamsBehaviour {
+    pub(crate) fn new() -> StreamsBehaviour {
+        StreamsBehaviour::default()
     }
 
     /// What opens and accepts streams.
@@ -45,7 +45,7 @@ impl Behaviour {
     }
 }
 
-impl NetworkBehaviour for Behaviour {
+impl NetworkBehaviour for StreamsBehaviour {
     type ConnectionHandler = Handler;
     type ToSwarm = Infallible;
 

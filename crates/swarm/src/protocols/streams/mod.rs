@@ -1,10 +1,10 @@
 //! Streams of our own protocols: which are accepted, and how one is opened.
 //!
-//! Written for what a general implementation lacks here. Streams that arrive in a burst wait for
-//! their server instead of being dropped; several can be opened to one peer at the same time;
-//! nothing stays behind of a connection that closed; nobody is dialled for a stream. And protocols
-//! can be accepted without being told to peers: there is one for each store, and the list of
-//! protocols that hosts exchange has room for a few dozen names.
+//! It does what the general implementation of libp2p does not. Streams that arrive in a burst wait for
+//! their server instead of being dropped; several can be opened to one peer at the same time; a
+//! connection that closes leaves nothing behind; no peer is dialled for a stream. And a protocol can
+//! be accepted without being told to peers: there is one for each store, and the list of protocols
+//! that hosts exchange has room for a few dozen names.
 
 mod behaviour;
 mod handler;
@@ -20,7 +20,7 @@ use libp2p::swarm::ConnectionId;
 use libp2p::{PeerId, Stream, StreamProtocol};
 use tokio::sync::{mpsc, oneshot};
 
-pub(crate) use behaviour::Behaviour;
+pub(crate) use behaviour::StreamsBehaviour;
 use registry::Registry;
 
 use crate::Error;
@@ -86,7 +86,7 @@ impl Control {
         self.register(protocol, false)
     }
 
-    /// Accepts a protocol no more, however its streams are still being served.
+    /// Stops to accept a protocol. Streams that are open are still served.
     pub(crate) fn stop_accepting(&mut self, protocol: &StreamProtocol) {
         self.registry.unregister(protocol);
     }

@@ -12,14 +12,14 @@ use super::NewStream;
 /// What the handles, the behaviour and the handlers of all connections share.
 #[derive(Debug, Default)]
 pub(super) struct Registry {
-    state: Mutex<State>,
+    state: Mutex<Registrations>,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct Registrations {
     accepted: HashMap<StreamProtocol, Accepted>,
     /// The connections of each peer, the direct ones first.
-    connections: HashMap<PeerId, Vec<Connection>>,
+    connections: HashMap<PeerId, Vec<Opener>>,
 }
 
 #[derive(Debug)]
@@ -29,18 +29,18 @@ struct Accepted {
 }
 
 #[derive(Debug)]
-struct Connection {
+struct Opener {
     id: ConnectionId,
     relayed: bool,
     handler: mpsc::Sender<NewStream>,
 }
 
 impl Registry {
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, Registrations> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// False if somebody serves the protocol already.
+    /// False if the protocol has a server already.
     pub(super) fn register(
         &self,
         protocol: StreamProtocol,
@@ -88,7 +88,7 @@ impl Registry {
     ) {
         let mut state = self.state();
         let connections = state.connections.entry(peer).or_default();
-        connections.push(Connection { id, relayed, handler });
+        connections.push(Opener { id, relayed, handler });
         connections.sort_by_key(|connection| connection.relayed);
     }
 

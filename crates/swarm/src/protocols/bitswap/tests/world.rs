@@ -41,7 +41,7 @@ impl Blocks {
 }
 
 impl Local for Blocks {
-    fn block(&self, cid: Cid) -> BoxFuture<'_, Option<Vec<u8>>> {
+    fn block(&self, _: PeerId, cid: Cid) -> BoxFuture<'_, Option<Vec<u8>>> {
         Box::pin(async move {
             self.asked.fetch_add(1, Ordering::Relaxed);
             if !self.delay.is_zero() {
@@ -51,14 +51,14 @@ impl Local for Blocks {
         })
     }
 
-    fn has(&self, cid: Cid) -> BoxFuture<'_, bool> {
+    fn has(&self, _: PeerId, cid: Cid) -> BoxFuture<'_, bool> {
         Box::pin(async move {
             self.asked.fetch_add(1, Ordering::Relaxed);
             self.blocks.lock().unwrap().contains_key(&cid)
         })
     }
 
-    fn heads(&self, _: Address) -> BoxFuture<'_, Vec<Vec<u8>>> {
+    fn heads(&self, _: PeerId, _: Address) -> BoxFuture<'_, Vec<Vec<u8>>> {
         Box::pin(async { Vec::new() })
     }
 
@@ -169,7 +169,7 @@ impl Node {
 
     pub(crate) async fn with(blocks: Blocks) -> Node {
         let blocks = Arc::new(blocks);
-        let behaviour = streams::Behaviour::new();
+        let behaviour = streams::StreamsBehaviour::new();
         let local = Arc::clone(&blocks) as Arc<dyn Local>;
         let bitswap = Bitswap::start(behaviour.new_control(), local).unwrap();
         let handle = bitswap.clone();

@@ -1,6 +1,6 @@
 //! Heads whose ancestors are not all here: who has them, and when to try again.
 //!
-//! Only heads get a place, never their ancestors, and no peer gets all places.
+//! Only heads are kept, never their ancestors, and no peer may fill all the room.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ use crate::limits::{
 
 /// A head that is not here yet.
 #[derive(Debug)]
-pub(super) struct Head {
+pub(super) struct WantedHead {
     /// Peers that showed it, the first one first.
     from: Vec<Peer>,
     /// How often it failed.
@@ -24,18 +24,18 @@ pub(super) struct Head {
 }
 
 #[derive(Debug, Default)]
-pub(super) struct Wanted {
-    by_cid: BTreeMap<LogCid, Head>,
+pub(super) struct WantedHeads {
+    by_cid: BTreeMap<LogCid, WantedHead>,
 }
 
-impl Wanted {
+impl WantedHeads {
     pub(super) fn len(&self) -> usize {
         self.by_cid.len()
     }
 
-    /// Keeps a head that a peer has; false if there is no room. With a time it
-    /// is tried then, without one the join has it. A head that is kept already
-    /// keeps its time.
+    /// Keeps a head that a peer has; false if there is no room. It is tried at the
+    /// given time; if there is none, the join works on it already. A head that is
+    /// kept already keeps its time.
     pub(super) fn insert(&mut self, cid: LogCid, peer: Peer, at_ms: Option<u64>) -> bool {
         if let Some(head) = self.by_cid.get_mut(&cid) {
             if head.from.len() < HEAD_SOURCES_MAX && !head.from.contains(&peer) {
@@ -47,7 +47,7 @@ impl Wanted {
         if self.by_cid.len() >= HEADS_WANTED_MAX || of_peer >= HEADS_WANTED_OF_PEER_MAX {
             return false;
         }
-        self.by_cid.insert(cid, Head { from: vec![peer], attempts: 0, at_ms });
+        self.by_cid.insert(cid, WantedHead { from: vec![peer], attempts: 0, at_ms });
         true
     }
 
@@ -72,18 +72,19 @@ impl Wanted {
     /// A head that is due: the join has it from now on. Gives how often it
     /// failed and who showed it.
     pub(super) fn take_due(&mut self, now: u64) -> Option<(LogCid, u32, Vec<Peer>)> {
-        let due = |(_, head): &(&LogCid, &mut Head)| head.at_ms.is_some_and(|at_ms| at_ms <= now);
+        let due =
+            |(_, head): &(&LogCid, &mut WantedHead)| head.at_ms.is_some_and(|at_ms| at_ms <= now);
         let (cid, head) = self.by_cid.iter_mut().find(due)?;
         head.at_ms = None;
         Some((*cid, head.attempts, head.from.clone()))
     }
 
-    /// Whether any head is tried at some time.
+    /// When the next head is tried, if any waits.
     pub(super) fn due_ms(&self) -> Option<u64> {
         self.by_cid.values().filter_map(|head| head.at_ms).min()
     }
 
-    /// All heads that wait are tried by this time, those that the join had, too, if it is gone.
+    /// All heads that wait are tried by this time; also those that the join works on, if it is gone.
     pub(super) fn hasten(&mut self, at_ms: u64, join_is_gone: bool) {
         for head in self.by_cid.values_mut() {
             match head.at_ms {

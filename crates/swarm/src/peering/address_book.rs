@@ -1,7 +1,7 @@
 //! Peers that were heard of: on the local network, from other peers, or connected before.
 //!
-//! They are dialled while there are fewer connections than wanted, each less often the more it
-//! fails, and forgotten when it never answers.
+//! They are dialled while there are fewer connections than wanted. A peer that does not answer is
+//! dialled less and less often, and in the end forgotten.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -15,13 +15,13 @@ use crate::limits::{ADDRESSES_PER_PEER_MAX, KNOWN_PEERS_MAX, REDIAL_FIRST, REDIA
 const FAILURES_MAX: u32 = 36;
 
 #[derive(Debug)]
-struct Heard {
+struct Addresses {
     addresses: Vec<Multiaddr>,
     due: Instant,
     failures: u32,
 }
 
-impl Heard {
+impl Addresses {
     /// The addresses of the transport whose turn it is: TCP first, which costs less and notices at
     /// once when the other process has died, then QUIC, and so on.
     fn turn(&self) -> Vec<Multiaddr> {
@@ -34,11 +34,11 @@ impl Heard {
 
 /// Peers that may be dialled.
 #[derive(Debug, Default)]
-pub(crate) struct Known {
-    peers: HashMap<PeerId, Heard>,
+pub(crate) struct AddressBook {
+    peers: HashMap<PeerId, Addresses>,
 }
 
-impl Known {
+impl AddressBook {
     /// A peer may be at these addresses; it is dialled after `wait` at the earliest.
     pub(crate) fn hear(
         &mut self,
@@ -51,17 +51,17 @@ impl Known {
             let worst = self.peers.iter().max_by_key(|(_, it)| it.failures).map(|(peer, _)| *peer);
             worst.map(|peer| self.peers.remove(&peer));
         }
-        let heard = self.peers.entry(peer).or_insert_with(|| Heard {
+        let entry = self.peers.entry(peer).or_insert_with(|| Addresses {
             addresses: Vec::new(),
             due: now + wait,
             failures: 0,
         });
         for address in addresses {
             // The newest address is the likeliest.
-            heard.addresses.retain(|known| *known != address);
-            heard.addresses.insert(0, address);
+            entry.addresses.retain(|known| *known != address);
+            entry.addresses.insert(0, address);
         }
-        heard.addresses.truncate(ADDRESSES_PER_PEER_MAX);
+        entry.addresses.truncate(ADDRESSES_PER_PEER_MAX);
     }
 
     /// The peers to dial now, at most `count`.
@@ -72,14 +72,14 @@ impl Known {
         connected: impl Fn(&PeerId) -> bool,
     ) -> Vec<(PeerId, Vec<Multiaddr>)> {
         let mut due = Vec::new();
-        for (peer, heard) in &mut self.peers {
+        for (peer, entry) in &mut self.peers {
             if due.len() >= count {
                 break;
             }
-            if heard.due <= now && !heard.addresses.is_empty() && !connected(peer) {
-                let wait = REDIAL_FIRST.saturating_mul(1 << heard.failures.min(16));
-                heard.due = now + wait.min(REDIAL_LONGEST);
-                due.push((*peer, heard.turn()));
+            if entry.due <= now && !entry.addresses.is_empty() && !connected(peer) {
+                let wait = REDIAL_FIRST.saturating_mul(1 << entry.failures.min(16));
+                entry.due = now + wait.min(REDIAL_LONGEST);
+                due.push((*peer, entry.turn()));
             }
         }
         due
@@ -87,9 +87,9 @@ impl Known {
 
     /// A dial failed.
     pub(crate) fn on_failed(&mut self, peer: &PeerId) {
-        if let Some(heard) = self.peers.get_mut(peer) {
-            heard.failures += 1;
-            if heard.failures > FAILURES_MAX {
+        if let Some(entry) = self.peers.get_mut(peer) {
+            entry.failures += 1;
+            if entry.failures > FAILURES_MAX {
                 self.peers.remove(peer);
             }
         }
@@ -97,8 +97,8 @@ impl Known {
 
     /// The peer is connected.
     pub(crate) fn on_connected(&mut self, peer: &PeerId) {
-        if let Some(heard) = self.peers.get_mut(peer) {
-            heard.failures = 0;
+        if let Some(entry) = self.peers.get_mut(peer) {
+            entry.failures = 0;
         }
     }
 
@@ -119,7 +119,7 @@ mod tests {
     #[test]
     fn a_peer_is_dialled_less_and_less_and_then_forgotten() {
         let (mut now, peer) = (Instant::now(), PeerId::random());
-        let mut known = Known::default();
+        let mut known = AddressBook::default();
         known.hear(now, peer, [address(1), address(2)], REDIAL_FIRST);
         assert_eq!(known.due(now, 9, |_| false), vec![]);
         now += REDIAL_FIRST;
@@ -137,7 +137,7 @@ mod tests {
     fn the_transports_take_turns() {
         let (now, peer) = (Instant::now(), PeerId::random());
         let quic: Multiaddr = "/ip4/192.0.2.1/udp/1/quic-v1".parse().unwrap();
-        let mut known = Known::default();
+        let mut known = AddressBook::default();
         known.hear(now, peer, [quic.clone(), address(1)], Duration::ZERO);
         let turns = [address(1), quic.clone(), address(1), quic];
         for (number, turn) in turns.into_iter().enumerate() {
@@ -150,7 +150,7 @@ mod tests {
     #[test]
     fn what_is_known_is_bounded() {
         let now = Instant::now();
-        let mut known = Known::default();
+        let mut known = AddressBook::default();
         for port in 0..=KNOWN_PEERS_MAX as u16 {
             known.hear(now, PeerId::random(), [address(port)], Duration::ZERO);
         }

@@ -1,8 +1,7 @@
-//! Events about peers that may not be lost, however slowly they are taken.
+//! Events about peers. None is lost, however slowly the node takes them.
 //!
-//! What the node was told of each peer is compared with what is so now, and the difference is what
-//! it is told next. So a peer that comes and goes a thousand times while nobody listens costs two
-//! events, and nothing queues up.
+//! The node is told the difference between what it was told of a peer and what holds now. So a peer
+//! that comes and goes a thousand times while the node is busy costs two events, and no queue grows.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
@@ -14,7 +13,7 @@ use crate::peering::peers::Peers;
 
 /// What the node was told of a peer.
 #[derive(Debug)]
-struct Told {
+struct Reported {
     stay: u64,
     native: bool,
     subscribed: BTreeSet<Address>,
@@ -22,26 +21,26 @@ struct Told {
 
 /// What the node has yet to be told.
 #[derive(Debug, Default)]
-pub(crate) struct Outbox {
-    told: HashMap<PeerId, Told>,
+pub(crate) struct PeerEvents {
+    told: HashMap<PeerId, Reported>,
     /// Peers for which there may be something to tell.
     stale: BTreeSet<PeerId>,
 }
 
-impl Outbox {
+impl PeerEvents {
     /// Something about the peer changed.
     pub(crate) fn touch(&mut self, peer: PeerId) {
         self.stale.insert(peer);
     }
 
-    /// Something changed for everyone.
+    /// Something changed for all peers.
     pub(crate) fn touch_all(&mut self, peers: &Peers) {
         self.stale.extend(peers.ids());
         self.stale.extend(self.told.keys());
     }
 
-    /// A store was closed here: its subscriptions go without a word, and are told anew when it is
-    /// opened again.
+    /// A store was closed here. Its subscriptions are forgotten without an event, and told again when
+    /// it is opened again.
     pub(crate) fn forget_store(&mut self, log: &Address) {
         for told in self.told.values_mut() {
             told.subscribed.remove(log);
@@ -70,7 +69,7 @@ impl Outbox {
         };
         let Some(told) = self.told.get_mut(&id) else {
             let native = identity.native;
-            let told = Told { stay: peer.stay, native, subscribed: BTreeSet::new() };
+            let told = Reported { stay: peer.stay, native, subscribed: BTreeSet::new() };
             self.told.insert(id, told);
             return Some(Event::PeerUp { peer: id, native });
         };
@@ -102,7 +101,7 @@ mod tests {
     use optimusdb_dag::LogCid;
 
     use super::*;
-    use crate::peering::peers::Identity;
+    use crate::peering::peers::IdentifyInfo;
 
     fn come(peers: &mut Peers, peer: PeerId, connection: usize, subscribed: &[Address]) {
         let end = ConnectedPoint::Dialer {
@@ -112,12 +111,12 @@ mod tests {
         };
         peers.on_connected(peer, ConnectionId::new_unchecked(connection), &end);
         let it = peers.get_mut(&peer).unwrap();
-        it.identity = Some(Identity::default());
+        it.identity = Some(IdentifyInfo::default());
         it.subscribed.extend(subscribed);
     }
 
-    fn all(outbox: &mut Outbox, peers: &Peers, open: &HashSet<Address>) -> Vec<String> {
-        std::iter::from_fn(|| outbox.next(peers, open))
+    fn all(peer_events: &mut PeerEvents, peers: &Peers, open: &HashSet<Address>) -> Vec<String> {
+        std::iter::from_fn(|| peer_events.next(peers, open))
             .map(|event| format!("{event:?}").split(' ').next().unwrap().to_owned())
             .collect()
     }
@@ -125,42 +124,42 @@ mod tests {
     #[test]
     fn what_came_and_went_unheard_is_told_as_what_it_amounts_to() {
         let (peer, log) = (PeerId::random(), Address::of_manifest(LogCid::of(b"s")));
-        let (mut peers, mut outbox) = (Peers::default(), Outbox::default());
+        let (mut peers, mut peer_events) = (Peers::default(), PeerEvents::default());
         let open = HashSet::from([log]);
         for connection in 0..5 {
             come(&mut peers, peer, connection, &[log]);
-            outbox.touch(peer);
+            peer_events.touch(peer);
             peers.on_disconnected(&peer, ConnectionId::new_unchecked(connection));
-            outbox.touch(peer);
+            peer_events.touch(peer);
         }
-        assert_eq!(all(&mut outbox, &peers, &open), Vec::<String>::new());
+        assert_eq!(all(&mut peer_events, &peers, &open), Vec::<String>::new());
         come(&mut peers, peer, 6, &[log]);
-        outbox.touch(peer);
-        assert_eq!(all(&mut outbox, &peers, &open), ["PeerUp", "Subscribed"]);
-        // Gone and back between two looks: both are told, for what was agreed with it is gone.
+        peer_events.touch(peer);
+        assert_eq!(all(&mut peer_events, &peers, &open), ["PeerUp", "Subscribed"]);
+        // It left and came back between two looks. Both are told: the node must begin anew with it.
         peers.on_disconnected(&peer, ConnectionId::new_unchecked(6));
         come(&mut peers, peer, 7, &[]);
-        outbox.touch(peer);
-        assert_eq!(all(&mut outbox, &peers, &open), ["PeerDown", "PeerUp"]);
-        assert!(outbox.is_empty());
+        peer_events.touch(peer);
+        assert_eq!(all(&mut peer_events, &peers, &open), ["PeerDown", "PeerUp"]);
+        assert!(peer_events.is_empty());
     }
 
     #[test]
     fn subscriptions_are_told_for_stores_that_are_open() {
         let (peer, log) = (PeerId::random(), Address::of_manifest(LogCid::of(b"s")));
-        let (mut peers, mut outbox) = (Peers::default(), Outbox::default());
+        let (mut peers, mut peer_events) = (Peers::default(), PeerEvents::default());
         come(&mut peers, peer, 1, &[log]);
-        outbox.touch(peer);
-        assert_eq!(all(&mut outbox, &peers, &HashSet::new()), ["PeerUp"]);
+        peer_events.touch(peer);
+        assert_eq!(all(&mut peer_events, &peers, &HashSet::new()), ["PeerUp"]);
         let open = HashSet::from([log]);
-        outbox.touch_all(&peers);
-        assert_eq!(all(&mut outbox, &peers, &open), ["Subscribed"]);
+        peer_events.touch_all(&peers);
+        assert_eq!(all(&mut peer_events, &peers, &open), ["Subscribed"]);
         // Closed and opened again: the node above begins anew.
-        outbox.forget_store(&log);
-        outbox.touch_all(&peers);
-        assert_eq!(all(&mut outbox, &peers, &open), ["Subscribed"]);
+        peer_events.forget_store(&log);
+        peer_events.touch_all(&peers);
+        assert_eq!(all(&mut peer_events, &peers, &open), ["Subscribed"]);
         peers.get_mut(&peer).unwrap().subscribed.clear();
-        outbox.touch(peer);
-        assert_eq!(all(&mut outbox, &peers, &open), ["Unsubscribed"]);
+        peer_events.touch(peer);
+        assert_eq!(all(&mut peer_events, &peers, &open), ["Unsubscribed"]);
     }
 }

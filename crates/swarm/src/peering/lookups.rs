@@ -1,13 +1,12 @@
 //! When to look for peers in the distributed hash table.
 //!
-//! A new node looks often, and less and less while nothing happens. That is enough to meet two
-//! nodes behind NATs, who learn only after a while under which address they can be reached: the one
-//! that learns last looks again, and finds the other.
+//! A new node looks often, and ever less often while nothing changes. So two nodes behind NATs meet,
+//! although each learns only after a while under which address it can be reached: the one that learns
+//! it last looks again, and finds the other.
 
 use std::time::{Duration, Instant};
 
-use crate::host::Host;
-use crate::limits::{CONNECTED_PEERS_TARGET, LOOKUP_FIRST, LOOKUP_LONGEST};
+use crate::limits::{LOOKUP_FIRST, LOOKUP_LONGEST};
 
 /// When the next lookup is due.
 #[derive(Debug)]
@@ -22,33 +21,19 @@ impl Lookups {
         Lookups { due: now + LOOKUP_FIRST, wait: LOOKUP_FIRST }
     }
 
-    /// Something changed: looks soon, and often again.
+    /// Something changed: the next lookup is soon, and the waits begin anew.
     pub(crate) fn soon(&mut self, now: Instant) {
         *self = Lookups::new(now);
     }
 
     /// Whether to look now; if so, the next time comes later.
-    fn is_due(&mut self, now: Instant) -> bool {
+    pub(crate) fn is_due(&mut self, now: Instant) -> bool {
         if self.due > now {
             return false;
         }
         self.wait = (self.wait * 2).min(LOOKUP_LONGEST);
         self.due = now + self.wait;
         true
-    }
-}
-
-impl Host {
-    /// Asks the peers for their neighbours, if that is due. Whoever is found is dialled.
-    pub(crate) fn look_up_peers(&mut self, now: Instant) {
-        let connected = self.shared.peers().count();
-        if connected == 0 || connected >= CONNECTED_PEERS_TARGET || !self.lookups.is_due(now) {
-            return;
-        }
-        let own = self.profile.own;
-        if let Some(kad) = self.swarm.behaviour_mut().kad.as_mut() {
-            kad.get_closest_peers(own);
-        }
     }
 }
 

@@ -1,13 +1,13 @@
-//! What is verified and waits to be stored, in pieces of which one is under way.
+//! Verified entries that wait to be stored, in pieces of which one is under way.
 //!
-//! What a join made ready together is stored together if it passes over
-//! anything: the heads below a passed-over entry stop being heads only because of
-//! the entry above it. Everything else may be cut anywhere, parents first.
+//! Entries that became ready together are stored together if some of them are
+//! passed over: the heads below a passed-over entry stop being heads only because
+//! of the entry above it. All others may be cut into pieces anywhere, parents first.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use super::Act;
+use super::Effect;
 use crate::join::Passed;
 use crate::limits::{
     STORE_BYTES_MAX, STORE_ENTRIES_MAX, STORE_WAITING_BYTES_MAX, STORE_WAITING_ENTRIES_MAX,
@@ -17,7 +17,7 @@ use crate::{Entry, Identity, LogCid};
 /// Entries up to which they are counted again after every turn, in builds with assertions.
 const CHECKED_ENTRIES_MAX: usize = 256;
 
-/// What belongs together.
+/// Entries that are stored together, and what belongs to them.
 #[derive(Debug, Default)]
 pub(super) struct Ready {
     pub(super) entries: Vec<Entry>,
@@ -27,7 +27,7 @@ pub(super) struct Ready {
 }
 
 #[derive(Debug, Default)]
-pub(super) struct Outbox {
+pub(super) struct StoreQueue {
     waiting: VecDeque<Ready>,
     bytes: usize,
     /// What is under way.
@@ -36,7 +36,7 @@ pub(super) struct Outbox {
     cids: BTreeSet<LogCid>,
 }
 
-impl Outbox {
+impl StoreQueue {
     pub(super) fn add(&mut self, ready: Ready) {
         self.cids.extend(ready.entries.iter().map(Entry::cid));
         self.bytes += ready.bytes();
@@ -55,7 +55,7 @@ impl Outbox {
     }
 
     /// The next piece, unless one is under way.
-    pub(super) fn next(&mut self) -> Option<Act> {
+    pub(super) fn next(&mut self) -> Option<Effect> {
         if self.storing.is_some() {
             return None;
         }
@@ -72,7 +72,7 @@ impl Outbox {
         self.bytes -= bytes;
         self.storing = Some(piece.entries.iter().map(Entry::cid).collect());
         let Ready { entries, identities, passed, restored } = piece;
-        Some(Act::Store { entries, identities, passed, restored })
+        Some(Effect::Store { entries, identities, passed, restored })
     }
 
     /// What was under way is stored.
@@ -91,7 +91,7 @@ impl Outbox {
         self.cids.len()
     }
 
-    /// Whether nothing waits and nothing is under way.
+    /// Whether no entry waits or is under way.
     pub(super) fn is_empty(&self) -> bool {
         self.waiting.is_empty() && self.storing.is_none()
     }
@@ -100,7 +100,7 @@ impl Outbox {
         self.storing.is_some()
     }
 
-    /// Asserts that what is counted is what waits or is under way, as far as that is quickly counted.
+    /// Asserts that the accounts agree with what waits and is under way, while that is quickly counted.
     pub(super) fn check(&self) {
         if self.cids.len() > CHECKED_ENTRIES_MAX || self.waiting.len() > CHECKED_ENTRIES_MAX {
             return;
@@ -113,7 +113,7 @@ impl Outbox {
         debug_assert_eq!(self.cids, cids, "entries that wait or are under way");
     }
 
-    /// Whether as much waits as may.
+    /// Whether as much waits as may wait.
     pub(super) fn is_full(&self) -> bool {
         self.bytes >= STORE_WAITING_BYTES_MAX || self.cids.len() >= STORE_WAITING_ENTRIES_MAX
     }
@@ -137,7 +137,7 @@ impl Ready {
     }
 }
 
-/// Cuts a list where it would become too large for one go.
+/// Cuts a list into pieces that are not too large to be stored in one go.
 fn pieces(entries: Vec<Entry>) -> Vec<Vec<Entry>> {
     let (mut pieces, mut bytes) = (vec![Vec::new()], 0);
     for entry in entries {

@@ -1,4 +1,4 @@
-//! What a replicator is told about and what it answers with.
+//! What a replicator is told of, and the effects that it answers with.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ pub struct Peer(pub u64);
 
 /// Names one announcement, so that its verdict can be given later.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Token(pub u64);
+pub struct AnnouncementId(pub u64);
 
 /// What is to become of an announcement. Every one gets exactly one verdict.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,24 +21,26 @@ pub enum Verdict {
     Accept,
     /// Drop it without blame: known already, or not to be judged now.
     Ignore,
-    /// Drop it, and think less of who sent it: it breaks a rule.
+    /// Drop it: it breaks a rule, which counts against the peer that sent it.
     Reject,
 }
 
-/// What a peer did wrong.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Something that no peer which keeps to the rules can have done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Offence {
-    /// It answered with what the request cannot be answered with.
-    BadReply,
-    /// It holds, as part of its log, an entry that no node may take in.
-    BadEntry,
-    /// It sends what is useless faster than anything useful.
+    /// It sent more than it may in the time, or what is useless faster than anything useful.
     Flood,
+    /// It sent bytes that are not what the protocol carries.
+    Malformed,
+    /// It sent, or holds as part of its log, an entry that no node may take in.
+    Invalid,
+    /// It sent an answer that contradicts itself, or that the question cannot be answered with.
+    Forged,
 }
 
-/// What the caller is to do.
+/// What a replicator wants its driver to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Act {
+pub enum Effect {
     /// Fetch this block, and answer with [`super::Replicator::on_fetched`].
     Fetch {
         /// An entry or an identity.
@@ -48,7 +50,7 @@ pub enum Act {
     },
     /// Store these, all of them or none, and answer with
     /// [`super::Replicator::on_stored`]. There is one at a time. The heads are
-    /// made as for [`crate::join::Step::Ready`].
+    /// made as for [`crate::join::JoinEffect::Ready`].
     Store {
         /// Verified entries, parents first. Some may have been stored since by
         /// another way; those are left as they are.
@@ -57,8 +59,8 @@ pub enum Act {
         identities: Vec<Arc<Identity>>,
         /// What is passed over: stored before the entries, which may name it.
         passed: Vec<Passed>,
-        /// Verified entries that were stored as passed over, and are no more. They
-        /// are no heads.
+        /// Verified entries that were stored as passed over and belong to the log
+        /// now. They are no heads.
         restored: Vec<Entry>,
     },
     /// Send this to a native peer, and answer with [`super::Replicator::on_reply`].
@@ -77,13 +79,13 @@ pub enum Act {
         peer: Peer,
     },
     /// Hand the block of every entry that is stored as passed over to
-    /// [`super::Replicator::reconsider`]: other writers may append than when it
-    /// was passed over.
+    /// [`super::Replicator::reconsider`]: the access has changed since it was
+    /// passed over.
     Reconsider,
     /// What is to become of an announcement.
     Verdict {
         /// The announcement.
-        token: Token,
+        id: AnnouncementId,
         /// Its fate.
         verdict: Verdict,
     },
@@ -99,7 +101,7 @@ pub enum Act {
 /// How much a replicator keeps. All of it is bounded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Load {
-    /// Peers, gone ones that are remembered included.
+    /// Peers, those included that are gone and remembered.
     pub peers: usize,
     /// Heads that are not here yet.
     pub heads_wanted: usize,
