@@ -7,7 +7,9 @@ mod support;
 use optimusdb_dag::{AccessController, Manifest};
 use optimusdb_db::{Address, Criteria, Error, NewAccess, Node, STORE_LIST, StoreInfo, StoreKind};
 use optimusdb_storage::{Database, Durability, Place, Scope};
+use prometheus_client::registry::Registry;
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 use std::path::Path;
 use support::{Member, find, until};
 
@@ -38,6 +40,14 @@ fn address(store: &StoreInfo) -> Address {
 
 async fn put(node: &Node, store: &str, id: &str) -> Result<usize, Error> {
     node.put(store, vec![json!({"_id": id})]).await
+}
+
+/// What the node tells of itself under `/metrics`.
+fn figures(node: &Node) -> String {
+    let (mut registry, mut text) = (Registry::default(), String::new());
+    node.register_metrics(&mut registry);
+    prometheus_client::encoding::text::encode(&mut text, &registry).unwrap();
+    text
 }
 
 /// Takes a store out of the list, so that nobody takes it over by itself.
@@ -187,6 +197,16 @@ async fn of_two_stores_of_one_name_none_is_lost() {
     let (names_a, names_b) = if a_won { ("things", &*aside) } else { (&*aside, "things") };
     assert_eq!(find(&a, names_a, json!([])).await, [json!({"_id": "from a"})]);
     assert_eq!(find(&b, names_b, json!([])).await, [json!({"_id": "from b"})]);
+    // Whatever is told of a store, is told under its name of now.
+    for node in [&a, &b, &c] {
+        let names = node.stores().await.unwrap().into_iter().map(|store| store.name);
+        let names: BTreeSet<String> = names.collect();
+        let figures = figures(node);
+        let told: Vec<&str> =
+            figures.split("{store=\"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
+        assert!(told.contains(&&*aside), "{figures}");
+        assert!(told.iter().all(|name| names.contains(*name)), "{figures}");
+    }
     for member in [a, b, c] {
         member.close().await;
     }

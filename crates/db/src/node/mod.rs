@@ -43,7 +43,7 @@ struct NodeInner {
     id: NodeId,
     coordinator: bool,
     keys: IdentityKeys,
-    names: StoreNames,
+    names: Arc<StoreNames>,
     lookups: LookupPool,
     scans: Scans,
     /// Where blocks come from that are not here.
@@ -115,7 +115,7 @@ impl Node {
                 host,
                 replication: OnceLock::new(),
                 keys: identity,
-                names: StoreNames::new(stores),
+                names: Arc::new(StoreNames::new(stores)),
                 lookups,
                 scans: Scans::new(place.clone()),
                 place,

@@ -64,6 +64,7 @@ impl Node {
             readers: Arc::new(readers.with_fingerprints(Arc::clone(&inner.fingerprints))),
             writer: Arc::clone(&inner.writer),
             accesses: Arc::clone(&inner.accesses),
+            names: Arc::clone(&inner.names),
             own_key: inner.keys.identity().public_key.clone(),
         };
         let news = Arc::clone(&inner.list_news);
@@ -90,16 +91,20 @@ impl Node {
     /// Shares the stores that there are and are not shared yet.
     async fn share_stores(&self) -> Result<(), Error> {
         let Some(replication) = self.inner.replication.get() else { return Ok(()) };
-        for (name, store) in self.inner.names.all() {
-            replication.share(name, store).await?;
+        for (_, store) in self.inner.names.all() {
+            replication.share(store).await?;
         }
         Ok(())
     }
 
-    /// Shares stores as they are made, until the node stops.
+    /// Shares stores as they are made, until nothing is written any more.
     async fn keep_sharing(self) {
-        let mut changed = self.inner.names.changes();
-        while changed.changed().await.is_ok() {
+        let mut changes = self.inner.names.changes();
+        loop {
+            tokio::select! {
+                Ok(()) = changes.changed() => {}
+                () = self.inner.writer.ended() => return,
+            }
             if let Err(error) = self.share_stores().await {
                 tracing::warn!("a store is not shared: {error}");
             }
@@ -119,9 +124,7 @@ impl Node {
 
     /// The stores that are known to lack entries of peers, and how many.
     pub(super) fn behind(&self) -> BTreeMap<String, u64> {
-        let stores = self.inner.replication.get().map_or_else(Vec::new, Replication::status);
-        let behind = stores.into_iter().filter_map(|store| Some((store.store, store.behind?)));
-        behind.filter(|(_, entries)| *entries > 0).collect()
+        self.inner.replication.get().map_or_else(BTreeMap::new, Replication::behind)
     }
 
     /// Dials a multiaddr and answers the peer id behind it.

@@ -72,7 +72,7 @@ pub enum Strategy {
 /// How many of the asked nodes have to answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Consistency {
-    /// Whoever does in time.
+    /// Those that answer in time.
     #[default]
     BestEffort,
     /// A quorum.

@@ -9,7 +9,7 @@ use super::connected_peers::ConnectedPeers;
 use super::effects::Effects;
 use super::host::{Identities, Snapshot};
 use super::input::Input;
-use super::status::{Status, StoreStatus};
+use super::status::Status;
 use super::{OnPeer, Sources};
 use crate::limits::{DRIVER_SLEEP_MS_MAX, READ_MS_MAX};
 use crate::writer::ReceivedEntries;
@@ -24,7 +24,6 @@ use tokio::sync::mpsc::{Receiver, Sender};
 
 /// A store and its replicator.
 struct Driven {
-    name: String,
     store: StoreRef,
     replicator: Replicator,
     catch_up: CatchUp,
@@ -131,7 +130,7 @@ impl Driver {
 
     fn input(&mut self, input: Input) {
         match input {
-            Input::StoreAdded { name, store } => self.add(name, store),
+            Input::StoreAdded(store) => self.add(store),
             Input::Fetched { log, cid, block } => self.with(&log, |now, replicator, host| {
                 replicator.on_fetched(now, host, cid, block.as_deref())
             }),
@@ -210,15 +209,17 @@ impl Driver {
         }
     }
 
-    fn add(&mut self, name: String, store: StoreRef) {
+    fn add(&mut self, store: StoreRef) {
         let log = store.address;
         let access = match self.sources.accesses.read(&self.sources.readers, &store) {
             Ok(access) => access,
-            Err(error) => return tracing::error!("{name} is not replicated: {error}"),
+            Err(error) => {
+                return tracing::error!("{} is not replicated: {error}", self.name(&log));
+            }
         };
         let seed = u64::from(std::process::id()) ^ (store.id.cast_unsigned() << 32);
         let replicator = Replicator::new(self.now_ms(), log, access, seed);
-        self.stores.insert(log, Driven { name, store, replicator, catch_up: CatchUp::default() });
+        self.stores.insert(log, Driven { store, replicator, catch_up: CatchUp::default() });
         for (peer, native) in self.peers.with(&log) {
             self.with(&log, |now, replicator, host| replicator.on_peer(now, host, peer, native));
         }
@@ -226,8 +227,7 @@ impl Driver {
 
     /// Tells the replicators who may write by now, where that can change.
     fn judge_anew(&mut self) {
-        let stores = self.stores.values().map(|kept| (kept.name.clone(), kept.store));
-        for (name, store) in stores.collect::<Vec<_>>() {
+        for store in self.stores.values().map(|kept| kept.store).collect::<Vec<_>>() {
             match self.sources.accesses.read(&self.sources.readers, &store) {
                 Ok(access) if access.is_mutable() => {
                     self.with(&store.address, |now, replicator, host| {
@@ -235,7 +235,9 @@ impl Driver {
                     });
                 }
                 Ok(_) => {}
-                Err(error) => tracing::error!("who may write to {name}: {error}"),
+                Err(error) => {
+                    tracing::error!("who may write to {}: {error}", self.name(&store.address));
+                }
             }
         }
     }
@@ -258,21 +260,16 @@ impl Driver {
             Ok(effects) => {
                 let behind = kept.replicator.behind();
                 if let Some(report) = kept.catch_up.look(now, behind.unwrap_or(0)) {
-                    tell_catch_up(&kept.name, &report);
+                    tell_catch_up(&self.sources.names.name_at(log), &report);
                 }
-                self.status.set(StoreStatus {
-                    store: kept.name.clone(),
-                    behind,
-                    peers: kept.replicator.load().peers,
-                });
+                self.status.set(*log, behind);
                 effects.into_iter().for_each(|effect| self.carry_out(&store, effect));
             }
             Err(error) => {
                 // The replicator has missed this; a new one asks the peers for everything again.
-                tracing::error!("the replication of {} begins anew: {error}", kept.name);
-                if let Some(Driven { name, store, .. }) = self.stores.remove(log) {
-                    self.add(name, store);
-                }
+                tracing::error!("the replication of {} begins anew: {error}", self.name(log));
+                self.stores.remove(log);
+                self.add(store);
             }
         }
     }
@@ -318,6 +315,10 @@ impl Driver {
 }
 
 impl Driver {
+    fn name(&self, log: &Address) -> String {
+        self.sources.names.name_at(log)
+    }
+
     /// Hands something to the swarm, whose task takes it as soon as it has a moment.
     fn hand(&self, telling: impl Future<Output = Result<(), optimusdb_swarm::Error>>) {
         if let Err(error) = self.runtime.block_on(telling) {
@@ -331,7 +332,7 @@ impl Driver {
         if std::mem::replace(&mut self.copy_reported, true) {
             return;
         }
-        let name = self.stores.get(log).map_or("", |kept| &kept.name);
+        let name = self.name(log);
         tracing::error!(
             "peers have entries of {name} that were signed with this node's key and that it does not \
              have: its data directory was copied and both run, or it was restored from a backup. \

@@ -1,18 +1,21 @@
 //! The figures of replication, for `/metrics`: read when they are asked for.
 
 use super::status::Status;
+use crate::stores::StoreNames;
 use optimusdb_swarm::Swarm;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use std::fmt;
+use std::sync::Arc;
 
 /// Reads the figures of the swarm and of the stores.
 #[derive(Debug)]
 pub(super) struct ReplicationFigures {
     pub(super) swarm: Swarm,
     pub(super) status: Status,
+    pub(super) names: Arc<StoreNames>,
 }
 
 impl Collector for ReplicationFigures {
@@ -63,9 +66,11 @@ impl Collector for ReplicationFigures {
             None,
             prometheus_client::metrics::MetricType::Gauge,
         )?;
-        for store in self.status.stores() {
-            let gauge = ConstGauge::new(store.behind.unwrap_or(0).cast_signed());
-            gauge.encode(behind.encode_family(&[("store", store.store)])?)?;
+        for (name, store) in self.names.all() {
+            if let Some(entries) = self.status.behind(&store.address) {
+                let gauge = ConstGauge::new(entries.cast_signed());
+                gauge.encode(behind.encode_family(&[("store", name)])?)?;
+            }
         }
         Ok(())
     }

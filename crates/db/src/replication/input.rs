@@ -9,7 +9,7 @@ use optimusdb_storage::StoreRef;
 #[derive(Debug)]
 pub(super) enum Input {
     /// A store is shared from now on.
-    StoreAdded { name: String, store: StoreRef },
+    StoreAdded(StoreRef),
     /// The block of a fetch; none when no peer gave it.
     Fetched { log: Address, cid: LogCid, block: Option<Vec<u8>> },
     /// The reply to a request of fast sync; none when the peer did not answer.

@@ -16,12 +16,11 @@ mod shared;
 mod status;
 mod sync_streams;
 
-pub(crate) use status::StoreStatus;
-
 use crate::access::AccessCache;
 use crate::commits::Committed;
 use crate::error::Error;
 use crate::limits::{DRIVER_INPUTS_MAX, SWARM_STOP_MS_MAX};
+use crate::stores::StoreNames;
 use crate::writer::Writer;
 use driver::Driver;
 use figures::ReplicationFigures;
@@ -31,6 +30,7 @@ use optimusdb_swarm::{Swarm, SwarmConfig};
 use prometheus_client::registry::Registry;
 use shared::{Handout, SharedStores};
 use status::Status;
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -43,6 +43,7 @@ pub(crate) struct Sources {
     pub(crate) readers: Arc<Readers>,
     pub(crate) writer: Arc<Writer>,
     pub(crate) accesses: Arc<AccessCache>,
+    pub(crate) names: Arc<StoreNames>,
     /// The public key that this node signs entries with.
     pub(crate) own_key: String,
 }
@@ -55,6 +56,7 @@ pub(crate) type OnPeer = Box<dyn Fn() + Send>;
 pub(crate) struct Replication {
     swarm: Swarm,
     shared: SharedStores,
+    names: Arc<StoreNames>,
     status: Status,
     inputs: Sender<Input>,
     thread: Mutex<Option<JoinHandle<()>>>,
@@ -71,7 +73,7 @@ impl Replication {
         let handout = Handout::new(Arc::clone(&sources.readers), shared.clone());
         let (swarm, events) = Swarm::start(config, Arc::new(handout)).await?;
         let (inputs, received) = channel(DRIVER_INPUTS_MAX);
-        let status = Status::default();
+        let (status, names) = (Status::default(), Arc::clone(&sources.names));
         let driver = Driver::new(
             swarm.clone(),
             sources,
@@ -84,7 +86,8 @@ impl Replication {
             .name("replication".into())
             .spawn(move || driver.run(received, events))
             .map_err(|e| Error::Internal(format!("the replication thread did not start: {e}")))?;
-        Ok(Replication { swarm, shared, status, inputs, thread: Mutex::new(Some(thread)) })
+        let thread = Mutex::new(Some(thread));
+        Ok(Replication { swarm, shared, names, status, inputs, thread })
     }
 
     /// The libp2p host.
@@ -93,10 +96,10 @@ impl Replication {
     }
 
     /// Shares a store from now on, unless it is this node's own.
-    pub(crate) async fn share(&self, name: String, store: StoreRef) -> Result<(), Error> {
+    pub(crate) async fn share(&self, store: StoreRef) -> Result<(), Error> {
         if self.shared.add(&store) {
             let ended = |_| Error::Unavailable("this node is stopping".into());
-            self.inputs.send(Input::StoreAdded { name, store }).await.map_err(ended)?;
+            self.inputs.send(Input::StoreAdded(store)).await.map_err(ended)?;
             self.swarm.open_store(store.address).await?;
         }
         Ok(())
@@ -118,12 +121,18 @@ impl Replication {
     /// Adds the figures of replication to a registry.
     pub(crate) fn register(&self, registry: &mut Registry) {
         let (swarm, status) = (self.swarm.clone(), self.status.clone());
-        registry.register_collector(Box::new(ReplicationFigures { swarm, status }));
+        let names = Arc::clone(&self.names);
+        registry.register_collector(Box::new(ReplicationFigures { swarm, status, names }));
     }
 
-    /// How level the shared stores are with the peers, by name.
-    pub(crate) fn status(&self) -> Vec<StoreStatus> {
-        self.status.stores()
+    /// How many entries of peers the stores are known to lack, by name; level ones are left out.
+    pub(crate) fn behind(&self) -> BTreeMap<String, u64> {
+        let stores = self.names.all().into_iter();
+        let behind = stores.filter_map(|(name, store)| {
+            let entries = self.status.behind(&store.address)?;
+            (entries > 0).then_some((name, entries))
+        });
+        behind.collect()
     }
 
     /// Leaves the swarm, and waits for a bounded time until the driver has ended.

@@ -1,31 +1,26 @@
-//! How level each store is with the peers: written by the driver, read by `/readyz` and `/metrics`.
+//! How far each shared store is behind its peers: written by the driver, read for `/readyz` and
+//! `/metrics`.
 
+use optimusdb_dag::Address;
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// How level a store is with the peers.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct StoreStatus {
-    /// The store's name.
-    pub(crate) store: String,
-    /// Entries of peers that are known to be missing here; None while that is not known.
-    pub(crate) behind: Option<u64>,
-    /// Connected peers that have the store.
-    pub(crate) peers: usize,
-}
-
-/// The list, written by the driver. Clones are the same list.
+/// Entries of peers that each store is known to lack; 0 while that is not known. Clones share it.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Status(Arc<Mutex<BTreeMap<String, StoreStatus>>>);
+pub(super) struct Status(Arc<Mutex<BTreeMap<Address, u64>>>);
 
 impl Status {
-    pub(super) fn set(&self, status: StoreStatus) {
-        let mut stores = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        stores.insert(status.store.clone(), status);
+    pub(super) fn set(&self, store: Address, behind: Option<u64>) {
+        self.lock().insert(store, behind.unwrap_or(0));
     }
 
-    pub(super) fn stores(&self) -> Vec<StoreStatus> {
-        let stores = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        stores.values().cloned().collect()
+    /// None for a store that is not shared.
+    pub(super) fn behind(&self, store: &Address) -> Option<u64> {
+        self.lock().get(store).copied()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<Address, u64>> {
+        // A panic ends the process, so a poisoned lock is never seen with a torn map.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

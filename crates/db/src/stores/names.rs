@@ -3,6 +3,7 @@
 use crate::error::Error;
 use crate::limits::STORE_NAME_BYTES_MAX;
 use crate::lookup_pool::LookupPool;
+use optimusdb_dag::Address;
 use optimusdb_storage::{StoreRef, StoreRow, View};
 use std::collections::BTreeMap;
 use std::sync::{PoisonError, RwLock};
@@ -33,6 +34,13 @@ impl StoreNames {
             let names: Vec<&str> = known.keys().map(String::as_str).collect();
             Error::NotFound(format!("no store {name:?}; the stores are {}", names.join(", ")))
         })
+    }
+
+    /// The name of the store at an address, for messages: the address where it has no name here.
+    pub(crate) fn name_at(&self, address: &Address) -> String {
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        let named = known.iter().find(|(_, store)| store.address == *address);
+        named.map_or_else(|| address.to_string(), |(name, _)| name.clone())
     }
 
     /// All of them, with their names.

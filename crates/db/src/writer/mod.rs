@@ -126,6 +126,13 @@ impl Writer {
         self.health.clone()
     }
 
+    /// Waits until nothing is written any more.
+    pub(crate) async fn ended(&self) {
+        let mut health = self.health();
+        // An error says that the thread is gone.
+        let _ = health.wait_for(|health| matches!(health, Health::Ended(_))).await;
+    }
+
     /// Lets nothing in any more, and waits until what was let in is committed. Blocks.
     pub(crate) fn close(&self) {
         self.lanes.close();
