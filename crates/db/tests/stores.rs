@@ -174,11 +174,12 @@ async fn of_two_stores_of_one_name_none_is_lost() {
     put(&a, "things", "from a").await.unwrap();
     put(&b, "things", "from b").await.unwrap();
 
-    // C hears of one of them first and of the other later; A and B hear of each other's through C.
+    // C hears of one of them first and of the other later.
     c.meet(&a).await;
     until("C has A's", async || store(&c, "things").await.is_some()).await;
     assert_eq!(store(&c, "things").await.unwrap().address, at_a.address);
     c.meet(&b).await;
+    a.meet(&b).await;
     until("the same everywhere", async || {
         let (a, b, c) = (made(&a).await, made(&b).await, made(&c).await);
         a.len() == 3 && a == b && b == c
@@ -208,6 +209,25 @@ async fn of_two_stores_of_one_name_none_is_lost() {
         assert!(told.iter().all(|name| names.contains(*name)), "{figures}");
     }
     for member in [a, b, c] {
+        member.close().await;
+    }
+}
+
+/// Nodes that are connected through another one alone.
+#[tokio::test]
+async fn a_new_store_reaches_nodes_behind_another() {
+    let (a, b) = (Member::online("chain", true).await, Member::online("chain", false).await);
+    let between = Member::online("chain", false).await;
+    between.meet(&a).await;
+    between.meet(&b).await;
+    for n in 0..5 {
+        let name = format!("things-{n}");
+        a.create_store(&name, StoreKind::Documents, None).await.unwrap();
+        put(&a, &name, "x").await.unwrap();
+        until("the store", async || store(&b, &name).await.is_some()).await;
+        until("its document", async || find(&b, &name, json!([])).await.len() == 1).await;
+    }
+    for member in [a, b, between] {
         member.close().await;
     }
 }
