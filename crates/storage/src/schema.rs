@@ -13,7 +13,7 @@ use rusqlite::Connection;
 
 /// The steps, the first from an empty file to format 1.
 const MIGRATIONS: [&str; FORMAT_VERSION as usize] =
-    [FORMAT_1, FORMAT_2, FORMAT_3, FORMAT_4, FORMAT_5];
+    [FORMAT_1, FORMAT_2, FORMAT_3, FORMAT_4, FORMAT_5, FORMAT_6];
 
 const FORMAT_1: &str = "
 -- Facts about this replica: the swarm that it belongs to.
@@ -120,6 +120,11 @@ CREATE TABLE uploads (
 const FORMAT_5: &str = "
 -- The documents that are there, store by store in the order in which they are read.
 CREATE INDEX documents_live ON documents (store, key) WHERE doc IS NOT NULL;
+";
+
+const FORMAT_6: &str = "
+-- The documents come in the same order through `documents_key`, which there must be anyway.
+DROP INDEX documents_live;
 ";
 
 /// The first format in which `uploads` was kept.

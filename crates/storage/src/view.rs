@@ -7,7 +7,7 @@ use crate::fingerprints::Fingerprints;
 use crate::json::json_text;
 use crate::order::Order;
 use crate::passed;
-use crate::select::{Select, select_sql};
+use crate::select::{Select, is_walked, select_sql};
 use crate::stores::{self, Scope, StoreRow};
 use crate::tree::StoreTree;
 use optimusdb_dag::sync::{Holding, Source, Unreadable};
@@ -73,7 +73,8 @@ impl<'c> View<'c> {
         select: &Select,
         mut each: impl FnMut(&str, &str) -> ControlFlow<()>,
     ) -> Result<(), Error> {
-        let (sql, params) = select_sql(store, select);
+        let walked = select.order.is_by_key() && is_walked(self.db, store)?;
+        let (sql, params) = select_sql(store, select, walked);
         if let Order::By(_, value) = select.order {
             self.link.define_sort_value(value)?;
         }
