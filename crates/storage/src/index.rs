@@ -12,7 +12,7 @@ use crate::json::json_text;
 use crate::stores::{Scope, StoreId, StoreRow, rows_of};
 use crate::uploads::{self, Upload};
 use optimusdb_dag::{Entry, Ipld, Operation, StoreKind};
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::Connection;
 
 /// Applies the operation of `entry`, stored in row `seq`, to the rows of its store. Answers by how
 /// many the number of documents changed.
@@ -88,6 +88,13 @@ struct Written<'v> {
     at_ms: Option<u64>,
 }
 
+/// The rows of a key.
+struct Held {
+    here: Option<Existing>,
+    /// Whether other stores have one, too.
+    elsewhere: bool,
+}
+
 struct Existing {
     row: i64,
     time: i64,
@@ -104,11 +111,11 @@ fn write_row(
     key: &str,
     Written { value, shown, at_ms }: Written<'_>,
 ) -> Result<i64, Error> {
-    let existing = existing(db, store.id, key)?;
+    let Held { here, elsewhere } = held(db, store.id, key)?;
     let at = at_ms.and_then(|at| i64::try_from(at).ok());
     let time = entry.clock().time.cast_signed();
     let created_here = value.and(at);
-    let Some(old) = existing else {
+    let Some(old) = here else {
         let json = value.filter(|_| shown).map(json_text).transpose()?;
         let [first, _] = rows_of(store.id);
         db.prepare_cached(
@@ -116,7 +123,7 @@ fn write_row(
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, jsonb(?8))",
         )?
         .execute((first + seq, store.id, key, time, seq, created_here, at, &json))?;
-        if store.kind == StoreKind::Documents && store.scope == Scope::Resource {
+        if elsewhere && store.kind == StoreKind::Documents && store.scope == Scope::Resource {
             catalog::list_namesakes(db, key)?;
         }
         return Ok(i64::from(json.is_some()));
@@ -172,20 +179,32 @@ fn clear(db: &Connection, store: StoreId) -> Result<(), Error> {
     Ok(())
 }
 
-fn existing(db: &Connection, store: StoreId, key: &str) -> Result<Option<Existing>, Error> {
+/// Which rows have that key: one look-up in the index `documents_key`, which has all stores' together.
+fn held(db: &Connection, store: StoreId, key: &str) -> Result<Held, Error> {
+    let mut rows = db.prepare_cached("SELECT row, store FROM documents WHERE key = ?1")?;
+    let mut rows = rows.query([key])?;
+    let mut held = Held { here: None, elsewhere: false };
+    while let Some(row) = rows.next()? {
+        if row.get::<_, StoreId>(1)? == store {
+            held.here = Some(existing(db, row.get(0)?)?);
+        } else {
+            held.elsewhere = true;
+        }
+    }
+    Ok(held)
+}
+
+fn existing(db: &Connection, row: i64) -> Result<Existing, Error> {
     let mut statement = db.prepare_cached(
-        "SELECT row, time, entry, created, doc IS NOT NULL FROM documents
-         WHERE key = ?1 AND store = ?2",
+        "SELECT time, entry, created, doc IS NOT NULL FROM documents WHERE row = ?1",
     )?;
-    Ok(statement
-        .query_row((key, store), |row| {
-            Ok(Existing {
-                row: row.get(0)?,
-                time: row.get(1)?,
-                entry: row.get(2)?,
-                created: row.get(3)?,
-                present: row.get(4)?,
-            })
+    Ok(statement.query_row([row], |found| {
+        Ok(Existing {
+            row,
+            time: found.get(0)?,
+            entry: found.get(1)?,
+            created: found.get(2)?,
+            present: found.get(3)?,
         })
-        .optional()?)
+    })?)
 }
