@@ -32,8 +32,8 @@ pub(crate) fn counts(db: &Connection, store: StoreId) -> Result<(), Error> {
                 (SELECT count(*) FROM documents WHERE row >= ?2 AND row < ?3 AND store != ?1),
                 (SELECT count(*) FROM entries INDEXED BY entries_time WHERE store = ?1),
                 (SELECT count(*) FROM events WHERE store = ?1),
-                (SELECT count(*) FROM heads JOIN entries USING (seq)
-                 WHERE heads.store = ?1 AND entries.store != ?1),
+                (SELECT count(*) FROM stores s, json_each(s.heads) h
+                   LEFT JOIN entries e ON e.seq = h.value WHERE s.id = ?1 AND e.store IS NOT ?1),
                 (SELECT count(*) FROM passed JOIN entries USING (cid) WHERE passed.store = ?1)",
     )?;
     let counted: [i64; 6] = count.query_row((store, first, end), |row| {

@@ -21,6 +21,14 @@ pub(crate) struct EntryCache {
 }
 
 impl EntryCache {
+    /// As [`row_of`], without asking SQLite for what was stored lately.
+    pub(crate) fn row_of(&self, db: &Connection, cid: &LogCid) -> Result<Option<i64>, Error> {
+        match self.rows.get(cid) {
+            Some(row) => Ok(Some(*row)),
+            None => row_of(db, cid),
+        }
+    }
+
     fn remember(&mut self, cid: LogCid, seq: i64) {
         if self.rows.len() >= LINK_CACHE_ENTRIES_MAX {
             // Links point to what is recent: forget the older half.
@@ -59,10 +67,7 @@ pub(crate) fn insert(
     let writer = writer_of(db, cache, &parts)?;
     let mut linked = Vec::with_capacity(48);
     for list in [&parts.next, &parts.refs] {
-        links::encode(&mut linked, seq, list, |cid| match cache.rows.get(cid) {
-            Some(row) => Ok(Some(*row)),
-            None => row_of(db, cid),
-        })?;
+        links::encode(&mut linked, seq, list, |cid| cache.row_of(db, cid))?;
     }
     let mut statement = db.prepare_cached(
         "INSERT INTO entries (seq, cid, store, time, writer, links, sig, payload)

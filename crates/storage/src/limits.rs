@@ -1,7 +1,7 @@
 //! Every bound of this room, in one place. Units come last.
 
 /// Version of the layout of a repository that this build reads and writes.
-pub const FORMAT_VERSION: u32 = 6;
+pub const FORMAT_VERSION: u32 = 7;
 /// Page cache of the read-write connection, in KiB.
 pub const WRITER_CACHE_KIB: i64 = 8 * 1024;
 /// Page cache of each read-only connection, in KiB.

@@ -155,8 +155,9 @@ impl<'c> View<'c> {
 
     /// The heads of a store's log, least first.
     pub fn heads(&self, store: &StoreRow) -> Result<Vec<Entry>, Error> {
-        let mut statement =
-            self.db.prepare_cached("SELECT seq FROM heads WHERE store = ?1 ORDER BY seq")?;
+        let mut statement = self
+            .db
+            .prepare_cached("SELECT h.value FROM stores s, json_each(s.heads) h WHERE s.id = ?1")?;
         let rows: Vec<i64> =
             statement.query_map([store.id], |row| row.get(0))?.collect::<Result<_, _>>()?;
         let mut heads =

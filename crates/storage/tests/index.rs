@@ -255,7 +255,7 @@ fn derived(place: &Place) -> Vec<Vec<String>> {
         "SELECT d.store, d.key, d.time, hex(e.cid), d.created, d.updated, hex(d.doc)
          FROM documents d JOIN entries e ON e.seq = d.entry",
         "SELECT id, name, documents, entries FROM stores",
-        "SELECT hex(e.cid) FROM heads h JOIN entries e ON e.seq = h.seq",
+        "SELECT hex(e.cid) FROM stores s, json_each(s.heads) h JOIN entries e ON e.seq = h.value",
         "SELECT key, hex(doc) FROM catalog_documents",
         "SELECT * FROM datacatalog",
         "SELECT template_id, description, node_templates_count, created_at, filename,

@@ -19,8 +19,7 @@ const FORMAT_5: &str = include_str!("format_5.sql");
 
 /// A database of an older format with the rows of `newer`, which are those of today.
 fn make_older(path: &Path, newer: &Path, version: u32) {
-    let mut tables =
-        vec!["facts", "blocks", "writers", "stores", "entries", "heads", "documents", "events"];
+    let mut tables = vec!["facts", "blocks", "writers", "entries", "documents", "events"];
     let db = Connection::open(path).unwrap();
     db.pragma_update(None, "journal_mode", "WAL").unwrap();
     db.execute_batch(FORMAT_1).unwrap();
@@ -30,10 +29,20 @@ fn make_older(path: &Path, newer: &Path, version: u32) {
     }
     db.execute("ATTACH ?1 AS newer", [newer.to_str().unwrap()]).unwrap();
     let made = rows(&db, "SELECT name FROM main.sqlite_schema WHERE type = 'table'");
-    assert_eq!(made.len(), tables.len());
+    assert_eq!(made.len(), tables.len() + 2);
+    db.execute_batch(
+        "INSERT INTO main.stores
+           SELECT id, name, kind, manifest, scope, documents, entries FROM newer.stores",
+    )
+    .unwrap();
     for table in tables {
         db.execute(&format!("INSERT INTO main.{table} SELECT * FROM newer.{table}"), []).unwrap();
     }
+    db.execute_batch(
+        "INSERT INTO main.heads
+           SELECT s.id, h.value FROM newer.stores AS s, json_each(s.heads) AS h",
+    )
+    .unwrap();
     db.pragma_update(None, "user_version", version).unwrap();
 }
 
