@@ -224,6 +224,11 @@ impl Entry {
             .expect("invariant: checked when decoded")
     }
 
+    /// The signature in DER.
+    pub fn sig_der(&self) -> Vec<u8> {
+        self.signature.to_der().as_bytes().to_vec()
+    }
+
     /// Its parents: the heads its writer knew.
     pub fn next(&self) -> &[LogCid] {
         &self.next

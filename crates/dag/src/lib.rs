@@ -43,7 +43,7 @@ pub use heads::{Heads, Recent, plan_append};
 pub use identity::{Identity, IdentityKeys};
 pub use ipld_core::ipld::Ipld;
 pub use manifest::{Address, Manifest, StoreKind};
-pub use operation::Operation;
+pub use operation::{Operation, OperationRef, Payload};
 pub use order::{Clock, EntryLinks, Links, OrderKey};
 pub use tip::LogTip;
 

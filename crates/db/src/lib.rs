@@ -6,6 +6,7 @@
 mod access;
 mod adopt;
 mod builtin;
+mod clock;
 mod commits;
 mod document;
 mod documents;

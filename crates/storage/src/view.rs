@@ -11,7 +11,7 @@ use crate::select::{Select, is_walked, select_sql};
 use crate::stores::{self, Scope, StoreRow};
 use crate::tree::StoreTree;
 use optimusdb_dag::sync::{Holding, Source, Unreadable};
-use optimusdb_dag::{Address, Entry, Ipld, LogCid, Operation};
+use optimusdb_dag::{Address, Entry, Ipld, LogCid, OperationRef};
 use rusqlite::{Connection, OptionalExtension, Row, params_from_iter};
 use std::ops::ControlFlow;
 use std::time::Instant;
@@ -119,8 +119,8 @@ impl<'c> View<'c> {
             return Ok(None);
         };
         let entry = entries::at(self.db, seq)?;
-        match Operation::from_payload(store.kind, entry.payload()) {
-            Some((Operation::Put { value, .. }, _)) => Ok(Some(value)),
+        match OperationRef::of(store.kind, entry.payload()) {
+            Some((OperationRef::Put { value, .. }, _)) => Ok(Some(value.clone())),
             _ => Err(Error::Corrupt(format!("entry {} puts no document", entry.cid()))),
         }
     }
@@ -145,8 +145,8 @@ impl<'c> View<'c> {
         rows.into_iter()
             .map(|seq| {
                 let entry = entries::at(self.db, seq)?;
-                match Operation::from_payload(store.kind, entry.payload()) {
-                    Some((Operation::Add { value }, _)) => Ok((entry.cid(), json_text(&value)?)),
+                match OperationRef::of(store.kind, entry.payload()) {
+                    Some((OperationRef::Add { value }, _)) => Ok((entry.cid(), json_text(value)?)),
                     _ => Err(Error::Corrupt(format!("entry {} is no event", entry.cid()))),
                 }
             })

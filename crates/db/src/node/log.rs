@@ -15,7 +15,7 @@ impl Node {
     /// Adds an event to an event log.
     pub async fn append(&self, store: &str, event: Value) -> Result<(), Error> {
         let store = self.event_log(store)?;
-        let event = document::check_value(String::new(), document::to_ipld(event))?;
+        let event = document::check_added(document::to_ipld(event))?;
         self.count(Work::Put { store, documents: vec![event] }).await?;
         Ok(())
     }

@@ -3,6 +3,7 @@
 use super::check;
 use super::work::Received;
 use crate::access::AccessCache;
+use crate::clock::now_ms;
 use crate::commits::Committed;
 use crate::document::{Checked, check_value};
 use crate::error::Error;
@@ -10,10 +11,10 @@ use crate::limits::{ANNOUNCED_ENTRIES_MAX, MATCH_MS_MAX, UPDATE_BYTES_MAX, WRITE
 use crate::new_store::NewStore;
 use crate::query::Query;
 use crate::reading;
-use optimusdb_dag::{Entry, IdentityKeys, Ipld, LogTip, Operation, StoreKind};
+use optimusdb_dag::{Entry, IdentityKeys, Ipld, LogTip, Operation, Payload, StoreKind};
 use optimusdb_storage::{Scope, StoreId, StoreRow, Tx};
 use std::collections::{BTreeMap, HashMap, VecDeque};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 /// Where an entry comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -124,12 +125,8 @@ impl<'a> Batch<'a> {
         documents: Vec<Checked>,
     ) -> Result<usize, Error> {
         let count = documents.len();
-        for Checked { id, value, .. } in documents {
-            let operation = match store.kind {
-                StoreKind::Documents | StoreKind::KeyValue => Operation::Put { key: id, value },
-                StoreKind::Events => Operation::Add { value },
-            };
-            self.append(store, operation.into_payload(Some(now_ms())))?;
+        for document in documents {
+            self.append_encoded(store, document.payload)?;
         }
         Ok(count)
     }
@@ -220,13 +217,17 @@ impl<'a> Batch<'a> {
 
     /// Makes the next entry of the store's log out of an operation's payload.
     pub(crate) fn append(&mut self, store: &StoreRow, payload: Ipld) -> Result<Entry, Error> {
+        self.append_encoded(store, Payload::new(payload).map_err(unmade)?)
+    }
+
+    fn append_encoded(&mut self, store: &StoreRow, payload: Payload) -> Result<Entry, Error> {
         let view = self.tx.view();
         let tip = tip_of(self.tips, &self.tx, store)?;
         let entry = tip
-            .append(self.keys, payload, &mut |cid| {
+            .append_encoded(self.keys, payload, &mut |cid| {
                 view.entry(cid).ok().flatten().map(|entry| entry.links())
             })
-            .map_err(|e| Error::Internal(format!("an entry could not be made: {e}")))?;
+            .map_err(unmade)?;
         self.apply(store, &entry, Origin::Local)?;
         Ok(entry)
     }
@@ -298,16 +299,13 @@ fn tip_of<'t>(tips: &'t mut Tips, tx: &Tx<'_>, store: &StoreRow) -> Result<&'t m
     }
 }
 
+fn unmade(error: optimusdb_dag::Error) -> Error {
+    Error::Internal(format!("an entry could not be made: {error}"))
+}
+
 fn derived(store: &StoreRow, key: &str) -> Error {
     Error::Conflict(format!(
         "document {key:?} of {} is derived from the resource document of that _id; change it there",
         store.name
     ))
-}
-
-/// The wall clock, in milliseconds since 1970. Informative only: order comes from the log's clock.
-pub(crate) fn now_ms() -> u64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |d| u64::try_from(d.as_millis()).unwrap_or(0))
 }

@@ -13,8 +13,8 @@ mod lanes;
 mod stores;
 mod work;
 
+pub(crate) use crate::clock::now_ms;
 pub(crate) use access::AccessChange;
-pub(crate) use batch::now_ms;
 pub(crate) use lanes::Lane;
 use work::Failure;
 pub(crate) use work::{Done, Received, Work};
