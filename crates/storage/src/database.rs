@@ -76,7 +76,7 @@ impl Database {
             self.link.set_durability(durability)?;
             self.durability = durability;
         }
-        self.link.db.execute_batch("BEGIN IMMEDIATE")?;
+        self.link.db.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
         Ok(Tx { database: self, grown: BTreeMap::new(), open: true, failed: false })
     }
 
@@ -287,7 +287,8 @@ impl Tx<'_> {
                 }
             }
             // Should the commit fail, dropping undoes what SQLite has not undone itself.
-            Ok(db.execute_batch("COMMIT")?)
+            db.prepare_cached("COMMIT")?.execute([])?;
+            Ok(())
         })?;
         self.open = false;
         Ok(())
