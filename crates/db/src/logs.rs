@@ -6,7 +6,7 @@
 use crate::error::Error;
 use crate::limits::{LOG_BATCH_RECORDS_MAX, LOG_FLUSH_MS, LOG_QUEUE_RECORDS_MAX, LOG_RETAIN_MS};
 use jiff::civil;
-use optimusdb_storage::{LogStore, Place};
+use optimusdb_storage::{Journal, Place};
 use serde::{Serialize, Serializer};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -83,7 +83,7 @@ impl LogKeeper {
         place: &Place,
         retention: Duration,
     ) -> Result<LogKeeper, Error> {
-        let store = LogStore::open(place)?;
+        let store = Journal::open(place)?;
         let (stop, stopped) = sync_channel(1);
         let thread = std::thread::Builder::new()
             .name("log-keeper".into())
@@ -101,7 +101,7 @@ impl LogKeeper {
     }
 }
 
-fn keep(mut store: LogStore, receiver: &LogReceiver, stopped: &Receiver<()>, retention: Duration) {
+fn keep(mut store: Journal, receiver: &LogReceiver, stopped: &Receiver<()>, retention: Duration) {
     let mut retained: Option<Instant> = None;
     loop {
         let ending = !matches!(
@@ -138,9 +138,9 @@ fn keep(mut store: LogStore, receiver: &LogReceiver, stopped: &Receiver<()>, ret
     }
 }
 
-fn stored(record: LogRecord) -> optimusdb_storage::LogRecord {
+fn stored(record: LogRecord) -> optimusdb_storage::JournalRecord {
     let LogRecord { timestamp_ms, level, message, source } = record;
-    optimusdb_storage::LogRecord { timestamp_ms, level, message, source }
+    optimusdb_storage::JournalRecord { timestamp_ms, level, message, source }
 }
 
 /// The records of one hour (UTC), newest first.
@@ -165,12 +165,12 @@ pub(crate) fn records_of_hour(
         .map_err(|_| wrong())?
         .timestamp()
         .as_millisecond();
-    let records = optimusdb_storage::log_records(place, from, from + 3_600_000)?;
+    let records = optimusdb_storage::journal_records(place, from, from + 3_600_000)?;
     Ok(records.into_iter().map(shown).collect())
 }
 
-fn shown(record: optimusdb_storage::LogRecord) -> LogRecord {
-    let optimusdb_storage::LogRecord { timestamp_ms, level, message, source } = record;
+fn shown(record: optimusdb_storage::JournalRecord) -> LogRecord {
+    let optimusdb_storage::JournalRecord { timestamp_ms, level, message, source } = record;
     LogRecord { timestamp_ms, level, message, source }
 }
 

@@ -91,7 +91,7 @@ impl Node {
         let fingerprints = database.fingerprints();
         let commits = Commits::default();
         let accesses = Arc::new(AccessCache::new());
-        let log_place = Place::File(repo.log_database_path());
+        let log_place = Place::File(repo.journal_path());
         let logs = config
             .logs
             .map(|receiver| LogKeeper::start(receiver, &log_place, config.log_retention))
