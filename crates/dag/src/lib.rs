@@ -46,7 +46,7 @@ pub use ipld_core::ipld::Ipld;
 pub use kind::StoreKind;
 pub use log_cid::LogCid;
 pub use manifest::{Address, Manifest};
-pub use operation::Operation;
+pub use operation::{Operation, OperationRef, Payload};
 pub use order::{Clock, EntryLinks, Links, OrderKey};
 pub use tip::LogTip;
 

@@ -10,7 +10,7 @@ use ipld_core::ipld::Ipld;
 
 use crate::heads::{Heads, Recent, plan_append};
 use crate::join::Passed;
-use crate::{Address, Entry, EntryLinks, Error, IdentityKeys, LogCid};
+use crate::{Address, Entry, EntryLinks, Error, IdentityKeys, LogCid, Payload};
 
 /// The heads of a log and the links of its newest entries.
 #[derive(Debug, Clone)]
@@ -55,6 +55,19 @@ impl LogTip {
         payload: Ipld,
         lookup: &mut dyn FnMut(&LogCid) -> Option<EntryLinks>,
     ) -> Result<Entry, Error> {
+        self.append_encoded(keys, Payload::new(payload)?, lookup)
+    }
+
+    /// As [`LogTip::append`], of a payload that is encoded already.
+    ///
+    /// # Errors
+    /// As [`Entry::sign_encoded`]; the tip is then unchanged.
+    pub fn append_encoded(
+        &mut self,
+        keys: &IdentityKeys,
+        payload: Payload,
+        lookup: &mut dyn FnMut(&LogCid) -> Option<EntryLinks>,
+    ) -> Result<Entry, Error> {
         let mut found = Vec::new();
         let recent = &self.state.recent;
         let links = plan_append(self.heads(), &mut |cid| {
@@ -65,7 +78,7 @@ impl LogTip {
             found.push(links.clone());
             Some(links)
         });
-        let entry = Entry::sign(keys, self.log, links, payload)?;
+        let entry = Entry::sign_encoded(keys, self.log, links, payload)?;
         let state = Arc::make_mut(&mut self.state);
         found.into_iter().for_each(|links| state.recent.keep_older(links));
         state.add(entry.links());

@@ -3,19 +3,20 @@
 //! What a store of values or of events takes looks like a document, too: `{"_id":…,"value":…}`, of
 //! an event without the `_id`, which it gets from its entry.
 
+use crate::clock::now_ms;
 use crate::dollar;
 use crate::error::Error;
 use crate::limits::{DOCUMENT_BYTES_MAX, ID_BYTES_MAX};
-use optimusdb_dag::{Ipld, StoreKind, value};
+use optimusdb_dag::{Ipld, Operation, Payload, StoreKind};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
-/// What may be written: a document, value or event, its `_id` (none of an event), and about how
-/// large its entry will be.
+/// What may be written: a document, value or event as the payload of its entry, its `_id` (none of an
+/// event), and how many bytes it has.
 #[derive(Debug, Clone)]
 pub(crate) struct Checked {
     pub(crate) id: String,
-    pub(crate) value: Ipld,
+    pub(crate) payload: Payload,
     pub(crate) bytes: usize,
 }
 
@@ -98,7 +99,7 @@ fn check_event(event: Value) -> Result<Checked, Error> {
             "the _id of an event is the hash of its entry, and not given: {WANTED}"
         )));
     }
-    check_value(String::new(), to_ipld(value))
+    check_added(to_ipld(value))
 }
 
 /// `_id` and `value` of an object that has no other field.
@@ -115,18 +116,31 @@ fn parts(object: Value, wanted: &str) -> Result<(Option<Value>, Value), Error> {
     Ok((id, value))
 }
 
-/// Checks a value that is to be written under `id`; of an event, which has none, under nothing.
+/// Checks a document or value that is to be written under `id`.
 pub(crate) fn check_value(id: String, raw: Ipld) -> Result<Checked, Error> {
-    let name = if id.is_empty() { "it".to_owned() } else { format!("_id {id:?}") };
-    let invalid = |e: optimusdb_dag::Error| Error::Invalid(format!("{name}: {e}"));
-    let value = value::normalise(raw).map_err(invalid)?;
-    let bytes = value::encode(&value).map_err(invalid)?.len();
+    let operation = Operation::Put { key: id.clone(), value: raw };
+    let (payload, bytes) = encoded(operation, || format!("_id {id:?}"))?;
+    Ok(Checked { id, payload, bytes })
+}
+
+/// Checks an event.
+pub(crate) fn check_added(raw: Ipld) -> Result<Checked, Error> {
+    let (payload, bytes) = encoded(Operation::Add { value: raw }, || "it".to_owned())?;
+    Ok(Checked { id: String::new(), payload, bytes })
+}
+
+/// The payload of an operation, encoded once and for all, and the bytes of its value.
+fn encoded(operation: Operation, name: impl Fn() -> String) -> Result<(Payload, usize), Error> {
+    let payload = Payload::new(operation.into_payload(Some(now_ms())))
+        .map_err(|e| Error::Invalid(format!("{}: {e}", name())))?;
+    let bytes = payload.value_bytes();
     if bytes > DOCUMENT_BYTES_MAX {
         return Err(Error::TooLarge(format!(
-            "{name} has {bytes} bytes; a document may have {DOCUMENT_BYTES_MAX}"
+            "{} has {bytes} bytes; a document may have {DOCUMENT_BYTES_MAX}",
+            name()
         )));
     }
-    Ok(Checked { id, value, bytes })
+    Ok((payload, bytes))
 }
 
 fn check_id(id: &str) -> Result<&str, Error> {
@@ -182,6 +196,11 @@ mod tests {
     use super::*;
     use serde_json::json;
 
+    fn value(checked: &Checked) -> &Ipld {
+        let Ipld::Map(fields) = checked.payload.as_ref() else { panic!("a payload is a map") };
+        &fields["value"]
+    }
+
     fn message(document: Value) -> String {
         check(document).unwrap_err().to_string()
     }
@@ -202,7 +221,8 @@ mod tests {
     fn numbers_keep_their_value() {
         let doc =
             json!({"_id": "n", "a": 1.0, "b": 9_007_199_254_740_993_u64, "c": 0.5, "d": u64::MAX});
-        let Ipld::Map(fields) = check(doc).unwrap().value else {
+        let checked = check(doc).unwrap();
+        let Ipld::Map(fields) = value(&checked) else {
             panic!("a document is a map");
         };
         assert_eq!(fields["a"], Ipld::Integer(1));
@@ -215,8 +235,8 @@ mod tests {
         #[test]
         fn floats_come_back_to_the_last_digit(x in proptest::num::f64::NORMAL) {
             let text = format!("{{\"_id\": \"f\", \"x\": {x:?}}}");
-            let value = check(serde_json::from_str(&text).unwrap()).unwrap().value;
-            let Ipld::Map(fields) = value else { panic!("a document is a map") };
+            let checked = check(serde_json::from_str(&text).unwrap()).unwrap();
+            let Ipld::Map(fields) = value(&checked) else { panic!("a document is a map") };
             match &fields["x"] {
                 Ipld::Float(y) => proptest::prop_assert_eq!(x.to_bits(), y.to_bits()),
                 Ipld::Integer(n) => proptest::prop_assert_eq!(x, *n as f64),
@@ -255,9 +275,9 @@ mod tests {
         let check = |kind, document: Value| check_all(kind, vec![document]);
         let pair = check(StoreKind::KeyValue, json!({"_id": "k", "value": [1.0, null]})).unwrap();
         assert_eq!(pair[0].id, "k");
-        assert_eq!(pair[0].value, Ipld::List(vec![Ipld::Integer(1), Ipld::Null]));
+        assert_eq!(*value(&pair[0]), Ipld::List(vec![Ipld::Integer(1), Ipld::Null]));
         let event = check(StoreKind::Events, json!({"value": null})).unwrap();
-        assert_eq!((event[0].id.as_str(), &event[0].value), ("", &Ipld::Null));
+        assert_eq!((event[0].id.as_str(), value(&event[0])), ("", &Ipld::Null));
         for (kind, wrong, says) in [
             (StoreKind::KeyValue, json!({"value": 1}), "_id is missing"),
             (StoreKind::KeyValue, json!({"_id": "k"}), "value is missing"),

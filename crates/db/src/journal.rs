@@ -9,8 +9,8 @@ use crate::limits::{
     JOURNAL_BATCH_RECORDS_MAX, JOURNAL_FLUSH_MS, JOURNAL_QUEUE_RECORDS_MAX, JOURNAL_RETAIN_MS,
 };
 use jiff::civil;
-pub use optimusdb_storage::LogRecord as JournalRecord;
-use optimusdb_storage::{LogStore, Place, log_records};
+pub use optimusdb_storage::JournalRecord;
+use optimusdb_storage::{Journal, Place, journal_records};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
@@ -63,7 +63,7 @@ impl JournalThread {
         place: &Place,
         retention: Duration,
     ) -> Result<JournalThread, Error> {
-        let store = LogStore::open(place)?;
+        let store = Journal::open(place)?;
         let (stop, stopped) = sync_channel(1);
         let thread = std::thread::Builder::new()
             .name("journal".into())
@@ -82,7 +82,7 @@ impl JournalThread {
 }
 
 fn keep(
-    mut store: LogStore,
+    mut store: Journal,
     receiver: &JournalReceiver,
     stopped: &Receiver<()>,
     retention: Duration,
@@ -145,7 +145,7 @@ pub(crate) fn records_of_hour(
         .map_err(|_| wrong())?
         .timestamp()
         .as_millisecond();
-    Ok(log_records(place, from, from + 3_600_000)?)
+    Ok(journal_records(place, from, from + 3_600_000)?)
 }
 
 fn now_ms() -> i64 {

@@ -5,8 +5,7 @@
 
 use crate::entries;
 use crate::error::Error;
-use crate::index;
-use crate::json::json_text;
+use crate::index::{self, Effect, Shown};
 use crate::stores::{StoreId, StoreRef, rows_of};
 use crate::uploads;
 use optimusdb_dag::{Entry, StoreKind};
@@ -32,8 +31,8 @@ pub(crate) fn counts(db: &Connection, store: StoreId) -> Result<(), Error> {
                 (SELECT count(*) FROM documents WHERE row >= ?2 AND row < ?3 AND store != ?1),
                 (SELECT count(*) FROM entries INDEXED BY entries_time WHERE store = ?1),
                 (SELECT count(*) FROM events WHERE store = ?1),
-                (SELECT count(*) FROM heads JOIN entries USING (seq)
-                 WHERE heads.store = ?1 AND entries.store != ?1),
+                (SELECT count(*) FROM stores s, json_each(s.heads) h
+                   LEFT JOIN entries e ON e.seq = h.value WHERE s.id = ?1 AND e.store IS NOT ?1),
                 (SELECT count(*) FROM passed JOIN entries USING (cid) WHERE passed.store = ?1)",
     )?;
     let counted: [i64; 6] = count.query_row((store, first, end), |row| {
@@ -64,12 +63,12 @@ pub(crate) fn entry(
     let read = entries::at(db, seq)?;
     debug_assert_eq!(read.block(), entry.block(), "the block of {}", entry.cid());
     debug_assert_eq!(entries::row_of(db, &entry.cid())?, Some(seq), "the row of {}", entry.cid());
-    let Some((key, _)) = index::effect(store.kind, entry) else { return Ok(()) };
+    let Some(Effect { key, .. }) = index::effect(store.kind, entry) else { return Ok(()) };
     let mut row = db.prepare_cached(
         "SELECT row, time, entry, doc FROM documents WHERE key = ?1 AND store = ?2",
     )?;
     let row = row
-        .query_row((&key, store.id), |row| {
+        .query_row((&*key, store.id), |row| {
             Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get::<_, Option<Vec<u8>>>(3)?))
         })
         .optional()?;
@@ -81,13 +80,12 @@ pub(crate) fn entry(
     debug_assert!(winner.order() >= entry.order(), "{key} is shown as an older entry has it");
     debug_assert_eq!(winner.clock().time.cast_signed(), time, "the time of {key}");
     let effect = index::effect(store.kind, &winner);
-    debug_assert_eq!(effect.as_ref().map(|(key, _)| key), Some(&key), "whose row that is");
-    let value = effect.and_then(|(_, value)| value);
-    let value = match value {
-        Some(document) if uploads::is_replaced(db, store, &key, &document)? => None,
+    debug_assert_eq!(effect.as_ref().map(|of| &of.key), Some(&key), "whose row that is");
+    let value = match effect.and_then(|of| of.value) {
+        Some(Shown::Document(document)) if uploads::is_replaced(db, store, &key, document)? => None,
         value => value,
     };
-    let json = value.as_ref().map(json_text).transpose()?;
+    let json = value.map(|value| value.json(&key)).transpose()?;
     let written: Option<Vec<u8>> =
         db.prepare_cached("SELECT jsonb(?1)")?.query_row([json], |row| row.get(0))?;
     debug_assert_eq!(doc, written, "what is shown as {key}");

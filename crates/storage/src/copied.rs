@@ -12,9 +12,9 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::Path;
 
-/// Where a file lies, as far as copies can be told by it.
+/// Which file it is, as far as copies can be told by it.
 #[derive(Debug, PartialEq, Eq)]
-struct Place {
+struct FileId {
     inode: u64,
     changed_ns: i128,
 }
@@ -25,7 +25,7 @@ impl Repo {
     /// A key that was never noted counts as the original.
     pub fn put_copied_key_aside(&self, name: &str) -> Result<bool, Error> {
         let path = self.key_path(name);
-        let (Some(noted), Some(found)) = (self.noted_place(name)?, place(&path)?) else {
+        let (Some(noted), Some(found)) = (self.noted_id(name)?, file_id(&path)?) else {
             return Ok(false);
         };
         let copied = noted.inode != found.inode && noted.changed_ns != found.changed_ns;
@@ -38,9 +38,9 @@ impl Repo {
 
     /// Notes where the key file `name` lies, for [`Repo::put_copied_key_aside`] at the next start.
     pub fn note_key(&self, name: &str) -> Result<(), Error> {
-        let found = place(&self.key_path(name))?;
+        let found = file_id(&self.key_path(name))?;
         match found {
-            Some(found) if self.noted_place(name)?.as_ref() != Some(&found) => {
+            Some(found) if self.noted_id(name)?.as_ref() != Some(&found) => {
                 let text = format!("{} {}\n", found.inode, found.changed_ns);
                 write_atomically(&self.place_path(name), text.as_bytes())
             }
@@ -49,7 +49,7 @@ impl Repo {
     }
 
     /// None if there is no note, or none that can be read: a torn note accuses nobody.
-    fn noted_place(&self, name: &str) -> Result<Option<Place>, Error> {
+    fn noted_id(&self, name: &str) -> Result<Option<FileId>, Error> {
         let path = self.place_path(name);
         let text = match fs::read_to_string(&path) {
             Ok(text) => text,
@@ -59,7 +59,7 @@ impl Repo {
             Err(e) => return Err(Error::io("cannot read", &path, e)),
         };
         Ok(text.trim().split_once(' ').and_then(|(inode, changed_ns)| {
-            Some(Place { inode: inode.parse().ok()?, changed_ns: changed_ns.parse().ok()? })
+            Some(FileId { inode: inode.parse().ok()?, changed_ns: changed_ns.parse().ok()? })
         }))
     }
 
@@ -68,15 +68,15 @@ impl Repo {
     }
 }
 
-/// Where a file lies; none if there is no such file, or the system does not say.
+/// Which file lies there; none if there is no such file, or the system does not say.
 #[cfg(unix)]
-fn place(path: &Path) -> Result<Option<Place>, Error> {
+fn file_id(path: &Path) -> Result<Option<FileId>, Error> {
     use std::os::unix::fs::MetadataExt;
     match fs::metadata(path) {
         Ok(file) => {
             let changed_ns =
                 i128::from(file.ctime()) * 1_000_000_000 + i128::from(file.ctime_nsec());
-            Ok(Some(Place { inode: file.ino(), changed_ns }))
+            Ok(Some(FileId { inode: file.ino(), changed_ns }))
         }
         Err(e) if e.kind() == ErrorKind::NotFound => Ok(None),
         Err(e) => Err(Error::io("cannot look at", path, e)),
@@ -84,6 +84,6 @@ fn place(path: &Path) -> Result<Option<Place>, Error> {
 }
 
 #[cfg(not(unix))]
-fn place(_: &Path) -> Result<Option<Place>, Error> {
+fn file_id(_: &Path) -> Result<Option<FileId>, Error> {
     Ok(None)
 }

@@ -76,7 +76,7 @@ impl Database {
             self.link.set_durability(durability)?;
             self.durability = durability;
         }
-        self.link.db.execute_batch("BEGIN IMMEDIATE")?;
+        self.link.db.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
         Ok(Tx { database: self, grown: BTreeMap::new(), open: true, failed: false })
     }
 
@@ -255,15 +255,15 @@ impl Tx<'_> {
     ) -> Result<(), Error> {
         self.write(|database| {
             let db = &database.link.db;
-            db.prepare_cached("DELETE FROM heads WHERE store = ?1")?.execute([store.id])?;
-            let mut insert = db.prepare_cached(
-                "INSERT INTO heads (store, seq) SELECT ?1, seq FROM entries WHERE cid = ?2",
-            )?;
+            let mut rows = Vec::new();
             for cid in heads {
-                if insert.execute((store.id, cid.digest()))? != 1 {
-                    return Err(Error::Corrupt(format!("head {cid} is not stored")));
-                }
+                let row = database.cache.row_of(db, cid)?;
+                rows.push(row.ok_or_else(|| Error::Corrupt(format!("head {cid} is not stored")))?);
             }
+            rows.sort_unstable();
+            let rows: Vec<String> = rows.iter().map(i64::to_string).collect();
+            db.prepare_cached("UPDATE stores SET heads = ?2 WHERE id = ?1")?
+                .execute((store.id, format!("[{}]", rows.join(","))))?;
             Ok(())
         })
     }
@@ -287,7 +287,8 @@ impl Tx<'_> {
                 }
             }
             // Should the commit fail, dropping undoes what SQLite has not undone itself.
-            Ok(db.execute_batch("COMMIT")?)
+            db.prepare_cached("COMMIT")?.execute([])?;
+            Ok(())
         })?;
         self.open = false;
         Ok(())

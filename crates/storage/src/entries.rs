@@ -17,10 +17,19 @@ use std::collections::HashMap;
 #[derive(Debug, Default)]
 pub(crate) struct EntryCache {
     rows: HashMap<LogCid, i64>,
-    writers: HashMap<(LogCid, String), i64>,
+    /// By their identities; each has one key, as far as honest writers go.
+    writers: HashMap<LogCid, (String, i64)>,
 }
 
 impl EntryCache {
+    /// As [`row_of`], without asking SQLite for what was stored lately.
+    pub(crate) fn row_of(&self, db: &Connection, cid: &LogCid) -> Result<Option<i64>, Error> {
+        match self.rows.get(cid) {
+            Some(row) => Ok(Some(*row)),
+            None => row_of(db, cid),
+        }
+    }
+
     fn remember(&mut self, cid: LogCid, seq: i64) {
         if self.rows.len() >= LINK_CACHE_ENTRIES_MAX {
             // Links point to what is recent: forget the older half.
@@ -65,14 +74,10 @@ pub(crate) fn insert(
     seq: i64,
     entry: &Entry,
 ) -> Result<(), Error> {
-    let parts = entry.to_stored();
-    let writer = writer_of(db, cache, &parts)?;
+    let writer = writer_of(db, cache, entry)?;
     let mut linked = Vec::with_capacity(48);
-    for list in [&parts.next, &parts.refs] {
-        links::encode(&mut linked, seq, list, |cid| match cache.rows.get(cid) {
-            Some(row) => Ok(Some(*row)),
-            None => row_of(db, cid),
-        })?;
+    for list in [entry.next(), entry.refs()] {
+        links::encode(&mut linked, seq, list, |cid| cache.row_of(db, cid))?;
     }
     let mut statement = db.prepare_cached(
         "INSERT INTO entries (seq, cid, store, time, writer, links, sig, payload)
@@ -80,31 +85,33 @@ pub(crate) fn insert(
     )?;
     statement.execute((
         seq,
-        parts.cid.digest(),
+        entry.cid().digest(),
         store,
         // A clock is at most 2^53 - 1.
-        parts.time.cast_signed(),
+        entry.clock().time.cast_signed(),
         writer,
         &linked,
-        &parts.sig_der,
-        &parts.payload_cbor,
+        entry.sig_der(),
+        entry.payload_cbor(),
     ))?;
-    cache.remember(parts.cid, seq);
+    cache.remember(entry.cid(), seq);
     Ok(())
 }
 
-fn writer_of(db: &Connection, cache: &mut EntryCache, parts: &StoredEntry) -> Result<i64, Error> {
-    let known = (parts.identity, parts.key.clone());
-    if let Some(id) = cache.writers.get(&known) {
+fn writer_of(db: &Connection, cache: &mut EntryCache, entry: &Entry) -> Result<i64, Error> {
+    let (identity, key) = (entry.identity(), entry.key());
+    if let Some((known, id)) = cache.writers.get(&identity)
+        && known == key
+    {
         return Ok(*id);
     }
     db.prepare_cached("INSERT OR IGNORE INTO writers (identity, key) VALUES (?1, ?2)")?
-        .execute((parts.identity.digest(), &parts.key))?;
+        .execute((identity.digest(), key))?;
     let id = db
         .prepare_cached("SELECT id FROM writers WHERE identity = ?1 AND key = ?2")?
-        .query_row((parts.identity.digest(), &parts.key), |row| row.get(0))?;
+        .query_row((identity.digest(), key), |row| row.get(0))?;
     if cache.writers.len() < LINK_CACHE_ENTRIES_MAX {
-        cache.writers.insert(known, id);
+        cache.writers.insert(identity, (key.to_owned(), id));
     }
     Ok(id)
 }

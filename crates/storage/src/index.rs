@@ -8,11 +8,12 @@
 use crate::catalog;
 use crate::entries;
 use crate::error::Error;
-use crate::json::json_text;
+use crate::json::{json_text, pair_text};
 use crate::stores::{Scope, StoreId, StoreRef, rows_of};
 use crate::uploads::{self, Upload};
-use optimusdb_dag::{Entry, Ipld, Operation, StoreKind};
-use rusqlite::{Connection, OptionalExtension};
+use optimusdb_dag::{Entry, Ipld, OperationRef, StoreKind};
+use rusqlite::Connection;
+use std::borrow::Cow;
 
 /// Applies the operation of `entry`, stored in row `seq`, to the rows of its store. Answers by how
 /// many the number of documents changed.
@@ -22,21 +23,15 @@ pub(crate) fn apply(
     seq: i64,
     entry: &Entry,
 ) -> Result<i64, Error> {
-    let Some((operation, at_ms)) = Operation::from_payload(store.kind, entry.payload()) else {
-        // An operation that this version does not know is kept in the log and changes nothing.
-        return Ok(0);
-    };
-    let is_event = matches!(operation, Operation::Add { .. });
-    let Some((key, value)) = effect_of(store.kind, entry, operation) else { return Ok(0) };
-    let upload = match (store.kind, &value) {
-        (StoreKind::Documents, Some(document)) => {
-            uploads::note(db, store, seq, entry, &key, document)?
-        }
+    // An operation that this version does not know is kept in the log and changes nothing.
+    let Some(Effect { key, value, at_ms }) = effect(store.kind, entry) else { return Ok(0) };
+    let upload = match value {
+        Some(Shown::Document(document)) => uploads::note(db, store, seq, entry, &key, document)?,
         _ => Upload::NONE,
     };
-    let written = Written { value: value.as_ref(), shown: !upload.replaced, at_ms };
+    let written = Written { value, shown: !upload.replaced, at_ms };
     let documents = write_row(db, store, seq, entry, &key, written)? - upload.replaces;
-    if is_event {
+    if store.kind == StoreKind::Events {
         let time = entry.clock().time.cast_signed();
         db.prepare_cached("INSERT INTO events (entry, store, time) VALUES (?1, ?2, ?3)")?
             .execute((seq, store.id, time))?;
@@ -44,48 +39,63 @@ pub(crate) fn apply(
     Ok(documents)
 }
 
-/// Which document an entry changes, and what it becomes: `None` is a deletion.
-pub(crate) fn effect(kind: StoreKind, entry: &Entry) -> Option<(String, Option<Ipld>)> {
-    let (operation, _) = Operation::from_payload(kind, entry.payload())?;
-    effect_of(kind, entry, operation)
+/// Which document an entry changes, and what it becomes.
+pub(crate) struct Effect<'e> {
+    pub(crate) key: Cow<'e, str>,
+    /// `None` is a deletion.
+    pub(crate) value: Option<Shown<'e>>,
+    /// The writer's wall clock, where the operation carries it.
+    pub(crate) at_ms: Option<u64>,
 }
 
-fn effect_of(
-    kind: StoreKind,
-    entry: &Entry,
-    operation: Operation,
-) -> Option<(String, Option<Ipld>)> {
-    match (kind, operation) {
-        (StoreKind::Documents, Operation::Put { key, value }) => Some((key, Some(value))),
-        (StoreKind::KeyValue, Operation::Put { key, value }) => {
-            let document = pair(key.clone(), value);
-            Some((key, Some(document)))
+/// A value as reads and SQL see it.
+#[derive(Clone, Copy)]
+pub(crate) enum Shown<'e> {
+    /// A document, as it is.
+    Document(&'e Ipld),
+    /// What is no document by itself: it is shown with its key.
+    Value(&'e Ipld),
+}
+
+impl Shown<'_> {
+    pub(crate) fn json(self, key: &str) -> Result<String, Error> {
+        match self {
+            Shown::Document(document) => json_text(document),
+            Shown::Value(value) => pair_text(key, value),
         }
-        (StoreKind::Events, Operation::Add { value }) => {
-            // An event is a document that nothing ever replaces, under the hash of its entry.
-            let key = entry.cid().to_string();
-            let document = pair(key.clone(), value);
-            Some((key, Some(document)))
-        }
-        (_, Operation::Del { key }) => Some((key, None)),
-        // An operation of another kind is none of this store's.
-        _ => None,
     }
 }
 
-/// A value that is no document by itself, as one: what reads and SQL see of it.
-fn pair(id: String, value: Ipld) -> Ipld {
-    Ipld::Map([("_id".to_owned(), Ipld::String(id)), ("value".to_owned(), value)].into())
+/// What an entry does to the documents of a store of that kind, if it does anything.
+pub(crate) fn effect(kind: StoreKind, entry: &Entry) -> Option<Effect<'_>> {
+    let (operation, at_ms) = OperationRef::of(kind, entry.payload())?;
+    let (key, value) = match operation {
+        OperationRef::Put { key, value } if kind == StoreKind::Documents => {
+            (key.into(), Some(Shown::Document(value)))
+        }
+        OperationRef::Put { key, value } => (key.into(), Some(Shown::Value(value))),
+        OperationRef::Del { key } => (key.into(), None),
+        // An event is a document that nothing ever replaces, under the hash of its entry.
+        OperationRef::Add { value } => (entry.cid().to_string().into(), Some(Shown::Value(value))),
+    };
+    Some(Effect { key, value, at_ms })
 }
 
 /// What an operation writes.
 struct Written<'v> {
     /// The document of a PUT; none of a DEL.
-    value: Option<&'v Ipld>,
+    value: Option<Shown<'v>>,
     /// Whether it is there, or replaced already by one of another key.
     shown: bool,
     /// The writer's wall clock, where the operation carries it.
     at_ms: Option<u64>,
+}
+
+/// The rows of a key.
+struct Held {
+    here: Option<Existing>,
+    /// Whether other stores have one, too.
+    elsewhere: bool,
 }
 
 struct Existing {
@@ -104,19 +114,20 @@ fn write_row(
     key: &str,
     Written { value, shown, at_ms }: Written<'_>,
 ) -> Result<i64, Error> {
-    let existing = existing(db, store.id, key)?;
+    let Held { here, elsewhere } = held(db, store.id, key)?;
     let at = at_ms.and_then(|at| i64::try_from(at).ok());
     let time = entry.clock().time.cast_signed();
     let created_here = value.and(at);
-    let Some(old) = existing else {
-        let json = value.filter(|_| shown).map(json_text).transpose()?;
+    let json = || value.filter(|_| shown).map(|value| value.json(key)).transpose();
+    let Some(old) = here else {
+        let json = json()?;
         let [first, _] = rows_of(store.id);
         db.prepare_cached(
             "INSERT INTO documents (row, store, key, time, entry, created, updated, doc)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, jsonb(?8))",
         )?
         .execute((first + seq, store.id, key, time, seq, created_here, at, &json))?;
-        if store.kind == StoreKind::Documents && store.scope == Scope::Resource {
+        if elsewhere && store.kind == StoreKind::Documents && store.scope == Scope::Resource {
             catalog::list_namesakes(db, key)?;
         }
         return Ok(i64::from(json.is_some()));
@@ -134,7 +145,7 @@ fn write_row(
         }
         return Ok(0);
     }
-    let json = value.filter(|_| shown).map(json_text).transpose()?;
+    let json = json()?;
     db.prepare_cached(
         "UPDATE documents SET time = ?2, entry = ?3, created = ?4, updated = ?5, doc = jsonb(?6)
          WHERE row = ?1",
@@ -172,20 +183,32 @@ fn clear(db: &Connection, store: StoreId) -> Result<(), Error> {
     Ok(())
 }
 
-fn existing(db: &Connection, store: StoreId, key: &str) -> Result<Option<Existing>, Error> {
+/// Which rows have that key: one look-up in the index `documents_key`, which has all stores' together.
+fn held(db: &Connection, store: StoreId, key: &str) -> Result<Held, Error> {
+    let mut rows = db.prepare_cached("SELECT row, store FROM documents WHERE key = ?1")?;
+    let mut rows = rows.query([key])?;
+    let mut held = Held { here: None, elsewhere: false };
+    while let Some(row) = rows.next()? {
+        if row.get::<_, StoreId>(1)? == store {
+            held.here = Some(existing(db, row.get(0)?)?);
+        } else {
+            held.elsewhere = true;
+        }
+    }
+    Ok(held)
+}
+
+fn existing(db: &Connection, row: i64) -> Result<Existing, Error> {
     let mut statement = db.prepare_cached(
-        "SELECT row, time, entry, created, doc IS NOT NULL FROM documents
-         WHERE key = ?1 AND store = ?2",
+        "SELECT time, entry, created, doc IS NOT NULL FROM documents WHERE row = ?1",
     )?;
-    Ok(statement
-        .query_row((key, store), |row| {
-            Ok(Existing {
-                row: row.get(0)?,
-                time: row.get(1)?,
-                entry: row.get(2)?,
-                created: row.get(3)?,
-                present: row.get(4)?,
-            })
+    Ok(statement.query_row([row], |found| {
+        Ok(Existing {
+            row,
+            time: found.get(0)?,
+            entry: found.get(1)?,
+            created: found.get(2)?,
+            present: found.get(3)?,
         })
-        .optional()?)
+    })?)
 }

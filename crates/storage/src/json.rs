@@ -12,8 +12,28 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 
 /// `value` as JSON text, map keys in the order of the log.
 pub(crate) fn json_text(value: &Ipld) -> Result<String, Error> {
-    serde_json::to_string(&Json(value))
+    text(&Json(value))
+}
+
+/// `{"_id":…,"value":…}`: a value that is no document by itself, as one.
+pub(crate) fn pair_text(id: &str, value: &Ipld) -> Result<String, Error> {
+    text(&Pair(id, value))
+}
+
+fn text(json: &impl Serialize) -> Result<String, Error> {
+    serde_json::to_string(json)
         .map_err(|e| Error::Corrupt(format!("a value cannot be written as JSON: {e}")))
+}
+
+struct Pair<'a>(&'a str, &'a Ipld);
+
+impl Serialize for Pair<'_> {
+    fn serialize<S: Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
+        let mut map = out.serialize_map(Some(2))?;
+        map.serialize_entry("_id", self.0)?;
+        map.serialize_entry("value", &Json(self.1))?;
+        map.end()
+    }
 }
 
 struct Json<'a>(&'a Ipld);

@@ -52,8 +52,8 @@ impl Repo {
         self.path.join("optimusdb.sqlite")
     }
 
-    /// The file of the log records, apart so that logging never waits for documents.
-    pub fn log_database_path(&self) -> PathBuf {
+    /// The file of the journal, apart so that it never waits for documents.
+    pub fn journal_path(&self) -> PathBuf {
         self.path.join("logs.sqlite")
     }
 

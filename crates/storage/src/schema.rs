@@ -13,7 +13,7 @@ use rusqlite::Connection;
 
 /// The steps, the first from an empty file to format 1.
 const MIGRATIONS: [&str; FORMAT_VERSION as usize] =
-    [FORMAT_1, FORMAT_2, FORMAT_3, FORMAT_4, FORMAT_5];
+    [FORMAT_1, FORMAT_2, FORMAT_3, FORMAT_4, FORMAT_5, FORMAT_6, FORMAT_7];
 
 const FORMAT_1: &str = "
 -- Facts about this replica: the swarm that it belongs to.
@@ -120,6 +120,19 @@ CREATE TABLE uploads (
 const FORMAT_5: &str = "
 -- The documents that are there, store by store in the order in which they are read.
 CREATE INDEX documents_live ON documents (store, key) WHERE doc IS NOT NULL;
+";
+
+const FORMAT_6: &str = "
+-- The documents come in the same order through `documents_key`, which there must be anyway.
+DROP INDEX documents_live;
+";
+
+const FORMAT_7: &str = "
+-- The heads of a log change with its counters: one row has both. A JSON list of `seq`s, ascending.
+ALTER TABLE stores ADD COLUMN heads TEXT NOT NULL DEFAULT '[]';
+UPDATE stores SET heads = (
+  SELECT json_group_array(seq) FROM (SELECT seq FROM heads WHERE store = stores.id ORDER BY seq));
+DROP TABLE heads;
 ";
 
 /// The first format in which `uploads` was kept.

@@ -1,12 +1,15 @@
 //! Which documents are read, in which order, as one statement.
 //!
 //! The relation that is read decides how fast that is: the documents of a store lie together in the
-//! order of their arrival, an index has those that are there by key, and the catalog is computed.
+//! order of their arrival, an index has those of all stores by key, and the catalog is computed.
 
+use crate::error::Error;
 use crate::filter::{Condition, Filter};
+use crate::limits::WALKED_STORES_MAX;
 use crate::order::{Order, order_by};
 use crate::stores::{Scope, StoreRef, rows_of};
 use optimusdb_dag::StoreKind;
+use rusqlite::Connection;
 use rusqlite::types::Value;
 use std::time::Instant;
 
@@ -36,8 +39,17 @@ const EVENTS: &str =
      JOIN entries e ON e.seq = v.entry JOIN writers w ON w.id = e.writer
    WHERE v.store = ?) WHERE TRUE";
 
-/// The statement, and what it binds.
-pub(crate) fn select_sql(store: &StoreRef, select: &Select) -> (String, Vec<Value>) {
+/// Whether the documents of a store come by key soonest along the index, which has those of all
+/// stores. Where they are too few among the others, reading them as they lie and sorting is less work.
+pub(crate) fn is_walked(db: &Connection, store: &StoreRef) -> Result<bool, Error> {
+    let mut counts = db.prepare_cached(
+        "SELECT documents * ?2 >= (SELECT sum(documents) FROM stores) FROM stores WHERE id = ?1",
+    )?;
+    Ok(counts.query_row((store.id, WALKED_STORES_MAX), |row| row.get(0))?)
+}
+
+/// The statement, and what it binds; `walked` is what [`is_walked`] says of the store.
+pub(crate) fn select_sql(store: &StoreRef, select: &Select, walked: bool) -> (String, Vec<Value>) {
     let asks_of_key = select.filter.as_ref().is_some_and(Filter::asks_of_key);
     let [first, end] = rows_of(store.id);
     let mut order = match &select.order {
@@ -58,8 +70,8 @@ pub(crate) fn select_sql(store: &StoreRef, select: &Select) -> (String, Vec<Valu
             order = Some("time, writer, cid".to_owned());
             (EVENTS, vec![Value::Integer(first), Value::Integer(store.id)])
         }
-        (_, _, by) if by.is_by_key() => (
-            "documents INDEXED BY documents_live WHERE store = ? AND doc IS NOT NULL",
+        (_, _, by) if walked && by.is_by_key() => (
+            "documents INDEXED BY documents_key WHERE store = ? AND doc IS NOT NULL",
             vec![Value::Integer(store.id)],
         ),
         _ => (

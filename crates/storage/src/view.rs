@@ -7,10 +7,10 @@ use crate::fingerprints::Fingerprints;
 use crate::json::json_text;
 use crate::order::Order;
 use crate::passed;
-use crate::select::{Select, select_sql};
+use crate::select::{Select, is_walked, select_sql};
 use crate::stores::{self, Scope, StoreRef, StoreRow};
 use crate::tree::StoreTree;
-use optimusdb_dag::{Address, Entry, Ipld, LogCid, Operation};
+use optimusdb_dag::{Address, Entry, Ipld, LogCid, OperationRef};
 use rusqlite::{Connection, OptionalExtension, Row, params_from_iter};
 use std::ops::ControlFlow;
 use std::time::Instant;
@@ -82,7 +82,8 @@ impl<'c> View<'c> {
         select: &Select,
         mut each: impl FnMut(&str, &str) -> ControlFlow<()>,
     ) -> Result<(), Error> {
-        let (sql, params) = select_sql(store, select);
+        let walked = select.order.is_by_key() && is_walked(self.db, store)?;
+        let (sql, params) = select_sql(store, select, walked);
         if let Order::By(_, value) = select.order {
             self.link.define_sort_value(value)?;
         }
@@ -127,8 +128,8 @@ impl<'c> View<'c> {
             return Ok(None);
         };
         let entry = entries::at(self.db, seq)?;
-        match Operation::from_payload(store.kind, entry.payload()) {
-            Some((Operation::Put { value, .. }, _)) => Ok(Some(value)),
+        match OperationRef::of(store.kind, entry.payload()) {
+            Some((OperationRef::Put { value, .. }, _)) => Ok(Some(value.clone())),
             _ => Err(Error::Corrupt(format!("entry {} puts no document", entry.cid()))),
         }
     }
@@ -153,8 +154,8 @@ impl<'c> View<'c> {
         rows.into_iter()
             .map(|seq| {
                 let entry = entries::at(self.db, seq)?;
-                match Operation::from_payload(store.kind, entry.payload()) {
-                    Some((Operation::Add { value }, _)) => Ok((entry.cid(), json_text(&value)?)),
+                match OperationRef::of(store.kind, entry.payload()) {
+                    Some((OperationRef::Add { value }, _)) => Ok((entry.cid(), json_text(value)?)),
                     _ => Err(Error::Corrupt(format!("entry {} is no event", entry.cid()))),
                 }
             })
@@ -163,8 +164,9 @@ impl<'c> View<'c> {
 
     /// The heads of a store's log, least first.
     pub fn heads(&self, store: &StoreRef) -> Result<Vec<Entry>, Error> {
-        let mut statement =
-            self.db.prepare_cached("SELECT seq FROM heads WHERE store = ?1 ORDER BY seq")?;
+        let mut statement = self
+            .db
+            .prepare_cached("SELECT h.value FROM stores s, json_each(s.heads) h WHERE s.id = ?1")?;
         let rows: Vec<i64> =
             statement.query_map([store.id], |row| row.get(0))?.collect::<Result<_, _>>()?;
         let mut heads =

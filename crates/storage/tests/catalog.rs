@@ -339,14 +339,9 @@ fn look_ups_use_an_index() {
             "documents_key (key=?",
         ),
         (
-            "SELECT key, json(doc) FROM documents INDEXED BY documents_live
-               WHERE store = ? AND doc IS NOT NULL ORDER BY key",
-            "documents_live (store=?)",
-        ),
-        (
-            "SELECT key, json(doc) FROM documents INDEXED BY documents_live
+            "SELECT key, json(doc) FROM documents INDEXED BY documents_key
                WHERE store = ? AND doc IS NOT NULL AND key >= ? ORDER BY key DESC",
-            "documents_live (store=? AND key>?)",
+            "documents_key (key>?)",
         ),
         ("SELECT entry FROM events WHERE store = ? ORDER BY time DESC", "events_time (store=?)"),
     ] {

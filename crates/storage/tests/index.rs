@@ -151,6 +151,12 @@ fn stores_are_apart() {
 }
 
 fn keys_of(database: &Database, store: &StoreRow) -> Vec<String> {
+    let mut keys = keys_in_order(database, store);
+    keys.sort();
+    keys
+}
+
+fn keys_in_order(database: &Database, store: &StoreRow) -> Vec<String> {
     let mut keys = Vec::new();
     let view = database.view();
     view.documents(store, &Select::default(), |key, _| {
@@ -158,7 +164,6 @@ fn keys_of(database: &Database, store: &StoreRow) -> Vec<String> {
         ControlFlow::Continue(())
     })
     .unwrap();
-    keys.sort();
     keys
 }
 
@@ -250,7 +255,7 @@ fn derived(place: &Place) -> Vec<Vec<String>> {
         "SELECT d.store, d.key, d.time, hex(e.cid), d.created, d.updated, hex(d.doc)
          FROM documents d JOIN entries e ON e.seq = d.entry",
         "SELECT id, name, documents, entries FROM stores",
-        "SELECT hex(e.cid) FROM heads h JOIN entries e ON e.seq = h.seq",
+        "SELECT hex(e.cid) FROM stores s, json_each(s.heads) h JOIN entries e ON e.seq = h.value",
         "SELECT key, hex(doc) FROM catalog_documents",
         "SELECT * FROM datacatalog",
         "SELECT template_id, description, node_templates_count, created_at, filename,
@@ -366,5 +371,31 @@ fn events_are_made_again() {
         database.reindex(&store, || ()).unwrap();
         assert_eq!(dump(&raw(place)), before);
         assert_eq!(now(database.view(), &store).documents, 20);
+    });
+}
+
+/// Documents come by their keys, whether their store is most of what there is or hardly any of it.
+#[test]
+fn documents_come_by_key_beside_many_and_few_others() {
+    everywhere(|place| {
+        let mut database = open(place);
+        let (few, many) = (documents(&mut database, "few"), documents(&mut database, "many"));
+        let mut writers = [Writer::new(1, "few"), Writer::new(1, "many")];
+        let mut fill = |database: &mut Database, from: u32, until: u32| {
+            for (store, writer) in [&few, &many].into_iter().zip(&mut writers) {
+                let end = if store.id == few.id { until.min(4) } else { until };
+                let entries: Vec<Entry> = (from..end)
+                    .map(|n| writer.write(&put(&format!("{:03}", n * 7 % 300), map([])), None))
+                    .collect();
+                deliver(database, store, &entries).unwrap();
+            }
+        };
+        for (from, until) in [(0, 100), (100, 300)] {
+            fill(&mut database, from, until);
+            assert_eq!(keys_in_order(&database, &few), ["000", "007", "014", "021"]);
+            let mut all: Vec<String> = (0..until).map(|n| format!("{:03}", n * 7 % 300)).collect();
+            all.sort();
+            assert_eq!(keys_in_order(&database, &many), all);
+        }
     });
 }

@@ -26,7 +26,7 @@ fn one_owner_at_a_time() {
     assert_eq!(mode(&path), 0o700);
     assert_eq!(repo.path(), path);
     assert_eq!(repo.database_path(), path.join("optimusdb.sqlite"));
-    assert_eq!(repo.log_database_path(), path.join("logs.sqlite"));
+    assert_eq!(repo.journal_path(), path.join("logs.sqlite"));
     let before = files(&path);
     for _ in 0..2 {
         let refused = Repo::open(&path).unwrap_err();

@@ -218,16 +218,22 @@ impl Swarm {
         self.send(Command::Close { log }).await
     }
 
-    /// Announces an entry to the peers of its store. Never waits, and does not say whether a peer hears
-    /// it: while the host has too much else to do, it is not announced.
+    /// Announces an entry to the peers of its store, if there are any. Never waits, and does not say whether
+    /// one hears it: while the host has too much else to do, it is not announced.
     ///
     /// # Errors
     /// [`Error::TooLarge`] for a block that no message holds, [`Error::Closed`] after the end.
-    pub fn publish(&self, log: Address, block: Vec<u8>) -> Result<(), Error> {
-        let bytes_max = GOSSIP_BYTES_MAX - ENVELOPE_BYTES;
-        if block.len() > bytes_max {
-            return Err(Error::TooLarge { what: "an entry", bytes: block.len(), bytes_max });
+    pub fn publish(&self, log: Address, block: &[u8]) -> Result<(), Error> {
+        let (bytes, bytes_max) = (block.len(), GOSSIP_BYTES_MAX - ENVELOPE_BYTES);
+        if bytes > bytes_max {
+            return Err(Error::TooLarge { what: "an entry", bytes, bytes_max });
         }
+        // Neither is the host woken nor the message signed for nobody. Who comes later asks for the
+        // heads.
+        if !self.inner.shared.peers().hear_of(&log) {
+            return Ok(());
+        }
+        let block = block.to_vec();
         match self.inner.commands.try_send(Command::Publish { log, block }) {
             Ok(()) => Ok(()),
             Err(TrySendError::Full(_)) => {

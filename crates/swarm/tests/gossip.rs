@@ -45,7 +45,7 @@ async fn what_is_accepted_is_passed_on_and_what_is_not_is_not() {
     for (text, verdict) in
         [("rejected", Verdict::Reject), ("ignored", Verdict::Ignore), ("accepted", Verdict::Accept)]
     {
-        a.swarm.publish(store, text.into()).unwrap();
+        a.swarm.publish(store, text.as_bytes()).unwrap();
         let (from, block, announcement) = announced(&mut b, store).await;
         assert_eq!((from, block.as_slice()), (a.id(), text.as_bytes()));
         b.swarm.validated(announcement, verdict).await.unwrap();
@@ -60,10 +60,10 @@ async fn an_entry_as_large_as_the_format_allows_is_announced() {
     let store = store("s");
     let (a, mut b, _c) = row(store).await;
     let block = vec![7; optimusdb_dag::limits::ENTRY_BYTES_MAX];
-    a.swarm.publish(store, block.clone()).unwrap();
+    a.swarm.publish(store, &block).unwrap();
     assert_eq!(announced(&mut b, store).await.1, block);
     let over = vec![7; optimusdb_swarm::limits::GOSSIP_BYTES_MAX];
-    assert!(a.swarm.publish(store, over).is_err());
+    assert!(a.swarm.publish(store, &over).is_err());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -71,7 +71,7 @@ async fn nobody_to_hear_is_no_error_and_a_late_store_learns_who_is_there() {
     let store = store("s");
     let (mut a, b) = (node().await, node().await);
     a.swarm.open_store(store).await.unwrap();
-    a.swarm.publish(store, b"alone".to_vec()).unwrap();
+    a.swarm.publish(store, b"alone").unwrap();
     b.swarm.open_store(store).await.unwrap();
     a.connect(&b).await;
     a.until_subscribed(b.id(), store).await;

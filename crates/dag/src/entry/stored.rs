@@ -58,7 +58,7 @@ impl Entry {
             log: self.log,
             key: self.key().to_owned(),
             identity: self.identity,
-            sig_der: self.signature.to_der().as_bytes().to_vec(),
+            sig_der: self.sig_der(),
             next: self.next.clone(),
             refs: self.refs.clone(),
             time: self.clock.time,

@@ -1,6 +1,6 @@
 //! Writing entries.
 //!
-//! The payload is encoded once, straight into the block; the signed bytes are
+//! The payload comes encoded and is copied into the block; the signed bytes are
 //! spans of it. What remains beside the signature is a few kilobytes of copying.
 
 use std::ops::Range;
@@ -11,7 +11,7 @@ use ipld_core::ipld::Ipld;
 use super::{Entry, SIGNED_HEAD, Spans, VERSION, check_clock_range, check_distinct};
 use crate::cbor;
 use crate::limits::{ENTRY_BYTES_MAX, NEXT_LINKS_MAX, REFS_MAX};
-use crate::{Address, Clock, Error, IdentityKeys, Links, LogCid, keys, value};
+use crate::{Address, Clock, Error, IdentityKeys, Links, LogCid, Payload, keys};
 
 /// The signed part of an entry, encoded.
 struct SignedFields {
@@ -33,12 +33,23 @@ impl Entry {
         links: Links,
         payload: Ipld,
     ) -> Result<Entry, Error> {
+        Entry::sign_encoded(keys, log, links, Payload::new(payload)?)
+    }
+
+    /// As [`Entry::sign`], of a payload that is encoded already.
+    ///
+    /// # Errors
+    /// As [`Entry::sign`], but for the payload.
+    pub fn sign_encoded(
+        keys: &IdentityKeys,
+        log: Address,
+        links: Links,
+        payload: Payload,
+    ) -> Result<Entry, Error> {
         let Links { next, refs, time } = links;
-        let payload = value::normalise(payload)?;
         let clock = Clock { time, id: keys.clock_id().clone() };
         check_links(&next, &refs, &clock)?;
-        let body =
-            SignedFields::new(&next, &refs, &clock, |out| cbor::put_value(out, &payload, 0))?;
+        let body = SignedFields::new(&next, &refs, &clock, &payload.cbor);
         let log_field = log_field(&log);
         let digest = keys::message_digest(&[&[SIGNED_HEAD], &log_field, &body.bytes]);
         let signature = keys::sign(keys.signing_key(), &digest);
@@ -47,7 +58,7 @@ impl Entry {
             assemble(&log_field, &clock.id, &keys::signature_text(&signature), &body, &identity);
         crate::check_size("entry", block.len(), ENTRY_BYTES_MAX)?;
         let (cid, block) = (LogCid::of(&block), block.into());
-        let payload = OnceLock::from(payload);
+        let payload = OnceLock::from(payload.value);
         let entry =
             Entry { cid, block, spans, log, signature, next, refs, clock, identity, payload };
         debug_assert_eq!(
@@ -60,13 +71,8 @@ impl Entry {
 }
 
 impl SignedFields {
-    fn new(
-        next: &[LogCid],
-        refs: &[LogCid],
-        clock: &Clock,
-        payload: impl FnOnce(&mut Vec<u8>) -> Result<(), Error>,
-    ) -> Result<SignedFields, Error> {
-        let mut out = Vec::with_capacity(1_024 + 51 * (next.len() + refs.len()));
+    fn new(next: &[LogCid], refs: &[LogCid], clock: &Clock, payload: &[u8]) -> SignedFields {
+        let mut out = Vec::with_capacity(256 + 51 * (next.len() + refs.len()) + payload.len());
         for (name, cids) in [("next", next), ("refs", refs)] {
             cbor::put_text(&mut out, name);
             cbor::put_head(&mut out, cbor::LIST, cids.len() as u64);
@@ -82,9 +88,9 @@ impl SignedFields {
         cbor::put_head(&mut out, cbor::UINT, clock.time);
         cbor::put_text(&mut out, "payload");
         let start = out.len();
-        payload(&mut out)?;
+        out.extend_from_slice(payload);
         let end = out.len();
-        Ok(SignedFields { bytes: out, payload: start..end })
+        SignedFields { bytes: out, payload: start..end }
     }
 }
 
@@ -98,11 +104,7 @@ pub(super) fn block(
     payload_cbor: &[u8],
     identity: &LogCid,
 ) -> Vec<u8> {
-    let copied = SignedFields::new(next, refs, clock, |out| {
-        out.extend_from_slice(payload_cbor);
-        Ok(())
-    });
-    let body = copied.expect("invariant: copying bytes does not fail");
+    let body = SignedFields::new(next, refs, clock, payload_cbor);
     assemble(&log_field(log), &clock.id, signature_text, &body, identity).0
 }
 

@@ -84,7 +84,7 @@ impl Node {
         let commits = Commits::default();
         let accesses = Arc::new(AccessCache::new());
         let lookups = LookupPool::new(place.clone());
-        let journal_place = Place::File(repo.log_database_path());
+        let journal_place = Place::File(repo.journal_path());
         let journal = config
             .journal
             .map(|receiver| {

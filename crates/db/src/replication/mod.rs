@@ -112,7 +112,7 @@ impl Replication {
             return;
         }
         for block in committed.made {
-            if let Err(error) = self.swarm.publish(log, block.to_vec()) {
+            if let Err(error) = self.swarm.publish(log, &block) {
                 tracing::debug!("an entry of {log} was not announced: {error}");
             }
         }

@@ -11,7 +11,7 @@ use crate::limits::{ANNOUNCED_ENTRIES_MAX, MATCH_MS_MAX, UPDATE_BYTES_MAX, WRITE
 use crate::query::Query;
 use crate::reading;
 use crate::stores::{NewStore, name_of};
-use optimusdb_dag::{Entry, IdentityKeys, Ipld, LogTip, Operation, StoreKind};
+use optimusdb_dag::{Entry, IdentityKeys, Ipld, LogTip, Operation, Payload, StoreKind};
 use optimusdb_storage::{Scope, StoreId, StoreRef, StoreRow, Tx};
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::time::{Duration, Instant};
@@ -112,12 +112,8 @@ impl<'a> Batch<'a> {
         documents: Vec<Checked>,
     ) -> Result<usize, Error> {
         let count = documents.len();
-        for Checked { id, value, .. } in documents {
-            let operation = match store.kind {
-                StoreKind::Documents | StoreKind::KeyValue => Operation::Put { key: id, value },
-                StoreKind::Events => Operation::Add { value },
-            };
-            self.append(store, operation.into_payload(Some(now_ms())))?;
+        for document in documents {
+            self.append_encoded(store, document.payload)?;
         }
         Ok(count)
     }
@@ -216,13 +212,17 @@ impl<'a> Batch<'a> {
 
     /// Makes the next entry of the store's log out of an operation's payload.
     pub(crate) fn append(&mut self, store: &StoreRef, payload: Ipld) -> Result<Entry, Error> {
+        self.append_encoded(store, Payload::new(payload).map_err(unmade)?)
+    }
+
+    fn append_encoded(&mut self, store: &StoreRef, payload: Payload) -> Result<Entry, Error> {
         let view = self.tx.view();
         let tip = tip_of(self.tips, &self.tx, store)?;
         let entry = tip
-            .append(self.keys, payload, &mut |cid| {
+            .append_encoded(self.keys, payload, &mut |cid| {
                 view.entry(cid).ok().flatten().map(|entry| entry.links())
             })
-            .map_err(|e| Error::Internal(format!("an entry could not be made: {e}")))?;
+            .map_err(unmade)?;
         self.apply(store, &entry, Origin::Local)?;
         Ok(entry)
     }
@@ -297,4 +297,8 @@ fn tip_of<'t>(tips: &'t mut Tips, tx: &Tx<'_>, store: &StoreRef) -> Result<&'t m
             Ok(slot.insert(LogTip::new(store.address, links)))
         }
     }
+}
+
+fn unmade(error: optimusdb_dag::Error) -> Error {
+    Error::Internal(format!("an entry could not be made: {error}"))
 }

@@ -101,6 +101,11 @@ impl Peers {
         self.peers.get(id).is_some_and(|peer| peer.identity.is_some())
     }
 
+    /// Whether anyone listens to the announcements of that log.
+    pub(crate) fn hear_of(&self, log: &Address) -> bool {
+        self.peers.values().any(|peer| peer.subscribed.contains(log))
+    }
+
     pub(crate) fn ids(&self) -> impl Iterator<Item = PeerId> + '_ {
         self.peers.keys().copied()
     }

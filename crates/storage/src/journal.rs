@@ -1,13 +1,13 @@
-//! The node's own log records, in a database of their own, so that logging never waits for
-//! documents and never makes them wait. Losing the last second of it in a power cut is accepted.
+//! The journal: what the node says of itself, in a database of its own, so that it never waits for
+//! documents and never makes them wait. Losing its last second in a power cut is accepted.
 
 use crate::connection::{Durability, Link, Place, read_only, read_write};
 use crate::error::Error;
-use crate::limits::{LOG_MESSAGE_BYTES_MAX, LOG_PAGE_RECORDS_MAX, LOG_RECORDS_MAX};
+use crate::limits::{JOURNAL_MESSAGE_BYTES_MAX, JOURNAL_PAGE_RECORDS_MAX, JOURNAL_RECORDS_MAX};
 
 /// One thing that the node said.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LogRecord {
+pub struct JournalRecord {
     /// When, in milliseconds since 1970 UTC.
     pub timestamp_ms: i64,
     /// `ERROR`, `WARN`, `INFO`, `DEBUG` or `TRACE`.
@@ -37,20 +37,20 @@ CREATE VIEW IF NOT EXISTS optimusLogger AS
 
 /// The writing side; one per node.
 #[derive(Debug)]
-pub struct LogStore {
+pub struct Journal {
     link: Link,
 }
 
-impl LogStore {
-    /// Opens the log database, making it if need be.
-    pub fn open(place: &Place) -> Result<LogStore, Error> {
+impl Journal {
+    /// Opens the journal, making it if need be.
+    pub fn open(place: &Place) -> Result<Journal, Error> {
         let link = read_write(place, Durability::Relaxed)?;
         link.db.execute_batch(SCHEMA)?;
-        Ok(LogStore { link })
+        Ok(Journal { link })
     }
 
     /// Adds `records`, all or none. A message over the limit is cut and says so.
-    pub fn append(&mut self, records: &[LogRecord]) -> Result<(), Error> {
+    pub fn append(&mut self, records: &[JournalRecord]) -> Result<(), Error> {
         let tx = self.link.db.transaction()?;
         {
             let mut insert = tx.prepare_cached(
@@ -71,22 +71,26 @@ impl LogStore {
             self.link.db.execute("DELETE FROM records WHERE timestamp_ms < ?1", [before_ms])?;
         let over = self.link.db.execute(
             "DELETE FROM records WHERE id <= (SELECT max(id) FROM records) - ?1",
-            [LOG_RECORDS_MAX],
+            [JOURNAL_RECORDS_MAX],
         )?;
         Ok(old + over)
     }
 }
 
 /// The records from `from_ms` (inclusive) to `to_ms` (exclusive), newest first, bounded in number.
-pub fn log_records(place: &Place, from_ms: i64, to_ms: i64) -> Result<Vec<LogRecord>, Error> {
+pub fn journal_records(
+    place: &Place,
+    from_ms: i64,
+    to_ms: i64,
+) -> Result<Vec<JournalRecord>, Error> {
     let db = read_only(place)?.db;
     let mut statement = db.prepare(
         "SELECT timestamp_ms, level, message, source FROM records
          WHERE timestamp_ms >= ?1 AND timestamp_ms < ?2
          ORDER BY timestamp_ms DESC, id DESC LIMIT ?3",
     )?;
-    let rows = statement.query_map((from_ms, to_ms, LOG_PAGE_RECORDS_MAX), |row| {
-        Ok(LogRecord {
+    let rows = statement.query_map((from_ms, to_ms, JOURNAL_PAGE_RECORDS_MAX), |row| {
+        Ok(JournalRecord {
             timestamp_ms: row.get(0)?,
             level: row.get(1)?,
             message: row.get(2)?,
@@ -97,9 +101,9 @@ pub fn log_records(place: &Place, from_ms: i64, to_ms: i64) -> Result<Vec<LogRec
 }
 
 fn cut(message: &str) -> std::borrow::Cow<'_, str> {
-    if message.len() <= LOG_MESSAGE_BYTES_MAX {
+    if message.len() <= JOURNAL_MESSAGE_BYTES_MAX {
         return message.into();
     }
-    let end = message.floor_char_boundary(LOG_MESSAGE_BYTES_MAX);
+    let end = message.floor_char_boundary(JOURNAL_MESSAGE_BYTES_MAX);
     format!("{}… ({} bytes)", &message[..end], message.len()).into()
 }
