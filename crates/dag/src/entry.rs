@@ -238,6 +238,11 @@ impl Entry {
         Outline { next, time, identity }
     }
 
+    /// The signature in DER.
+    pub fn sig_der(&self) -> Vec<u8> {
+        self.signature.to_der().as_bytes().to_vec()
+    }
+
     /// Its name, clock and parents.
     pub fn links(&self) -> EntryLinks {
         EntryLinks { cid: self.cid, clock: self.clock.clone(), next: self.next.clone() }
