@@ -6,12 +6,20 @@ use crate::stores::{self, NewAccess, NewStore, check_store_name, new_store, scop
 use crate::writer::{Done, Work};
 use optimusdb_dag::{Address, StoreKind};
 use optimusdb_storage::{Scope, StoreRef, StoreRow};
+use std::collections::HashMap;
 
 impl Node {
-    /// Every store with its figures: those that every node has, then the others by name.
+    /// Every store with its figures: those that every node has, then the others by name. Each is
+    /// there for every other request, too, under the name that it has here.
     pub async fn stores(&self) -> Result<Vec<StoreInfo>, Error> {
-        self.read(|view| {
-            let mut stores = view.stores()?;
+        // A store is committed a moment before it can be named.
+        let names = self.inner.names.all().into_iter();
+        let mut names: HashMap<Address, String> =
+            names.map(|(name, store)| (store.address, name)).collect();
+        self.read(move |view| {
+            let named =
+                |row: StoreRow| names.remove(&row.address).map(|name| StoreRow { name, ..row });
+            let mut stores: Vec<StoreRow> = view.stores()?.into_iter().filter_map(named).collect();
             stores.sort_by_cached_key(|store| (stores::place_of(&store.name), store.name.clone()));
             stores
                 .into_iter()
