@@ -84,7 +84,8 @@ impl<T> Queues<T> {
         self.upkeep.pop_front().map(|queued| queued.work)
     }
 
-    /// The writes of a transaction: local first, but remote ones always get a quarter of the places.
+    /// The writes of a transaction: local first, but remote ones always get a quarter of the places
+    /// and of the room.
     fn next_writes(&mut self, writes_max: usize, kib_max: u32) -> Vec<T> {
         let [local, remote] = &mut self.writes;
         let (writes_of_local, kib_of_local) = if remote.is_empty() {
@@ -97,6 +98,8 @@ impl<T> Queues<T> {
         for (lane, writes, room) in
             [(local, writes_of_local, kib_of_local), (remote, writes_max, kib_max)]
         {
+            // The last local write may be of any size, and its excess is not taken from the others.
+            let room = room.max(u32::saturating_add(kib, kib_max / 4));
             while taken.len() < writes
                 && kib < room
                 && let Some(queued) = lane.pop_front()
@@ -213,6 +216,23 @@ mod tests {
         let taken = lanes.take(8, u32::MAX, LONG);
         assert_eq!(taken, NextWork::Writes(vec![0, 1, 2, 3, 4, 5, 100, 101]));
         assert_eq!(lanes.take(1, u32::MAX, LONG), NextWork::Writes(vec![6]));
+    }
+
+    #[tokio::test]
+    async fn large_local_writes_leave_room_for_the_others() {
+        let lanes = Lanes::new();
+        for n in 0..3 {
+            lanes.send(Lane::Local, 20 << 20, n).await.unwrap();
+        }
+        for n in 100..110 {
+            lanes.send(Lane::Remote, 1 << 20, n).await.unwrap();
+        }
+        // One local write is more than a transaction takes; remote ones have a quarter of it each time.
+        for (n, remote) in [(0, 100), (1, 102), (2, 104)] {
+            let taken = lanes.take(512, 8 << 10, LONG);
+            assert_eq!(taken, NextWork::Writes(vec![n, remote, remote + 1]));
+        }
+        assert_eq!(lanes.take(512, 8 << 10, LONG), NextWork::Writes((106..110).collect()));
     }
 
     #[tokio::test]

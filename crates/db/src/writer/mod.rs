@@ -1,10 +1,11 @@
 //! The writer: one thread that owns the read-write connection and all heads.
 //!
 //! It takes what waits, does it in one transaction, commits once, and only then answers: group
-//! commit. Upkeep waits behind the writes, and is done in steps between transactions. Each write is planned (read and checked) before it changes anything, so a refused one
-//! leaves nothing behind and its neighbours in the batch go through. When SQLite cannot store the
-//! batch, none of it is kept and every writer in it is told; a full disk is survived, anything else
-//! ends the thread and with it the node, for what is on the disk is then not known.
+//! commit. Upkeep runs between transactions, one step at a time, behind the writes. A write is planned
+//! before it changes anything, so a refused one leaves nothing behind and its neighbours in the batch
+//! go through. When SQLite cannot store the batch, none of it is kept and every writer in it is told; a
+//! full disk is survived, anything else ends the thread and with it the node, for what is on the disk
+//! is then not known.
 
 mod access;
 mod batch;
@@ -210,13 +211,15 @@ impl WriterThread {
         }
     }
 
-    /// Does one step of upkeep and answers it. An error is the end.
+    /// Does one step of upkeep and answers it. An error ends the thread.
     fn upkeep(&mut self, job: WriteJob) -> Result<(), Error> {
+        // Other steps, as sweeping blocks of files that nobody wants, are writes in a transaction.
         if !matches!(job.work, Work::Checkpoint) {
             return self.batch(vec![job]);
         }
         let moved = self.database.checkpoint(Checkpoint::Passive);
         if let Err(error) = &moved {
+            self.unmoved_since.get_or_insert_with(Instant::now);
             tracing::debug!("the write-ahead log stays for now: {error}");
         }
         job.answer(moved.map(|()| Done::Count(0)).map_err(Error::from));
@@ -233,7 +236,7 @@ impl WriterThread {
         }
     }
 
-    /// Does a batch in one transaction and answers every write in it. An error is the end.
+    /// Does a batch in one transaction and answers every write in it. An error ends the thread.
     fn batch(&mut self, jobs: Vec<WriteJob>) -> Result<(), Error> {
         let started = Instant::now();
         self.unmoved_since.get_or_insert(started);
@@ -315,9 +318,8 @@ impl WriterThread {
         Ok(anything)
     }
 
-    /// A client waits until the disk has its write. What was received nobody has been promised: the
-    /// peers have it, and would send it again after a power cut. The next local write takes it to
-    /// the disk, too, or a pause, or what is received a moment later.
+    /// A client waits for the disk. Received entries need not: peers send them again after a power
+    /// cut. The next local write, a pause, or one second syncs them.
     fn durability(&mut self, jobs: &[WriteJob]) -> Durability {
         let received = jobs.iter().all(|job| matches!(job.work, Work::Join { .. }));
         let patience = Duration::from_millis(UNSYNCED_MS_MAX);

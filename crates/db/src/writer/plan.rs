@@ -48,7 +48,7 @@ pub(super) fn carry_out(
         Work::Reconcile { new, names } => {
             return batch.reconcile(new.map(|new| *new), &names).map(Done::Count);
         }
-        // The writer does it between transactions; within one there is nothing to move.
+        // A step of upkeep that needs no transaction: the writer does it between two of them.
         Work::Checkpoint => return Ok(Done::Count(0)),
         Work::Offer { stores } => return batch.offer(&stores).map(Done::Count),
         Work::Access { store, change } => {

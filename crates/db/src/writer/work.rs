@@ -107,8 +107,8 @@ impl Work {
             Work::Access { change, .. } => {
                 change.grant.iter().chain(&change.revoke).map(String::len).sum()
             }
-            Work::Update { .. }
-            | Work::Delete { .. }
+            Work::Update { fields, .. } => map_bytes(fields),
+            Work::Delete { .. }
             | Work::CreateStore(_)
             | Work::Reconcile { .. }
             | Work::Offer { .. }
@@ -131,4 +131,20 @@ impl Work {
             | Work::Checkpoint => None,
         }
     }
+}
+
+/// About as many bytes as it would have in an entry.
+fn value_bytes(value: &Ipld) -> usize {
+    match value {
+        Ipld::String(text) => 1 + text.len(),
+        Ipld::Bytes(bytes) => 1 + bytes.len(),
+        Ipld::List(values) => 1 + values.iter().map(value_bytes).sum::<usize>(),
+        Ipld::Map(fields) => 1 + map_bytes(fields),
+        Ipld::Null | Ipld::Bool(_) => 1,
+        Ipld::Integer(_) | Ipld::Float(_) | Ipld::Link(_) => size_of::<u64>(),
+    }
+}
+
+fn map_bytes(fields: &BTreeMap<String, Ipld>) -> usize {
+    fields.iter().map(|(name, value)| 1 + name.len() + value_bytes(value)).sum()
 }
