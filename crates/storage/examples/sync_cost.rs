@@ -130,7 +130,6 @@ fn roots(database: &mut Database, place: &Place, store: &StoreRow) -> Result<(),
         let request = Request { log: store.address, ask: cells }.encode();
         ask(&format!("children at level {level}"), &request)?;
     }
-    println!("{} summaries are kept", database.fingerprints().cells());
     Ok(())
 }
 

@@ -77,7 +77,8 @@ impl Database {
             self.durability = durability;
         }
         self.link.db.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
-        Ok(Tx { database: self, grown: BTreeMap::new(), open: true, failed: false })
+        let first_seq = self.next_seq;
+        Ok(Tx { database: self, first_seq, grown: BTreeMap::new(), open: true, failed: false })
     }
 
     /// Drops every derived row of `store` and makes them again from its log; `indexed` is called
@@ -125,6 +126,8 @@ pub enum Checkpoint {
 #[derive(Debug)]
 pub struct Tx<'d> {
     database: &'d mut Database,
+    // The row of its first entry.
+    first_seq: i64,
     grown: BTreeMap<StoreId, Grown>,
     open: bool,
     failed: bool,
@@ -261,6 +264,9 @@ impl Tx<'_> {
                 rows.push(row.ok_or_else(|| Error::Corrupt(format!("head {cid} is not stored")))?);
             }
             rows.sort_unstable();
+            if cfg!(debug_assertions) {
+                let _ = check::heads(db, store.id, &rows);
+            }
             let rows: Vec<String> = rows.iter().map(i64::to_string).collect();
             db.prepare_cached("UPDATE stores SET heads = ?2 WHERE id = ?1")?
                 .execute((store.id, format!("[{}]", rows.join(","))))?;
@@ -270,19 +276,20 @@ impl Tx<'_> {
 
     /// Makes everything durable, and seen by readers that start from now on.
     pub fn commit(mut self) -> Result<(), Error> {
-        let grown = std::mem::take(&mut self.grown);
+        let (first_seq, grown) = (self.first_seq, std::mem::take(&mut self.grown));
         self.write(|database| {
             let db = &database.link.db;
-            for (store, grown) in grown {
+            for (store, Grown { documents, entries: added, times }) in grown {
                 let entries: i64 = db
                     .prepare_cached(
                         "UPDATE stores SET documents = documents + ?2, entries = entries + ?3
                          WHERE id = ?1 RETURNING entries",
                     )?
-                    .query_row((store, grown.documents, grown.entries), |row| row.get(0))?;
+                    .query_row((store, documents, added), |row| row.get(0))?;
                 // Before the commit, so that nobody who sees it finds a summary from before it.
-                database.fingerprints.changing(store, entries, grown.times);
+                database.fingerprints.changing(store, entries, times);
                 if cfg!(debug_assertions) {
+                    let _ = check::grown(db, store, first_seq, (documents, added), times);
                     let _ = check::counts(db, store);
                 }
             }

@@ -49,11 +49,6 @@ struct Commit {
 }
 
 impl Fingerprints {
-    /// How many summaries are kept.
-    pub fn cells(&self) -> usize {
-        self.kept().cells
-    }
-
     /// The state of `store` is about to become that of `entries` entries, with new ones at these
     /// times.
     pub(crate) fn changing(&self, store: StoreId, entries: i64, times: Span) {
@@ -85,6 +80,10 @@ impl Fingerprints {
             }
             kept.cells -= before - cells.len();
         }
+        let is_ordered = store.commits.iter().is_sorted_by(|a, b| a.entries < b.entries);
+        debug_assert!(is_ordered, "commits are not in the order of their states");
+        debug_assert!(store.commits.len() <= FINGERPRINT_COMMITS_MAX, "too many commits are known");
+        kept.check();
     }
 
     /// The summary of a cell in the state of `entries` entries, if it is kept.
@@ -134,6 +133,7 @@ impl Fingerprints {
             }
         }
         kept.shrink();
+        kept.check();
     }
 
     fn kept(&self) -> MutexGuard<'_, Kept> {
@@ -152,6 +152,13 @@ impl Kept {
             }
             level += 1;
         }
+    }
+
+    /// The account of summaries is that of what is kept, and within its bound.
+    fn check(&self) {
+        let cells = self.stores.values().flat_map(|store| &store.cells).map(HashMap::len);
+        debug_assert_eq!(self.cells, cells.sum::<usize>(), "summaries that are kept");
+        debug_assert!(self.cells <= FINGERPRINT_CELLS_MAX, "too many summaries are kept");
     }
 }
 
@@ -259,9 +266,7 @@ mod tests {
                     }
                 }
             }
-            let kept = fingerprints.kept();
-            let cells: usize = kept.stores.values().flat_map(|s| &s.cells).map(HashMap::len).sum();
-            prop_assert_eq!(kept.cells, cells);
+            fingerprints.kept().check();
         }
     }
 
@@ -282,7 +287,7 @@ mod tests {
             for level in (0..4u8).rev() {
                 let cells = (0..10_000u64).map(|n| (Cell::new(level, n).unwrap(), some(n)));
                 fingerprints.keep(store, 1, cells);
-                assert!(fingerprints.cells() <= FINGERPRINT_CELLS_MAX);
+                assert!(fingerprints.kept().cells <= FINGERPRINT_CELLS_MAX);
             }
         }
         let is_kept = |level| fingerprints.get(0, 1, Cell::new(level, 5).unwrap()).is_some();

@@ -24,9 +24,11 @@ pub(crate) fn apply(
     entry: &Entry,
 ) -> Result<i64, Error> {
     // An operation that this version does not know is kept in the log and changes nothing.
-    let Some(Effect { key, value, at_ms }) = effect(store.kind, entry) else { return Ok(0) };
+    let Some(IndexChange { key, value, at_ms }) = change(store.kind, entry) else { return Ok(0) };
     let upload = match value {
-        Some(Shown::Document(document)) => uploads::note(db, store, seq, entry, &key, document)?,
+        Some(ShownValue::Document(document)) => {
+            uploads::note(db, store, seq, entry, &key, document)?
+        }
         _ => Upload::NONE,
     };
     let written = Written { value, shown: !upload.replaced, at_ms };
@@ -40,51 +42,53 @@ pub(crate) fn apply(
 }
 
 /// Which document an entry changes, and what it becomes.
-pub(crate) struct Effect<'e> {
+pub(crate) struct IndexChange<'e> {
     pub(crate) key: Cow<'e, str>,
     /// `None` is a deletion.
-    pub(crate) value: Option<Shown<'e>>,
+    pub(crate) value: Option<ShownValue<'e>>,
     /// The writer's wall clock, where the operation carries it.
     pub(crate) at_ms: Option<u64>,
 }
 
 /// A value as reads and SQL see it.
 #[derive(Clone, Copy)]
-pub(crate) enum Shown<'e> {
+pub(crate) enum ShownValue<'e> {
     /// A document, as it is.
     Document(&'e Ipld),
     /// What is no document by itself: it is shown with its key.
     Value(&'e Ipld),
 }
 
-impl Shown<'_> {
+impl ShownValue<'_> {
     pub(crate) fn json(self, key: &str) -> Result<String, Error> {
         match self {
-            Shown::Document(document) => json_text(document),
-            Shown::Value(value) => pair_text(key, value),
+            ShownValue::Document(document) => json_text(document),
+            ShownValue::Value(value) => pair_text(key, value),
         }
     }
 }
 
 /// What an entry does to the documents of a store of that kind, if it does anything.
-pub(crate) fn effect(kind: StoreKind, entry: &Entry) -> Option<Effect<'_>> {
+pub(crate) fn change(kind: StoreKind, entry: &Entry) -> Option<IndexChange<'_>> {
     let (operation, at_ms) = OperationRef::of(kind, entry.payload())?;
     let (key, value) = match operation {
         OperationRef::Put { key, value } if kind == StoreKind::Documents => {
-            (key.into(), Some(Shown::Document(value)))
+            (key.into(), Some(ShownValue::Document(value)))
         }
-        OperationRef::Put { key, value } => (key.into(), Some(Shown::Value(value))),
+        OperationRef::Put { key, value } => (key.into(), Some(ShownValue::Value(value))),
         OperationRef::Del { key } => (key.into(), None),
         // An event is a document that nothing ever replaces, under the hash of its entry.
-        OperationRef::Add { value } => (entry.cid().to_string().into(), Some(Shown::Value(value))),
+        OperationRef::Add { value } => {
+            (entry.cid().to_string().into(), Some(ShownValue::Value(value)))
+        }
     };
-    Some(Effect { key, value, at_ms })
+    Some(IndexChange { key, value, at_ms })
 }
 
 /// What an operation writes.
 struct Written<'v> {
     /// The document of a PUT; none of a DEL.
-    value: Option<Shown<'v>>,
+    value: Option<ShownValue<'v>>,
     /// Whether it is there, or replaced already by one of another key.
     shown: bool,
     /// The writer's wall clock, where the operation carries it.
@@ -121,7 +125,8 @@ fn write_row(
     let json = || value.filter(|_| shown).map(|value| value.json(key)).transpose();
     let Some(old) = here else {
         let json = json()?;
-        let [first, _] = rows_of(store.id);
+        let [first, end] = rows_of(store.id);
+        debug_assert!(first + seq < end, "row {seq} of an entry reaches into the next store's");
         db.prepare_cached(
             "INSERT INTO documents (row, store, key, time, entry, created, updated, doc)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, jsonb(?8))",

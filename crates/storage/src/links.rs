@@ -15,18 +15,40 @@ pub(crate) fn encode(
     links: &[LogCid],
     mut row_of: impl FnMut(&LogCid) -> Result<Option<i64>, Error>,
 ) -> Result<(), Error> {
+    let from = out.len();
+    let mut rows = Vec::new();
     put_varint(out, links.len() as u64);
     for cid in links {
         match row_of(cid)? {
             // A row is never its own ancestor, so a distance is at least one.
-            Some(row) if row < seq => put_varint(out, (seq - row) as u64),
+            Some(row) if row < seq => {
+                put_varint(out, (seq - row) as u64);
+                if cfg!(debug_assertions) {
+                    rows.push((row, *cid));
+                }
+            }
             _ => {
                 put_varint(out, 0);
                 out.extend_from_slice(cid.digest());
             }
         }
     }
+    if cfg!(debug_assertions) {
+        check(&out[from..], seq, links, rows);
+    }
     Ok(())
+}
+
+/// What was written reads as `links` again; `rows` are those that it names, in order.
+fn check(mut bytes: &[u8], seq: i64, links: &[LogCid], rows: Vec<(i64, LogCid)>) {
+    let mut rows = rows.into_iter();
+    let read = decode(&mut bytes, seq, |at| {
+        let (row, cid) = rows.next().ok_or_else(damaged)?;
+        debug_assert_eq!(row, at, "the row of a link to {cid}, as seen from row {seq}");
+        Ok(cid)
+    });
+    debug_assert_eq!(read.ok().as_deref(), Some(links), "the links of the entry in row {seq}");
+    debug_assert!(bytes.is_empty(), "bytes behind the links of the entry in row {seq}");
 }
 
 /// Reads one list of links from the front of `bytes`; `cid_of` finds the digest of a row.

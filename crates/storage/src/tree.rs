@@ -4,6 +4,7 @@
 //! them. Those of inner cells are kept in [`Fingerprints`], and of leaves that are crowded: a pass
 //! steps over what is known, so after the first it reads little more than what has changed.
 
+use crate::check;
 use crate::entries;
 use crate::error::Error;
 use crate::fingerprints::Fingerprints;
@@ -81,7 +82,13 @@ impl<'c> StoreTree<'c> {
     fn summary_of(&self, cell: Cell) -> Result<Summary, Error> {
         let known = self.fingerprints.and_then(|f| f.get(self.store, self.entries, cell));
         match known {
-            Some(summary) => Ok(summary),
+            Some(summary) => {
+                if cfg!(debug_assertions) {
+                    // What cannot be read is told by whoever needs it.
+                    let _ = check::summary(self.db, self.store, cell, summary);
+                }
+                Ok(summary)
+            }
             None => self.walk(cell, &mut |_, _| {}),
         }
     }

@@ -8,11 +8,15 @@ use std::collections::VecDeque;
 use optimusdb_dag::{Cid, Prefix};
 
 use super::limits::{
-    MESSAGE_ENTRIES_MAX, MESSAGE_OUT_BYTES_MAX, MESSAGE_PACKED_BYTES_MAX, OUTBOX_BYTES_MAX,
-    OUTBOX_ENTRIES_MAX, OUTBOX_PRESENCES_MAX,
+    BLOCK_BYTES_MAX, MESSAGE_ENTRIES_MAX, MESSAGE_OUT_BYTES_MAX, MESSAGE_PACKED_BYTES_MAX,
+    OUTBOX_BYTES_MAX, OUTBOX_ENTRIES_MAX, OUTBOX_PRESENCES_MAX, READ_BYTES_MAX, READ_WANTS_MAX,
+    READS_MAX,
 };
 use super::message::{Block, Message, Presence, WantEntry, WantType};
 use super::turns::Turns;
+
+/// Blocks up to which their bytes are summed up again after every change.
+const CHECKED_BLOCKS_MAX: usize = 64;
 
 /// A want or the end of one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,15 +50,18 @@ impl Outbox {
         } else if self.updates.len() < OUTBOX_ENTRIES_MAX {
             self.updates.push_back(cid, update);
         }
+        self.check();
     }
 
     pub(super) fn presence(&mut self, cid: Vec<u8>, have: bool) {
         self.presences.push_back((cid, have));
+        self.check();
     }
 
     pub(super) fn block(&mut self, prefix: Prefix, block: Vec<u8>) {
         self.block_bytes += block.len();
         self.blocks.push_back((prefix, block));
+        self.check();
     }
 
     /// Whether more may be read for the peer.
@@ -107,7 +114,25 @@ impl Outbox {
             self.block_bytes -= data.len();
             taken.extend(self.blocks.pop_front().map(|(_, data)| (prefix, data)));
         }
+        self.check();
         taken
+    }
+
+    /// The account of bytes is that of the blocks, and no limit is passed by more than what was being
+    /// read when it was reached. In builds with debug assertions only; long rows are not summed up.
+    fn check(&self) {
+        let Outbox { updates, presences, blocks, block_bytes } = self;
+        let sum = || blocks.iter().map(|(_, block)| block.len()).sum::<usize>();
+        debug_assert!(
+            blocks.len() > CHECKED_BLOCKS_MAX || *block_bytes == sum(),
+            "{block_bytes} bytes of blocks are {}",
+            sum()
+        );
+        debug_assert!(updates.len() <= OUTBOX_ENTRIES_MAX, "{} wants wait", updates.len());
+        let presences_max = OUTBOX_PRESENCES_MAX + READS_MAX * READ_WANTS_MAX;
+        debug_assert!(presences.len() <= presences_max, "{} presences wait", presences.len());
+        let bytes_max = OUTBOX_BYTES_MAX + READS_MAX * (READ_BYTES_MAX + BLOCK_BYTES_MAX);
+        debug_assert!(*block_bytes <= bytes_max, "{block_bytes} bytes of blocks wait");
     }
 }
 
@@ -123,7 +148,7 @@ fn entry(cid: &[u8], update: WantUpdate) -> WantEntry<'_> {
 mod tests {
     use optimusdb_dag::LogCid;
 
-    use super::super::limits::{BLOCK_BYTES_MAX, CID_BYTES_MAX};
+    use super::super::limits::CID_BYTES_MAX;
     use super::super::wire::read_varint;
     use super::*;
 
