@@ -217,6 +217,12 @@ impl Entry {
         })
     }
 
+    /// As [`Entry::payload`], of an entry that nothing else is wanted of.
+    pub fn into_payload(self) -> Ipld {
+        self.payload();
+        self.payload.into_inner().expect("invariant: decoded just now")
+    }
+
     /// The payload's bytes.
     pub fn payload_cbor(&self) -> &[u8] {
         &self.block[self.spans.payload.clone()]
@@ -243,7 +249,7 @@ impl Entry {
         self.signature.to_der().as_bytes().to_vec()
     }
 
-    /// Its name, clock and parents.
+    /// Its address, clock and parents.
     pub fn links(&self) -> EntryLinks {
         EntryLinks { cid: self.cid, clock: self.clock.clone(), next: self.next.clone() }
     }

@@ -4,7 +4,6 @@ use crate::connection::Link;
 use crate::entries;
 use crate::error::Error;
 use crate::fingerprints::Fingerprints;
-use crate::json::json_text;
 use crate::order::Order;
 use crate::passed;
 use crate::select::{Select, is_walked, select_sql};
@@ -128,38 +127,17 @@ impl<'c> View<'c> {
             return Ok(None);
         };
         let entry = entries::at(self.db, seq)?;
-        match OperationRef::of(store.kind, entry.payload()) {
-            Some((OperationRef::Put { value, .. }, _)) => Ok(Some(value.clone())),
-            _ => Err(Error::Corrupt(format!("entry {} puts no document", entry.cid()))),
-        }
-    }
-
-    /// The newest `limit` events of an event log, newest first in the log's order: the address of
-    /// each and its value as JSON text.
-    pub fn events(
-        &self,
-        store: &StoreRef,
-        limit: u64,
-        skip: u64,
-    ) -> Result<Vec<(LogCid, String)>, Error> {
-        let mut statement = self.db.prepare_cached(
-            "SELECT v.entry FROM events v JOIN entries e ON e.seq = v.entry
-               JOIN writers w ON w.id = e.writer
-             WHERE v.store = ?1
-             ORDER BY v.time DESC, w.key DESC, e.cid DESC LIMIT ?2 OFFSET ?3",
-        )?;
-        let rows: Vec<i64> = statement
-            .query_map((store.id, limit.cast_signed(), skip.cast_signed()), |row| row.get(0))?
-            .collect::<Result<_, _>>()?;
-        rows.into_iter()
-            .map(|seq| {
-                let entry = entries::at(self.db, seq)?;
-                match OperationRef::of(store.kind, entry.payload()) {
-                    Some((OperationRef::Add { value }, _)) => Ok((entry.cid(), json_text(value)?)),
-                    _ => Err(Error::Corrupt(format!("entry {} is no event", entry.cid()))),
-                }
-            })
-            .collect()
+        let cid = entry.cid();
+        let put = match OperationRef::of(store.kind, entry.payload()) {
+            Some((OperationRef::Put { key, .. }, _)) => Some(key),
+            _ => None,
+        };
+        debug_assert!(put.is_none_or(|put| put == key), "the row of {key} is another's: {cid}");
+        let value = match (put.is_some(), entry.into_payload()) {
+            (true, Ipld::Map(mut fields)) => fields.remove("value"),
+            _ => None,
+        };
+        value.map(Some).ok_or_else(|| Error::Corrupt(format!("entry {cid} puts no document")))
     }
 
     /// The heads of a store's log, least first.

@@ -17,8 +17,6 @@ pub(crate) enum Command {
     Connect { address: Multiaddr, reply: oneshot::Sender<Result<PeerId, Error>> },
     /// Serve the heads of a store and subscribe to it.
     Open { log: Address, reply: oneshot::Sender<Result<(), Error>> },
-    /// Stop that.
-    Close { log: Address },
     /// Announce an entry.
     Publish { log: Address, block: Vec<u8> },
     /// Judge an announcement.

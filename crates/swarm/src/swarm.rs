@@ -61,8 +61,8 @@ impl Swarm {
     /// Starts a host: listens, and begins to look for its peers.
     ///
     /// # Errors
-    /// [`Error::Listen`] and [`Error::Taken`] when it cannot listen, [`Error::Address`] for a bootstrap entry that is
-    /// none, [`Error::Setup`] when this machine lacks something.
+    /// [`Error::Listen`] and [`Error::Taken`] when it cannot listen, [`Error::Address`] for a bootstrap
+    /// entry that is none, [`Error::Setup`] when this machine lacks something.
     pub async fn start(
         config: SwarmConfig,
         local: Arc<dyn Local>,
@@ -210,16 +210,8 @@ impl Swarm {
         answer.await.map_err(|_| Error::Closed)?
     }
 
-    /// Takes no part in a store any more.
-    ///
-    /// # Errors
-    /// [`Error::Closed`] after the end.
-    pub async fn close_store(&self, log: Address) -> Result<(), Error> {
-        self.send(Command::Close { log }).await
-    }
-
-    /// Announces an entry to the peers of its store, if there are any. Never waits, and does not say whether
-    /// one hears it: while the host has too much else to do, it is not announced.
+    /// Announces an entry to the peers of its store, if there are any. Never waits, and does not say
+    /// whether one hears it: while the host has too much else to do, it is not announced.
     ///
     /// # Errors
     /// [`Error::TooLarge`] for a block that no message holds, [`Error::Closed`] after the end.
@@ -228,9 +220,9 @@ impl Swarm {
         if bytes > bytes_max {
             return Err(Error::TooLarge { what: "an entry", bytes, bytes_max });
         }
-        // Neither is the host woken nor the message signed for nobody. Who comes later asks for the
-        // heads.
-        if !self.inner.shared.peers().hear_of(&log) {
+        // If nobody listens, the host is not woken and nothing is signed. A peer that comes later asks
+        // for the heads.
+        if !self.inner.shared.peers().has_listener(&log) {
             return Ok(());
         }
         let block = block.to_vec();

@@ -43,7 +43,6 @@ impl Host {
             Command::Open { log, reply } => {
                 let _ = reply.send(self.open_store(log));
             }
-            Command::Close { log } => self.close_store(&log),
             Command::Publish { log, block } => self.publish(log, block),
             Command::Judge { announcement, verdict } => self.judge(&announcement, verdict),
             Command::Blame { peer, offence } => self.blame(peer, offence),
@@ -87,17 +86,6 @@ impl Host {
         self.open.insert(log);
         self.peer_events.touch_all(&self.shared.peers());
         Ok(())
-    }
-
-    fn close_store(&mut self, log: &Address) {
-        if self.open.remove(log) {
-            self.swarm.behaviour_mut().gossip.unsubscribe(&gossip::topic(log));
-            self.control.stop_accepting(&heads::protocol(log));
-            if let Some(accepting) = self.accepting.remove(log) {
-                accepting.abort();
-            }
-            self.peer_events.forget_store(log);
-        }
     }
 
     fn publish(&mut self, log: Address, block: Vec<u8>) {

@@ -39,14 +39,6 @@ impl PeerEvents {
         self.stale.extend(self.told.keys());
     }
 
-    /// A store was closed here. Its subscriptions are forgotten without an event, and told again when
-    /// it is opened again.
-    pub(crate) fn forget_store(&mut self, log: &Address) {
-        for told in self.told.values_mut() {
-            told.subscribed.remove(log);
-        }
-    }
-
     pub(crate) fn is_empty(&self) -> bool {
         self.stale.is_empty()
     }
@@ -152,10 +144,6 @@ mod tests {
         peer_events.touch(peer);
         assert_eq!(all(&mut peer_events, &peers, &HashSet::new()), ["PeerUp"]);
         let open = HashSet::from([log]);
-        peer_events.touch_all(&peers);
-        assert_eq!(all(&mut peer_events, &peers, &open), ["Subscribed"]);
-        // Closed and opened again: the node above begins anew.
-        peer_events.forget_store(&log);
         peer_events.touch_all(&peers);
         assert_eq!(all(&mut peer_events, &peers, &open), ["Subscribed"]);
         peers.get_mut(&peer).unwrap().subscribed.clear();

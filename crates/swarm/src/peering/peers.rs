@@ -102,7 +102,7 @@ impl Peers {
     }
 
     /// Whether anyone listens to the announcements of that log.
-    pub(crate) fn hear_of(&self, log: &Address) -> bool {
+    pub(crate) fn has_listener(&self, log: &Address) -> bool {
         self.peers.values().any(|peer| peer.subscribed.contains(log))
     }
 

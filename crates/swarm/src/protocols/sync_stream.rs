@@ -38,11 +38,6 @@ impl SyncStream {
         SyncStream { peer, stream: Some(stream) }
     }
 
-    /// Who answers.
-    pub fn peer(&self) -> PeerId {
-        self.peer
-    }
-
     /// Sends a request and waits for its answer.
     ///
     /// # Errors

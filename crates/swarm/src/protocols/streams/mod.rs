@@ -86,11 +86,6 @@ impl Control {
         self.register(protocol, false)
     }
 
-    /// Stops to accept a protocol. Streams that are open are still served.
-    pub(crate) fn stop_accepting(&mut self, protocol: &StreamProtocol) {
-        self.registry.unregister(protocol);
-    }
-
     fn register(
         &self,
         protocol: StreamProtocol,

@@ -56,10 +56,6 @@ impl Registry {
         true
     }
 
-    pub(super) fn unregister(&self, protocol: &StreamProtocol) {
-        self.state().accepted.remove(protocol);
-    }
-
     /// The protocols that are accepted and told to peers, or those that are not told.
     pub(super) fn protocols(&self, listed: bool) -> Vec<StreamProtocol> {
         let state = self.state();
