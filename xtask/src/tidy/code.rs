@@ -26,12 +26,18 @@ pub(crate) fn code_only(text: &str) -> String {
     code
 }
 
-/// `text` up to its unit tests, which stand last in a file by the project's custom.
+/// `text` up to its unit tests, which stand last in a file by the project's custom. Tests in a file
+/// of their own are named anywhere and cut nothing off.
 pub(crate) fn without_tests(text: &str) -> &str {
+    const START: &str = "#[cfg(test)]\nmod ";
+    let has_body = |at: usize| {
+        let declared = text[at + START.len()..].lines().next();
+        declared.is_some_and(|line| line.contains('{'))
+    };
     let end = text
-        .match_indices("#[cfg(test)]\nmod ")
+        .match_indices(START)
         .map(|(at, _)| at)
-        .find(|at| *at == 0 || text.as_bytes()[at - 1] == b'\n');
+        .find(|at| (*at == 0 || text.as_bytes()[at - 1] == b'\n') && has_body(*at));
     &text[..end.unwrap_or(text.len())]
 }
 
@@ -197,5 +203,7 @@ mod tests {
             without_tests("#[cfg(test)]\nfn only_in_tests() {}\n"),
             "#[cfg(test)]\nfn only_in_tests() {}\n"
         );
+        let elsewhere = "#[cfg(test)]\nmod tests;\ncode\n";
+        assert_eq!(without_tests(&format!("{elsewhere}#[cfg(test)]\nmod more {{}}\n")), elsewhere);
     }
 }

@@ -1,10 +1,11 @@
 //! Nothing that only tests use, and no limit that nothing enforces.
 //!
 //! The compiler finds what nobody names inside a crate. What is `pub` it takes for used, though only
-//! tests may name it. This looks for the name in the code of all rooms. A name that is also said of
-//! something else passes, so what is found is right, and not all there is.
+//! tests may name it. This looks for the name in the code of all rooms, and for that of a method only
+//! where it is called: behind a dot or `::`. A name that is also said of something else passes, so
+//! what is found is right, and not all there is.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use super::Finding;
 use super::paths::{Token, code_of, tokens};
@@ -21,8 +22,9 @@ pub(super) fn only_tests_use(tree: &Tree) -> Vec<Finding> {
         .filter(|file| file.path.contains("/src/") || file.path.starts_with("fuzz/"))
         .map(|file| (file, code_of(&file.text)))
         .collect();
-    let mut uses: BTreeMap<&str, usize> = BTreeMap::new();
-    let mut declared: Vec<(&File, Token<'_>)> = Vec::new();
+    let mut named: BTreeSet<&str> = BTreeSet::new();
+    let mut called: BTreeSet<&str> = BTreeSet::new();
+    let mut declared: Vec<(&File, Token<'_>, bool)> = Vec::new();
     for (file, code) in &sources {
         let tokens = tokens(code);
         let mut in_use = false;
@@ -38,21 +40,34 @@ pub(super) fn only_tests_use(tree: &Tree) -> Vec<Finding> {
             }
             if before(1).is_some_and(|text| DECLARES.contains(&text)) {
                 if is_public(&tokens[..at - 1]) && file.path.starts_with("crates/") {
-                    declared.push((file, *token));
+                    declared.push((file, *token, is_method(&tokens[at..])));
                 }
             } else {
-                *uses.entry(token.text).or_default() += 1;
+                named.insert(token.text);
+                if before(1).is_some_and(|text| [".", "::"].contains(&text)) {
+                    called.insert(token.text);
+                }
             }
         }
     }
-    let unused = |name: &str| !uses.contains_key(name) && name != "main";
-    let found = declared.into_iter().filter(|(_, token)| unused(token.text));
+    let found = declared.into_iter().filter(|(_, token, method)| {
+        let uses = if *method { &called } else { &named };
+        !uses.contains(token.text) && token.text != "main"
+    });
     found
-        .map(|(file, token)| {
+        .map(|(file, token, _)| {
             let message = format!("`{}` is used by tests alone, if at all", token.text);
             Finding::new(&file.path, token.line, message)
         })
         .collect()
+}
+
+/// Whether the function whose name `tokens` begin with has a `self`, which comes before all else.
+fn is_method(tokens: &[Token<'_>]) -> bool {
+    let parameters = tokens.iter().skip_while(|token| token.text != "(").skip(1);
+    let mut first = parameters.take_while(|token| ![",", ":", ")"].contains(&token.text));
+    tokens.get(1).is_some_and(|token| ["(", "<"].contains(&token.text))
+        && first.any(|token| token.text == "self")
 }
 
 /// Whether a declaration that follows `before` is visible outside of its file.
@@ -83,6 +98,8 @@ mod tests {
                 "crates/x/src/lib.rs",
                 "pub use a::unused;\npub fn used() {}\npub(crate) const fn unused() {}\n\
                  pub const LIMIT_MAX: u32 = 1;\nfn private() {}\n\
+                 impl A { pub fn cells<'a>(&'a mut self) { self.rows() }\npub fn rows(self) {} }\n\
+                 fn other(cells: u32) { cells }\n\
                  #[cfg(test)]\nmod tests { fn f() { unused(LIMIT_MAX) } }\n",
             ),
             ("crates/x/tests/a.rs", "fn f() { unused() }\n"),
@@ -90,8 +107,9 @@ mod tests {
         ]);
         let found: Vec<(String, usize)> =
             only_tests_use(&tree).into_iter().map(|f| (f.message, f.line)).collect();
-        assert_eq!(found.len(), 2, "{found:?}");
+        assert_eq!(found.len(), 3, "{found:?}");
         assert!(found[0].0.starts_with("`unused`") && found[0].1 == 3, "{found:?}");
         assert!(found[1].0.starts_with("`LIMIT_MAX`"), "{found:?}");
+        assert!(found[2].0.starts_with("`cells`") && found[2].1 == 6, "{found:?}");
     }
 }
