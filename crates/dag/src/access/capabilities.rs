@@ -19,7 +19,7 @@ use super::{ANYONE, AccessController, Standing};
 use crate::limits::{
     ACCESS_EVER_WRITERS_MAX, ACCESS_VOUCHED_ENTRIES_MAX, ACCESS_WRITERS_MAX, REVOKE_HEADS_MAX,
 };
-use crate::{Error, LogCid, Operation, OrderKey, StoreKind, keys};
+use crate::{Error, LogCid, Operation, OperationRef, OrderKey, StoreKind, keys};
 
 /// The field of a revoke's payload that names the heads of the log it concerns.
 const HEADS: &str = "heads";
@@ -82,12 +82,13 @@ impl Capabilities {
     /// value that is no list of at most [`ACCESS_WRITERS_MAX`] texts is an empty
     /// one.
     pub fn add(&mut self, order: &OrderKey, payload: &Ipld) {
-        let (key, list) = match Operation::from_payload(StoreKind::KeyValue, payload) {
-            Some((Operation::Put { key, value }, _)) => (key, ids(value)),
-            Some((Operation::Del { key }, _)) => (key, Vec::new()),
+        let (key, value) = match OperationRef::of(StoreKind::KeyValue, payload) {
+            Some((OperationRef::Put { key, value }, _)) => (key, Some(value)),
+            Some((OperationRef::Del { key }, _)) => (key, None),
             _ => return,
         };
         let Ok(capability) = key.parse::<Capability>() else { return };
+        let list = value.map(ids).unwrap_or_default();
         for id in list.iter().filter(|id| is_id(id)) {
             if !self.ever.contains(id) {
                 self.ever.insert(id.clone());
@@ -215,16 +216,16 @@ fn is_id(text: &str) -> bool {
 
 /// The ids of a list. Ids of types of identity that do not exist here are kept,
 /// so that a list that is written again still has them.
-fn ids(value: Ipld) -> Vec<String> {
+fn ids(value: &Ipld) -> Vec<String> {
     let Ipld::List(list) = value else { return Vec::new() };
     if list.len() > ACCESS_WRITERS_MAX {
         return Vec::new();
     }
-    let text = |value| match value {
-        Ipld::String(text) => Some(text),
+    let text = |value: &Ipld| match value {
+        Ipld::String(text) => Some(text.clone()),
         _ => None,
     };
-    let texts: Option<Vec<String>> = list.into_iter().map(text).collect();
+    let texts: Option<Vec<String>> = list.iter().map(text).collect();
     texts.unwrap_or_default()
 }
 

@@ -17,7 +17,7 @@ use crate::limits::{
     LIST_RETRY_MS_MAX,
 };
 use crate::lookup_pool::LookupPool;
-use optimusdb_dag::{Address, OrderKey};
+use optimusdb_dag::{Address, Entry};
 use optimusdb_storage::StoreRow;
 use optimusdb_storage::limits::STORES_MAX;
 use std::collections::{BTreeMap, BTreeSet};
@@ -141,12 +141,12 @@ impl<W: ListWriter> Follower<W> {
     async fn read_news(&mut self, list: &StoreRow) -> Result<(), Error> {
         loop {
             let (list, after) = (list.clone(), self.read);
-            let news: Vec<(i64, OrderKey, optimusdb_dag::Ipld)> = self
+            let news: Vec<(i64, Entry)> = self
                 .lookups
                 .read(move |view| {
                     let mut news = Vec::new();
                     view.log_after(&list, after, |seq, entry| {
-                        news.push((seq, entry.order(), entry.payload().clone()));
+                        news.push((seq, entry));
                         match news.len() < LIST_PASS_ENTRIES_MAX {
                             true => ControlFlow::Continue(()),
                             false => ControlFlow::Break(()),
@@ -156,10 +156,10 @@ impl<W: ListWriter> Follower<W> {
                 })
                 .await?;
             let last = news.len() < LIST_PASS_ENTRIES_MAX;
-            for (seq, order, payload) in news {
+            for (seq, entry) in news {
                 self.read = seq;
-                if let Err(why) = self.listing.add(&order, &payload) {
-                    let cid = order.cid;
+                if let Err(why) = self.listing.add(&entry.order(), entry.payload()) {
+                    let cid = entry.cid();
                     self.grumble(&format!("entry {cid} of the list of stores is skipped: {why}"));
                 }
             }

@@ -12,7 +12,7 @@
 use super::builtin::{BUILTIN_STORES, STORE_LIST};
 use super::names::check_store_name;
 use crate::limits::LISTED_STORES_MAX;
-use optimusdb_dag::{Address, Ipld, Operation, OrderKey, StoreKind};
+use optimusdb_dag::{Address, Ipld, Operation, OperationRef, OrderKey, StoreKind};
 use optimusdb_storage::{Scope, StoreRow, beside};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -52,30 +52,30 @@ impl StoreListing {
     /// # Errors
     /// Why the entry is skipped, in words for the journal.
     pub(crate) fn add(&mut self, order: &OrderKey, payload: &Ipld) -> Result<(), &'static str> {
-        let operation = Operation::from_payload(StoreKind::KeyValue, payload);
+        let operation = OperationRef::of(StoreKind::KeyValue, payload);
         let (name, address) = match operation {
-            Some((Operation::Put { key, value }, _)) => (key, Some(value)),
-            Some((Operation::Del { key }, _)) => (key, None),
+            Some((OperationRef::Put { key, value }, _)) => (key, Some(value)),
+            Some((OperationRef::Del { key }, _)) => (key, None),
             _ => return Err("no operation of a store list"),
         };
-        if check_store_name(&name).is_err() {
+        if check_store_name(name).is_err() {
             return Err("no name of a store");
         }
         if BUILTIN_STORES.iter().any(|builtin| builtin.name == name) {
             return Err("the name of a store that every node has");
         }
-        let address = address.map(|value| address_in(&value).ok_or("no address of a store"));
-        let known = self.names.contains_key(&name);
+        let address = address.map(|value| address_in(value).ok_or("no address of a store"));
+        let known = self.names.contains_key(name);
         if !known && self.names.len() >= LISTED_STORES_MAX {
             return Err("more names than a list may have");
         }
         let Some(address) = address.transpose()? else {
-            let offers = self.names.entry(name).or_default();
+            let offers = self.names.entry(name.to_owned()).or_default();
             offers.withdrawn = offers.withdrawn.take().max(Some(order.clone()));
             return Ok(());
         };
         let room = self.offers < LISTED_STORES_MAX;
-        let offers = self.names.entry(name).or_default();
+        let offers = self.names.entry(name.to_owned()).or_default();
         match offers.of.get_mut(&address) {
             Some(offer) => {
                 if *order > offer.newest {
