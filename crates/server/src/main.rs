@@ -1,7 +1,8 @@
 //! OptimusDB, the program: flags → telemetry → node → HTTP API, until it is asked to stop.
 //!
 //! This room knows HTTP, the command line and the process; documents, stores and the disk are in
-//! `optimusdb-db`. With a command it asks a running node instead. Exit codes: 0 stopped as asked, 1 could not start or failed, 2 wrong usage.
+//! `optimusdb-db`. With a command it asks a running node instead. Exit codes: 0 stopped as asked, 1
+//! could not start or failed, 2 wrong usage.
 
 use std::io::Write;
 use std::process::ExitCode;

@@ -4,8 +4,7 @@
 //! the snapshot that it began with. States are told apart by the number of the store's entries,
 //! which every commit that adds some raises. Invariants:
 //!
-//! - A summary that is kept is right for every state from some commit on up to now, and its times
-//!   were in none of the commits that are known since.
+//! - A kept summary holds for every state since some commit; no later commit touched its times.
 //! - A commit is made known before it happens. It takes away the summaries of the times in it, and
 //!   from then on a reader of an older state neither finds nor leaves any there.
 //! - So a reader finds what it would have computed itself. Should a commit not happen after all, its

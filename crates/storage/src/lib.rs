@@ -3,7 +3,8 @@
 //! The interface is synchronous and knows nothing of tasks or the network. One [`Database`] writes,
 //! in transactions; [`Readers`] read beside it without waiting. An entry enters through
 //! [`Tx::put_entry`], wherever it came from, and every row derived from it changes in the same
-//! transaction. A [`StoreTree`] shows the entries of a store to fast sync. The bytes on disk are described in `docs/format.md`.
+//! transaction. A [`StoreTree`] shows the entries of a store to fast sync. The bytes on disk are
+//! described in `docs/format.md`.
 
 mod catalog;
 mod check;

@@ -10,8 +10,8 @@ pub const READER_CACHE_KIB: i64 = 2 * 1024;
 /// large loads cheaper, fewer would sooner write over the file instead of growing it: a sync of a
 /// file that grows takes twice as long.
 pub const WAL_CHECKPOINT_PAGES: i64 = 4_000;
-/// Size to which the write-ahead log is cut back after a checkpoint, in bytes: above what it grows
-/// to, so that it is written over.
+/// Size to which the write-ahead log is cut back after a checkpoint, in bytes. It is larger than the
+/// log usually gets, so the file is overwritten and not grown.
 pub const WAL_KEPT_BYTES: i64 = 24 * 1024 * 1024;
 /// Characters of a store's address behind the key of a document that is not the first of its key, in
 /// the name of its catalog entry.
@@ -35,7 +35,7 @@ pub const KEY_FILE_BYTES_MAX: u64 = 4_096;
 /// Cells of the sync trees of all stores whose summaries are kept in memory, about 100 bytes each.
 /// Beyond it, those of the lowest levels are let go, and computed again when they are asked for.
 pub const FINGERPRINT_CELLS_MAX: usize = 65_536;
-/// Entries of a leaf from which on its summary is kept, too.
+/// A leaf with at least this many entries has its summary kept.
 pub const FINGERPRINT_LEAF_ENTRIES_MIN: u64 = 1_024;
 /// Newest commits of a store whose times are remembered one by one, so that a reader who began
 /// before one of them knows which summaries it changed. Older ones are remembered together.

@@ -68,7 +68,7 @@ impl Asides {
     /// Takes out these and all those below them, parents first.
     ///
     /// # Errors
-    /// The address of one that is not set aside, and of which `is_there` is false.
+    /// The first address that is neither set aside nor there.
     pub(super) fn take_all(
         &mut self,
         below: Vec<LogCid>,

@@ -58,7 +58,7 @@ impl SyncStreams {
         }
     }
 
-    /// Forgets a peer of which nobody but the caller wants anything: it may have left before.
+    /// Forgets a peer whose streams nobody else uses.
     fn forget_unused(&self, peer: PeerId) {
         let mut peers = self.lock();
         if peers.get(&peer).is_some_and(|streams| Arc::strong_count(&streams.turns) <= 2) {

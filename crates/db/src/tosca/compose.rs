@@ -19,8 +19,7 @@ use crate::Error;
 use crate::limits::{TOSCA_DEPTH_MAX, TOSCA_EXPANDED_BYTES_MAX, TOSCA_NODES_MAX};
 
 /// The one document of a YAML stream; null where it says nothing. Empty documents beside it do not
-/// count. Of several the first that says that it is TOSCA; where none does, which is meant cannot be
-/// known.
+/// count. Of several documents, the first that declares TOSCA is taken; if none does, that is an error.
 pub(super) fn compose(text: &str) -> Result<Value, Error> {
     // Comments are not wanted, so neither is the limit on how many may stand together.
     let options = options! {

@@ -77,8 +77,8 @@ const HEAD: [&str; 5] =
 /// # Errors
 /// [`Error::TooLarge`] for a file over `TOSCA_BYTES_MAX` or one that its aliases blow up beyond the
 /// limits; [`Error::Invalid`] for anything but UTF-8, for what is not YAML, with line and column,
-/// for several documents none of which says that it is TOSCA, and for a file without a byte. One that says nothing, such as a
-/// comment alone, is kept with `content: null`.
+/// for several documents none of which says that it is TOSCA, and for a file without a byte. One that
+/// says nothing, such as a comment alone, is kept with `content: null`.
 pub(crate) fn read(
     bytes: &[u8],
     filename: Option<&str>,

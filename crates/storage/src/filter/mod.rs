@@ -1,6 +1,6 @@
 //! Which documents SQLite is asked for: a condition as a value, and the SQL made of it.
 //!
-//! A [`Filter`] errs on the side of letting documents through: who asks decides of each that comes.
+//! A filter may let too many documents through; the caller matches each again.
 //! Three rules keep it so. What SQLite cannot be told is no filter, which is dropped from an AND and
 //! takes an OR with it. Wherever an array may stand, at the value or on the way to it, its presence
 //! alone lets the document through. And numbers are compared with some slack, for SQLite's idea of a
@@ -68,7 +68,7 @@ pub enum JsonType {
 }
 
 impl Filter {
-    /// Documents of which a value of that field fulfils one of the predicates, or may.
+    /// Documents in which a value of the field may satisfy a predicate.
     pub fn field(field: Field, predicates: &[Predicate<'_>]) -> Option<Filter> {
         let mut clauses = Vec::new();
         for predicate in predicates {

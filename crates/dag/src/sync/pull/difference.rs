@@ -71,8 +71,8 @@ impl Frontier {
         self.cells.values().fold(0, |sum, d| sum.saturating_add(d.lacking()))
     }
 
-    /// Takes what is to be looked into next: comparing before entries, so that questions are asked
-    /// together; but the oldest first, whatever it is, when more than `cells_max` are in mind.
+    /// Takes the next cell to examine. Comparisons come first, so that they share a request; above
+    /// `cells_max` the oldest cell comes first.
     pub(super) fn take(&mut self, cells_max: usize) -> Option<Next> {
         let is_full = self.cells.len() >= cells_max;
         let first = *self.cells.values().next()?;

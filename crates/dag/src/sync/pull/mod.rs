@@ -8,8 +8,8 @@
 //! - Entries are handed over in ascending order of [`Id`](super::Id), each once, parents before
 //!   children as far as the peer is honest. They hash to what was asked for and belong to this log;
 //!   whether they are valid is for the caller to find out, who ends the pull at the first that is not.
-//! - Every reply brings the pull further, or is an error with the rule that it breaks, and a pull ends after
-//!   [`PullLimits::requests_max`] requests whatever comes.
+//! - Every reply brings the pull further, or is an error with the rule that it breaks, and a pull ends
+//!   after [`PullLimits::requests_max`] requests whatever comes.
 //! - What is kept is bounded: the differences in mind and what one reply brings.
 //!
 //! It remembers nothing beyond its end: to resume is to begin again.
@@ -141,8 +141,8 @@ impl Pull {
     }
 
     /// The reply to the last request has come. `tree` is our store as it is now, or was when an
-    /// earlier batch was not stored yet. An entry that is not in it and of which `is_known` is true
-    /// is not asked for all the same: it is about to be stored, or was refused and would be again.
+    /// earlier batch was not stored yet. Entries for which `is_known` is true are not asked for: they
+    /// are about to be stored, or were refused.
     ///
     /// # Errors
     /// The rule that the peer breaks, or why it cannot go on. The pull is over with that.

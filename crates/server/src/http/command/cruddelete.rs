@@ -10,8 +10,8 @@ use crate::http::error::ApiError;
 /// The line in `help`.
 pub(super) const HELP: &str = "cruddelete: delete the documents of the store 'dstype' that match 'criteria'; [{}] is all; 'options' limit, skip and sort say which of them";
 
-/// Deletes what matches, in one step against other writers. That nothing said of which documents is
-/// refused is the node's doing.
+/// Deletes what matches, in one step against other writers. The node refuses a request that names no
+/// documents.
 pub(super) async fn run(node: &Node, envelope: &Envelope) -> Result<Response, ApiError> {
     let deleted = node.delete(&envelope.store, envelope.changed()?).await?;
     Ok(answer::data(&format!("SUCCESS! {deleted} document(s) deleted")))

@@ -11,8 +11,8 @@ use crate::http::error::ApiError;
 /// The line in `help`.
 pub(super) const HELP: &str = "crudupdate: set the fields of 'UpdateData' in the documents of the store 'dstype' that match 'criteria'; [{}] is all; 'options' limit, skip and sort say which of them";
 
-/// Updates what matches, in one step against other writers. That nothing to set, and nothing said of
-/// which documents, is refused is the node's doing.
+/// Updates what matches, in one step against other writers. The node refuses a request that names no
+/// documents or sets nothing.
 pub(super) async fn run(node: &Node, envelope: Envelope) -> Result<Response, ApiError> {
     let query = envelope.changed()?;
     let fields = fields(envelope.update_data)?;

@@ -68,7 +68,7 @@ pub const FETCH_TIMEOUT_MS: u64 = 10_000;
 /// How long a fetch may take at all, its wait for a turn included.
 pub const FETCH_LIFE_MS: u64 = 60_000;
 
-/// After how much silence of the peer that was asked others are asked, too.
+/// If the asked peer is silent this long, another is asked too.
 pub const HEDGE_MS: u64 = 250;
 
 /// How often the engine looks at its clocks while fetches are under way.
