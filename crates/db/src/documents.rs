@@ -59,14 +59,14 @@ impl Documents {
         query: Query,
         deadline: Instant,
     ) -> Result<Documents, Error> {
-        let place = scans.place(deadline).await?;
+        let lease = scans.lease(deadline).await?;
         let readers = Arc::clone(&scans.readers);
         let (sender, mut receiver) = mpsc::channel(CHUNKS_MAX);
         let runtime = Handle::current();
         tokio::task::spawn_blocking(move || {
-            let _place = place;
+            let _lease = lease;
             let mut chunks = ChunkWriter { sender, runtime, text: String::new(), stalled: false };
-            // There are as many places as connections, so this does not wait.
+            // There are as many leases as connections, so this does not wait.
             let read = readers.read(Duration::ZERO, |view| {
                 Ok(reading::documents(view, &store, &query, deadline, |json| chunks.add(json)))
             });
@@ -89,26 +89,26 @@ async fn received(stream: &mut mpsc::Receiver<SentChunk>) -> SentChunk {
     })
 }
 
-/// The connections for scans, and the places on them. Waiting for a place takes no thread, so that
+/// The connections for scans, and the leases of them. Waiting for a lease takes no thread, so that
 /// long scans never hold up what is short.
 #[derive(Debug)]
 pub(crate) struct Scans {
     readers: Arc<Readers>,
-    places: Arc<Semaphore>,
+    leases: Arc<Semaphore>,
 }
 
 impl Scans {
     pub(crate) fn new(place: Place) -> Scans {
         Scans {
             readers: Arc::new(Readers::new(place, SCAN_READERS_MAX)),
-            places: Arc::new(Semaphore::new(SCAN_READERS_MAX)),
+            leases: Arc::new(Semaphore::new(SCAN_READERS_MAX)),
         }
     }
 
-    async fn place(&self, deadline: Instant) -> Result<OwnedSemaphorePermit, Error> {
-        let waiting = Arc::clone(&self.places).acquire_owned();
+    async fn lease(&self, deadline: Instant) -> Result<OwnedSemaphorePermit, Error> {
+        let waiting = Arc::clone(&self.leases).acquire_owned();
         match tokio::time::timeout_at(deadline.into(), waiting).await {
-            Ok(Ok(place)) => Ok(place),
+            Ok(Ok(lease)) => Ok(lease),
             _ => Err(Error::Unavailable(format!(
                 "{SCAN_READERS_MAX} long reads are running already; try again"
             ))),

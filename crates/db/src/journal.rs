@@ -101,12 +101,14 @@ fn keep(
                 batch.push(JournalRecord {
                     timestamp_ms: now_ms(),
                     level: "WARN".into(),
-                    message: format!("{dropped} log records were dropped: too many at once"),
-                    source: "log".into(),
+                    message: format!(
+                        "{dropped} records of the journal were dropped: too many at once"
+                    ),
+                    source: "journal".into(),
                 });
             }
             let last = batch.len() < JOURNAL_BATCH_RECORDS_MAX;
-            // On a full disk the records are lost; stderr has them. Logging that would loop.
+            // On a full disk the records are lost; stderr has them. Saying so here would loop.
             let _ = store.append(&batch);
             if last {
                 break;

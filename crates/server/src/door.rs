@@ -85,7 +85,7 @@ impl Door {
     }
 }
 
-/// Answers for a node that takes its time to open, and tells the log how far it is; ends with it.
+/// Answers for a node that takes its time to open, and tells the journal how far it is; ends with it.
 pub(crate) async fn answer_for(door: &mut Option<Door>, opening: &NodeOpening) -> Infallible {
     sleep(Duration::from_millis(OPENING_SILENT_MS_MAX)).await;
     let told = match door {

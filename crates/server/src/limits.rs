@@ -29,7 +29,7 @@ pub(crate) const LISTEN_BACKLOG_CONNECTIONS_MAX: u32 = 1024;
 /// A node that opens within this leaves connections waiting until it is open, in milliseconds; one that
 /// takes longer answers that it is not ready.
 pub(crate) const OPENING_SILENT_MS_MAX: u64 = 500;
-/// Between two lines of the log that say how far the opening is, in milliseconds.
+/// Between two records of the journal that say how far the opening is, in milliseconds.
 pub(crate) const OPENING_TOLD_INTERVAL_MS: u64 = 5_000;
 
 /// From the first signal to the end of the process, at most, in milliseconds. Orchestrators kill
@@ -40,7 +40,7 @@ pub(crate) const DRAIN_MS_MAX: u64 = 4_000;
 /// What the runtime gets to end its last tasks, in milliseconds, on top of [`STOP_MS_MAX`].
 pub(crate) const RUNTIME_STOP_MS_MAX: u64 = 250;
 
-/// Longest message that a log record keeps, in bytes; the rest is cut.
+/// Longest message that a record of the journal keeps, in bytes; the rest is cut.
 pub(crate) const LOG_MESSAGE_BYTES_MAX: usize = 8 * 1024;
 
 /// Largest answer of a node that a command reads, in bytes.

@@ -29,7 +29,7 @@ pub(crate) enum Ending {
     Stopped,
     /// It did not come up; one line for the user says why.
     NotStarted(String),
-    /// It came up and failed, or did not stop in time; the log says why.
+    /// It came up and failed, or did not stop in time; the journal says why.
     Failed,
 }
 

@@ -132,10 +132,10 @@ pub const OWN_ENCOUNTER_TIMEOUT: Duration = Duration::from_secs(5);
 /// Between two reports that the repository is copied.
 pub const COPIED_REPORT_INTERVAL: Duration = Duration::from_secs(600);
 
-/// Between two records in the log that a listener cannot take connections.
+/// Between two records in the journal that a listener cannot take connections.
 pub const LISTENER_REPORT_INTERVAL: Duration = Duration::from_secs(60);
 
-/// Between two records in the log of connections that the swarm key kept from coming about.
+/// Between two records in the journal of connections that the swarm key kept from coming about.
 pub const SWARM_KEY_REPORT_INTERVAL: Duration = Duration::from_secs(300);
 
 /// How long somebody who is not understood has to hang up, before this node does.
@@ -290,10 +290,10 @@ pub const AUTONAT_REFRESH_INTERVAL: Duration = Duration::from_secs(5 * 60);
 /// How long a peer that was asked is not asked again.
 pub const AUTONAT_SERVER_INTERVAL: Duration = Duration::from_secs(2 * 60);
 
-/// Verdicts in agreement that are enough.
-pub const AUTONAT_VERDICTS_MAX: usize = 8;
+/// Answers in agreement that are enough.
+pub const AUTONAT_ANSWERS_MAX: usize = 8;
 
-/// From the question to the verdict: every address in turn, and the silent ones to their timeout.
+/// From the question to the answer: every address in turn, and the silent ones to their timeout.
 pub const AUTONAT_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// How often one peer may ask within [`AUTONAT_CLIENTS_PERIOD`].

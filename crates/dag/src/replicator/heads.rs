@@ -88,8 +88,7 @@ impl Replicator {
                 self.verdict(id, Verdict::Accept);
                 self.seen.insert(*cid, true);
             }
-            // A pull was faster than the announcements of a fast writer, and so long ago that it is
-            // forgotten here: nobody is to blame.
+            // A pull brought it, and the record of that is forgotten. Nobody is to blame.
             None => self.verdict(id, Verdict::Ignore),
         }
         true
@@ -112,7 +111,7 @@ impl Replicator {
         }
         self.seen.insert(cid, true);
         self.contacted = true;
-        self.head(now, local, peer, Shown::Proven(Box::new(proven)));
+        self.head(now, local, peer, ShownHead::Proven(Box::new(proven)));
         if self.refused.get(&cid).is_some() {
             return self.reject(now, peer, id, cid);
         }
@@ -149,12 +148,12 @@ impl Replicator {
         if self.refused.get(&cid).is_some() {
             return self.useless(now, peer);
         }
-        self.head(now, local, peer, Shown::Block(cid, block));
+        self.head(now, local, peer, ShownHead::Block(cid, block));
     }
 
     /// Hands a head to the join. What it lacks is left to a pull if its peer can
     /// be pulled from.
-    fn head(&mut self, now: u64, local: &dyn LocalStore, peer: Peer, shown: Shown<'_>) {
+    fn head(&mut self, now: u64, local: &dyn LocalStore, peer: Peer, shown: ShownHead<'_>) {
         let cid = shown.cid();
         if self.is_paused(now) || self.store_queue.is_full() {
             self.wanted.insert(cid, peer, Some(now.saturating_add(HEAD_RETRY_MS)));
@@ -165,8 +164,8 @@ impl Replicator {
             return self.turn_to(peer, now);
         }
         let effects = match shown {
-            Shown::Proven(proven) => self.join.on_proven(local, *proven),
-            Shown::Block(_, block) => self.join.on_announced(local, block),
+            ShownHead::Proven(proven) => self.join.on_proven(local, *proven),
+            ShownHead::Block(_, block) => self.join.on_announced(local, block),
         };
         let (park, parked) = (self.peers.can_pull(now, peer), self.parked.len());
         let cause = Cause { peer: Some(peer), head: Some(cid) };
@@ -342,16 +341,16 @@ impl Replicator {
 }
 
 /// A head as a peer shows it.
-enum Shown<'a> {
+enum ShownHead<'a> {
     Proven(Box<Proven>),
     Block(LogCid, &'a [u8]),
 }
 
-impl Shown<'_> {
+impl ShownHead<'_> {
     fn cid(&self) -> LogCid {
         match self {
-            Shown::Proven(proven) => proven.entry().cid(),
-            Shown::Block(cid, _) => *cid,
+            ShownHead::Proven(proven) => proven.entry().cid(),
+            ShownHead::Block(cid, _) => *cid,
         }
     }
 }

@@ -7,8 +7,8 @@
 use super::catch_up::{CatchUp, CatchUpReport};
 use super::connected_peers::ConnectedPeers;
 use super::effects::Effects;
-use super::host::{Identities, Snapshot};
 use super::input::Input;
+use super::snapshot::{Identities, Snapshot};
 use super::status::Status;
 use super::{OnPeer, Sources};
 use crate::limits::{DRIVER_SLEEP_MS_MAX, READ_MS_MAX};
@@ -113,7 +113,7 @@ impl Driver {
 
     /// Until something is due.
     fn sleep(&self) -> Duration {
-        let due_ms = self.stores.values().map(|kept| kept.replicator.due_ms()).min();
+        let due_ms = self.stores.values().map(|driven| driven.replicator.due_ms()).min();
         let left_ms = due_ms.map_or(u64::MAX, |due_ms| due_ms.saturating_sub(self.now_ms()));
         Duration::from_millis(left_ms.min(DRIVER_SLEEP_MS_MAX))
     }
@@ -121,32 +121,33 @@ impl Driver {
     /// Lets every replicator do what is due.
     fn due(&mut self) {
         let now = self.now_ms();
-        let due = self.stores.iter().filter(|(_, kept)| kept.replicator.due_ms() <= now);
+        let due = self.stores.iter().filter(|(_, driven)| driven.replicator.due_ms() <= now);
         let due: Vec<Address> = due.map(|(log, _)| *log).collect();
         for log in due {
-            self.with(&log, |now, replicator, host| replicator.on_tick(now, host));
+            self.with(&log, |now, replicator, snapshot| replicator.on_tick(now, snapshot));
         }
     }
 
     fn input(&mut self, input: Input) {
         match input {
             Input::StoreAdded(store) => self.add(store),
-            Input::Fetched { log, cid, block } => self.with(&log, |now, replicator, host| {
-                replicator.on_fetched(now, host, cid, block.as_deref())
+            Input::Fetched { log, cid, block } => self.with(&log, |now, replicator, snapshot| {
+                replicator.on_fetched(now, snapshot, cid, block.as_deref())
             }),
             Input::Replied { log, peer, number, reply } => {
-                self.with(&log, |now, replicator, host| {
-                    replicator.on_reply(now, host, peer, number, reply.as_deref())
+                self.with(&log, |now, replicator, snapshot| {
+                    replicator.on_reply(now, snapshot, peer, number, reply.as_deref())
                 })
             }
-            Input::Heads { log, peer, blocks } => self
-                .with(&log, |now, replicator, host| replicator.on_heads(now, host, peer, &blocks)),
+            Input::Heads { log, peer, blocks } => self.with(&log, |now, replicator, snapshot| {
+                replicator.on_heads(now, snapshot, peer, &blocks)
+            }),
             Input::Stored { log, stored } => {
-                if let (Some(kept), Some(entries)) = (self.stores.get_mut(&log), stored) {
-                    kept.catch_up.stored(entries);
+                if let (Some(driven), Some(entries)) = (self.stores.get_mut(&log), stored) {
+                    driven.catch_up.stored(entries);
                 }
-                self.with(&log, |now, replicator, host| {
-                    replicator.on_stored(now, host, stored.is_some())
+                self.with(&log, |now, replicator, snapshot| {
+                    replicator.on_stored(now, snapshot, stored.is_some())
                 });
             }
             Input::Stop => {}
@@ -159,8 +160,8 @@ impl Driver {
                 (self.on_peer)();
                 let number = self.peers.number(peer);
                 for log in self.peers.up(peer, native) {
-                    self.with(&log, |now, replicator, host| {
-                        replicator.on_peer(now, host, number, native)
+                    self.with(&log, |now, replicator, snapshot| {
+                        replicator.on_peer(now, snapshot, number, native)
                     });
                 }
             }
@@ -168,37 +169,39 @@ impl Driver {
                 self.effects.forget(peer);
                 let Some((number, logs)) = self.peers.down(peer) else { return };
                 for log in logs {
-                    self.with(&log, |now, replicator, host| {
-                        replicator.on_peer_gone(now, host, number)
+                    self.with(&log, |now, replicator, snapshot| {
+                        replicator.on_peer_gone(now, snapshot, number)
                     });
                 }
             }
             Event::Subscribed { peer, log } => {
                 let number = self.peers.number(peer);
                 if let Some(native) = self.peers.subscribed(peer, log) {
-                    self.with(&log, |now, replicator, host| {
-                        replicator.on_peer(now, host, number, native)
+                    self.with(&log, |now, replicator, snapshot| {
+                        replicator.on_peer(now, snapshot, number, native)
                     });
                 }
             }
             Event::Unsubscribed { peer, log } => {
                 let number = self.peers.number(peer);
                 self.peers.unsubscribed(peer, &log);
-                self.with(&log, |now, replicator, host| replicator.on_peer_gone(now, host, number));
+                self.with(&log, |now, replicator, snapshot| {
+                    replicator.on_peer_gone(now, snapshot, number)
+                });
             }
             Event::Announced { peer, log, block, announcement } => {
                 let number = self.peers.number(peer);
                 self.last_announcement += 1;
                 let name = AnnouncementId(self.last_announcement);
                 self.announcements.insert(name, announcement);
-                self.with(&log, |now, replicator, host| {
-                    replicator.on_announced(now, host, number, name, &block)
+                self.with(&log, |now, replicator, snapshot| {
+                    replicator.on_announced(now, snapshot, number, name, &block)
                 });
             }
             Event::Heads { peer, log, blocks } => {
                 let number = self.peers.number(peer);
-                self.with(&log, |now, replicator, host| {
-                    replicator.on_heads(now, host, number, &blocks)
+                self.with(&log, |now, replicator, snapshot| {
+                    replicator.on_heads(now, snapshot, number, &blocks)
                 });
             }
             Event::Copied { why } => tracing::error!(
@@ -221,17 +224,19 @@ impl Driver {
         let replicator = Replicator::new(self.now_ms(), log, access, seed);
         self.stores.insert(log, Driven { store, replicator, catch_up: CatchUp::default() });
         for (peer, native) in self.peers.with(&log) {
-            self.with(&log, |now, replicator, host| replicator.on_peer(now, host, peer, native));
+            self.with(&log, |now, replicator, snapshot| {
+                replicator.on_peer(now, snapshot, peer, native)
+            });
         }
     }
 
     /// Tells the replicators who may write by now, where that can change.
     fn judge_anew(&mut self) {
-        for store in self.stores.values().map(|kept| kept.store).collect::<Vec<_>>() {
+        for store in self.stores.values().map(|driven| driven.store).collect::<Vec<_>>() {
             match self.sources.accesses.read(&self.sources.readers, &store) {
                 Ok(access) if access.is_mutable() => {
-                    self.with(&store.address, |now, replicator, host| {
-                        replicator.set_access(now, host, access)
+                    self.with(&store.address, |now, replicator, snapshot| {
+                        replicator.set_access(now, snapshot, access)
                     });
                 }
                 Ok(_) => {}
@@ -249,17 +254,17 @@ impl Driver {
         ask: impl FnOnce(u64, &mut Replicator, &Snapshot<'_>) -> Vec<Effect>,
     ) {
         let now = self.now_ms();
-        let Some(kept) = self.stores.get_mut(log) else { return };
+        let Some(driven) = self.stores.get_mut(log) else { return };
         let wait = Duration::from_millis(READ_MS_MAX);
-        let (store, identities) = (kept.store, &self.identities);
+        let (store, identities) = (driven.store, &self.identities);
         let effects = self.sources.readers.read(wait, |view| {
-            let host = Snapshot::new(view, &store, identities)?;
-            Ok(ask(now, &mut kept.replicator, &host))
+            let snapshot = Snapshot::new(view, &store, identities)?;
+            Ok(ask(now, &mut driven.replicator, &snapshot))
         });
         match effects {
             Ok(effects) => {
-                let behind = kept.replicator.behind();
-                if let Some(report) = kept.catch_up.look(now, behind.unwrap_or(0)) {
+                let behind = driven.replicator.behind();
+                if let Some(report) = driven.catch_up.look(now, behind.unwrap_or(0)) {
                     tell_catch_up(&self.sources.names.name_at(log), &report);
                 }
                 self.status.set(*log, behind);
@@ -296,9 +301,9 @@ impl Driver {
                     self.effects.exchange_heads(log, peer, id);
                 }
             }
-            Effect::Reconsider => self.with(&log, |now, replicator, host| {
-                let blocks = host.passed().into_iter().filter_map(|cid| host.block(&cid));
-                blocks.flat_map(|block| replicator.reconsider(now, host, &block)).collect()
+            Effect::Reconsider => self.with(&log, |now, replicator, snapshot| {
+                let blocks = snapshot.passed().into_iter().filter_map(|cid| snapshot.block(&cid));
+                blocks.flat_map(|block| replicator.reconsider(now, snapshot, &block)).collect()
             }),
             Effect::Verdict { id, verdict } => {
                 if let Some(announcement) = self.announcements.remove(&id) {

@@ -10,9 +10,9 @@ mod connected_peers;
 mod driver;
 mod effects;
 mod figures;
-mod host;
 mod input;
 mod shared;
+mod snapshot;
 mod status;
 mod sync_streams;
 

@@ -94,7 +94,7 @@ fn check(capabilities: &Capabilities, store: &str, change: &AccessChange) -> Res
     let admins = &capabilities.owners().write;
     if let Some(id) = change.revoke.iter().find(|id| admins.contains(id)) {
         return Err(Error::Conflict(format!(
-            "{id} is an admin of store {store}, and who is that was settled when the store was made"
+            "{id} is an admin of store {store}, and who is that was fixed when the store was made"
         )));
     }
     let held = capabilities.holders(Capability::Write);

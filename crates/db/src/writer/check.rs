@@ -35,9 +35,9 @@ pub(super) fn heads(view: View<'_>, tip: &LogTip) -> Result<(), Error> {
 
 fn no_ancestor_among(view: View<'_>, heads: &[EntryLinks]) -> Result<(), Error> {
     let names: HashSet<LogCid> = heads.iter().map(|head| head.cid).collect();
-    let mut line: VecDeque<LogCid> = heads.iter().flat_map(|head| &head.next).copied().collect();
+    let mut queue: VecDeque<LogCid> = heads.iter().flat_map(|head| &head.next).copied().collect();
     let mut seen = HashSet::new();
-    while let Some(ancestor) = line.pop_front()
+    while let Some(ancestor) = queue.pop_front()
         && seen.len() < CHECKED_ANCESTORS_MAX
     {
         if !seen.insert(ancestor) {
@@ -45,7 +45,7 @@ fn no_ancestor_among(view: View<'_>, heads: &[EntryLinks]) -> Result<(), Error> 
         }
         debug_assert!(!names.contains(&ancestor), "head {ancestor} is an ancestor of another");
         if let Some(entry) = view.entry(&ancestor)? {
-            line.extend(entry.next());
+            queue.extend(entry.next());
         }
     }
     Ok(())

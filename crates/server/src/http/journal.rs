@@ -24,22 +24,22 @@ pub(super) async fn journal(
     let parameters = KEYS.open(parameters)?;
     let (date, hour) = date_and_hour(&parameters)?;
     let records = api.node.journal(date, hour).await?;
-    Ok(answer::bare(&records.iter().map(Shown::from).collect::<Vec<_>>()))
+    Ok(answer::bare(&records.iter().map(ShownRecord::from).collect::<Vec<_>>()))
 }
 
 /// A record as clients see it.
 #[derive(Serialize)]
-struct Shown<'r> {
+struct ShownRecord<'r> {
     timestamp: String,
     level: &'r str,
     message: &'r str,
     source: &'r str,
 }
 
-impl<'r> From<&'r JournalRecord> for Shown<'r> {
-    fn from(record: &'r JournalRecord) -> Shown<'r> {
+impl<'r> From<&'r JournalRecord> for ShownRecord<'r> {
+    fn from(record: &'r JournalRecord) -> ShownRecord<'r> {
         let JournalRecord { timestamp_ms, level, message, source } = record;
-        Shown { timestamp: timestamp(*timestamp_ms), level, message, source }
+        ShownRecord { timestamp: timestamp(*timestamp_ms), level, message, source }
     }
 }
 

@@ -59,9 +59,9 @@ pub(super) const MESSAGE_BYTES_MAX: usize = 8 * 1024;
 
 /// Connections open at a time; further ones wait in the listener's backlog.
 pub(super) const CONNECTIONS_MAX: usize = 4096;
-/// File descriptors that connections leave to the node (databases, log, peers).
+/// File descriptors that connections leave to the node (databases, journal, peers).
 pub(super) const DESCRIPTORS_RESERVED: usize = 256;
 /// Pause after the system refused to hand over a connection (out of descriptors or memory).
 pub(super) const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
-/// Between two records in the log of such refusals.
+/// Between two records in the journal of such refusals.
 pub(super) const ACCEPT_REPORT_INTERVAL: Duration = Duration::from_secs(60);

@@ -60,8 +60,8 @@ pub(crate) async fn serve(listener: TcpListener, front: Arc<Front>, shutdown: Ca
     let _all = free.acquire_many(every).await;
 }
 
-/// The next connection, once there is room for one. None after a passing failure, of which the log
-/// was last told at `told`.
+/// The next connection, once there is room for one. `None` after a transient failure. `told` is when
+/// the journal last reported one.
 async fn accept(
     listener: &TcpListener,
     free: &Arc<Semaphore>,
@@ -84,7 +84,7 @@ async fn accept(
     }
 }
 
-/// Whether the log may be told again, which it then counts as.
+/// Whether the journal may be told again, which it then counts as.
 fn is_due(told: &mut Option<Instant>) -> bool {
     let now = Instant::now();
     let due = told.is_none_or(|at| now.duration_since(at) >= ACCEPT_REPORT_INTERVAL);

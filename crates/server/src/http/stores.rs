@@ -153,7 +153,7 @@ impl StoreRequest {
         };
         if access.is_some() && address.is_some() {
             return Err(ApiError::bad_request(
-                "'access' is for a new store; that of the store at 'address' is settled.",
+                "'access' is for a new store; that of the store at 'address' is fixed.",
             ));
         }
         Ok(StoreRequest { kind, access, address })
@@ -191,7 +191,7 @@ fn writers(part: Option<Value>, name: &'static str) -> Result<Vec<String>, ApiEr
     };
     if part.keys().any(|key| key.eq_ignore_ascii_case("admin")) {
         return Err(ApiError::bad_request(
-            "Who is an admin is settled when a store is made; only 'write' is granted and revoked.",
+            "Who is an admin is fixed when a store is made; only 'write' is granted and revoked.",
         ));
     }
     let mut part = Keys { of: name, known: &["write"], instead: &[] }.open(part)?;

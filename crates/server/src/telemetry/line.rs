@@ -1,4 +1,4 @@
-//! One log record, one line: whatever a message holds, it cannot forge a second line or move a
+//! One record of the journal, one line: whatever a message holds, it cannot forge a second line or move a
 //! terminal's cursor, and it has a bounded length.
 
 use std::fmt::{self, Write};
@@ -106,11 +106,11 @@ mod tests {
         }
     }
 
-    fn rendered(log: impl FnOnce()) -> Vec<String> {
+    fn rendered(tell: impl FnOnce()) -> Vec<String> {
         let lines = Arc::new(Mutex::new(Vec::new()));
         tracing::subscriber::with_default(
             Registry::default().with(CollectLines(lines.clone())),
-            log,
+            tell,
         );
         Arc::try_unwrap(lines).unwrap().into_inner().unwrap()
     }

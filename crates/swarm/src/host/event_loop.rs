@@ -1,5 +1,4 @@
-//! The owner of the libp2p swarm: one task that alone changes it, and that others ask through a
-//! bounded channel.
+//! The task that owns the libp2p swarm. Others send it commands through a bounded channel.
 //!
 //! What comes from the network is taken apart in `on_*.rs`; this file has the state, the loop, and
 //! what is done from time to time.
@@ -123,9 +122,9 @@ pub(crate) struct Host {
     pub(crate) lookups: Lookups,
     /// Something to report when there is room: that the repository is copied.
     pub(crate) copied: Option<String>,
-    /// When a host without the swarm key was last logged.
+    /// When the journal last told of a host without the swarm key.
     pub(crate) stranger_told: Option<Instant>,
-    /// When trouble of a listener was last logged.
+    /// When the journal last told of a listener's trouble.
     pub(crate) listener_told: Option<Instant>,
     /// Connections that are being asked whether they live.
     pub(crate) doubted: HashSet<ConnectionId>,
@@ -326,7 +325,7 @@ impl Host {
         if why == Refusal::Banned {
             let _ = self.swarm.disconnect_peer_id(peer);
         } else {
-            // It should hear who we are first, so that its log says the same as ours.
+            // It should hear who we are first, so that its journal says the same as ours.
             self.leaving.insert(peer, now + FAREWELL_DELAY);
         }
         self.swarm.behaviour_mut().gate.keep_out(now, peer, why, time);

@@ -51,24 +51,24 @@ impl Host {
         match event {
             autonat::Event::OutboundProbe(autonat::OutboundProbeEvent::Response {
                 peer, ..
-            }) => self.on_verdict(peer, true),
+            }) => self.on_answer(peer, true),
             autonat::Event::OutboundProbe(autonat::OutboundProbeEvent::Error {
                 peer: Some(peer),
                 error: autonat::OutboundProbeError::Response(autonat::ResponseError::DialError),
                 ..
-            }) => self.on_verdict(peer, false),
+            }) => self.on_answer(peer, false),
             _ => {}
         }
     }
 
     /// Only the answers of peers that were let in count. A peer that is sent away does not let this
     /// node in either, and that tells nothing about the network.
-    fn on_verdict(&mut self, peer: PeerId, reached: bool) {
+    fn on_answer(&mut self, peer: PeerId, reached: bool) {
         let peers = self.shared.peers();
         if !peers.is_up(&peer) || self.leaving.contains_key(&peer) {
             return;
         }
-        self.relays.on_verdict(peer, reached, |id| peers.is_connected(id));
+        self.relays.on_answer(peer, reached, |id| peers.is_connected(id));
     }
 
     /// An address of this node is known to be good.

@@ -49,8 +49,8 @@ pub(crate) struct Dialler {
 }
 
 impl Dialler {
-    /// A dialler for `targets`, of which the texts are for the log. `randomness` spreads the
-    /// attempts of nodes that start together.
+    /// A dialler for `targets`. The texts of `targets` are shown in the journal. `randomness` spreads
+    /// the attempts of nodes that start together.
     pub(crate) fn new(
         targets: Vec<(String, DialTarget)>,
         now: Instant,

@@ -1,6 +1,6 @@
 //! Through which peers this node is reachable behind a NAT.
 //!
-//! A peer that is asked dials back, and says whether that worked. Each verdict counts for itself:
+//! A peer that is asked dials back, and says whether that worked. Each answer counts for itself:
 //! a neighbour behind the same NAT reaches this node, one outside does not, and both are right.
 //! A peer that cannot reach this node is on the other side of the NAT, and we reach it; so it is the
 //! one to relay.
@@ -28,7 +28,7 @@ pub(crate) struct Relays {
 
 impl Relays {
     /// A peer found whether it reaches this node.
-    pub(crate) fn on_verdict(
+    pub(crate) fn on_answer(
         &mut self,
         peer: PeerId,
         reached: bool,
@@ -104,9 +104,9 @@ mod tests {
         let mut relays = Relays::default();
         assert!(!relays.needed());
         let all = |_: &PeerId| true;
-        relays.on_verdict(neighbour, true, all);
+        relays.on_answer(neighbour, true, all);
         assert!(!relays.needed());
-        relays.on_verdict(outside, false, all);
+        relays.on_answer(outside, false, all);
         assert!(relays.needed());
         assert!(relays.wants(&outside) && !relays.wants(&neighbour));
         let listener = ListenerId::next();
@@ -117,16 +117,16 @@ mod tests {
         assert!(!relays.wants(&outside));
         relays.resting.clear();
         assert!(relays.wants(&outside));
-        relays.on_verdict(outside, true, all);
+        relays.on_answer(outside, true, all);
         assert!(!relays.needed() && !relays.wants(&outside));
     }
 
     #[test]
     fn what_is_remembered_is_bounded() {
         let (first, mut relays) = (PeerId::random(), Relays::default());
-        relays.on_verdict(first, false, |_| true);
+        relays.on_answer(first, false, |_| true);
         for _ in 0..KNOWN_PEERS_MAX * 2 {
-            relays.on_verdict(PeerId::random(), true, |id| *id == first);
+            relays.on_answer(PeerId::random(), true, |id| *id == first);
             assert!(relays.reached_by.len() <= KNOWN_PEERS_MAX);
         }
         assert!(relays.wants(&first));

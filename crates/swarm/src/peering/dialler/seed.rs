@@ -36,8 +36,8 @@ impl Seed {
         self.failures = 0;
     }
 
-    /// Logs the first failures and then every tenth, so that an outage of an hour does not fill the
-    /// log.
+    /// Tells of the first failures and then of every tenth, so that an outage of an hour does not fill
+    /// the journal.
     pub(super) fn tell(&self, why: &str) {
         if self.failures < 3 || self.failures.is_multiple_of(10) {
             tracing::info!(
