@@ -14,6 +14,10 @@ use super::tree::{File, Tree};
 /// What declares a name that others may use.
 const DECLARES: [&str; 7] = ["fn", "struct", "enum", "trait", "type", "const", "static"];
 
+/// Names that something else than the program needs: the system calls `main`, and `RAW` is a codec of
+/// the table of codecs, which peers use.
+const NAMED_OUTSIDE: [&str; 2] = ["main", "RAW"];
+
 /// Every public item is named by code that is no test.
 pub(super) fn only_tests_use(tree: &Tree) -> Vec<Finding> {
     let sources: Vec<(&File, String)> = tree
@@ -40,7 +44,8 @@ pub(super) fn only_tests_use(tree: &Tree) -> Vec<Finding> {
             }
             if before(1).is_some_and(|text| DECLARES.contains(&text)) {
                 if is_public(&tokens[..at - 1]) && file.path.starts_with("crates/") {
-                    declared.push((file, *token, is_method(&tokens[at..])));
+                    let method = before(1) == Some("fn") && is_method(&tokens[at..]);
+                    declared.push((file, *token, method));
                 }
             } else {
                 named.insert(token.text);
@@ -52,7 +57,7 @@ pub(super) fn only_tests_use(tree: &Tree) -> Vec<Finding> {
     }
     let found = declared.into_iter().filter(|(_, token, method)| {
         let uses = if *method { &called } else { &named };
-        !uses.contains(token.text) && token.text != "main"
+        !uses.contains(token.text) && !NAMED_OUTSIDE.contains(&token.text)
     });
     found
         .map(|(file, token, _)| {
@@ -66,8 +71,7 @@ pub(super) fn only_tests_use(tree: &Tree) -> Vec<Finding> {
 fn is_method(tokens: &[Token<'_>]) -> bool {
     let parameters = tokens.iter().skip_while(|token| token.text != "(").skip(1);
     let mut first = parameters.take_while(|token| ![",", ":", ")"].contains(&token.text));
-    tokens.get(1).is_some_and(|token| ["(", "<"].contains(&token.text))
-        && first.any(|token| token.text == "self")
+    first.any(|token| token.text == "self")
 }
 
 /// Whether a declaration that follows `before` is visible outside of its file.
@@ -99,7 +103,8 @@ mod tests {
                 "pub use a::unused;\npub fn used() {}\npub(crate) const fn unused() {}\n\
                  pub const LIMIT_MAX: u32 = 1;\nfn private() {}\n\
                  impl A { pub fn cells<'a>(&'a mut self) { self.rows() }\npub fn rows(self) {} }\n\
-                 fn other(cells: u32) { cells }\n\
+                 fn other(cells: u32) { cells }\npub struct Row<T>(T);\n\
+                 type Rows = Row<u32>; impl B { fn f(self) {} }\n\
                  #[cfg(test)]\nmod tests { fn f() { unused(LIMIT_MAX) } }\n",
             ),
             ("crates/x/tests/a.rs", "fn f() { unused() }\n"),
