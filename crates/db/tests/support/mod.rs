@@ -50,7 +50,8 @@ pub async fn heads(node: &Node, store: &str) -> Vec<String> {
 
 /// Waits until `probe` holds; what never holds ends the test.
 pub async fn until(what: &str, probe: impl AsyncFn() -> bool) {
-    for _ in 0..1_500 {
+    // Longer than two rounds of the exchange that brings what an announcement did not.
+    for _ in 0..3_750 {
         if probe().await {
             return;
         }
