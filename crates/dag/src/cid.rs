@@ -30,6 +30,8 @@ impl Codec {
     pub const DAG_PB: Codec = Codec(0x70);
     /// Values with links, in CBOR: all blocks of a log.
     pub const DAG_CBOR: Codec = Codec(0x71);
+    /// Values with links, in JSON.
+    pub const DAG_JSON: Codec = Codec(0x0129);
 
     /// The codec with this number, whether this node can read it or not.
     ///
@@ -156,6 +158,11 @@ impl Cid {
         self.version
     }
 
+    /// Whether the address holds its block in place of a hash.
+    pub fn is_identity(&self) -> bool {
+        self.hash.code() == HashCode::Identity
+    }
+
     /// Whether these bytes are the block.
     pub fn verifies(&self, block: &[u8]) -> bool {
         self.hash.verifies(block)
@@ -183,10 +190,19 @@ impl Cid {
     /// [`Error::CidDigest`] for a digest of another length than its hash has; [`Error::Truncated`],
     /// [`Error::Trailing`], [`Error::NotMinimal`] or [`Error::VarintRange`] if it is no address.
     pub fn from_bytes(mut bytes: &[u8]) -> Result<Cid, Error> {
-        let prefix = match bytes {
+        let cid = Cid::take(&mut bytes)?;
+        if bytes.is_empty() { Ok(cid) } else { Err(Error::Trailing) }
+    }
+
+    /// Takes an address in its binary form off the front. What follows it is left there.
+    ///
+    /// # Errors
+    /// As [`Cid::from_bytes`], but for what follows.
+    pub(crate) fn take(bytes: &mut &[u8]) -> Result<Cid, Error> {
+        let prefix = match *bytes {
             // A varint of 0x12 would be a version that there is not.
             [0x12, 0x20, digest @ ..] => {
-                bytes = digest;
+                *bytes = digest;
                 Prefix {
                     version: Version::V0,
                     codec: Codec::DAG_PB,
@@ -194,16 +210,14 @@ impl Cid {
                     digest_bytes: 32,
                 }
             }
-            _ => match Prefix::take(&mut bytes)? {
+            _ => match Prefix::take(bytes)? {
                 prefix if prefix.version == Version::V1 => prefix,
                 _ => return Err(Error::CidVersion(0)),
             },
         };
         let digest_bytes = usize::from(prefix.digest_bytes);
         let (digest, rest) = bytes.split_at_checked(digest_bytes).ok_or(Error::Truncated)?;
-        if !rest.is_empty() {
-            return Err(Error::Trailing);
-        }
+        *bytes = rest;
         let hash = Hash::new(prefix.hash, digest)?;
         Ok(Cid { version: prefix.version, codec: prefix.codec, hash })
     }

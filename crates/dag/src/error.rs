@@ -232,6 +232,35 @@ pub enum Error {
     #[error("sync message: {0}")]
     SyncMessage(&'static str),
 
+    // Files.
+    /// The bytes are not those that the address of a block of a file names.
+    #[error("the bytes are not those of block {0}")]
+    BlockMismatch(String),
+    /// The bytes are no node of dag-pb.
+    #[error("not a node of dag-pb: {0}")]
+    DagPb(&'static str),
+    /// A node is no part of a file or directory, or breaks this rule of them.
+    #[error("not UnixFS: {0}")]
+    UnixFs(&'static str),
+    /// A path leads on below what is no directory.
+    #[error("{0:?} is not in a directory")]
+    NotADirectory(String),
+    /// A directory has no entry of that name.
+    #[error("no {0:?} in the directory")]
+    NoEntry(String),
+    /// A path leads into a block that is neither file nor directory.
+    #[error("a path leads into a block of codec {0:#x}, which holds no files")]
+    PathIntoCodec(u64),
+    /// A relative path that names no place in a directory.
+    #[error("path {0:?}: {1}")]
+    FilePath(String, &'static str),
+    /// Files or directories over a limit.
+    #[error("{0}")]
+    FilesTooLarge(&'static str),
+    /// The bytes are no CAR, for this reason.
+    #[error("not a CAR: {0}")]
+    Car(&'static str),
+
     // Joins.
     /// An ancestor of the entry was refused.
     #[error("ancestor {0} was refused")]
@@ -248,12 +277,13 @@ impl Error {
     /// What the refusal means to a caller.
     pub fn kind(&self) -> Kind {
         match self {
-            Error::HashMismatch(_) => Kind::Corrupt,
+            Error::HashMismatch(_) | Error::BlockMismatch(_) => Kind::Corrupt,
             Error::BlockTooLarge { .. }
             | Error::TooDeep
             | Error::TooManyItems
             | Error::TooManyWriters
             | Error::TooManyNext
+            | Error::FilesTooLarge(_)
             | Error::TooManyRefs => Kind::TooLarge,
             Error::AccessDenied | Error::KeyNotBound | Error::WrongIdentity => Kind::Denied,
             Error::BlockMissing(_)

@@ -10,12 +10,14 @@
 //! ([`Identity`]) and who may ([`Access`]), what a store is ([`Manifest`]), what an [`Entry`] says
 //! ([`Operation`]), how entries are ordered ([`OrderKey`]) and linked ([`plan_append`], [`LogTip`]),
 //! how the log of another node comes into ours ([`join`]), how two copies find out what one of them
-//! lacks ([`sync`]), and how a store keeps level with its peers ([`replicator`]).
+//! lacks ([`sync`]), and how a store keeps level with its peers ([`replicator`]). Files are apart from logs:
+//! how they lie in blocks ([`unixfs`]), and how blocks are handed over in one stream ([`car`]).
 
 pub mod limits;
 
 mod access;
 mod blocks;
+pub mod car;
 mod cbor;
 mod cid;
 mod entry;
@@ -32,6 +34,7 @@ mod order;
 pub mod replicator;
 pub mod sync;
 mod tip;
+pub mod unixfs;
 pub mod value;
 mod varint;
 

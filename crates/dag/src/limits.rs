@@ -294,3 +294,44 @@ pub const PARKED_MS_MAX: u64 = 3_000;
 
 /// Blocks expected from a pull.
 pub const PARKED_BLOCKS_MAX: usize = 4_096;
+
+/// Bytes of a block of a file. What other implementations exchange.
+pub const FILE_BLOCK_BYTES_MAX: usize = 2 * 1024 * 1024;
+
+/// Nodes above one another in a file. A file of 2^63 bytes in the smallest chunks that anybody cuts
+/// needs fewer.
+pub const FILE_LEVELS_MAX: usize = 32;
+
+/// Names and addresses of a directory, in bytes, above which it becomes a HAMT. Part of the format:
+/// the address of a directory depends on it.
+pub const DIRECTORY_PLAIN_BYTES_MAX: usize = 256 * 1024;
+
+/// Children of a node of a HAMT that is written. Part of the format.
+pub const HAMT_WRITTEN_LINKS_MAX: usize = 256;
+
+/// Children that a node of a HAMT may have to be read.
+pub const HAMT_LINKS_MAX: usize = 1_024;
+
+/// Directories inside one another on a path, the file at its end included.
+pub const PATH_SEGMENTS_MAX: usize = 128;
+
+/// Bytes of a path.
+pub const PATH_BYTES_MAX: usize = 4 * 1024;
+
+/// Bytes of a name in a directory that is written. What file systems allow.
+pub const NAME_BYTES_MAX: usize = 255;
+
+/// Files of one directory tree that is written. Each takes some 200 bytes of memory until the end.
+pub const TREE_FILES_MAX: usize = 262_144;
+
+/// Bytes of the header of a CAR.
+pub const CAR_HEADER_BYTES_MAX: usize = 64 * 1024;
+
+/// Roots of a CAR.
+pub const CAR_ROOTS_MAX: usize = 1_024;
+
+/// Bytes of a section of a CAR: an address and a block.
+pub const CAR_SECTION_BYTES_MAX: usize = FILE_BLOCK_BYTES_MAX + CID_TEXT_BYTES_MAX;
+
+/// Bytes of a number that stands before what is as long as it says.
+pub const VARINT_BYTES_MAX: usize = 10;
