@@ -3,9 +3,10 @@
 //! The interface is synchronous and knows nothing of tasks or the network. One [`Database`] writes,
 //! in transactions; [`Readers`] read beside it without waiting. An entry enters through
 //! [`Tx::put_entry`], wherever it came from, and every row derived from it changes in the same
-//! transaction. A [`StoreTree`] shows the entries of a store to fast sync. The bytes on disk are
-//! described in `docs/format.md`.
+//! transaction. Blocks of files are apart from all that, in [`FileBlocks`]. A [`StoreTree`] shows the
+//! entries of a store to fast sync. The bytes on disk are described in `docs/format.md`.
 
+mod blocks;
 mod catalog;
 mod check;
 mod connection;
@@ -31,6 +32,7 @@ mod tree;
 mod uploads;
 mod view;
 
+pub use blocks::{Adding, FileBlocks, Pin, Reading, Sweep, SweepStep};
 pub use catalog::{DATACATALOG_COLUMNS, DEFAULT_STORE};
 pub use connection::{Durability, Place};
 pub use database::{Checkpoint, Database, Tx};

@@ -52,3 +52,25 @@ pub const FILTER_TERMS_MAX: usize = 200;
 /// by walking the index over all of them. To step over one of another store takes a thirtieth of the
 /// time that sorting a document takes, and who wants only the first ones is done with them sooner.
 pub const WALKED_STORES_MAX: i64 = 64;
+/// Version of the layout of the database of files.
+pub const FILES_FORMAT_VERSION: u32 = 1;
+/// Bytes up to which a block of a file is a row. A larger one lies in a segment: rows of more than a
+/// few pages are chains of pages, which are read and written one by one.
+pub const SMALL_BLOCK_BYTES_MAX: usize = 16 * 1024;
+/// Bytes after which a segment is full. Below half of it, what is left is written anew.
+pub const SEGMENT_BYTES_MAX: u64 = 64 * 1024 * 1024;
+/// Bytes of large blocks after which an add syncs what it has written.
+pub const ADD_FLUSH_BYTES: u64 = 32 * 1024 * 1024;
+/// Bytes of small blocks that an add holds in memory until it writes them.
+pub const ADD_FLUSH_SMALL_BYTES: u64 = 4 * 1024 * 1024;
+/// Read-only connections to the database of files that are kept.
+pub const FILE_READERS_MAX: usize = 8;
+/// Pins of one node.
+pub const PINS_MAX: i64 = 1_000_000;
+/// Blocks that one step of a sweep looks at.
+pub const SWEEP_STEP_BLOCKS: usize = 256;
+/// Blocks that one sweep marks. With more to keep, nothing is removed.
+pub const SWEEP_MARKED_BLOCKS_MAX: usize = 16 * 1024 * 1024;
+/// Blocks that are remembered of adds that go on. With more, no sweep removes anything until all
+/// adds have ended.
+pub const SWEEP_TOUCHED_BLOCKS_MAX: usize = 4 * 1024 * 1024;

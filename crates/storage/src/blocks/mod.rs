@@ -1,0 +1,162 @@
+//! The blocks of files: where they rest, which are pinned, and how what nobody wants goes away.
+//!
+//! Small blocks are rows of `files.sqlite`, large ones lie one behind the other in segments, files
+//! under `blocks/`; [`SMALL_BLOCK_BYTES_MAX`] decides, in one place. A database of its own, so that
+//! a large file never waits for documents nor they for it. What belongs together is added together
+//! ([`Adding`]): its blocks are seen by nobody before [`Adding::finish`], and from then on they are
+//! on the disk; if it never gets there, nothing of it stays. Blocks go by their hash alone: the same
+//! bytes under another codec, or in an address of version 0, are the same block.
+//!
+//! A [`Sweep`] removes what no pin leads to, a few blocks at a time. It never takes a block that is
+//! being added, or below what is being read ([`Reading`]). The bytes on disk are described in
+//! `docs/format-files.md`.
+
+mod adding;
+mod guard;
+mod pins;
+mod segments;
+mod sweep;
+mod tables;
+
+pub use adding::Adding;
+pub use guard::Reading;
+pub use pins::Pin;
+pub use sweep::{Sweep, SweepStep};
+
+use crate::connection::{Durability, Link, Place, read_only, read_write};
+use crate::error::Error;
+use crate::limits::{FILE_READERS_MAX, SMALL_BLOCK_BYTES_MAX};
+use crate::repo::Repo;
+use guard::Guard;
+use optimusdb_dag::{Blocks, Cid};
+use rusqlite::OptionalExtension;
+use segments::Segments;
+use std::path::Path;
+use std::sync::atomic::AtomicI64;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// The blocks of files of one node. Every call may wait for the disk.
+#[derive(Debug)]
+pub struct FileBlocks {
+    place: Place,
+    writer: Mutex<Link>,
+    readers: Mutex<Vec<Link>>,
+    segments: Segments,
+    guard: Arc<Guard>,
+    durability: Durability,
+    next_add: AtomicI64,
+}
+
+impl FileBlocks {
+    /// Opens what the directory of a node holds of files, and removes what was added by halves.
+    ///
+    /// # Errors
+    /// When the disk cannot be used, or a newer version wrote it.
+    pub fn open(repo: &Repo, durability: Durability) -> Result<FileBlocks, Error> {
+        FileBlocks::open_at(repo.path(), durability)
+    }
+
+    fn open_at(directory: &Path, durability: Durability) -> Result<FileBlocks, Error> {
+        let place = Place::File(directory.join("files.sqlite"));
+        let mut writer = read_write(&place, durability)?;
+        tables::prepare(&mut writer.db, &place)?;
+        tables::forget_unfinished(&mut writer.db)?;
+        let segments = Segments::open(&directory.join("blocks"))?;
+        segments.keep_only(&tables::segments(&writer.db)?)?;
+        let next_add = AtomicI64::new(tables::next_add(&writer.db)?);
+        Ok(FileBlocks {
+            place,
+            writer: Mutex::new(writer),
+            readers: Mutex::default(),
+            segments,
+            guard: Arc::default(),
+            durability,
+            next_add,
+        })
+    }
+
+    /// Begins to add blocks that belong together.
+    pub fn add(self: &Arc<Self>) -> Adding {
+        Adding::new(Arc::clone(self))
+    }
+
+    /// While the answer lives, nothing below this address is removed.
+    pub fn reading(&self, root: &Cid) -> Reading {
+        Guard::reading(&self.guard, root)
+    }
+
+    fn writer(&self) -> MutexGuard<'_, Link> {
+        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Reads the tables on a connection of its own.
+    fn read<T>(&self, read: impl FnOnce(&Link) -> Result<T, Error>) -> Result<T, Error> {
+        let kept = self.readers.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let link = match kept {
+            Some(link) => link,
+            None => read_only(&self.place)?,
+        };
+        let outcome = read(&link);
+        let mut readers = self.readers.lock().unwrap_or_else(PoisonError::into_inner);
+        if readers.len() < FILE_READERS_MAX {
+            readers.push(link);
+        }
+        outcome
+    }
+
+    fn stored(&self, cid: &Cid) -> Result<Option<Vec<u8>>, Error> {
+        let row = self.read(|link| {
+            let mut statement = link.db.prepare_cached(
+                "SELECT bytes, segment, at, length FROM blocks
+                 WHERE hash = ?1 AND adding NOT IN (SELECT id FROM adds) LIMIT 1",
+            )?;
+            let found = statement.query_row([tables::key(cid)], |row| {
+                Ok((row.get::<_, Option<Vec<u8>>>(0)?, tables::spot(row, 1)?))
+            });
+            Ok(found.optional()?)
+        })?;
+        match row {
+            None => Ok(None),
+            Some((Some(bytes), _)) => Ok(Some(bytes)),
+            Some((None, Some(spot))) => self.segments.read(spot),
+            Some((None, None)) => Err(Error::Corrupt(format!("block {cid} is nowhere"))),
+        }
+    }
+
+    /// Whether a block of this size lies in a segment.
+    fn is_large(bytes: usize) -> bool {
+        bytes > SMALL_BLOCK_BYTES_MAX
+    }
+}
+
+impl Blocks for FileBlocks {
+    type Error = Error;
+
+    /// Checks what it read. The empty block and identities are always there.
+    fn get(&self, cid: &Cid) -> Result<Option<Vec<u8>>, Error> {
+        if cid.is_identity() {
+            return Ok(Some(cid.hash().digest().to_vec()));
+        }
+        let mut found = self.stored(cid)?;
+        if found.is_none() {
+            // A segment may just have been written anew, and its blocks be elsewhere.
+            found = self.stored(cid)?;
+        }
+        match found {
+            Some(bytes) if cid.verifies(&bytes) => Ok(Some(bytes)),
+            Some(_) => Err(Error::Corrupt(format!("block {cid} has other bytes"))),
+            None if cid.verifies(&[]) => Ok(Some(Vec::new())),
+            None => Ok(None),
+        }
+    }
+
+    fn has(&self, cid: &Cid) -> Result<bool, Error> {
+        if cid.is_identity() || cid.verifies(&[]) {
+            return Ok(true);
+        }
+        self.read(|link| tables::is_there(&link.db, &tables::key(cid), 0))
+    }
+}
+
+#[cfg(test)]
+mod tests;
