@@ -3,7 +3,7 @@
 //! Run with `cargo run --release -p optimusdb-db --example write_cost [documents] [batch]`. The last
 //! line is `docs_per_second=N`.
 
-use optimusdb_db::{Node, NodeConfig, NodeOpening};
+use optimusdb_db::{FilesConfig, Node, NodeConfig, NodeOpening};
 use serde_json::{Value, json};
 use std::error::Error;
 use std::path::PathBuf;
@@ -28,6 +28,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         journal: None,
         journal_retention: Duration::ZERO,
         opening: NodeOpening::default(),
+        files: FilesConfig::default(),
     })?;
     let batches: Vec<Vec<Value>> = (0..documents)
         .map(document)

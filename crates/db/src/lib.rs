@@ -10,6 +10,7 @@ mod document;
 mod documents;
 mod dollar;
 mod error;
+mod files;
 mod journal;
 mod keys;
 pub mod limits;
@@ -30,10 +31,15 @@ pub use access::AccessInfo;
 pub use clock::timestamp;
 pub use documents::Documents;
 pub use error::{Error, Kind};
+pub use files::{
+    AddedCar, AddedFile, AddedFiles, CarAdd, FileAdd, FileStream, FilesConfig, FoundFile,
+};
 pub use journal::{JournalReceiver, JournalRecord, JournalSender, journal_channel};
 pub use node::{Node, NodeConfig, NodeId, PeerShown, Readiness, StoreInfo};
 pub use opening::{NodeOpening, OpeningStep};
-pub use optimusdb_dag::{Address, StoreKind};
+pub use optimusdb_dag::unixfs::{Content, ListedEntry, Profile};
+pub use optimusdb_dag::{Address, Cid, StoreKind};
+pub use optimusdb_storage::Pin;
 pub use optimusdb_swarm::{NetworkConfig, SwarmKey, reason};
 pub use query::{Consistency, Criteria, Projection, Query, SortOrder, Strategy};
 pub use stores::{DEFAULT_STORE, NewAccess, STORE_LIST};

@@ -142,3 +142,31 @@ pub const LIST_LOG_MS: u64 = 60_000;
 pub const LIST_URGENT_MS: u64 = 10_000;
 /// Entries passed over in a store that are judged again when who may write changes, the oldest.
 pub const PASSED_ENTRIES_JUDGED_MAX: usize = 10_000;
+/// Files and CARs that may be added at a time. Each has a thread, and memory for some chunks.
+pub const FILE_ADDS_MAX: usize = 16;
+/// Files that may be read at a time. Each has memory for the blocks ahead of its reader.
+pub const FILE_READS_MAX: usize = 64;
+/// Pieces of a file that wait between whoever sends them and whoever writes them.
+pub const ADD_QUEUE_CHUNKS: usize = 8;
+/// Blocks of a file that come from the disk before they are wanted.
+pub const READ_AHEAD_BLOCKS: usize = 4;
+/// Blocks of a file that come from peers before they are wanted.
+pub const FETCH_AHEAD_BLOCKS: usize = 16;
+/// How long one block of a file that is being read is waited for, in milliseconds.
+pub const FILE_BLOCK_MS_MAX: u64 = 30_000;
+/// How long saving one file may take, in milliseconds.
+pub const FILE_READ_MS_MAX: u64 = 60 * 60 * 1_000;
+/// Bytes that were fetched after which they are committed.
+pub const FETCHED_KEPT_BYTES: usize = 8 * 1024 * 1024;
+/// Entries of a directory that one answer lists.
+pub const LISTED_ENTRIES_MAX: usize = 100_000;
+/// Files that one `get` of a directory saves.
+pub const SAVED_FILES_MAX: usize = 10_000;
+/// Bytes of the name of a pin, and of a file that is contributed.
+pub const FILE_NAME_BYTES_MAX: usize = 1_024;
+/// How often what nobody wants is looked for, in milliseconds.
+pub const SWEEP_PERIOD_MS: u64 = 60 * 60 * 1_000;
+/// How long after something is not wanted any more, in milliseconds: several share a sweep.
+pub const SWEEP_SOON_MS: u64 = 2_000;
+/// The pause after each step of a sweep, in milliseconds: others want the disk, too.
+pub const SWEEP_PAUSE_MS: u64 = 2;

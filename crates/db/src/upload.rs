@@ -52,7 +52,7 @@ pub struct ToscaReceipt {
     pub storage_location: String,
     /// The same, as it was asked for.
     pub target_store: String,
-    /// Its address as a file; absent until files are shared.
+    /// Its address as a file, which is a contribution; absent where it could not be made one.
     pub cid: Option<String>,
 }
 

@@ -8,7 +8,9 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use optimusdb_db::{JournalReceiver, NetworkConfig, Node, NodeConfig, NodeOpening, SwarmKey};
+use optimusdb_db::{
+    FilesConfig, JournalReceiver, NetworkConfig, Node, NodeConfig, NodeOpening, SwarmKey,
+};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
@@ -135,6 +137,24 @@ fn network(settings: &Settings) -> Result<NetworkConfig, String> {
     Ok(network)
 }
 
+/// What the node is to be told of its files.
+fn files_config(settings: &Settings) -> FilesConfig {
+    let usual = settings.user_downloads.clone().filter(|path| path.is_dir());
+    FilesConfig {
+        agent_name: settings.agent_name.clone().unwrap_or_else(host_name),
+        download_dir: settings.download_dir.clone().or(usual),
+    }
+}
+
+/// The name of this machine, as far as the system tells it to programs that only read.
+fn host_name() -> String {
+    let told = std::fs::read_to_string("/proc/sys/kernel/hostname").ok();
+    let told = told.or_else(|| std::env::var("HOSTNAME").ok());
+    told.map(|name| name.trim().to_owned())
+        .filter(|name| !name.is_empty())
+        .unwrap_or_else(|| "optimusdb".into())
+}
+
 /// Opens the node off the runtime's workers: it waits for the disk, after a crash for long.
 async fn open(
     settings: &Settings,
@@ -152,6 +172,7 @@ async fn open(
         journal: Some(journal),
         journal_retention: settings.log_retention,
         opening,
+        files: files_config(settings),
     };
     let why = match tokio::task::spawn_blocking(move || Node::open(config)).await {
         Ok(Ok(node)) => return Ok(node),

@@ -68,11 +68,16 @@ fn an_upload_becomes_a_document_that_can_be_asked_for() {
         ("queryable", json!(true)),
         ("storage_location", json!("dsswres")),
         ("target_store", json!("dsswres")),
-        ("cid", Value::Null),
     ] {
         assert_eq!(receipt[key], expected, "{key} of {receipt}");
     }
     assert_eq!(receipt["sha256"].as_str().unwrap().len(), 64);
+    // The file itself is a contribution.
+    let cid = receipt["cid"].as_str().unwrap();
+    assert_eq!(server.get(&format!("/files/{cid}")).text(), HELLO);
+    let contributions = server.data(&json!({"method": {"cmd": "contri"}}));
+    assert_eq!(contributions[0]["value"]["path"], format!("/ipfs/{cid}"));
+    assert_eq!(contributions[0]["value"]["name"], "hello.yaml");
 
     let found =
         server.find("dsswres", json!([{"service_template.node_templates.server.type": "Compute"}]));

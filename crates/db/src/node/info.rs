@@ -1,5 +1,6 @@
 //! The configuration of a node, and what it says about itself.
 
+use crate::files::FilesConfig;
 use crate::journal::JournalReceiver;
 use crate::opening::NodeOpening;
 use optimusdb_storage::StoreRow;
@@ -31,6 +32,8 @@ pub struct NodeConfig {
     pub journal_retention: Duration,
     /// Shows others how far the opening is.
     pub opening: NodeOpening,
+    /// What it is told of its files.
+    pub files: FilesConfig,
 }
 
 /// Who a node is.

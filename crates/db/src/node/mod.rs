@@ -4,6 +4,7 @@
 
 mod access;
 mod documents;
+mod files;
 mod info;
 mod journal;
 mod list;
@@ -17,6 +18,7 @@ use crate::access::AccessCache;
 use crate::commits::Commits;
 use crate::documents::Scans;
 use crate::error::Error;
+use crate::files::Files;
 use crate::journal::JournalThread;
 use crate::limits::WRITE_MS_MAX;
 use crate::lookup_pool::LookupPool;
@@ -26,7 +28,7 @@ use crate::stores::{BlockSource, ListNews, StoreNames, make_builtin};
 use crate::writer::{Done, Health, Lane, Work, Writer};
 use crate::{keys, opening};
 use optimusdb_dag::IdentityKeys;
-use optimusdb_storage::{Database, Durability, Fingerprints, Place, Repo};
+use optimusdb_storage::{Database, Durability, FileBlocks, Fingerprints, Place, Repo};
 use optimusdb_swarm::HostKey;
 use prometheus_client::registry::Registry;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -49,6 +51,7 @@ struct NodeInner {
     /// Where blocks come from that are not here.
     source: Arc<BlockSource>,
     list_news: Arc<ListNews>,
+    files: Arc<Files>,
     writer: Arc<Writer>,
     accesses: Arc<AccessCache>,
     figures: WriterFigures,
@@ -83,6 +86,8 @@ impl Node {
         let fingerprints = database.fingerprints();
         let commits = Commits::default();
         let accesses = Arc::new(AccessCache::new());
+        let files = FileBlocks::open(&repo, durability)?;
+        let files = Files::start(files, config.files, repo.path().join("downloads"))?;
         let lookups = LookupPool::new(place.clone());
         let journal_place = Place::File(repo.journal_path());
         let journal = config
@@ -102,6 +107,7 @@ impl Node {
                 },
                 source: Arc::new(BlockSource::new(lookups.clone())),
                 list_news: Arc::default(),
+                files: Arc::new(files),
                 coordinator: config.coordinator,
                 writer: Arc::new(Writer::start(
                     database,
@@ -177,6 +183,7 @@ impl Node {
             inner.writer.close();
             // The follower of the list sees that nothing more is written, and ends.
             inner.list_news.changed();
+            inner.files.close();
             let journal = inner.journal.lock().unwrap_or_else(PoisonError::into_inner).take();
             if let Some(mut journal) = journal {
                 journal.close();

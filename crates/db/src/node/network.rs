@@ -66,11 +66,13 @@ impl Node {
             accesses: Arc::clone(&inner.accesses),
             names: Arc::clone(&inner.names),
             own_key: inner.keys.identity().public_key.clone(),
+            files: inner.files.blocks(),
         };
         let news = Arc::clone(&inner.list_news);
         let on_peer = Box::new(move || news.peer_came());
         let replication = Replication::start(swarm_config, sources, on_peer).await?;
         inner.source.ask_peers(replication.swarm().clone());
+        inner.files.joined(replication.swarm().clone());
         // The listener was set above, which works once, so this is the first replication.
         let _ = inner.replication.set(replication);
         self.share_stores().await?;

@@ -25,7 +25,7 @@ use crate::writer::Writer;
 use driver::Driver;
 use figures::ReplicationFigures;
 use input::Input;
-use optimusdb_storage::{Readers, StoreRef};
+use optimusdb_storage::{FileBlocks, Readers, StoreRef};
 use optimusdb_swarm::{Swarm, SwarmConfig};
 use prometheus_client::registry::Registry;
 use shared::{Handout, SharedStores};
@@ -46,6 +46,8 @@ pub(crate) struct Sources {
     pub(crate) names: Arc<StoreNames>,
     /// The public key that this node signs entries with.
     pub(crate) own_key: String,
+    /// Blocks of files, which are handed out to whoever asks.
+    pub(crate) files: Arc<FileBlocks>,
 }
 
 /// Told when a peer has come. Called on the replication thread, so it never waits.
@@ -70,7 +72,8 @@ impl Replication {
         on_peer: OnPeer,
     ) -> Result<Replication, Error> {
         let shared = SharedStores::default();
-        let handout = Handout::new(Arc::clone(&sources.readers), shared.clone());
+        let handout =
+            Handout::new(Arc::clone(&sources.readers), shared.clone(), Arc::clone(&sources.files));
         let (swarm, events) = Swarm::start(config, Arc::new(handout)).await?;
         let (inputs, received) = channel(DRIVER_INPUTS_MAX);
         let (status, names) = (Status::default(), Arc::clone(&sources.names));

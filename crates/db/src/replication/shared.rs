@@ -6,8 +6,8 @@
 
 use crate::limits::{HANDED_OUT_READS_MAX, HEADS_SENT_MAX, READ_MS_MAX};
 use optimusdb_dag::sync::{self, Unreadable};
-use optimusdb_dag::{Address, Cid, LogCid};
-use optimusdb_storage::{PartOf, Readers, Scope, StoreRef, View};
+use optimusdb_dag::{Address, Blocks as _, Cid, LogCid};
+use optimusdb_storage::{FileBlocks, PartOf, Readers, Scope, StoreRef, View};
 use optimusdb_swarm::{BoxFuture, Local, PeerId};
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -56,12 +56,17 @@ impl SharedStores {
 pub(crate) struct Handout {
     readers: Arc<Readers>,
     stores: SharedStores,
+    files: Arc<FileBlocks>,
     reads: Arc<Semaphore>,
 }
 
 impl Handout {
-    pub(crate) fn new(readers: Arc<Readers>, stores: SharedStores) -> Handout {
-        Handout { readers, stores, reads: Arc::new(Semaphore::new(HANDED_OUT_READS_MAX)) }
+    pub(crate) fn new(
+        readers: Arc<Readers>,
+        stores: SharedStores,
+        files: Arc<FileBlocks>,
+    ) -> Handout {
+        Handout { readers, stores, files, reads: Arc::new(Semaphore::new(HANDED_OUT_READS_MAX)) }
     }
 
     /// Reads on a thread that may wait for the disk, a bounded number at a time.
@@ -86,31 +91,47 @@ impl Handout {
     }
 }
 
-/// The address of a block that is here and that the peer may have, as storage names it. All blocks
-/// are those of logs.
+/// A block that is here and that a peer may have.
+enum Servable {
+    /// One of a log, as storage names it.
+    OfLog(LogCid),
+    /// One of a file.
+    OfFile,
+}
+
+/// Where a block is that the peer may have. A block of a log is served as that alone, though a file
+/// may hold it too.
 fn servable(
     view: View<'_>,
     stores: &SharedStores,
+    files: &FileBlocks,
     peer: &PeerId,
     cid: &Cid,
-) -> Result<Option<LogCid>, optimusdb_storage::Error> {
-    let Ok(cid) = LogCid::try_from(cid) else { return Ok(None) };
-    let part_of = view.part_of(&cid)?;
-    Ok(part_of.filter(|part_of| stores.may_have(peer, part_of)).map(|_| cid))
+) -> Result<Option<Servable>, optimusdb_storage::Error> {
+    if let Ok(cid) = LogCid::try_from(cid)
+        && let Some(part_of) = view.part_of(&cid)?
+    {
+        return Ok(stores.may_have(peer, &part_of).then_some(Servable::OfLog(cid)));
+    }
+    Ok(files.has(cid)?.then_some(Servable::OfFile))
 }
 
 impl Local for Handout {
     fn block(&self, peer: PeerId, cid: Cid) -> BoxFuture<'_, Option<Vec<u8>>> {
-        let read = self.read(move |view, stores| match servable(view, stores, &peer, &cid)? {
-            Some(cid) => view.block(&cid),
-            None => Ok(None),
-        });
+        let files = Arc::clone(&self.files);
+        let read =
+            self.read(move |view, stores| match servable(view, stores, &files, &peer, &cid)? {
+                Some(Servable::OfLog(cid)) => view.block(&cid),
+                Some(Servable::OfFile) => files.get(&cid),
+                None => Ok(None),
+            });
         Box::pin(async move { read.await.flatten() })
     }
 
     fn has(&self, peer: PeerId, cid: Cid) -> BoxFuture<'_, bool> {
-        let read =
-            self.read(move |view, stores| Ok(servable(view, stores, &peer, &cid)?.is_some()));
+        let files = Arc::clone(&self.files);
+        let read = self
+            .read(move |view, stores| Ok(servable(view, stores, &files, &peer, &cid)?.is_some()));
         Box::pin(async move { read.await.unwrap_or(false) })
     }
 
@@ -149,7 +170,7 @@ impl Local for Handout {
 mod tests {
     use super::*;
     use optimusdb_dag::{Entry, IdentityKeys, Ipld, Links, StoreKind};
-    use optimusdb_storage::{Database, Durability, Place};
+    use optimusdb_storage::{Database, Durability, Place, Repo};
 
     /// An entry of a store of this name, stored with its writer's identity.
     fn kept(
@@ -179,7 +200,10 @@ mod tests {
         let own = kept(&mut database, &keys, "own", Scope::Local);
         let stores = SharedStores::default();
         assert!(stores.add(&shared.0) && !stores.add(&own.0));
-        let handout = Handout::new(Arc::new(Readers::new(place.clone(), 1)), stores);
+        let dir = tempfile::tempdir().unwrap();
+        let repo = Repo::open(dir.path()).unwrap();
+        let files = Arc::new(FileBlocks::open(&repo, Durability::Relaxed).unwrap());
+        let handout = Handout::new(Arc::new(Readers::new(place.clone(), 1)), stores, files);
         let peer = PeerId::random();
         for ((store, entry), is_served) in [(shared, true), (own, false)] {
             let cid = Cid::from(entry.cid());

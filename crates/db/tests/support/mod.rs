@@ -7,7 +7,7 @@
     reason = "each test takes what it needs"
 )]
 
-use optimusdb_db::{Documents, NetworkConfig, Node, NodeConfig, NodeOpening, Query};
+use optimusdb_db::{Documents, FilesConfig, NetworkConfig, Node, NodeConfig, NodeOpening, Query};
 use serde_json::{Value, json};
 use std::net::Ipv4Addr;
 use std::path::Path;
@@ -26,6 +26,7 @@ pub fn config(repo: &Path) -> NodeConfig {
         journal: None,
         journal_retention: Duration::from_secs(3600),
         opening: NodeOpening::default(),
+        files: FilesConfig::default(),
     }
 }
 

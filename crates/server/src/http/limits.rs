@@ -42,6 +42,9 @@ pub(super) const PARSE_INLINE_BYTES_MAX: usize = 256 * 1024;
 /// Time for a client to send the body of its request. Above it: 408.
 pub(super) const BODY_READ_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// Time in which some of a file that is being sent has to come. Above it: 408.
+pub(super) const FILE_PAUSE_MAX: Duration = Duration::from_secs(30);
+
 /// Time for a request to be carried out, unless it brings its own `time_budget_ms`. Above it: 504.
 pub(super) const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 /// Longest time budget that a request may bring; a longer one counts as this.

@@ -38,8 +38,10 @@ mod tests {
 
     #[test]
     fn it_has_every_path_and_no_other() {
+        // A description has no way to say that a parameter takes slashes.
+        let plain = |path: &str| path.replace("{*", "{");
         let served: BTreeSet<String> =
-            routes::endpoints().iter().map(|endpoint| endpoint.path.to_owned()).collect();
+            routes::endpoints().iter().map(|endpoint| plain(endpoint.path)).collect();
         assert_eq!(keys(&description()["paths"]), served);
     }
 

@@ -13,7 +13,9 @@ use axum::routing::{MethodRouter, any, get, post, put};
 
 use super::edge::{self, Edge};
 use super::error::ApiError;
-use super::{Api, command, journal, metrics, openapi, state, stores, upload, welcome};
+use super::{
+    Api, car, command, files, journal, metrics, openapi, pins, state, stores, upload, welcome,
+};
 
 /// One path of the API.
 pub(super) struct Endpoint {
@@ -57,6 +59,12 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
             "access",
             get(stores::access).post(stores::change_access),
         ),
+        Endpoint { keeps_deadline: true, ..endpoint("/files", "files", put(files::add)) },
+        endpoint("/files/{cid}", "files", get(files::root)),
+        endpoint("/files/{cid}/{*path}", "files", get(files::below)),
+        Endpoint { keeps_deadline: true, ..endpoint("/car", "car", put(car::add)) },
+        endpoint("/pins", "pins", get(pins::list)),
+        endpoint("/pins/{cid}", "pins", put(pins::pin).delete(pins::unpin)),
         endpoint("/id", "id", get(state::id)),
         endpoint("/peers", "peers", get(state::peers)),
         endpoint("/ems", "ems", get(state::peers)),
@@ -87,7 +95,10 @@ pub(super) fn router(prefix: &str, api: Arc<Api>) -> Router {
             paths.push(path.to_owned());
         }
         for path in paths {
-            router = router.route(&format!("{path}/"), handlers.clone());
+            // What takes the rest of a path takes its slashes, too.
+            if !path.ends_with("*path}") {
+                router = router.route(&format!("{path}/"), handlers.clone());
+            }
             if !path.is_empty() {
                 router = router.route(&path, handlers.clone());
             }

@@ -41,6 +41,12 @@ pub(crate) struct Settings {
     pub log_readable: bool,
     /// How long the journal is kept.
     pub log_retention: Duration,
+    /// The name that contributions bear; the host's when absent.
+    pub agent_name: Option<String>,
+    /// Where `get` saves, if that was said.
+    pub download_dir: Option<PathBuf>,
+    /// Where the user keeps downloads, if there is such a directory.
+    pub user_downloads: Option<PathBuf>,
     /// One sentence for each flag that was set and has no effect in this version.
     pub without_effect: Vec<String>,
 }
@@ -87,6 +93,7 @@ impl Settings {
         environment: Environment<'_>,
     ) -> Result<Settings, UsageError> {
         let devlogs = values.switch(&table::DEVLOGS);
+        let (download_dir, user_downloads) = download_dirs(values, environment)?;
         Ok(Settings {
             api: if values.switch(&table::HTTP) { Some(api(values, environment)?) } else { None },
             repo: repo(values, environment)?,
@@ -102,9 +109,22 @@ impl Settings {
             log_retention: Duration::from_secs(
                 24 * 60 * 60 * values.number(&table::LOG_RETENTION_DAYS),
             ),
+            agent_name: optional_name(values, &table::AGENT_NAME)?,
+            download_dir,
+            user_downloads,
             without_effect: without_effect(values),
         })
     }
+}
+
+/// Where files are saved: as named, and where the user keeps downloads otherwise.
+fn download_dirs(
+    values: &SettingValues,
+    environment: Environment<'_>,
+) -> Result<(Option<PathBuf>, Option<PathBuf>), UsageError> {
+    let named = values.text(&table::DOWNLOAD_DIR).filter(|path| !path.is_empty());
+    let named = named.map(|path| expand_home(path, environment)).transpose()?;
+    Ok((named, expand_home("~/Downloads", environment).ok()))
 }
 
 pub(super) fn api(

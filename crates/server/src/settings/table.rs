@@ -146,7 +146,6 @@ pub(crate) static AGENT_NAME: Flag = Flag {
     variable: "AGENT_NAME",
     default: Fallback::Found("the host name"),
     doc: "name written into contributions",
-    later: Some(FILES),
     ..ORDINARY
 };
 
@@ -263,7 +262,6 @@ pub(crate) static DOWNLOAD_DIR: Flag = Flag {
     kind: ValueKind::Path,
     default: Fallback::Found("~/Downloads, else the repo"),
     doc: "where the command `get` saves",
-    later: Some(FILES),
     ..ORDINARY
 };
 

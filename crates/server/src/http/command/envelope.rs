@@ -33,6 +33,8 @@ pub(super) struct Envelope {
     pub(super) options: Value,
     /// What a command takes beside documents, in any shape: clients pad their requests.
     args: Value,
+    /// A file in base64, in any shape: clients pad their requests with an empty one.
+    file: Value,
     /// A key that stands twice in an object of `criteria`.
     criteria_twice: Option<String>,
     /// An option that stands beside `options`.
@@ -74,6 +76,7 @@ impl Envelope {
             update_data: raw.take("UpdateData"),
             options: options::open(raw.take("options"))?,
             args: raw.take("args"),
+            file: raw.take("file"),
             criteria_twice: raw.criteria_twice,
             misplaced: raw.misplaced,
         })
@@ -88,6 +91,19 @@ impl Envelope {
         first.filter(|text| !text.is_empty()).ok_or_else(|| {
             ApiError::bad_request(format!("'args' must hold {wanted} as its first text."))
         })
+    }
+
+    /// The file in base64.
+    ///
+    /// # Errors
+    /// A 400 when it is no text, or absent.
+    pub(super) fn take_file(&mut self) -> Result<String, ApiError> {
+        match std::mem::take(&mut self.file) {
+            Value::String(file) => Ok(file),
+            _ => Err(ApiError::bad_request(
+                "'file' must be a string: the bytes of a file in base64.",
+            )),
+        }
     }
 
     /// Which documents a command changes: as [`Envelope::query`], and refused where an option stands
@@ -170,7 +186,7 @@ fn cmd_of(method: Value) -> Result<String, ApiError> {
 }
 
 /// The keys that mean something, by the names that messages call them.
-const KEYS: [&str; 6] = ["method", "dstype", "criteria", "UpdateData", "options", "args"];
+const KEYS: [&str; 7] = ["method", "dstype", "criteria", "UpdateData", "options", "args", "file"];
 
 /// The envelope before its shapes are checked.
 #[derive(Default)]

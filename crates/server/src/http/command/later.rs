@@ -6,12 +6,6 @@ use crate::http::error::ApiError;
 /// The lines in `help`.
 pub(super) const HELP_SQL: &str =
     "sqldml: SQL over the catalog and the stores (not in this version)";
-pub(super) const HELP_POST: &str =
-    "post: add the base64 'file' to the swarm's files (not in this version)";
-pub(super) const HELP_GET: &str =
-    "get: fetch and save the file args[0] = /ipfs/<cid> (not in this version)";
-pub(super) const HELP_CONTRIBUTIONS: &str =
-    "contri: the contributions, oldest first (not in this version)";
 pub(super) const HELP_BENCHMARK: &str =
     "benchmark: this node's benchmark data (not in this version)";
 

@@ -4,14 +4,17 @@
 //! the envelope to the command's own file. What a command may take is up to the node.
 
 mod connect;
+mod contri;
 mod cruddelete;
 mod crudget;
 mod crudput;
 mod crudupdate;
 mod envelope;
+mod get;
 mod help;
 mod later;
 mod options;
+mod post;
 mod query;
 mod sort;
 
@@ -57,10 +60,10 @@ const COMMANDS: [(Command, &str, &str); 12] = [
     (Command::CrudDelete, "cruddelete", cruddelete::HELP),
     (Command::Query, "query", query::HELP),
     (Command::Sql, "sqldml", later::HELP_SQL),
-    (Command::Post, "post", later::HELP_POST),
-    (Command::Get, "get", later::HELP_GET),
+    (Command::Post, "post", post::HELP),
+    (Command::Get, "get", get::HELP),
     (Command::Connect, "connect", connect::HELP),
-    (Command::Contributions, "contri", later::HELP_CONTRIBUTIONS),
+    (Command::Contributions, "contri", contri::HELP),
     (Command::Benchmark, "benchmark", later::HELP_BENCHMARK),
     (Command::Help, "help", help::HELP),
 ];
@@ -79,7 +82,7 @@ impl Command {
     }
 
     fn writes(self) -> bool {
-        matches!(self, Command::CrudPut | Command::CrudUpdate | Command::CrudDelete)
+        matches!(self, Command::CrudPut | Command::CrudUpdate | Command::CrudDelete | Command::Post)
     }
 
     async fn run(self, node: &Node, envelope: Envelope) -> Result<Response, ApiError> {
@@ -91,11 +94,10 @@ impl Command {
             Command::Query => query::run(node, &envelope).await,
             Command::Connect => connect::run(node, &envelope).await,
             Command::Help => Ok(help::run()),
-            Command::Sql
-            | Command::Post
-            | Command::Get
-            | Command::Contributions
-            | Command::Benchmark => Err(later::refusal(&envelope.cmd)),
+            Command::Post => post::run(node, envelope).await,
+            Command::Get => get::run(node, &envelope).await,
+            Command::Contributions => contri::run(node, &envelope).await,
+            Command::Sql | Command::Benchmark => Err(later::refusal(&envelope.cmd)),
         }
     }
 }

@@ -10,7 +10,7 @@ const TOLERANT: GeneralPurpose = GeneralPurpose::new(
 );
 
 /// The bytes that `text` encodes, else what is wrong with it and where.
-pub(super) fn decode(text: &str) -> Result<Vec<u8>, String> {
+pub(in crate::http) fn decode(text: &str) -> Result<Vec<u8>, String> {
     let start = match text.split_once(',') {
         Some((head, _)) if head.starts_with("data:") => head.len() + 1,
         _ => 0,

@@ -7,7 +7,7 @@
 use axum::http::{HeaderMap, header};
 
 /// The name that the part's file has at its sender, if it has one; else why it cannot be told.
-pub(super) fn filename(headers: &HeaderMap) -> Result<Option<String>, String> {
+pub(in crate::http) fn filename(headers: &HeaderMap) -> Result<Option<String>, String> {
     let Some(value) = headers.get(header::CONTENT_DISPOSITION) else { return Ok(None) };
     let value = std::str::from_utf8(value.as_bytes())
         .map_err(|_| "the name of a file is not UTF-8".to_owned())?;

@@ -14,7 +14,7 @@ use crate::http::error::ApiError;
 use crate::http::keys::{Opened, twice};
 
 /// Whether the request says that it brings a form.
-pub(super) fn is_form(headers: &HeaderMap) -> bool {
+pub(in crate::http) fn is_form(headers: &HeaderMap) -> bool {
     let content_type =
         headers.get(header::CONTENT_TYPE).map_or(b"".as_slice(), |value| value.as_bytes());
     let kind =

@@ -3,9 +3,9 @@
 //! Here the file is taken out of its wrapping; what it says is the node's to read. As with commands,
 //! a body that is no form is taken as JSON, whatever its content type says.
 
-mod base64_text;
-mod disposition;
-mod form;
+pub(super) mod base64_text;
+pub(super) mod disposition;
+pub(super) mod form;
 mod json;
 
 use std::sync::Arc;

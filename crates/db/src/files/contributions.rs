@@ -1,0 +1,85 @@
+//! Contributions: what nodes posted, as events of a store that all of them share.
+
+use crate::clock::timestamp;
+use crate::files::AddedFiles;
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
+/// The store of the contributions.
+pub(crate) const CONTRIBUTIONS: &str = "contributions";
+
+/// Whose contribution it is.
+#[derive(Debug)]
+pub(crate) struct Contributor {
+    pub(crate) agent_name: String,
+    pub(crate) peer_id: String,
+    /// The multiaddrs at which it is reached.
+    pub(crate) addrs: Vec<String>,
+}
+
+/// The event of a file that was posted. The first seven keys are those that clients know.
+pub(crate) fn contribution(
+    contributor: &Contributor,
+    file: &AddedFiles,
+    name: &str,
+    now_ms: u64,
+) -> Value {
+    let addresses: BTreeSet<IpAddr> =
+        contributor.addrs.iter().filter_map(|multiaddr| ip_of(multiaddr)).collect();
+    let near = addresses.iter().find(|ip| is_near(ip)).map(IpAddr::to_string);
+    let far = addresses.iter().find(|ip| !is_near(ip)).map(IpAddr::to_string);
+    json!({
+        "agentname": contributor.agent_name,
+        "path": format!("/ipfs/{}", file.cid),
+        "contributor": contributor.peer_id,
+        "creationTS": timestamp(i64::try_from(now_ms).unwrap_or_default()),
+        "localip": near.clone().or_else(|| far.clone()).unwrap_or_default(),
+        "nodeip": far.or(near).unwrap_or_default(),
+        "remoteIPs": contributor.addrs,
+        "name": name,
+        "size": file.size,
+    })
+}
+
+/// The address in a multiaddr such as `/ip4/192.0.2.1/tcp/4001`.
+fn ip_of(multiaddr: &str) -> Option<IpAddr> {
+    let mut parts = multiaddr.split('/').skip(1);
+    match (parts.next()?, parts.next()?) {
+        ("ip4" | "ip6", ip) => ip.parse().ok().filter(|ip: &IpAddr| !ip.is_loopback()),
+        _ => None,
+    }
+}
+
+/// Whether only neighbours reach it.
+fn is_near(ip: &IpAddr) -> bool {
+    match ip {
+        IpAddr::V4(ip) => ip.is_private() || ip.is_link_local(),
+        IpAddr::V6(ip) => ip.is_unique_local() || ip.is_unicast_link_local(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_near_and_far_are_told_apart() {
+        let contributor = Contributor {
+            agent_name: "a".into(),
+            peer_id: "12D3".into(),
+            addrs: ["/ip4/127.0.0.1/tcp/1", "/ip4/192.168.1.5/tcp/1", "/ip4/192.0.2.1/udp/1"]
+                .map(String::from)
+                .to_vec(),
+        };
+        let cid = "bafkreihdwdcefgh4dqkjv67uzcmw7ojee6xedzdetojuzjevtenxquvyku";
+        let file = AddedFiles { cid: cid.parse().unwrap(), size: 0, files: Vec::new() };
+        let value = contribution(&contributor, &file, "x.txt", 0);
+        assert_eq!(value["path"], format!("/ipfs/{cid}"));
+        assert_eq!(value["creationTS"], "1970-01-01T00:00:00.000Z");
+        assert_eq!(
+            (&value["localip"], &value["nodeip"]),
+            (&json!("192.168.1.5"), &json!("192.0.2.1"))
+        );
+    }
+}

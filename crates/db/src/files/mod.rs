@@ -1,0 +1,118 @@
+//! Files: added, read, kept and handed to whoever asks.
+//!
+//! How a file lies in blocks is `dag`'s to say, and where blocks rest is `storage`'s. Here they are
+//! put together: a file comes in as a stream and is on the disk, whole, before its address is told
+//! ([`FileAdd`], [`CarAdd`]); it goes out as a stream, and blocks that are not here are fetched from
+//! peers ([`FoundFile`], [`FileStream`]). What nobody pinned goes away again (`sweep`). A file that a
+//! client posts becomes a contribution (`contributions`), which goes through the writer like any
+//! other write. Nothing here holds a whole file in memory.
+
+mod add;
+mod car;
+pub(crate) mod contributions;
+mod feed;
+mod fetch;
+mod read;
+mod save;
+mod sweep;
+
+pub use add::{AddedFile, AddedFiles, FileAdd};
+pub use car::{AddedCar, CarAdd};
+pub use read::{FileStream, FoundFile};
+pub(crate) use save::save;
+
+use crate::error::Error;
+use crate::limits::{FILE_ADDS_MAX, FILE_READS_MAX};
+use optimusdb_dag::Cid;
+use optimusdb_storage::FileBlocks;
+use optimusdb_swarm::Swarm;
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
+use sweep::Sweeper;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// What a node is told of its files.
+#[derive(Debug, Clone, Default)]
+pub struct FilesConfig {
+    /// The name that contributions bear.
+    pub agent_name: String,
+    /// Where files are saved for the user; in the data directory when absent.
+    pub download_dir: Option<PathBuf>,
+}
+
+/// The files of a node.
+#[derive(Debug)]
+pub(crate) struct Files {
+    blocks: Arc<FileBlocks>,
+    /// Whom to ask for blocks that are not here, once this node takes part in its swarm.
+    swarm: OnceLock<Swarm>,
+    adds: Arc<Semaphore>,
+    reads: Arc<Semaphore>,
+    sweeper: Sweeper,
+    pub(crate) agent_name: String,
+    download_dir: PathBuf,
+}
+
+impl Files {
+    /// The files of `blocks`, with a thread that removes what nobody wants.
+    pub(crate) fn start(
+        blocks: FileBlocks,
+        config: FilesConfig,
+        default_download_dir: PathBuf,
+    ) -> Result<Files, Error> {
+        let blocks = Arc::new(blocks);
+        Ok(Files {
+            sweeper: Sweeper::start(Arc::clone(&blocks))?,
+            blocks,
+            swarm: OnceLock::new(),
+            adds: Arc::new(Semaphore::new(FILE_ADDS_MAX)),
+            reads: Arc::new(Semaphore::new(FILE_READS_MAX)),
+            agent_name: config.agent_name,
+            download_dir: config.download_dir.unwrap_or(default_download_dir),
+        })
+    }
+
+    /// The blocks, for peers that ask for them.
+    pub(crate) fn blocks(&self) -> Arc<FileBlocks> {
+        Arc::clone(&self.blocks)
+    }
+
+    /// From now on peers are asked for what is not here.
+    pub(crate) fn joined(&self, swarm: Swarm) {
+        let _ = self.swarm.set(swarm);
+    }
+
+    /// Something is not wanted any more.
+    pub(crate) fn unwanted(&self) {
+        self.sweeper.soon();
+    }
+
+    /// Ends what goes on by itself.
+    pub(crate) fn close(&self) {
+        self.sweeper.close();
+    }
+
+    /// Tells peers that wait for these blocks that they are here.
+    fn told(&self, cids: &[Cid]) {
+        if let Some(swarm) = self.swarm.get() {
+            swarm.stored(cids);
+        }
+    }
+
+    fn turn(turns: &Arc<Semaphore>, what: &str) -> Result<OwnedSemaphorePermit, Error> {
+        let turn = Arc::clone(turns).try_acquire_owned();
+        turn.map_err(|_| Error::Unavailable(format!("too many files are being {what}; try again")))
+    }
+}
+
+/// What went wrong with a block of a file, said to who asked for it.
+fn of_block(error: optimusdb_dag::Error) -> Error {
+    use optimusdb_dag::Error as Dag;
+    let text = error.to_string();
+    match error {
+        Dag::NoEntry(_) | Dag::NotADirectory(_) => Error::NotFound(text),
+        Dag::PathIntoCodec(_) => Error::NotBuilt(text),
+        Dag::FilesTooLarge(_) | Dag::BlockTooLarge { .. } => Error::TooLarge(text),
+        _ => Error::Invalid(text),
+    }
+}

@@ -1,0 +1,143 @@
+//! Saving what was fetched for the user: under the download directory, never outside it.
+//!
+//! Names come from strangers. Each is one plain name of a file; what is there under it is replaced
+//! by a rename, so a symbolic link is replaced and not followed, and no half of a file is ever seen.
+
+use super::fetch::off_task;
+use super::{Files, FoundFile};
+use crate::error::Error;
+use crate::limits::{FILE_READ_MS_MAX, SAVED_FILES_MAX};
+use optimusdb_dag::Cid;
+use optimusdb_dag::unixfs::Content;
+use std::fs::{self, File, OpenOptions};
+use std::io::{ErrorKind, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// Saves what a path leads to, and answers where it is.
+pub(crate) async fn save(
+    files: &Arc<Files>,
+    root: Cid,
+    path: &str,
+    deadline: Instant,
+) -> Result<PathBuf, Error> {
+    let name = path.rsplit('/').find(|name| !name.is_empty());
+    let name = name.map_or_else(|| root.to_string(), str::to_owned);
+    let directory = files.download_dir.clone();
+    fs_step(directory.clone(), |directory| fs::create_dir_all(directory)).await?;
+    let target = directory.join(plain_name(&name)?);
+    // Directories are gone through without recursion.
+    let mut waiting = vec![(root, path.to_owned(), target.clone())];
+    let mut saved = 0;
+    while let Some((root, path, target)) = waiting.pop() {
+        saved += 1;
+        if saved > SAVED_FILES_MAX {
+            return Err(Error::TooLarge(format!(
+                "the directory holds more than {SAVED_FILES_MAX} files; {SAVED_FILES_MAX} of them are saved"
+            )));
+        }
+        let found = FoundFile::find(files, root, &path, deadline).await?;
+        match found.content {
+            Content::File(size) => save_file(found, size, target).await?,
+            Content::Directory => {
+                fs_step(target.clone(), make_directory).await?;
+                for entry in found.list(deadline).await? {
+                    waiting.push((entry.cid, String::new(), target.join(plain_name(&entry.name)?)));
+                }
+            }
+            Content::Symlink(_) => {
+                return Err(Error::Invalid(
+                    "it is a symbolic link, and those are not saved".into(),
+                ));
+            }
+        }
+    }
+    Ok(target)
+}
+
+/// A name that is one file in its directory, and nothing else.
+fn plain_name(name: &str) -> Result<&str, Error> {
+    let plain = !matches!(name, "" | "." | "..")
+        && !name.contains(['/', '\\', '\0', ':'])
+        && name.len() <= optimusdb_dag::limits::NAME_BYTES_MAX - PART.len();
+    if plain {
+        return Ok(name);
+    }
+    let shown: String = name.chars().take(80).collect();
+    Err(Error::Invalid(format!("{shown:?} cannot be the name of a file here")))
+}
+
+/// Behind the name of a file that is not whole yet.
+const PART: &str = ".part";
+
+async fn fs_step(
+    path: PathBuf,
+    step: impl FnOnce(&Path) -> std::io::Result<()> + Send + 'static,
+) -> Result<(), Error> {
+    off_task(move || step(&path).map_err(|e| disk(&path, &e))).await
+}
+
+fn disk(path: &Path, error: &std::io::Error) -> Error {
+    let text = format!("cannot save {}: {error}", path.display());
+    match error.kind() {
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => Error::Unavailable(text),
+        _ => Error::Denied(text),
+    }
+}
+
+fn make_directory(path: &Path) -> std::io::Result<()> {
+    match fs::create_dir(path) {
+        // A link to a directory is none.
+        Err(e) if e.kind() == ErrorKind::AlreadyExists && fs::symlink_metadata(path)?.is_dir() => {
+            Ok(())
+        }
+        made => made,
+    }
+}
+
+async fn save_file(found: FoundFile, size: u64, target: PathBuf) -> Result<(), Error> {
+    let mut part = target.clone().into_os_string();
+    part.push(PART);
+    let part = Part(PathBuf::from(part));
+    let path = part.0.clone();
+    let mut file = off_task(move || {
+        // What an earlier try left, or somebody put there, is not written to.
+        let _ = fs::remove_file(&path);
+        let opened = OpenOptions::new().create_new(true).write(true).open(&path);
+        opened.map_err(|e| disk(&path, &e))
+    })
+    .await?;
+    let saving = async {
+        let mut stream = found.read(size, 0..u64::MAX);
+        while let Some(bytes) = stream.next().await? {
+            let path = part.0.clone();
+            file = off_task(move || write(file, &bytes).map_err(|e| disk(&path, &e))).await?;
+        }
+        let (from, to) = (part.0.clone(), target.clone());
+        fs_step(target.clone(), move |_| {
+            file.sync_all()?;
+            fs::rename(&from, &to)
+        })
+        .await
+    };
+    let time = Duration::from_millis(FILE_READ_MS_MAX);
+    tokio::time::timeout(time, saving).await.map_err(|_| {
+        Error::TimedOut(format!("the file was not saved within {FILE_READ_MS_MAX} ms"))
+    })?
+}
+
+fn write(mut file: File, bytes: &[u8]) -> std::io::Result<File> {
+    file.write_all(bytes).map(|()| file)
+}
+
+/// A file that is not whole yet; removed when it does not become whole.
+struct Part(PathBuf);
+
+impl Drop for Part {
+    fn drop(&mut self) {
+        // Once it is renamed there is none.
+        let _ = fs::remove_file(&self.0);
+    }
+}

@@ -1,0 +1,109 @@
+//! Removing what nobody wants, on a thread of its own, in steps with pauses between them.
+
+use crate::error::Error;
+use crate::limits::{SWEEP_PAUSE_MS, SWEEP_PERIOD_MS, SWEEP_SOON_MS};
+use optimusdb_storage::{FileBlocks, Sweep, SweepStep};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+/// The thread that sweeps.
+#[derive(Debug)]
+pub(super) struct Sweeper {
+    shared: Arc<Shared>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    wanted: Mutex<Wanted>,
+    changed: Condvar,
+}
+
+#[derive(Debug)]
+struct Wanted {
+    /// When the next sweep begins.
+    at: Instant,
+    closed: bool,
+}
+
+impl Sweeper {
+    pub(super) fn start(blocks: Arc<FileBlocks>) -> Result<Sweeper, Error> {
+        let at = Instant::now() + Duration::from_millis(SWEEP_PERIOD_MS);
+        let wanted = Mutex::new(Wanted { at, closed: false });
+        let shared = Arc::new(Shared { wanted, changed: Condvar::new() });
+        let theirs = Arc::clone(&shared);
+        let thread = std::thread::Builder::new()
+            .name("sweep".into())
+            .spawn(move || theirs.run(&blocks))
+            .map_err(|e| Error::Internal(format!("the sweeping thread did not start: {e}")))?;
+        Ok(Sweeper { shared, thread: Mutex::new(Some(thread)) })
+    }
+
+    /// Something is not wanted any more: a sweep begins soon.
+    pub(super) fn soon(&self) {
+        let mut wanted = self.shared.wanted.lock().unwrap_or_else(PoisonError::into_inner);
+        wanted.at = wanted.at.min(Instant::now() + Duration::from_millis(SWEEP_SOON_MS));
+        self.shared.changed.notify_one();
+    }
+
+    /// Ends the thread, in the middle of a sweep if need be. Blocks.
+    pub(super) fn close(&self) {
+        self.shared.wanted.lock().unwrap_or_else(PoisonError::into_inner).closed = true;
+        self.shared.changed.notify_one();
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(thread) = thread {
+            // A panic of the thread has ended the process already.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Shared {
+    fn run(&self, blocks: &Arc<FileBlocks>) {
+        while self.wait_for_turn() {
+            if let Err(error) = self.sweep(blocks) {
+                tracing::warn!("what nobody wants was not removed: {error}");
+            }
+        }
+    }
+
+    /// Waits until a sweep is due; false when there is none any more.
+    fn wait_for_turn(&self) -> bool {
+        let mut wanted = self.wanted.lock().unwrap_or_else(PoisonError::into_inner);
+        loop {
+            let left = wanted.at.saturating_duration_since(Instant::now());
+            if wanted.closed || left.is_zero() {
+                wanted.at = Instant::now() + Duration::from_millis(SWEEP_PERIOD_MS);
+                return !wanted.closed;
+            }
+            let waited = self.changed.wait_timeout(wanted, left);
+            wanted = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    fn sweep(&self, blocks: &Arc<FileBlocks>) -> Result<(), optimusdb_storage::Error> {
+        let Some(mut sweep) = Sweep::begin(blocks)? else { return Ok(()) };
+        loop {
+            match sweep.step()? {
+                SweepStep::More => {}
+                SweepStep::Done(0, _) => return Ok(()),
+                SweepStep::Done(removed, bytes) => {
+                    tracing::info!(
+                        "removed {removed} blocks of files that nobody wants, {bytes} bytes"
+                    );
+                    return Ok(());
+                }
+                SweepStep::Disturbed => {
+                    let mut wanted = self.wanted.lock().unwrap_or_else(PoisonError::into_inner);
+                    wanted.at = Instant::now() + Duration::from_millis(SWEEP_SOON_MS);
+                    return Ok(());
+                }
+            }
+            if self.wanted.lock().unwrap_or_else(PoisonError::into_inner).closed {
+                return Ok(());
+            }
+            std::thread::sleep(Duration::from_millis(SWEEP_PAUSE_MS));
+        }
+    }
+}
