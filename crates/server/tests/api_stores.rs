@@ -341,7 +341,7 @@ fn change(server: &Server, name: &str, body: Value) -> support::client::Answer {
 }
 
 #[test]
-fn who_may_write_is_settled_or_changed_by_an_admin() {
+fn who_may_write_is_fixed_or_changed_by_an_admin() {
     let server = Server::start();
     let me = server.get("/id").json()["data"]["identity"].clone();
     let (ada, bob) = ("02".repeat(33), "03".repeat(33));
@@ -389,7 +389,7 @@ fn who_may_write_is_settled_or_changed_by_an_admin() {
         (json!({"grant": {"write": ["x"]}}), "no identity"),
         (json!({"grant": {"write": "x"}}), "array of identities"),
         (json!({"grant": {"write": ["0A".repeat(33)]}}), "66 of 0-9 and a-f"),
-        (json!({"grant": {"admin": [ada]}}), "settled when a store is made"),
+        (json!({"grant": {"admin": [ada]}}), "fixed when a store is made"),
         (json!({"grant": {"read": [ada]}}), "Unknown key 'read'"),
         (json!({"give": {"write": [ada]}}), "Unknown key 'give'"),
     ] {
