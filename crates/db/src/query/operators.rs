@@ -160,9 +160,12 @@ impl ValueSet {
                 Value::String(text) => {
                     set.texts.insert(text);
                 }
-                Value::Number(ref number) if let Some(whole) = whole(number) => {
-                    set.whole.insert(whole);
-                }
+                Value::Number(number) => match whole(&number) {
+                    Some(whole) => {
+                        set.whole.insert(whole);
+                    }
+                    None => set.others.push(Value::Number(number)),
+                },
                 other => set.others.push(other),
             }
         }
