@@ -3,7 +3,7 @@
 //! What was fetched is kept, so that the next reader and the next peer find it here. Nobody was
 //! promised it, so several blocks share a commit: whatever was fetched since the last one.
 
-use super::Files;
+use super::{Files, off_task};
 use crate::error::Error;
 use crate::limits::FETCHED_KEPT_BYTES;
 use optimusdb_dag::{Blocks as _, Cid};
@@ -58,16 +58,8 @@ impl Fetcher {
     /// A block, if it is here.
     async fn here(&self, cid: Cid) -> Result<Option<Vec<u8>>, Error> {
         let blocks = self.files.blocks();
-        off_task(move || blocks.get(&cid).map_err(Error::from)).await
+        off_task(move || blocks.get(&cid)).await
     }
-}
-
-/// Runs what waits for the disk on a thread that may.
-pub(super) async fn off_task<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, Error> + Send + 'static,
-) -> Result<T, Error> {
-    let worked = tokio::task::spawn_blocking(work).await;
-    worked.map_err(|e| Error::Internal(format!("reading a file: {e}")))?
 }
 
 /// Blocks that were fetched and are not committed yet.

@@ -105,6 +105,18 @@ impl Files {
     }
 }
 
+/// Runs what waits for the disk on a thread that may.
+pub(crate) async fn off_task<T, E>(
+    work: impl FnOnce() -> Result<T, E> + Send + 'static,
+) -> Result<T, Error>
+where
+    T: Send + 'static,
+    E: Into<Error> + Send + 'static,
+{
+    let worked = tokio::task::spawn_blocking(work).await;
+    worked.map_err(|e| Error::Internal(format!("files: {e}")))?.map_err(Into::into)
+}
+
 /// What went wrong with a block of a file, said to who asked for it.
 fn of_block(error: optimusdb_dag::Error) -> Error {
     use optimusdb_dag::Error as Dag;

@@ -3,8 +3,7 @@
 //! Names come from strangers. Each is one plain name of a file; what is there under it is replaced
 //! by a rename, so a symbolic link is replaced and not followed, and no half of a file is ever seen.
 
-use super::fetch::off_task;
-use super::{Files, FoundFile};
+use super::{Files, FoundFile, off_task};
 use crate::error::Error;
 use crate::limits::{FILE_READ_MS_MAX, SAVED_FILES_MAX};
 use optimusdb_dag::Cid;

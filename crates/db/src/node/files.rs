@@ -4,7 +4,7 @@ use super::Node;
 use crate::clock::now_ms;
 use crate::error::Error;
 use crate::files::contributions::{CONTRIBUTIONS, Contributor, contribution};
-use crate::files::{AddedCar, AddedFiles, CarAdd, FileAdd, FoundFile, save};
+use crate::files::{AddedCar, AddedFiles, CarAdd, FileAdd, FoundFile, off_task, save};
 use crate::limits::FILE_NAME_BYTES_MAX;
 use crate::query::Query;
 use bytes::Bytes;
@@ -106,7 +106,7 @@ impl Node {
     /// When it cannot be read.
     pub async fn pins(&self) -> Result<Vec<Pin>, Error> {
         let blocks = self.inner.files.blocks();
-        self.disk(move || blocks.pins()).await
+        off_task(move || blocks.pins()).await
     }
 
     /// Keeps what is here below an address from being removed.
@@ -121,7 +121,7 @@ impl Node {
             )));
         }
         let blocks = self.inner.files.blocks();
-        self.disk(move || blocks.pin(&cid, &name, now_ms())).await
+        off_task(move || blocks.pin(&cid, &name, now_ms())).await
     }
 
     /// Takes a pin away: what nothing else keeps is removed soon.
@@ -131,18 +131,10 @@ impl Node {
     pub async fn unpin(&self, cid: Cid) -> Result<(), Error> {
         let blocks = self.inner.files.blocks();
         let (pinned, what) = (cid.clone(), cid);
-        if !self.disk(move || blocks.unpin(&pinned)).await? {
+        if !off_task(move || blocks.unpin(&pinned)).await? {
             return Err(Error::NotFound(format!("{what} is not pinned")));
         }
         self.inner.files.unwanted();
         Ok(())
-    }
-
-    async fn disk<T: Send + 'static>(
-        &self,
-        work: impl FnOnce() -> Result<T, optimusdb_storage::Error> + Send + 'static,
-    ) -> Result<T, Error> {
-        let worked = tokio::task::spawn_blocking(work).await;
-        Ok(worked.map_err(|e| Error::Internal(format!("files: {e}")))??)
     }
 }

@@ -7,7 +7,7 @@ use axum::response::Response;
 use serde::Serialize;
 
 use super::error::ApiError;
-use super::files::{next, no_coding};
+use super::files::{finish, next, no_coding};
 use super::keys::no_query;
 use super::{Api, answer};
 
@@ -31,9 +31,7 @@ pub(super) async fn add(
     while let Some(bytes) = next(&mut body).await? {
         adding.write(bytes).await?;
     }
-    // In a task of its own: a client that hangs up now finds all of it, or nothing.
-    let finishing = tokio::spawn(async move { api.node.finish_car(adding).await });
-    let added = finishing.await.map_err(|e| ApiError::internal(format!("adding a CAR: {e}")))??;
+    let added = finish(async move { api.node.finish_car(adding).await }).await?;
     let roots = added.roots.iter().map(ToString::to_string).collect();
     Ok(answer::data(&CarReceipt { roots, blocks: added.blocks, bytes: added.bytes }))
 }

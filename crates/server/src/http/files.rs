@@ -15,7 +15,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::{StreamExt, stream};
 use optimusdb_db::{
-    AddedFile, AddedFiles, Cid, Content, FileAdd, FileStream, FoundFile, Profile, reason,
+    AddedFile, Cid, Content, Error, FileAdd, FileStream, FoundFile, Profile, reason,
 };
 use serde::Serialize;
 use tokio::time::timeout;
@@ -62,19 +62,18 @@ pub(super) async fn add(
         add_bytes(&mut adding, request.into_body()).await?;
         String::new()
     };
-    let added = finish(&api, adding, name).await?;
+    let added = finish(async move { api.node.contribute(adding, name).await }).await?;
     let files = is_form.then_some(added.files);
     let (cid, size) = (added.cid.to_string(), added.size);
     Ok(answer::data(&FilesReceipt { path: format!("/ipfs/{cid}"), cid, size, files }))
 }
 
-/// In a task of its own: a client that hangs up now finds all of it, or nothing.
-async fn finish(api: &Arc<Api>, adding: FileAdd, name: String) -> Result<AddedFiles, ApiError> {
-    let api = Arc::clone(api);
-    let finishing = tokio::spawn(async move { api.node.contribute(adding, name).await });
-    let finished =
-        finishing.await.map_err(|e| ApiError::internal(format!("adding a file: {e}")))?;
-    Ok(finished?)
+/// Ends an add in a task of its own: a client that hangs up now finds all of it, or nothing.
+pub(super) async fn finish<T: Send + 'static>(
+    ending: impl Future<Output = Result<T, Error>> + Send + 'static,
+) -> Result<T, ApiError> {
+    let ended = tokio::spawn(ending).await;
+    Ok(ended.map_err(|e| ApiError::internal(format!("adding files: {e}")))??)
 }
 
 async fn add_bytes(adding: &mut FileAdd, body: Body) -> Result<(), ApiError> {
