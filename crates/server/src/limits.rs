@@ -6,8 +6,8 @@ pub(crate) const CONFIG_BYTES_MAX: u64 = 1024 * 1024;
 pub(crate) const TOKEN_FILE_BYTES_MAX: u64 = 16 * 1024;
 /// Longest name that a node gives or takes at start: swarm, region, agent, context. In bytes.
 pub(crate) const NAME_BYTES_MAX: usize = 128;
-/// Peers that `-bootstrap` or the seed peers may name.
-pub(crate) const PEERS_NAMED_MAX: usize = 256;
+/// Texts that a list may hold: peers to dial, names of this node, origins.
+pub(crate) const LISTED_TEXTS_MAX: usize = 256;
 /// Unknown variables that are named at the start.
 pub(crate) const VARIABLES_NAMED_MAX: usize = 8;
 /// Largest file that holds a swarm key, in bytes.

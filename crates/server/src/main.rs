@@ -12,6 +12,7 @@ mod allocator;
 mod cli;
 mod command_line;
 mod door;
+mod host_name;
 mod http;
 mod limits;
 mod open_files;
@@ -22,6 +23,7 @@ mod signals;
 mod suggest;
 mod telemetry;
 mod version;
+mod web_origin;
 
 use command_line::Invocation;
 

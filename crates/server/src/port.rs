@@ -102,8 +102,14 @@ mod tests {
 
     #[tokio::test]
     async fn a_taken_port_is_named_with_the_flag() {
-        let api =
-            |port| ApiSettings { host: "localhost".into(), port, context: "c".into(), token: None };
+        let api = |port| ApiSettings {
+            host: "localhost".into(),
+            port,
+            context: "c".into(),
+            token: None,
+            hosts: Vec::new(),
+            origins: Vec::new(),
+        };
         let first = listen(&api(0)).await.unwrap();
         let address = first.local_addr().unwrap();
         let taken = ApiSettings { host: address.ip().to_string(), ..api(address.port()) };

@@ -15,6 +15,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use crate::door::{self, Door, ServingTask};
+use crate::host_name::host_name;
 use crate::limits::{
     BLOCKING_THREADS_MAX, DRAIN_MS_MAX, RUNTIME_STOP_MS_MAX, STOP_MS_MAX, SWARM_KEY_FILE_BYTES_MAX,
     THREAD_STACK_BYTES, WORKERS_MAX, WORKERS_MIN,
@@ -141,18 +142,13 @@ fn network(settings: &Settings) -> Result<NetworkConfig, String> {
 fn files_config(settings: &Settings) -> FilesConfig {
     let usual = settings.user_downloads.clone().filter(|path| path.is_dir());
     FilesConfig {
-        agent_name: settings.agent_name.clone().unwrap_or_else(host_name),
+        agent_name: settings
+            .agent_name
+            .clone()
+            .or_else(host_name)
+            .unwrap_or_else(|| "optimusdb".into()),
         download_dir: settings.download_dir.clone().or(usual),
     }
-}
-
-/// The name of this machine, as far as the system tells it to programs that only read.
-fn host_name() -> String {
-    let told = std::fs::read_to_string("/proc/sys/kernel/hostname").ok();
-    let told = told.or_else(|| std::env::var("HOSTNAME").ok());
-    told.map(|name| name.trim().to_owned())
-        .filter(|name| !name.is_empty())
-        .unwrap_or_else(|| "optimusdb".into())
 }
 
 /// Opens the node off the runtime's workers: it waits for the disk, after a crash for long.

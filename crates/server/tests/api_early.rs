@@ -51,7 +51,9 @@ fn chunks_that_nobody_reads_are_taken() {
     let server = Server::start();
     let mut client = server.connect();
     for _ in 0..10 {
-        client.send(b"POST /nowhere HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n");
+        client.send(
+            b"POST /nowhere HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n",
+        );
         for _ in 0..5 {
             client.send(format!("{MB:x}\r\n").as_bytes());
             client.send(&vec![b'x'; MB]);
@@ -85,7 +87,7 @@ fn what_is_too_long_to_be_taken_ends_the_connection_after_its_answer() {
     // The same for a head that never ends.
     for _ in 0..10 {
         let mut client = server.connect();
-        client.send(b"GET / HTTP/1.1\r\nHost: x\r\n");
+        client.send(b"GET / HTTP/1.1\r\nHost: localhost\r\n");
         client.send(&b"X: yyyyyyyyyyyy\r\n".repeat(MB / 4));
         assert_eq!(client.answer(false).unwrap().status, 431);
     }
@@ -97,13 +99,13 @@ fn whoever_waits_is_not_waited_for() {
     // For leave to send:
     let mut client = server.connect();
     client.send(
-        b"POST /nowhere HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 9\r\n\r\n",
+        b"POST /nowhere HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: 9\r\n\r\n",
     );
     let answer = client.answer(false).unwrap();
     answer.refusal(404);
     assert!(closes(&answer));
     let mut client = server.connect();
-    client.send(b"POST /swarmkb/command HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 25\r\n\r\n");
+    client.send(b"POST /swarmkb/command HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: 25\r\n\r\n");
     assert_eq!(client.answer(false).unwrap().status, 100);
     client.send(br#"{"method":{"cmd":"help"}}"#);
     assert_eq!(client.answer(false).unwrap().status, 200);
@@ -111,7 +113,7 @@ fn whoever_waits_is_not_waited_for() {
 
     // For the answer, in the middle of the body:
     let mut client = server.connect();
-    client.send(b"POST /nowhere HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nhalf");
+    client.send(b"POST /nowhere HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\nhalf");
     let answer = client.answer(false).unwrap();
     answer.refusal(404);
     assert!(closes(&answer));
@@ -128,7 +130,7 @@ fn a_request_names_one_host() {
         ("Host: a\r\nHost: b\r\n", "1.0", 400),
         ("Host: a/b\r\n", "1.1", 400),
         ("", "1.0", 200),
-        ("Host: a\r\n", "1.0", 200),
+        ("Host: localhost\r\n", "1.0", 200),
         ("Host: [::1]:80\r\n", "1.1", 200),
         ("Host:\r\n", "1.1", 200),
     ] {
@@ -136,7 +138,6 @@ fn a_request_names_one_host() {
         client.send(format!("GET /healthz HTTP/{version}\r\n{hosts}\r\n").as_bytes());
         let answer = client.answer(false).unwrap();
         assert_eq!(answer.status, status, "{hosts:?} {version}");
-        assert_eq!(answer.header("access-control-allow-origin"), Some("*"));
         if status == 400 {
             assert!(answer.refusal(400).contains("Host header"), "{}", answer.text());
         }

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use support::Server;
+use support::client::Answer;
 
 #[test]
 fn paths_answer_within_their_context_with_or_without_a_slash() {
@@ -50,7 +51,7 @@ fn whoever_comes_first_is_told_where_to_go() {
         assert_eq!(welcome["version"], server.get("/id").json()["data"]["version"]);
         assert_eq!(
             welcome["example"],
-            r#"curl http://test/swarmkb/command -d '{"method":{"cmd":"help"}}'"#
+            r#"curl http://localhost/swarmkb/command -d '{"method":{"cmd":"help"}}'"#
         );
         let links = welcome["links"].as_array().unwrap();
         let link = links.iter().find(|link| link["path"] == stores).unwrap();
@@ -159,29 +160,82 @@ fn the_description_has_the_methods_that_are_served() {
     }
 }
 
+/// What an answer says of who may read it.
+fn readers(answer: &Answer) -> [Option<&str>; 2] {
+    ["access-control-allow-origin", "vary"].map(|name| answer.header(name))
+}
+
 #[test]
-fn any_origin_may_ask() {
+fn pages_of_this_machine_may_ask_and_others_not() {
     let server = Server::start();
-    let preflight = [("Origin", "http://page.test"), ("Access-Control-Request-Method", "POST")];
-    let answers = [
-        server.request("OPTIONS", "/command", &preflight, b""),
-        server.request("OPTIONS", "/command", &[], b""),
-        server.request("OPTIONS", "/id", &preflight, b""),
-        server.request("OPTIONS", "/nowhere", &preflight, b""),
-        server.get("/id"),
-        server.get("/log"),
-        server.get("/nowhere"),
+    let put = br#"{"method":{"cmd":"crudput"},"criteria":[{"_id":"a"}]}"#;
+    let own = [("Origin", "http://localhost:3000"), ("Access-Control-Request-Method", "POST")];
+    let asked = [
+        server.request("OPTIONS", "/command", &own, b""),
+        server.request("OPTIONS", "/nowhere", &own, b""),
+        server.request("GET", "/id", &own, b""),
+        server.request("GET", "/log", &own, b""),
+        server.request("POST", "/command", &own, put),
     ];
-    for answer in &answers {
-        assert_eq!(answer.header("access-control-allow-origin"), Some("*"));
+    for answer in &asked {
+        assert_eq!(readers(answer), [Some("http://localhost:3000"), Some("Origin")]);
         assert_eq!(answer.header("access-control-allow-methods"), Some("*"));
-        assert_eq!(
-            answer.header("access-control-allow-headers"),
-            Some("Content-Type, Authorization")
-        );
+        let headers = answer.header("access-control-allow-headers").unwrap();
+        assert_eq!(headers, "Content-Type, Authorization, X-Causal-Token");
     }
-    let statuses = answers.map(|answer| answer.status);
-    assert_eq!(statuses, [200, 200, 200, 200, 200, 400, 404]);
+    assert_eq!(asked.map(|answer| answer.status), [200, 200, 200, 400, 200]);
+    assert_eq!(readers(&server.get("/id")), [None, Some("Origin")]);
+
+    // What needs no preflight is refused, too, and changes nothing.
+    let text = ("Content-Type", "text/plain");
+    for headers in [
+        &[("Origin", "http://page.test"), text][..],
+        &[("Origin", "null"), text],
+        &[("Sec-Fetch-Site", "cross-site"), text],
+    ] {
+        let delete = br#"{"method":{"cmd":"cruddelete"},"criteria":[{}]}"#;
+        let refused = server.request("POST", "/command", headers, delete);
+        assert!(refused.refusal(403).contains("-cors-origins"), "{headers:?}");
+        assert_eq!(readers(&refused)[0], None);
+    }
+    let page = [("Origin", "http://page.test")];
+    server.request("GET", "/command", &page, b"").refusal(403);
+    server.request("OPTIONS", "/command", &page, b"").refusal(403);
+    let get = br#"{"method":{"cmd":"crudget"},"criteria":[{"_id":"a"}]}"#;
+    assert!(server.request("POST", "/command", &[], get).text().contains("\"_id\":\"a\""));
+}
+
+#[test]
+fn names_that_lead_here_for_a_page_are_refused() {
+    let asked = |server: &Server, host: &str, more: &str| {
+        let mut client = server.connect();
+        let head = format!("GET /swarmkb/stores HTTP/1.1\r\nHost: {host}\r\n{more}\r\n");
+        client.send(head.as_bytes());
+        client.answer(false).unwrap().status
+    };
+    let browser = "Sec-Fetch-Mode: navigate\r\n";
+    let server = Server::start_with(&["-http-hosts=node.example"]);
+    for (host, status) in [
+        ("localhost:8089", 200),
+        ("127.0.0.1", 200),
+        ("node.example:80", 200),
+        ("rebound.example", 421),
+        ("node2", 421),
+    ] {
+        assert_eq!(asked(&server, host, ""), status, "{host}");
+        assert_eq!(asked(&server, host, browser), status, "{host}");
+    }
+    let reached = Server::start_with(&["-http-host=0.0.0.0"]);
+    assert_eq!(asked(&reached, "rebound.example", ""), 200);
+    assert_eq!(asked(&reached, "rebound.example", browser), 421);
+    assert_eq!(asked(&reached, "node2:8089", browser), 200);
+    let token = Server::start_with(&["-api-token=s3cret"]);
+    assert_eq!(asked(&token, "rebound.example", "Authorization: Bearer s3cret\r\n"), 200);
+    let page = [("Origin", "http://page.test")];
+    assert_eq!(readers(&token.request("GET", "/id", &page, b"")), [Some("*"), None]);
+    let listed = Server::start_with(&["-cors-origins=http://page.test"]);
+    assert_eq!(listed.request("GET", "/id", &page, b"").status, 200);
+    listed.request("GET", "/id", &[("Origin", "http://localhost:3000")], b"").refusal(403);
 }
 
 #[test]
@@ -241,16 +295,16 @@ fn one_connection_carries_many_requests() {
 fn what_is_no_request_ends_nothing_but_its_connection() {
     let server = Server::start();
     let mut bystander = server.connect();
-    let long_line = format!("GET /{} HTTP/1.1\r\nHost: x\r\n\r\n", "a".repeat(100_000));
+    let long_line = format!("GET /{} HTTP/1.1\r\nHost: localhost\r\n\r\n", "a".repeat(100_000));
     let many_headers = format!("GET /swarmkb/id HTTP/1.1\r\n{}\r\n", "X: y\r\n".repeat(1000));
     for nonsense in [
         "nonsense\r\n\r\n",
         "\0\0\0\0\r\n\r\n",
         "GET\r\n\r\n",
         "GET /swarmkb/id HTTP/9.9\r\n\r\n",
-        "POST /swarmkb/command HTTP/1.1\r\nHost: x\r\nContent-Length: many\r\n\r\n",
-        "POST /swarmkb/command HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello",
-        "POST /swarmkb/command HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+        "POST /swarmkb/command HTTP/1.1\r\nHost: localhost\r\nContent-Length: many\r\n\r\n",
+        "POST /swarmkb/command HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello",
+        "POST /swarmkb/command HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
         "\x16\x03\x01\x02\x00\x01\x00\x01",
         &long_line,
         &many_headers,
@@ -272,9 +326,9 @@ fn clients_that_hang_up_or_dawdle_hold_nobody_up() {
     let mut dawdlers = Vec::new();
     for part in [
         "POST /swarmkb/com",
-        "POST /swarmkb/command HTTP/1.1\r\nHost: x\r\n",
-        "POST /swarmkb/command HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n{\"method\":",
-        "POST /swarmkb/command HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n{\"met",
+        "POST /swarmkb/command HTTP/1.1\r\nHost: localhost\r\n",
+        "POST /swarmkb/command HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n\r\n{\"method\":",
+        "POST /swarmkb/command HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n{\"met",
     ] {
         for stays in 0..20 {
             let mut client = server.connect();

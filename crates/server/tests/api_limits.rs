@@ -27,7 +27,9 @@ fn bodies_over_the_limit_are_refused_and_read_to_their_end() {
 
     // The same without a declared length.
     let mut client = server.connect();
-    client.send(b"POST /swarmkb/command HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n");
+    client.send(
+        b"POST /swarmkb/command HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n",
+    );
     for part in large.chunks(MIB) {
         client.send(format!("{:x}\r\n", part.len()).as_bytes());
         client.send(part);
@@ -38,7 +40,7 @@ fn bodies_over_the_limit_are_refused_and_read_to_their_end() {
 
     // Whoever asks first need not send.
     let mut client = server.connect();
-    let head = "POST /swarmkb/upload HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 20000000\r\n\r\n";
+    let head = "POST /swarmkb/upload HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: 20000000\r\n\r\n";
     client.send(head.as_bytes());
     client.answer(false).unwrap().refusal(413);
     assert_eq!(server.get("/id").status, 200);
@@ -97,7 +99,7 @@ fn a_large_answer_streams_and_is_whole() {
     for _ in 0..20 {
         let mut client = server.connect();
         let head = format!(
-            "POST /swarmkb/command HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n",
+            "POST /swarmkb/command HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n",
             body.len()
         );
         client.send(head.as_bytes());
@@ -199,7 +201,7 @@ fn a_client_that_vanishes_leaves_nothing_half_done() {
         (0..500).map(|n| json!({"_id": n.to_string(), "text": "x".repeat(500)})).collect();
     let body = json!({"method": {"cmd": "crudput"}, "criteria": documents}).to_string();
     let head = format!(
-        "POST /swarmkb/command HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n",
+        "POST /swarmkb/command HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n",
         body.len()
     );
     for sent in [1, body.len() / 2, body.len() - 1] {

@@ -152,11 +152,13 @@ fn config(home: &Path, text: &str) -> PathBuf {
 }
 
 /// Flag, variable, default: the contract, written down a second time.
-const FLAGS: [(&str, &str, &str); 28] = [
+const FLAGS: [(&str, &str, &str); 30] = [
     ("config", "OPTIMUSDB_CONFIG", "no default"),
     ("http", "OPTIMUSDB_HTTP", "default true"),
     ("http-port", "OPTIMUSDB_API_PORT", "default 8089"),
     ("http-host", "OPTIMUSDB_API_HOST", "default 127.0.0.1"),
+    ("http-hosts", "OPTIMUSDB_API_HOSTS", "default localhost"),
+    ("cors-origins", "OPTIMUSDB_CORS_ORIGINS", "default pages of this machine"),
     ("ipfs-port", "OPTIMUSDB_P2P_PORT", "default 4001"),
     ("ipfs-host", "OPTIMUSDB_P2P_HOST", "default"),
     ("gateway-port", "OPTIMUSDB_GATEWAY_PORT", "default 5001"),
@@ -455,7 +457,7 @@ fn sighup_does_not_end_the_node() {
 /// A request that never ends, as seen by the node.
 fn endless_request(node: &Node) -> TcpStream {
     let mut connection = TcpStream::connect(node.address()).unwrap();
-    let head = "POST /swarmkb/command HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{";
+    let head = "POST /swarmkb/command HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{";
     connection.write_all(head.as_bytes()).unwrap();
     std::thread::sleep(Duration::from_millis(200));
     connection
@@ -547,7 +549,8 @@ fn log_lines_start_with_utc_and_the_level_is_obeyed() {
 /// The answer to a GET, head and body, from a connection of its own.
 fn get(address: &str, path: &str, header: &str) -> String {
     let mut connection = TcpStream::connect(address).unwrap();
-    let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\n{header}Connection: close\r\n\r\n");
+    let request =
+        format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n{header}Connection: close\r\n\r\n");
     connection.write_all(request.as_bytes()).unwrap();
     let mut answer = String::new();
     connection.read_to_string(&mut answer).unwrap();

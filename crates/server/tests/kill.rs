@@ -26,7 +26,7 @@ fn write_until_killed(address: &str, name: &str) -> BTreeMap<String, Value> {
             .collect();
         let body = json!({"method": {"cmd": "crudput"}, "criteria": documents}).to_string();
         let request = format!(
-            "POST /swarmkb/command HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n{body}",
+            "POST /swarmkb/command HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n{body}",
             body.len()
         );
         if stream.write_all(request.as_bytes()).is_err() || !is_answered(&mut answers) {

@@ -263,6 +263,16 @@ fn connect_says_what_is_wrong() {
     }
     let refusal = a.refusal(400, &json!({"method": {"cmd": "connect"}, "args": []}));
     assert!(refusal.contains("'args'"), "{refusal}");
+    // A port where something else listens looks like one where nothing does.
+    let other = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = other.local_addr().unwrap().port();
+    let accepted = std::thread::spawn(move || drop(other.accept()));
+    let said = [1, port].map(|port| {
+        let (status, body) = connect(&a, &format!("/ip4/127.0.0.1/tcp/{port}"));
+        (status, body.to_string().replace(&format!("tcp/{port}"), ""))
+    });
+    accepted.join().unwrap();
+    assert_eq!(said[0], said[1]);
 }
 
 #[test]

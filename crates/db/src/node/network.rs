@@ -138,7 +138,18 @@ impl Node {
         let replication = self.inner.replication.get().ok_or_else(|| {
             Error::Unavailable("this node does not take part in its swarm".into())
         })?;
-        Ok(replication.swarm().connect(address).await?.to_string())
+        match replication.swarm().connect(address).await {
+            Ok(peer) => Ok(peer.to_string()),
+            Err(error @ swarm::Error::Unreachable { .. }) => {
+                tracing::debug!("connect: {error}");
+                // Who may ask a node to dial learns from it who its peers are, and not which ports are open.
+                Err(Error::Unavailable(format!(
+                    "no peer answers at {address}: nothing does, or no libp2p host, or one with another \
+                     swarm key (a node that logs at debug says which)"
+                )))
+            }
+            Err(error) => Err(error.into()),
+        }
     }
 }
 

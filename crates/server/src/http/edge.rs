@@ -1,11 +1,11 @@
-//! What every request passes through: CORS, the token, the deadline, the figures.
+//! What every request passes through: the token, the deadline, the figures.
 
 use std::sync::Arc;
 use std::time::Instant;
 
 use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderValue, Method, header};
+use axum::http::Method;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use tokio::time::timeout;
@@ -35,8 +35,7 @@ pub(super) struct CommandName(pub(super) &'static str);
 pub(super) async fn pass(State(edge): State<Edge>, request: Request, next: Next) -> Response {
     let started = Instant::now();
     let in_flight = edge.api.metrics.begin();
-    let mut response = answer(&edge, request, next).await;
-    allow_every_origin(response.headers_mut());
+    let response = answer(&edge, request, next).await;
     let command = response.extensions().get().map_or("", |CommandName(name)| name);
     in_flight.end(edge.endpoint, command, response.status(), started.elapsed());
     response
@@ -66,14 +65,4 @@ fn out_of_time() -> ApiError {
         "The node did not carry this out within {} s.",
         REQUEST_TIMEOUT.as_secs()
     ))
-}
-
-/// Any web page may use the API: who may do so is the token's business, not the origin's.
-pub(super) fn allow_every_origin(headers: &mut HeaderMap) {
-    headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
-    headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("*"));
-    headers.insert(
-        header::ACCESS_CONTROL_ALLOW_HEADERS,
-        HeaderValue::from_static("Content-Type, Authorization"),
-    );
 }

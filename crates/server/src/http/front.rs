@@ -1,11 +1,12 @@
-//! Every request comes here first: its target is checked, the router or `opening` answers it, and the
-//! unread rest of its body is taken.
+//! Every request comes here first: its target is checked, and whether its page may ask; the router or
+//! `opening` answers it, and the unread rest of its body is taken.
 //!
 //! The API listens before the node is open, for a node that makes its index again takes long, and a
 //! supervisor has to see that it lives. Until [`Front::opened`] every request is answered by `opening`,
 //! from then on by the router.
 
 use std::io;
+use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 
 use axum::Router;
@@ -18,28 +19,34 @@ use hyper_util::service::TowerToHyperService;
 use optimusdb_db::{Node, NodeOpening};
 
 use super::auth::BearerToken;
-use super::edge::allow_every_origin;
+use super::origins::OriginPolicy;
 use super::{Api, HttpConfig, body, metrics, opening, routes, target, unread};
 
 /// The API, before and after its node is open.
 pub(crate) struct Front {
     prefix: String,
     token: Option<BearerToken>,
+    origins: OriginPolicy,
     opening: NodeOpening,
     router: OnceLock<TowerToHyperService<Router>>,
 }
 
 impl Front {
-    /// The API of a node that is being opened.
+    /// The API of a node that is being opened, on the port that it listens on.
     ///
     /// # Errors
     /// `InvalidInput` when the context or the token cannot be served.
-    pub(crate) fn new(config: &HttpConfig, opening: NodeOpening) -> io::Result<Front> {
+    pub(crate) fn new(
+        config: &HttpConfig,
+        bound: SocketAddr,
+        opening: NodeOpening,
+    ) -> io::Result<Front> {
         let invalid = |message: String| io::Error::new(io::ErrorKind::InvalidInput, message);
         let prefix = routes::prefix(&config.context).map_err(invalid)?;
         let token =
             config.api_token.as_deref().map(BearerToken::new).transpose().map_err(invalid)?;
-        Ok(Front { prefix, token, opening, router: OnceLock::new() })
+        let origins = OriginPolicy::new(bound, token.is_some(), &config.hosts, &config.origins);
+        Ok(Front { prefix, token, origins, opening, router: OnceLock::new() })
     }
 
     /// From now on `node` answers.
@@ -62,14 +69,17 @@ impl Front {
     }
 
     async fn reply(&self, request: Request<Body>) -> Response {
-        let mut response = match (target::plain(request), self.router.get()) {
-            (Ok(request), Some(router)) => {
-                return router.call(request).await.unwrap_or_else(|never| match never {});
-            }
-            (Ok(request), None) => opening::answer(&request, &self.prefix, &self.opening),
-            (Err(refusal), _) => refusal.into_response(),
+        let checked =
+            target::plain(request).and_then(|request| Ok((self.origins.check(&request)?, request)));
+        let (page, request) = match checked {
+            Ok(checked) => checked,
+            Err(refusal) => return refusal.into_response(),
         };
-        allow_every_origin(response.headers_mut());
+        let mut response = match self.router.get() {
+            Some(router) => router.call(request).await.unwrap_or_else(|never| match never {}),
+            None => opening::answer(&request, &self.prefix, &self.opening),
+        };
+        page.mark(response.headers_mut());
         response
     }
 }

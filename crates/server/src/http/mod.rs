@@ -1,7 +1,7 @@
 //! The HTTP API: commands, uploads, stores, the journal and the node's state, as JSON under one context.
 //!
 //! In reading order: `listen` accepts connections, `front` is what every request meets first, `routes` says
-//! which paths there are, `edge` does what all of them need (CORS, token, deadline, figures), `command` and
+//! which paths there are, `edge` does what all of them need (token, deadline, figures), `command` and
 //! its neighbours carry requests out. A request is data: every one yields an answer, never a panic. Nothing
 //! here knows how the node keeps its documents.
 
@@ -24,6 +24,7 @@ mod metrics;
 mod once;
 mod openapi;
 mod opening;
+mod origins;
 mod pins;
 mod range;
 mod routes;
@@ -49,6 +50,10 @@ pub(crate) struct HttpConfig {
     pub(crate) context: String,
     /// The token that requests must bear, if any.
     pub(crate) api_token: Option<String>,
+    /// Names by which browsers may reach the node, beside those that are its own anyway; `*` for all.
+    pub(crate) hosts: Vec<String>,
+    /// Origins whose pages may ask, if that was said; `*` for all.
+    pub(crate) origins: Vec<String>,
 }
 
 /// What the handlers share.

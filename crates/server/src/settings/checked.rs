@@ -11,8 +11,9 @@ use optimusdb_db::NetworkConfig;
 use super::definition::{Flag, ValueKind};
 use super::values::{Environment, SettingValues, ValueSource, expand_home, lookup};
 use super::{UsageError, file, table};
-use crate::limits::{API_TOKEN_BYTES_MAX, NAME_BYTES_MAX, PEERS_NAMED_MAX, TOKEN_FILE_BYTES_MAX};
+use crate::limits::{API_TOKEN_BYTES_MAX, LISTED_TEXTS_MAX, NAME_BYTES_MAX, TOKEN_FILE_BYTES_MAX};
 use crate::telemetry::LogFilter;
+use crate::web_origin;
 
 /// Everything that a user can set, resolved.
 #[derive(Debug)]
@@ -62,6 +63,10 @@ pub(crate) struct ApiSettings {
     pub context: String,
     /// What clients must present.
     pub token: Option<ApiToken>,
+    /// Further names by which browsers may reach it, in lower case; `*` for all.
+    pub hosts: Vec<String>,
+    /// Origins whose pages may ask, if that was said; `*` for all.
+    pub origins: Vec<String>,
 }
 
 /// A secret; it does not show in debug output.
@@ -140,6 +145,19 @@ pub(super) fn api(
             .expect("invariant: the flag's bounds fit"),
         context: context(values)?,
         token: token(values, environment)?,
+        hosts: each(values, &table::HTTP_HOSTS, "names of hosts without a port, or *", |host| {
+            let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
+            (host == "*" || host.bytes().all(plain)).then(|| host.to_ascii_lowercase())
+        })?,
+        origins: each(
+            values,
+            &table::CORS_ORIGINS,
+            "origins such as https://app.example.org, without a path, or *",
+            |origin| {
+                let valid = origin == "*" || web_origin::host_of(origin).is_some();
+                valid.then(|| origin.to_owned())
+            },
+        )?,
     })
 }
 
@@ -177,11 +195,25 @@ fn list(values: &SettingValues, flag: &Flag) -> Result<Vec<String>, UsageError> 
     let text = values.text(flag).unwrap_or_default();
     let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
     let items: Vec<String> = items.map(str::to_owned).collect();
-    if items.len() > PEERS_NAMED_MAX {
-        let wanted = format!("at most {PEERS_NAMED_MAX} addresses");
+    if items.len() > LISTED_TEXTS_MAX {
+        let wanted = format!("at most {LISTED_TEXTS_MAX} of them");
         return Err(UsageError::bad_value(&named(values, flag), &wanted, text));
     }
     Ok(items)
+}
+
+/// A list of which each text has to be what is wanted.
+fn each(
+    values: &SettingValues,
+    flag: &Flag,
+    wanted: &str,
+    read: impl Fn(&str) -> Option<String>,
+) -> Result<Vec<String>, UsageError> {
+    let items = list(values, flag)?;
+    let read = items.iter().map(|item| {
+        read(item).ok_or_else(|| UsageError::bad_value(&named(values, flag), wanted, item))
+    });
+    read.collect()
 }
 
 /// One segment of a path, of letters that no URL ever escapes (RFC 3986, "unreserved").

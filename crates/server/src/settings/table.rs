@@ -71,6 +71,24 @@ pub(crate) static API_TOKEN_FILE: Flag = Flag {
     ..ORDINARY
 };
 
+pub(crate) static HTTP_HOSTS: Flag = Flag {
+    name: "http-hosts",
+    variable: "OPTIMUSDB_API_HOSTS",
+    kind: ValueKind::List,
+    default: Fallback::Found("localhost, IP addresses, the machine's name"),
+    doc: "further names by which the node is reached without a token; * for any",
+    ..ORDINARY
+};
+
+pub(crate) static CORS_ORIGINS: Flag = Flag {
+    name: "cors-origins",
+    variable: "OPTIMUSDB_CORS_ORIGINS",
+    kind: ValueKind::List,
+    default: Fallback::Found("pages of this machine; every page when there is a token"),
+    doc: "origins whose pages may use the API, such as https://app.example.org; * for any",
+    ..ORDINARY
+};
+
 pub(crate) static SWARMKB: Flag = Flag {
     name: "swarmkb",
     variable: "OPTIMUSDB_CONTEXT",
@@ -303,6 +321,8 @@ pub(crate) static ALL: &[&Flag] = &[
     &HTTP_HOST,
     &API_TOKEN,
     &API_TOKEN_FILE,
+    &HTTP_HOSTS,
+    &CORS_ORIGINS,
     &SWARMKB,
     &REPO,
     &DATA_ROOT,

@@ -137,9 +137,27 @@ fn how_the_node_meets_its_peers() {
     assert_eq!(swarm_key_file.as_deref(), Some(Path::new("/home/u/key")));
     assert!(!network.dht);
     assert!(settings(&["-ipfs-host=here"], &[]).unwrap_err().contains("-ipfs-host wants"));
-    let most = vec!["h"; PEERS_NAMED_MAX].join(",");
+    let most = vec!["h"; LISTED_TEXTS_MAX].join(",");
     assert!(settings(&[&format!("-bootstrap={most}")], &[]).is_ok());
     assert!(settings(&[&format!("-bootstrap={most},h")], &[]).is_err());
+}
+
+#[test]
+fn names_and_origins_are_checked() {
+    let api = |flags: &[&str]| settings(flags, &[]).map(|settings| settings.api.unwrap());
+    let given = ["-http-hosts=Node.example, *", "-cors-origins=https://a.example,http://b:80"];
+    let given = api(&given).unwrap();
+    assert_eq!(given.hosts, ["node.example", "*"]);
+    assert_eq!(given.origins, ["https://a.example", "http://b:80"]);
+    for (flag, wants) in [
+        ("-http-hosts=a:80", "-http-hosts wants"),
+        ("-http-hosts=http://a", "-http-hosts wants"),
+        ("-cors-origins=a.example", "-cors-origins wants"),
+        ("-cors-origins=https://a/", "-cors-origins wants"),
+        ("-cors-origins=null", "-cors-origins wants"),
+    ] {
+        assert!(api(&[flag]).unwrap_err().contains(wants), "{flag}");
+    }
 }
 
 #[test]
