@@ -114,6 +114,15 @@ pub(crate) fn ruler_of(view: View<'_>, store: &StoreRef) -> Result<Option<StoreR
     }
 }
 
+/// The identities that administer a store: those that its own list names, and none where everybody may.
+pub(crate) fn admins_of(view: View<'_>, store: &StoreRef) -> Result<Vec<String>, Error> {
+    let named = match AccessControl::of(view, store)?.rule {
+        ControlRule::Fixed(list) => list.write,
+        ControlRule::Mutable(capabilities, _) => capabilities.owners().write.clone(),
+    };
+    Ok(if named.iter().any(|id| id == "*") { Vec::new() } else { named })
+}
+
 fn each_once(ids: impl Iterator<Item = String>) -> Vec<String> {
     let mut seen = BTreeSet::new();
     ids.filter(|id| seen.insert(id.clone())).collect()

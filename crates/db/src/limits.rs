@@ -1,5 +1,7 @@
 //! Every bound of this room, in one place. Units come last.
 
+use optimusdb_storage::limits::STORES_MAX;
+
 /// Longest `_id`, in bytes of UTF-8.
 pub const ID_BYTES_MAX: usize = 1024;
 /// Largest document, in bytes of its encoded form.
@@ -123,8 +125,20 @@ pub const IDENTITIES_KEPT_MAX: usize = 1_024;
 pub const PROVE_ALONE_ENTRIES_MAX: usize = 8;
 /// How long taking over a store waits for what defines it, in milliseconds.
 pub const ADOPT_MS_MAX: u64 = 20_000;
-/// Names, and stores, that the swarm's list of stores may have; more are skipped.
-pub const LISTED_STORES_MAX: usize = 1_024;
+/// Offers of one member in the swarm's list of stores that count, the newest.
+pub const WRITER_OFFERS_MAX: usize = 128;
+/// Names of which the newest operation of one member is held, the newest.
+pub const WRITER_OPERATIONS_MAX: usize = 512;
+/// Operations of the list that are held of all members together; who has the most gives way.
+pub const LIST_OPERATIONS_MAX: usize = 16_384;
+/// Stores up to which a node takes over those of the list: there is room left for its own.
+pub const ADOPTED_STORES_MAX: usize = STORES_MAX - 32;
+/// Stores that are shown beside the one whose name they are offered under.
+pub const CONTESTED_SHOWN_STORES_MAX: usize = 16;
+/// Of these, those that the journal is told of at a time.
+pub const CONTESTED_TOLD_STORES_MAX: usize = 4;
+/// How often a node offers a store that the list does not have, until it starts again.
+pub const STORE_OFFERS_MAX: u32 = 3;
 /// Entries of the list that are read in one go.
 pub const LIST_PASS_ENTRIES_MAX: usize = 1_000;
 /// Stores of the list that are taken over at once.

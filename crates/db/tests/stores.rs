@@ -4,7 +4,7 @@
 
 mod support;
 
-use optimusdb_dag::{AccessController, Manifest};
+use optimusdb_dag::{AccessController, LogCid, Manifest};
 use optimusdb_db::{Address, Criteria, Error, NewAccess, Node, STORE_LIST, StoreInfo, StoreKind};
 use optimusdb_storage::{Database, Durability, Place, Scope};
 use prometheus_client::registry::Registry;
@@ -180,24 +180,30 @@ async fn of_two_stores_of_one_name_none_is_lost() {
     assert_eq!(store(&c, "things").await.unwrap().address, at_a.address);
     c.meet(&b).await;
     a.meet(&b).await;
-    until("the same everywhere", async || {
-        let (a, b, c) = (made(&a).await, made(&b).await, made(&c).await);
-        a.len() == 3 && a == b && b == c
-    })
-    .await;
-    let stores = made(&a).await;
-    let a_won = store(&a, "things").await.unwrap().address == at_a.address;
-    let (winner, loser) = if a_won { (&at_a, &at_b) } else { (&at_b, &at_a) };
-    let aside = format!("things~{}", &loser.address["/orbitdb/zdpu".len()..][..8]);
-    assert!(stores.contains(&("things".to_owned(), winner.address.clone())), "{stores:?}");
-    assert!(stores.contains(&(aside.clone(), loser.address.clone())), "{stores:?}");
-    // The store that says who may write goes with its own.
-    let ruled = if a_won { &aside } else { "things" };
-    assert!(stores.iter().any(|(name, _)| *name == format!("{ruled}/access")), "{stores:?}");
-    // And so does what was written.
-    let (names_a, names_b) = if a_won { ("things", &*aside) } else { (&*aside, "things") };
-    assert_eq!(find(&a, names_a, json!([])).await, [json!({"_id": "from a"})]);
-    assert_eq!(find(&b, names_b, json!([])).await, [json!({"_id": "from b"})]);
+    // Each name stays where it was; the other store stands beside it, and both are told to contest it.
+    let aside =
+        |store: &StoreInfo| format!("things~{}", &store.address["/orbitdb/zdpu".len()..][..8]);
+    for (node, own, other) in [(&a, &at_a, &at_b), (&b, &at_b, &at_a), (&c, &at_a, &at_b)] {
+        until("the other store", async || store(node, &aside(other)).await.is_some()).await;
+        let named = store(node, "things").await.unwrap();
+        assert_eq!(named.address, own.address);
+        until("the contest", async || {
+            store(node, "things").await.unwrap().contested_by == [other.address.clone()]
+        })
+        .await;
+        assert_eq!(store(node, &aside(other)).await.unwrap().address, other.address);
+        // The store that says who may write goes with its own.
+        let ruled = if own.address == at_b.address { "things".to_owned() } else { aside(other) };
+        assert!(store(node, &format!("{ruled}/access")).await.is_some());
+        // What was written is found by the address, whatever the name is.
+        for (at, id) in [(&at_a, "from a"), (&at_b, "from b")] {
+            until("the document", async || {
+                find(node, &at.address, json!([])).await == [json!({"_id": id})]
+            })
+            .await;
+        }
+    }
+    let aside = aside(&at_b);
     // Whatever is told of a store, is told under its name of now.
     for node in [&a, &b, &c] {
         let names = node.stores().await.unwrap().into_iter().map(|store| store.name);
@@ -205,7 +211,11 @@ async fn of_two_stores_of_one_name_none_is_lost() {
         let figures = figures(node);
         let told: Vec<&str> =
             figures.split("{store=\"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
-        assert!(told.contains(&&*aside), "{figures}");
+        assert!(
+            told.contains(&&*aside)
+                || address(&at_b) == address(&store(node, "things").await.unwrap()),
+            "{figures}"
+        );
         assert!(told.iter().all(|name| names.contains(*name)), "{figures}");
     }
     for member in [a, b, c] {
@@ -258,6 +268,70 @@ async fn nonsense_in_the_list_harms_nobody() {
     a.create_store("later", StoreKind::Documents, None).await.unwrap();
     until("the later store", async || store(&b, "later").await.is_some()).await;
     assert!(store(&b, "withdrawn").await.is_none());
+    a.close().await;
+    b.close().await;
+}
+
+/// A member that may not write to a store cannot take its name, neither where it is known nor where both
+/// come at once.
+#[tokio::test]
+async fn nobody_takes_the_name_of_a_closed_store() {
+    let (a, b) = (Member::online("taken", true).await, Member::online("taken", false).await);
+    let closed = || Some(NewAccess::Fixed { write: vec![] });
+    let plans = a.create_store("plans", StoreKind::Documents, closed()).await.unwrap();
+    put(&a, "plans", "ours").await.unwrap();
+    b.meet(&a).await;
+    until("the store", async || store(&b, "plans").await.is_some()).await;
+
+    let thief = Member::online("taken", true).await;
+    let theirs = thief.create_store("plans", StoreKind::Documents, closed()).await.unwrap();
+    put(&thief, "plans", "theirs").await.unwrap();
+    thief.meet(&a).await;
+    thief.meet(&b).await;
+    for node in [&a, &b] {
+        until("both stores", async || {
+            made(node).await.iter().any(|(_, address)| *address == theirs.address)
+        })
+        .await;
+        let named = store(node, "plans").await.unwrap();
+        assert_eq!(named.address, plans.address);
+    }
+    put(&a, "plans", "more").await.unwrap();
+    let ids = async || find(&b, "plans", json!([])).await;
+    until("more", async || ids().await == [json!({"_id": "more"}), json!({"_id": "ours"})]).await;
+
+    let newcomer = Member::online("taken", false).await;
+    newcomer.meet(&a).await;
+    until("the older offer", async || store(&newcomer, "plans").await.is_some()).await;
+    for member in [a, b, thief, newcomer] {
+        member.close().await;
+    }
+}
+
+/// A member that offers more stores than count takes room from itself, and nobody writes in answer.
+#[tokio::test]
+async fn a_flood_of_offers_ends_nothing() {
+    let (a, b) = (Member::online("flood", true).await, Member::online("flood", true).await);
+    b.create_store("before", StoreKind::Documents, None).await.unwrap();
+    b.meet(&a).await;
+    until("the store", async || store(&a, "before").await.is_some()).await;
+    let invented: Vec<Value> = (0..1_100)
+        .map(|n| {
+            let mut digest = [0; 32];
+            digest[..4].copy_from_slice(&u32::to_be_bytes(n));
+            let address = Address::of_manifest(LogCid::from_digest(digest)).to_string();
+            json!({"_id": format!("n{n}"), "value": {"address": address}})
+        })
+        .collect();
+    a.put(STORE_LIST, invented).await.unwrap();
+    for (maker, other, name) in [(&a, &b, "by-a"), (&b, &a, "by-b")] {
+        maker.create_store(name, StoreKind::Documents, None).await.unwrap();
+        until("the later store", async || store(other, name).await.is_some()).await;
+    }
+    let entries = async || store(&a, STORE_LIST).await.unwrap().entries;
+    let before = entries().await;
+    tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+    assert!(entries().await - before <= 2, "{} more", entries().await - before);
     a.close().await;
     b.close().await;
 }

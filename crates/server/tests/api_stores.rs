@@ -495,3 +495,18 @@ fn a_store_is_taken_over_by_its_address_as_far_as_its_blocks_are_here() {
         put("other", &wrong).refusal(400);
     }
 }
+
+#[test]
+fn an_address_does_in_place_of_a_name() {
+    let server = Server::start();
+    let made = server.request("PUT", "/stores/plans", &[], br#"{"access":{"kind":"ipfs"}}"#);
+    let address = made.json()["data"]["address"].as_str().unwrap().to_owned();
+    let put = json!({"method": {"cmd": "crudput"}, "dstype": &address, "criteria": [{"_id": "a"}]});
+    assert_eq!(server.command(&put).0, 200);
+    assert_eq!(server.find(&address, json!([{}])), server.find("plans", json!([{}])));
+    let path = format!("/stores/{}/access", address.replace('/', "%2F"));
+    assert_eq!(server.get(&path).status, 200);
+    let absent = "/orbitdb/zdpuAxHiuVHQqBj7rFTHuGwqMiVXWPkr9cvpGCXbBjmBpVJfM";
+    let (status, body) = server.command(&json!({"method": {"cmd": "crudget"}, "dstype": absent}));
+    assert!(status == 404 && body["message"].as_str().unwrap().contains("is not here"), "{body}");
+}

@@ -80,6 +80,10 @@ pub struct StoreInfo {
     pub entries: u64,
     /// The entries that no other names.
     pub heads: Vec<String>,
+    /// The addresses of other stores that the swarm's list offers under this name; absent when there are
+    /// none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub contested_by: Vec<String>,
 }
 
 impl From<StoreRow> for StoreInfo {
@@ -91,6 +95,7 @@ impl From<StoreRow> for StoreInfo {
             documents: row.documents,
             entries: row.entries,
             heads: Vec::new(),
+            contested_by: Vec::new(),
         }
     }
 }

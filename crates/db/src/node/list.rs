@@ -1,12 +1,13 @@
 //! A node and the swarm's list of stores: what the follower of the list needs of it.
 
 use super::Node;
+use crate::access::admins_of;
 use crate::error::Error;
 use crate::stores::{Follower, ListWriter, NewStore};
 use crate::writer::Work;
 use optimusdb_dag::Address;
 use optimusdb_storage::StoreRow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 impl Node {
@@ -36,6 +37,19 @@ impl ListWriter for Node {
 
     async fn offer(&self, stores: Vec<StoreRow>) -> Result<(), Error> {
         self.count(Work::Offer { stores }).await.map(drop)
+    }
+
+    async fn admins_of(&self, stores: Vec<StoreRow>) -> Result<Vec<(Address, Vec<String>)>, Error> {
+        let read = self.inner.lookups.read(move |view| {
+            let admins =
+                stores.into_iter().map(|store| Ok((store.address, admins_of(view, &store)?)));
+            Ok(admins.collect::<Result<_, Error>>())
+        });
+        read.await?
+    }
+
+    fn contested(&self, stores: BTreeMap<Address, BTreeSet<Address>>) {
+        self.inner.names.contest(stores);
     }
 
     fn has_ended(&self) -> bool {

@@ -16,7 +16,7 @@ impl Node {
         let names = self.inner.names.all().into_iter();
         let mut names: HashMap<Address, String> =
             names.map(|(name, store)| (store.address, name)).collect();
-        self.read(move |view| {
+        let read = self.read(move |view| {
             let named =
                 |row: StoreRow| names.remove(&row.address).map(|name| StoreRow { name, ..row });
             let mut stores: Vec<StoreRow> = view.stores()?.into_iter().filter_map(named).collect();
@@ -31,8 +31,15 @@ impl Node {
                     })
                 })
                 .collect()
-        })
-        .await
+        });
+        let mut stores: Vec<StoreInfo> = read.await?;
+        for store in &mut stores {
+            if let Ok(address) = store.address.parse() {
+                let others = self.inner.names.contested(&address);
+                store.contested_by = others.iter().map(Address::to_string).collect();
+            }
+        }
+        Ok(stores)
     }
 
     /// Makes a store. If there is one of that name already, it is the answer; its access is compared

@@ -6,20 +6,21 @@
 //! transaction a store.
 
 use super::adopting;
+use super::binding::{ASIDE, Named, contested, names_of};
 use super::block_source::BlockSource;
 use super::builtin::STORE_LIST;
-use super::listing::{StoreListing, is_list, may_be_named};
+use super::listing::{is_list, may_be_named};
 use super::new_store::NewStore;
 use super::news::ListNews;
+use super::offers::Offers;
 use crate::error::{Error, Kind};
 use crate::limits::{
-    LIST_FETCHES_MAX, LIST_GATHER_MS, LIST_LOG_MS, LIST_PASS_ENTRIES_MAX, LIST_RETRY_MS,
-    LIST_RETRY_MS_MAX,
+    ADOPTED_STORES_MAX, LIST_FETCHES_MAX, LIST_GATHER_MS, LIST_LOG_MS, LIST_PASS_ENTRIES_MAX,
+    LIST_RETRY_MS, LIST_RETRY_MS_MAX, STORE_OFFERS_MAX,
 };
 use crate::lookup_pool::LookupPool;
-use optimusdb_dag::{Address, Entry};
-use optimusdb_storage::StoreRow;
-use optimusdb_storage::limits::STORES_MAX;
+use optimusdb_dag::{Address, Entry, Identity};
+use optimusdb_storage::{StoreRow, View};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -27,7 +28,8 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout_at};
 
-/// What the follower changes, it changes through the node's writer.
+/// What the follower changes, it changes through the node's writer; the node also knows who administers a
+/// store.
 pub(crate) trait ListWriter: Send + Sync + 'static {
     /// Takes over a store, if one is given, and gives the stores at these addresses these names.
     fn reconcile(
@@ -38,6 +40,15 @@ pub(crate) trait ListWriter: Send + Sync + 'static {
 
     /// Offers stores in the list.
     fn offer(&self, stores: Vec<StoreRow>) -> impl Future<Output = Result<(), Error>> + Send;
+
+    /// The identities that administer each of these stores.
+    fn admins_of(
+        &self,
+        stores: Vec<StoreRow>,
+    ) -> impl Future<Output = Result<Vec<(Address, Vec<String>)>, Error>> + Send;
+
+    /// Tells which stores have a name that is offered for others, too, with those.
+    fn contested(&self, stores: BTreeMap<Address, BTreeSet<Address>>);
 
     /// Whether nothing is written any more.
     fn has_ended(&self) -> bool;
@@ -51,7 +62,9 @@ pub(crate) struct Follower<W> {
     /// Whether this node offers stores.
     coordinator: bool,
     writer: W,
-    listing: StoreListing,
+    offers: Offers,
+    /// How often this node offered its stores, since it started.
+    offered: BTreeMap<Address, u32>,
     /// The newest row of the list's log that was read.
     read: i64,
     /// What could not be had, and when to try again.
@@ -82,7 +95,8 @@ impl<W: ListWriter> Follower<W> {
             news,
             coordinator,
             writer,
-            listing: StoreListing::default(),
+            offers: Offers::default(),
+            offered: BTreeMap::new(),
             read: 0,
             missing: BTreeMap::new(),
             again: None,
@@ -130,8 +144,12 @@ impl<W: ListWriter> Follower<W> {
             self.offer_unlisted(&stores).await?;
         }
         let mut stores = self.committed_stores().await?;
-        if self.renames(&stores, None) {
-            self.writer.reconcile(None, self.names(&stores, None)).await?;
+        let here = self.here(&stores, None).await?;
+        let offers = self.offers.counting();
+        let names = names_of(&offers, &here);
+        self.writer.contested(contested(&offers, &here));
+        if stores.iter().any(|store| names.get(&store.address).is_some_and(|n| *n != store.name)) {
+            self.writer.reconcile(None, names).await?;
             stores = self.committed_stores().await?;
         }
         self.adopt_missing(&stores).await
@@ -141,12 +159,16 @@ impl<W: ListWriter> Follower<W> {
     async fn read_news(&mut self, list: &StoreRow) -> Result<(), Error> {
         loop {
             let (list, after) = (list.clone(), self.read);
-            let news: Vec<(i64, Entry)> = self
+            let news = self
                 .lookups
                 .read(move |view| {
-                    let mut news = Vec::new();
+                    let (mut news, mut writers) = (Vec::new(), BTreeMap::new());
                     view.log_after(&list, after, |seq, entry| {
-                        news.push((seq, entry));
+                        let writer = writers
+                            .entry(entry.identity())
+                            .or_insert_with(|| writer_of(view, &entry))
+                            .clone();
+                        news.push((seq, entry, writer));
                         match news.len() < LIST_PASS_ENTRIES_MAX {
                             true => ControlFlow::Continue(()),
                             false => ControlFlow::Break(()),
@@ -156,9 +178,13 @@ impl<W: ListWriter> Follower<W> {
                 })
                 .await?;
             let last = news.len() < LIST_PASS_ENTRIES_MAX;
-            for (seq, entry) in news {
+            for (seq, entry, writer) in news {
                 self.read = seq;
-                if let Err(why) = self.listing.add(&entry.order(), entry.payload()) {
+                let taken = match writer {
+                    Some(writer) => self.offers.add(&entry.order(), &writer, entry.payload()),
+                    None => Err("its writer is not known here"),
+                };
+                if let Err(why) = taken {
                     let cid = entry.cid();
                     self.grumble(&format!("entry {cid} of the list of stores is skipped: {why}"));
                 }
@@ -173,21 +199,25 @@ impl<W: ListWriter> Follower<W> {
         self.lookups.read(|view| view.stores()).await
     }
 
-    /// Offers what was made here before there was a list.
-    async fn offer_unlisted(&self, stores: &[StoreRow]) -> Result<(), Error> {
-        let unlisted: Vec<StoreRow> = stores
-            .iter()
-            .filter(|store| may_be_named(store))
-            .filter(|store| !self.listing.has(&store.address) && !store.name.contains('~'))
-            .cloned()
-            .collect();
+    /// Offers what was made here before there was a list, and what the list has forgotten of.
+    async fn offer_unlisted(&mut self, stores: &[StoreRow]) -> Result<(), Error> {
+        let mut unlisted = Vec::new();
+        for store in stores.iter().filter(|store| may_be_named(store)) {
+            let offered = self.offered.entry(store.address).or_default();
+            let said = store.name.contains(ASIDE) || self.offers.mentions(&store.name);
+            // Nothing is written for ever in answer to what others write.
+            if !said && *offered < STORE_OFFERS_MAX {
+                *offered += 1;
+                unlisted.push(store.clone());
+            }
+        }
         if unlisted.is_empty() { Ok(()) } else { self.writer.offer(unlisted).await }
     }
 
     /// Takes over the stores that are offered and not here.
     async fn adopt_missing(&mut self, stores: &[StoreRow]) -> Result<(), Error> {
         let here: BTreeSet<Address> = stores.iter().map(|store| store.address).collect();
-        let offered = self.listing.offered();
+        let offered = self.wanted();
         self.missing.retain(|address, _| offered.contains_key(address) && !here.contains(address));
         let now = Instant::now();
         if self.news.take_urgent() {
@@ -196,27 +226,33 @@ impl<W: ListWriter> Follower<W> {
         for address in offered.keys().filter(|address| !here.contains(address)) {
             self.missing.entry(*address).or_insert(Missing { tries: 0, due: now });
         }
-        let mut due: Vec<(u32, Address, String)> = self
+        let mut due: Vec<(u32, usize, Address, String)> = self
             .missing
             .iter()
             .filter(|(_, missing)| missing.due <= now)
-            .map(|(address, missing)| (missing.tries, *address, offered[address].to_owned()))
+            .filter_map(|(address, missing)| {
+                let (newer, name) = offered.get(address)?;
+                Some((missing.tries, *newer, *address, name.clone()))
+            })
             .collect();
-        if !due.is_empty() && stores.len() >= STORES_MAX {
+        if !due.is_empty() && stores.len() >= ADOPTED_STORES_MAX {
             self.grumble(&format!(
-                "{} stores of the swarm's list are not here: this node has {STORES_MAX}, its limit",
-                due.len()
+                "{} stores of the swarm's list are not here: this node has {} and takes over up to \
+                 {ADOPTED_STORES_MAX}",
+                due.len(),
+                stores.len()
             ));
             self.again = Some(now + Duration::from_millis(LIST_RETRY_MS_MAX));
             return Ok(());
         }
-        // What was never tried goes first: what cannot be had must not hold up what can.
+        // What was never tried goes first: what cannot be had must not hold up what can. Then the newest
+        // store of each writer.
         due.sort();
         let mut due = due.into_iter();
         let mut gathering = JoinSet::new();
         loop {
             while gathering.len() < LIST_FETCHES_MAX
-                && let Some((_, address, name)) = due.next()
+                && let Some((_, _, address, name)) = due.next()
             {
                 let source = Arc::clone(&self.source);
                 gathering.spawn(async move {
@@ -242,19 +278,54 @@ impl<W: ListWriter> Follower<W> {
 
     async fn adopt(&self, new: NewStore) -> Result<(), Error> {
         let stores = self.committed_stores().await?;
-        let names = self.names(&stores, Some(new.address));
+        let here = self.here(&stores, Some(new.address)).await?;
+        let names = names_of(&self.offers.counting(), &here);
         self.writer.reconcile(Some(new), names).await
     }
 
-    /// The names that the list gives to the stores that are here, with one that is about to be.
-    fn names(&self, stores: &[StoreRow], new: Option<Address>) -> BTreeMap<Address, String> {
-        let here = stores.iter().filter(|store| may_be_named(store)).map(|store| store.address);
-        self.listing.names_of(&here.chain(new).collect())
+    /// The stores that the list offers: how many newer ones the writer has that offers each, and its name.
+    fn wanted(&self) -> BTreeMap<Address, (usize, String)> {
+        let mut wanted: BTreeMap<Address, (usize, String)> = BTreeMap::new();
+        for offer in self.offers.counting() {
+            let this = (offer.newer, offer.name.to_owned());
+            let place = wanted.entry(offer.address).or_insert_with(|| this.clone());
+            *place = this.min(place.clone());
+        }
+        wanted
     }
 
-    fn renames(&self, stores: &[StoreRow], new: Option<Address>) -> bool {
-        let names = self.names(stores, new);
-        stores.iter().any(|store| names.get(&store.address).is_some_and(|name| *name != store.name))
+    /// The stores that the list may name, with one that is about to be here.
+    async fn here(
+        &self,
+        stores: &[StoreRow],
+        new: Option<Address>,
+    ) -> Result<BTreeMap<Address, Named>, Error> {
+        let named = |store: &&StoreRow| may_be_named(store);
+        let mut here: BTreeMap<Address, Named> = stores
+            .iter()
+            .filter(named)
+            .map(|store| {
+                let name = Some(store.name.clone());
+                (store.address, Named { name, admins: Vec::new() })
+            })
+            .collect();
+        if let Some(new) = new {
+            here.entry(new).or_default();
+        }
+        // Who administers a store matters only where its name is offered for another one.
+        let contested = contested(&self.offers.counting(), &here);
+        let asked: Vec<StoreRow> =
+            stores.iter().filter(|store| contested.contains_key(&store.address)).cloned().collect();
+        if asked.is_empty() {
+            return Ok(here);
+        }
+        let admins = self.writer.admins_of(asked).await?;
+        for (address, admins) in admins {
+            if let Some(store) = here.get_mut(&address) {
+                store.admins = admins;
+            }
+        }
+        Ok(here)
     }
 
     fn put_off(&mut self, address: Address, error: &Error) {
@@ -281,4 +352,10 @@ impl<W: ListWriter> Follower<W> {
             more => tracing::warn!("{text} (and {more} more like it)"),
         }
     }
+}
+
+/// The identity that wrote an entry.
+fn writer_of(view: View<'_>, entry: &Entry) -> Option<String> {
+    let block = view.block(&entry.identity()).ok()??;
+    Identity::decode(entry.identity(), &block).ok().map(|identity| identity.id)
 }

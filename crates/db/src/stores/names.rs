@@ -1,11 +1,11 @@
 //! The names of the stores: which ones there are here, and what a name may look like.
 
 use crate::error::Error;
-use crate::limits::STORE_NAME_BYTES_MAX;
+use crate::limits::{CONTESTED_SHOWN_STORES_MAX, CONTESTED_TOLD_STORES_MAX, STORE_NAME_BYTES_MAX};
 use crate::lookup_pool::LookupPool;
 use optimusdb_dag::Address;
 use optimusdb_storage::{StoreRef, StoreRow, View};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{PoisonError, RwLock};
 use tokio::sync::{Mutex, watch};
 
@@ -15,21 +15,33 @@ pub(crate) struct StoreNames {
     known: RwLock<BTreeMap<String, StoreRef>>,
     /// Held while they are read again, so that no older reading comes last.
     reading: Mutex<()>,
+    /// The stores whose name is offered for others, too, with those.
+    contested: RwLock<BTreeMap<Address, BTreeSet<Address>>>,
     changes: watch::Sender<()>,
 }
 
 impl StoreNames {
     pub(crate) fn new(stores: Vec<StoreRow>) -> StoreNames {
-        let (reading, changes) = (Mutex::new(()), watch::Sender::new(()));
-        StoreNames { known: RwLock::new(by_name(stores)), reading, changes }
+        StoreNames {
+            known: RwLock::new(by_name(stores)),
+            reading: Mutex::new(()),
+            contested: RwLock::default(),
+            changes: watch::Sender::new(()),
+        }
     }
 
-    /// The store of a name.
+    /// The store of a name, or at an address: names may differ from node to node, addresses never do.
     ///
     /// # Errors
     /// [`Error::NotFound`] with the names that there are.
     pub(crate) fn get(&self, name: &str) -> Result<StoreRef, Error> {
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        if name.starts_with('/')
+            && let Ok(address) = name.parse::<Address>()
+        {
+            let at = known.values().find(|store| store.address == address).copied();
+            return at.ok_or_else(|| Error::NotFound(format!("the store {address} is not here")));
+        }
         known.get(name).copied().ok_or_else(|| {
             let names: Vec<&str> = known.keys().map(String::as_str).collect();
             Error::NotFound(format!("no store {name:?}; the stores are {}", names.join(", ")))
@@ -56,6 +68,32 @@ impl StoreNames {
         *self.known.write().unwrap_or_else(PoisonError::into_inner) = by_name(committed);
         self.changes.send_replace(());
         Ok(())
+    }
+
+    /// Takes note of the stores whose name is offered for others, too, and tells the journal of new ones.
+    pub(crate) fn contest(&self, stores: BTreeMap<Address, BTreeSet<Address>>) {
+        let mut contested = self.contested.write().unwrap_or_else(PoisonError::into_inner);
+        for (address, others) in &stores {
+            for other in others
+                .iter()
+                .filter(|o| !contested.get(address).is_some_and(|c| c.contains(o)))
+                .take(CONTESTED_TOLD_STORES_MAX)
+            {
+                tracing::warn!(
+                    "the name {} is offered for the store {other}, too; here it stays with {address}",
+                    self.name_at(address)
+                );
+            }
+        }
+        *contested = stores;
+    }
+
+    /// The other stores that the name of this one is offered for.
+    pub(crate) fn contested(&self, address: &Address) -> Vec<Address> {
+        let contested = self.contested.read().unwrap_or_else(PoisonError::into_inner);
+        contested.get(address).map_or_else(Vec::new, |others| {
+            others.iter().take(CONTESTED_SHOWN_STORES_MAX).copied().collect()
+        })
     }
 
     /// Changes whenever a store is made, taken over or renamed.
