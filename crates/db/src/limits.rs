@@ -70,8 +70,9 @@ pub const PROGRESS_MS: u64 = 5_000;
 /// How long received entries may be committed before the disk has them, in milliseconds, as long as
 /// more are received. Peers have them; writes of clients always wait for the disk.
 pub const UNSYNCED_MS_MAX: u64 = 1_000;
-/// How long the writer sleeps when there is no upkeep either, in milliseconds.
-pub const IDLE_MS_MAX: u64 = 3_600_000;
+/// How long the writer sleeps when there is no upkeep either, in milliseconds. Then it looks whether its
+/// database is still there.
+pub const IDLE_MS_MAX: u64 = 5_000;
 /// Connections for reading by `_id`; scans never take them.
 pub const POINT_READERS_MAX: usize = 4;
 /// `_id`s that one look-up takes; more are read as a stream.

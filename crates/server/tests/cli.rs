@@ -616,3 +616,39 @@ fn a_closed_standard_error_does_not_end_the_node() {
     node.signal(Signal::TERM);
     assert_eq!(node.wait().0.code(), Some(0));
 }
+
+#[cfg(unix)]
+#[test]
+fn keys_that_are_lost_or_open_are_told() {
+    use std::os::unix::fs::PermissionsExt;
+    let home = tempfile::tempdir().unwrap();
+    let keys = || {
+        let repo = home.path().join("data/keys");
+        (repo.join("signing.key"), repo.join("identity.key"))
+    };
+    let flags = ["-repo=./data"];
+    Node::start_ready(home.path(), &flags, &[]).stop();
+    let (signing, identity) = keys();
+    std::fs::set_permissions(&signing, std::fs::Permissions::from_mode(0o644)).unwrap();
+    let seen = Node::start_ready(home.path(), &flags, &[]).stop().join("\n");
+    assert!(seen.contains("signing.key") && seen.contains("0644"), "{seen}");
+    assert_eq!(std::fs::metadata(&signing).unwrap().permissions().mode() & 0o777, 0o600);
+
+    std::fs::rename(&signing, home.path().join("kept")).unwrap();
+    let output = run(home.path(), &[&flags[..], &["-http-port=0"]].concat(), &[]);
+    assert_refused(&output, 1, &["signing.key is missing", "backup", "identity.key"]);
+    assert!(!signing.exists() && identity.exists());
+    std::fs::rename(&identity, home.path().join("other")).unwrap();
+    let seen = Node::start_ready(home.path(), &flags, &[]).stop().join("\n");
+    assert!(seen.contains("new identity"), "{seen}");
+}
+
+#[test]
+fn a_node_whose_directory_is_taken_away_ends() {
+    let home = tempfile::tempdir().unwrap();
+    let mut node = Node::start_ready(home.path(), &["-repo=./data"], &[]);
+    std::fs::remove_dir_all(home.path().join("data")).unwrap();
+    node.line_with("removed or replaced");
+    let status = node.child.wait().unwrap();
+    assert_eq!(status.code(), Some(1));
+}

@@ -68,6 +68,11 @@ impl Repo {
     }
 }
 
+/// The number of the inode that lies there; none if there is no such file, or the system does not say.
+pub(crate) fn inode(path: &Path) -> Option<u64> {
+    file_id(path).ok().flatten().map(|file| file.inode)
+}
+
 /// Which file lies there; none if there is no such file, or the system does not say.
 #[cfg(unix)]
 fn file_id(path: &Path) -> Result<Option<FileId>, Error> {

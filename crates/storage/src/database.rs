@@ -3,6 +3,7 @@
 use crate::catalog;
 use crate::check;
 use crate::connection::{Durability, Link, Place, read_write};
+use crate::copied;
 use crate::entries::{self, EntryCache};
 use crate::error::Error;
 use crate::fingerprints::Fingerprints;
@@ -14,12 +15,15 @@ use crate::view::View;
 use optimusdb_dag::sync::Span;
 use optimusdb_dag::{Address, Entry, LogCid, StoreKind};
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// The read-write connection. There is one per node, owned by the writer thread.
 #[derive(Debug)]
 pub struct Database {
     link: Link,
+    // The file, and the inode that it had: none where that cannot be told.
+    file: Option<(PathBuf, u64)>,
     opened_as: Durability,
     // As its commits are now: never more durable than that.
     durability: Durability,
@@ -38,8 +42,13 @@ impl Database {
         let mut link = read_write(place, durability)?;
         schema::migrate(&mut link.db, place)?;
         catalog::create_views(&mut link.db)?;
+        let file = match place {
+            Place::File(path) => copied::inode(path).map(|inode| (path.clone(), inode)),
+            Place::Memory(_) => None,
+        };
         let mut database = Database {
             link,
+            file,
             opened_as: durability,
             durability,
             cache: EntryCache::default(),
@@ -49,6 +58,12 @@ impl Database {
         };
         database.forget_uncommitted()?;
         Ok(database)
+    }
+
+    /// Whether the file that was opened still lies where it lay. If it was removed or replaced, what is
+    /// written goes to nobody.
+    pub fn is_in_place(&self) -> bool {
+        self.file.as_ref().is_none_or(|(path, inode)| copied::inode(path) == Some(*inode))
     }
 
     /// What is committed.

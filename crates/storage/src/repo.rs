@@ -89,6 +89,43 @@ impl Repo {
         }
     }
 
+    /// Whether there is a key file `name`.
+    ///
+    /// # Errors
+    /// When the system does not say.
+    pub fn has_key(&self, name: &str) -> Result<bool, Error> {
+        let path = self.key_path(name);
+        path.try_exists().map_err(|e| Error::io("cannot look at the key", &path, e))
+    }
+
+    /// Takes the key file `name` from everybody but its owner. Answers the mode that it had, if others
+    /// could read or write it.
+    ///
+    /// # Errors
+    /// When its mode cannot be read, or not be changed.
+    pub fn close_key(&self, name: &str) -> Result<Option<u32>, Error> {
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            let path = self.key_path(name);
+            let mode = match fs::metadata(&path) {
+                Ok(file) => file.permissions().mode() & 0o777,
+                Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+                Err(e) => return Err(Error::io("cannot look at the key", &path, e)),
+            };
+            if mode & 0o077 != 0 {
+                let private = fs::Permissions::from_mode(0o600);
+                fs::set_permissions(&path, private).map_err(|e| {
+                    Error::io("others can read, and this user cannot close, the key", &path, e)
+                })?;
+                return Ok(Some(mode));
+            }
+        }
+        #[cfg(not(unix))]
+        let _ = name;
+        Ok(None)
+    }
+
     pub(crate) fn key_path(&self, name: &str) -> PathBuf {
         self.path.join("keys").join(name)
     }

@@ -175,7 +175,7 @@ impl WriterThread {
                 NextWork::Upkeep(job) => self.upkeep(job),
                 NextWork::Idle => {
                     self.ask_for_checkpoint();
-                    Ok(())
+                    self.in_place()
                 }
                 NextWork::Closed => break None,
             };
@@ -197,6 +197,16 @@ impl WriterThread {
         let WriterThread { database, tell, .. } = self;
         drop(database);
         tell.send_replace(Health::Ended(reason));
+    }
+
+    /// A database whose file is gone takes writes and keeps none of them.
+    fn in_place(&self) -> Result<(), Error> {
+        if self.database.is_in_place() {
+            return Ok(());
+        }
+        Err(Error::Corrupt(
+            "the data directory was removed or replaced while the node ran: nothing can be kept any more".into(),
+        ))
     }
 
     /// Tells those who still wait that nothing more is written.
@@ -279,10 +289,10 @@ impl WriterThread {
     /// Answers whether anything was committed.
     fn store(&mut self, jobs: Vec<WriteJob>, answers: &mut Vec<Reply>) -> Result<bool, Error> {
         let durability = self.durability(&jobs);
-        let tx = match self.database.begin_as(durability) {
+        let in_place = self.in_place();
+        let tx = match in_place.and_then(|()| Ok(self.database.begin_as(durability)?)) {
             Ok(tx) => tx,
             Err(error) => {
-                let error = Error::from(error);
                 answers.extend(jobs.into_iter().map(|job| (job.reply, Err(error.clone()))));
                 return Err(error);
             }
