@@ -1,8 +1,10 @@
 //! Request bodies: read with a size limit, a deadline and a share of the memory for bodies.
 //!
 //! A small body costs nothing beyond itself: one that arrives in one piece is not even copied. One
-//! above [`BODY_FREE_BYTES`] first gets room for its full length, so that clients together cannot
-//! fill the memory, and so that no two wait for each other half read. Content types are not looked at.
+//! above [`BODY_FREE_BYTES`] takes room as its bytes come, so that clients together cannot fill the memory, and
+//! a client that stops in the middle holds no more than it sent. Where no room is left, one body after the
+//! other comes to its end in a room of its own, so that no two wait for each other half read. Content types
+//! are not looked at.
 
 use std::sync::Arc;
 
@@ -18,8 +20,8 @@ use optimusdb_db::{Error, reason};
 use super::coding;
 use super::error::ApiError;
 use super::limits::{
-    BODIES_BYTES_MAX, BODY_BYTES_MAX, BODY_FREE_BYTES, BODY_READ_TIMEOUT, PARSED_BYTES_MAX,
-    PARSED_TOGETHER_BYTES_MAX, WEIGHED_BYTES_MIN,
+    BODIES_BYTES_MAX, BODY_BYTES_MAX, BODY_FREE_BYTES, BODY_PAUSE_MAX, BODY_READ_TIMEOUT,
+    BODY_ROOM_STEP_BYTES, PARSED_BYTES_MAX, PARSED_TOGETHER_BYTES_MAX, WEIGHED_BYTES_MIN,
 };
 use super::weight::parsed_bytes;
 
@@ -32,14 +34,29 @@ pub(super) struct ReceivedBody {
 }
 
 /// A share of the memory for bodies; given back when dropped.
-pub(super) struct BodyRoom(
-    #[allow(dead_code, reason = "held, never read")] Option<OwnedSemaphorePermit>,
-);
+#[derive(Default)]
+pub(super) struct BodyRoom {
+    shared: Option<OwnedSemaphorePermit>,
+    /// The room in which a body comes to its end however long it is.
+    last: Option<OwnedSemaphorePermit>,
+}
+
+impl BodyRoom {
+    /// How many bytes it is for, beside those that need none.
+    fn bytes(&self) -> usize {
+        match (&self.last, &self.shared) {
+            (Some(_), _) => BODY_BYTES_MAX,
+            (None, Some(shared)) => shared.num_permits() * 1024,
+            (None, None) => 0,
+        }
+    }
+}
 
 /// Reads bodies; one for the whole API, as the memory is shared.
 #[derive(Clone)]
 pub(super) struct BodyReader {
     pub(super) kib_free: Arc<Semaphore>,
+    last_free: Arc<Semaphore>,
     parsed_kib_free: Arc<Semaphore>,
 }
 
@@ -47,7 +64,8 @@ impl BodyReader {
     /// A reader with all its memory free.
     pub(super) fn new() -> Self {
         BodyReader {
-            kib_free: Arc::new(Semaphore::new(BODIES_BYTES_MAX / 1024)),
+            kib_free: Arc::new(Semaphore::new((BODIES_BYTES_MAX - BODY_BYTES_MAX) / 1024)),
+            last_free: Arc::new(Semaphore::new(1)),
             parsed_kib_free: Arc::new(Semaphore::new(PARSED_TOGETHER_BYTES_MAX / 1024)),
         }
     }
@@ -77,7 +95,7 @@ impl BodyReader {
     /// Room for the values of a JSON body, before they are made. 413 when they are too many.
     pub(super) async fn room_to_parse(&self, json: &[u8]) -> Result<BodyRoom, ApiError> {
         if json.len() < WEIGHED_BYTES_MIN {
-            return Ok(BodyRoom(None));
+            return Ok(BodyRoom::default());
         }
         let bytes = parsed_bytes(json);
         if bytes > PARSED_BYTES_MAX {
@@ -91,7 +109,7 @@ impl BodyReader {
         let kib = u32::try_from(bytes.div_ceil(1024)).unwrap_or(u32::MAX);
         let waiting = Arc::clone(&self.parsed_kib_free).acquire_many_owned(kib);
         match timeout(BODY_READ_TIMEOUT, waiting).await {
-            Ok(Ok(permit)) => Ok(BodyRoom(Some(permit))),
+            Ok(Ok(permit)) => Ok(BodyRoom { shared: Some(permit), last: None }),
             Ok(Err(_)) | Err(_) => Err(Error::Unavailable(
                 "too many large requests are being carried out; try again".to_owned(),
             )
@@ -104,36 +122,54 @@ impl BodyReader {
         declared: Option<u64>,
         mut stream: BodyDataStream,
     ) -> Result<ReceivedBody, ApiError> {
-        let first = match stream.next().await {
-            None => Bytes::new(),
-            Some(chunk) => chunk.map_err(broken_off)?,
-        };
+        let first = next(&mut stream).await?.unwrap_or_default();
         if declared == Some(first.len() as u64) {
-            return Ok(ReceivedBody { bytes: first, room: BodyRoom(None) });
+            return Ok(ReceivedBody { bytes: first, room: BodyRoom::default() });
         }
-        let mut room = None;
+        let mut room = BodyRoom::default();
         let mut bytes = BytesMut::with_capacity(declared_capacity(declared));
         bytes.extend_from_slice(&first);
-        while let Some(chunk) = stream.next().await {
-            let chunk = chunk.map_err(broken_off)?;
+        while let Some(chunk) = next(&mut stream).await? {
             let length = bytes.len() + chunk.len();
             if length > BODY_BYTES_MAX {
                 return Err(too_large());
             }
-            if length > BODY_FREE_BYTES && room.is_none() {
-                room = Some(self.room(declared).await?);
+            while length > BODY_FREE_BYTES + room.bytes() {
+                self.widen(&mut room).await?;
             }
             bytes.extend_from_slice(&chunk);
         }
-        Ok(ReceivedBody { bytes: bytes.freeze(), room: BodyRoom(room) })
+        Ok(ReceivedBody { bytes: bytes.freeze(), room })
     }
 
-    /// Room for the whole of a body: of its declared length, else of the longest possible.
-    async fn room(&self, declared: Option<u64>) -> Result<OwnedSemaphorePermit, ApiError> {
-        let length = declared.unwrap_or(BODY_BYTES_MAX as u64).min(BODY_BYTES_MAX as u64);
-        let kib = u32::try_from(length.div_ceil(1024)).unwrap_or(u32::MAX);
-        let permit = Arc::clone(&self.kib_free).acquire_many_owned(kib).await;
-        permit.map_err(|_closed| ApiError::internal("the memory for bodies was closed"))
+    /// Takes room for some more bytes, or the last room of all.
+    async fn widen(&self, room: &mut BodyRoom) -> Result<(), ApiError> {
+        let step = u32::try_from(BODY_ROOM_STEP_BYTES / 1024).unwrap_or(u32::MAX);
+        let (shared, last) = (Arc::clone(&self.kib_free), Arc::clone(&self.last_free));
+        let closed = |_| ApiError::internal("the memory for bodies was closed");
+        tokio::select! {
+            biased;
+            permit = shared.acquire_many_owned(step) => {
+                let permit = permit.map_err(closed)?;
+                match &mut room.shared {
+                    Some(shared) => shared.merge(permit),
+                    None => room.shared = Some(permit),
+                }
+            }
+            permit = last.acquire_owned() => room.last = Some(permit.map_err(closed)?),
+        }
+        Ok(())
+    }
+}
+
+/// The next piece of a body; 408 when none comes for too long.
+async fn next(stream: &mut BodyDataStream) -> Result<Option<Bytes>, ApiError> {
+    match timeout(BODY_PAUSE_MAX, stream.next()).await {
+        Ok(chunk) => chunk.transpose().map_err(broken_off),
+        Err(_elapsed) => Err(ApiError::client_timed_out(format!(
+            "Nothing of the request body came for {} s.",
+            BODY_PAUSE_MAX.as_secs()
+        ))),
     }
 }
 
@@ -163,6 +199,8 @@ mod tests {
     use axum::response::IntoResponse;
     use futures_util::stream;
 
+    const SHARED_KIB: usize = (BODIES_BYTES_MAX - BODY_BYTES_MAX) / 1024;
+
     fn chunked(chunks: usize, chunk_bytes: usize) -> Body {
         let chunk = Bytes::from(vec![b'x'; chunk_bytes]);
         Body::from_stream(stream::iter(
@@ -185,9 +223,43 @@ mod tests {
         let exact =
             reader.read(&HeaderMap::new(), chunked(16, BODY_BYTES_MAX / 16)).await.ok().unwrap();
         assert_eq!(exact.bytes.len(), BODY_BYTES_MAX);
-        assert_eq!(reader.kib_free.available_permits(), (BODIES_BYTES_MAX - BODY_BYTES_MAX) / 1024);
+        assert_eq!(reader.kib_free.available_permits(), SHARED_KIB - BODY_BYTES_MAX / 1024);
         drop(exact);
-        assert_eq!(reader.kib_free.available_permits(), BODIES_BYTES_MAX / 1024);
+        assert_eq!(reader.kib_free.available_permits(), SHARED_KIB);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn bodies_that_stop_hold_what_they_sent_and_the_others_come_to_their_end() {
+        let reader = BodyReader::new();
+        let stopped = || {
+            let sent = stream::iter([Ok::<_, std::io::Error>(Bytes::from(vec![b'x'; 70_000]))]);
+            Body::from_stream(sent.chain(stream::pending()))
+        };
+        let mut held: Vec<_> = (0..200)
+            .map(|_| {
+                let reader = reader.clone();
+                tokio::spawn(
+                    async move { reader.read(&declaring(BODY_BYTES_MAX), stopped()).await },
+                )
+            })
+            .collect();
+        tokio::task::yield_now().await;
+        // Others do not wait for them.
+        let honest = reader.read(&declaring(100_000), chunked(2, 50_000)).await.ok().unwrap();
+        assert_eq!(honest.bytes.len(), 100_000);
+        drop(honest);
+        // And none waits for room that another half of a body has.
+        let all = (0..20).map(|_| async {
+            let body = reader.read(&HeaderMap::new(), chunked(64, BODY_BYTES_MAX / 64)).await;
+            body.ok().unwrap().bytes.len()
+        });
+        let lengths = futures_util::future::join_all(all).await;
+        assert!(lengths.iter().all(|length| *length == BODY_BYTES_MAX), "{lengths:?}");
+        for stopped in held.drain(..) {
+            let refusal = stopped.await.unwrap().err().unwrap();
+            assert_eq!(refusal.into_response().status(), 408);
+        }
+        assert_eq!(reader.kib_free.available_permits(), SHARED_KIB);
     }
 
     #[tokio::test]

@@ -11,6 +11,10 @@ pub(super) const BODY_FREE_BYTES: usize = 64 * 1024;
 /// Bytes that all large bodies may take together. A body that finds no room waits for it within
 /// [`BODY_READ_TIMEOUT`].
 pub(super) const BODIES_BYTES_MAX: usize = 8 * BODY_BYTES_MAX;
+/// Room that a body takes at a time, in bytes, as its bytes come.
+pub(super) const BODY_ROOM_STEP_BYTES: usize = 256 * 1024;
+/// Longest pause within a body. Above it: 408.
+pub(super) const BODY_PAUSE_MAX: Duration = Duration::from_secs(10);
 /// Bytes of a compressed body that are decoded at a time.
 pub(super) const DECODED_CHUNK_BYTES: usize = 32 * 1024;
 /// Largest window of a body in zstd, as a power of two: the 8 MiB that RFC 9659 sets for HTTP.
