@@ -32,7 +32,7 @@ pub use clock::timestamp;
 pub use documents::Documents;
 pub use error::{Error, Kind};
 pub use files::{
-    AddedCar, AddedFile, AddedFiles, CarAdd, FileAdd, FileStream, FilesConfig, FoundFile,
+    AddedCar, AddedFile, AddedFiles, CarAdd, FileAdd, FilePeers, FileStream, FilesConfig, FoundFile,
 };
 pub use journal::{JournalReceiver, JournalRecord, JournalSender, journal_channel};
 pub use node::{Node, NodeConfig, NodeId, PeerShown, Readiness, StoreInfo};

@@ -172,7 +172,15 @@ pub const FILE_BLOCK_MS_MAX: u64 = 30_000;
 /// How long saving one file may take, in milliseconds.
 pub const FILE_READ_MS_MAX: u64 = 60 * 60 * 1_000;
 /// Bytes that were fetched after which they are committed.
-pub const FETCHED_KEPT_BYTES: usize = 8 * 1024 * 1024;
+pub const FETCHED_KEPT_BYTES: usize = 32 * 1024 * 1024;
+/// Blocks that were fetched after which they are committed.
+pub const FETCHED_KEPT_BLOCKS_MAX: usize = 4_096;
+/// Contributions of one root whose contributors are asked for it.
+pub const CONTRIBUTORS_ASKED_MAX: u64 = 8;
+/// How long they are looked for, in milliseconds.
+pub const CONTRIBUTORS_MS_MAX: u64 = 1_000;
+/// Addresses of one of them.
+pub const CONTRIBUTOR_ADDRESSES_MAX: usize = 16;
 /// Entries of a directory that one answer lists.
 pub const LISTED_ENTRIES_MAX: usize = 100_000;
 /// Files that one `get` of a directory saves.

@@ -142,6 +142,7 @@ fn network(settings: &Settings) -> Result<NetworkConfig, String> {
 fn files_config(settings: &Settings) -> FilesConfig {
     let usual = settings.user_downloads.clone().filter(|path| path.is_dir());
     FilesConfig {
+        peers: settings.file_peers,
         agent_name: settings
             .agent_name
             .clone()

@@ -152,7 +152,7 @@ fn config(home: &Path, text: &str) -> PathBuf {
 }
 
 /// Flag, variable, default: the contract, written down a second time.
-const FLAGS: [(&str, &str, &str); 30] = [
+const FLAGS: &[(&str, &str, &str)] = &[
     ("config", "OPTIMUSDB_CONFIG", "no default"),
     ("http", "OPTIMUSDB_HTTP", "default true"),
     ("http-port", "OPTIMUSDB_API_PORT", "default 8089"),
@@ -170,6 +170,7 @@ const FLAGS: [(&str, &str, &str); 30] = [
     ("swarm-key", "OPTIMUSDB_SWARM_KEY", "no default"),
     ("coordinator", "OPTIMUSDB_COORDINATOR", "default true"),
     ("full-replica", "OPTIMUSDB_FULL_REPLICA", "default true"),
+    ("file-peers", "OPTIMUSDB_FILE_PEERS", "default all"),
     ("download-dir", "OPTIMUSDB_DOWNLOAD_DIR", "default ~/Downloads, else the repo"),
     ("benchmark", "OPTIMUSDB_BENCHMARK", "default false"),
     ("region", "OPTIMUSDB_REGION", "no default"),

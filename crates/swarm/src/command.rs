@@ -4,8 +4,8 @@ use std::net::IpAddr;
 
 use libp2p::swarm::ConnectionId;
 use libp2p::{Multiaddr, PeerId};
-use optimusdb_dag::Address;
 use optimusdb_dag::replicator::{Offence, Verdict};
+use optimusdb_dag::{Address, Cid};
 use tokio::sync::oneshot;
 
 use crate::Error;
@@ -27,6 +27,12 @@ pub(crate) enum Command {
     Resolved { seed: usize, found: Result<Vec<IpAddr>, String> },
     /// Whether the peer answered on a connection that is in doubt.
     Doubted { peer: PeerId, connection: ConnectionId, answered: bool },
+    /// All of a DAG is here, or no longer.
+    Provide { root: Cid, here: bool },
+    /// Ask who has a DAG, and connect to them.
+    FindProviders { root: Cid },
+    /// Connect to a peer, if it is not connected. Nobody waits for it.
+    Reach { peer: PeerId, addresses: Vec<Multiaddr> },
     /// Close all connections and end.
     Shutdown,
 }

@@ -308,6 +308,44 @@ pub const LOOKUP_FIRST: Duration = Duration::from_secs(5);
 /// Longest wait before peers are looked up again.
 pub const LOOKUP_LONGEST: Duration = Duration::from_secs(5 * 60);
 
+// Who has which files.
+
+/// Roots of files that this node tells its swarm of; the newest of those that it has.
+pub const PROVIDED_ROOTS_MAX: usize = 1_024;
+
+/// Between two roots that are told of.
+pub const PUBLICATION_PAUSE: Duration = Duration::from_secs(1);
+
+/// After which a root is told of again. At the most a kilobyte or two a second and peer.
+pub const PUBLICATION_PERIOD: Duration = Duration::from_secs(2 * 60 * 60);
+
+/// How long a record of who has a file holds: two publications may be missed.
+pub const PROVIDER_RECORD_TIMEOUT: Duration = Duration::from_secs(5 * 60 * 60);
+
+/// Records of others that are kept.
+pub const PROVIDER_RECORDS_MAX: usize = 65_536;
+
+/// Records that one peer may leave here: all of its roots, in a small swarm.
+pub const PROVIDER_RECORDS_PER_PEER_MAX: usize = PROVIDED_ROOTS_MAX;
+
+/// Peers that are kept of those who have one file.
+pub const PROVIDERS_PER_KEY_MAX: usize = 20;
+
+/// Bytes of the key of a record: an address with the longest hash.
+pub const PROVIDER_KEY_BYTES_MAX: usize = 72;
+
+/// Searches under way for those who have a file.
+pub const PROVIDER_SEARCHES_MAX: usize = 16;
+
+/// Peers that are dialled of those that one search found.
+pub const PROVIDERS_DIALLED_MAX: usize = 8;
+
+/// Between two searches for those who have one file.
+pub const SEARCH_INTERVAL: Duration = Duration::from_secs(15);
+
+/// Peers that are dialled because they are said to have one file.
+pub const FILE_HOLDERS_MAX: usize = 8;
+
 // Relay.
 
 /// How long a peer that does not relay is not asked again.

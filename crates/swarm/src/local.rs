@@ -13,15 +13,24 @@ use optimusdb_dag::{Address, Cid};
 /// A future on the heap, so that [`Local`] can be a trait object.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
+/// Who asks for a block.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Asker {
+    /// The peer.
+    pub peer: PeerId,
+    /// Whether it says that it is a node of this swarm. Without a swarm key anybody may say so.
+    pub member: bool,
+}
+
 /// What peers may ask of this node. Every method is told which peer asks, and whether that peer may
 /// have it is decided behind this trait, for all protocols alike. What a peer may not have is answered
 /// as if it were not here.
 pub trait Local: Send + Sync + 'static {
     /// The block with this address, if it is kept here, of whatever codec. Its bytes hash to it.
-    fn block(&self, peer: PeerId, cid: Cid) -> BoxFuture<'_, Option<Vec<u8>>>;
+    fn block(&self, asker: Asker, cid: Cid) -> BoxFuture<'_, Option<Vec<u8>>>;
 
     /// Whether [`Local::block`] would have it. Cheaper, as no block is read.
-    fn has(&self, peer: PeerId, cid: Cid) -> BoxFuture<'_, bool>;
+    fn has(&self, asker: Asker, cid: Cid) -> BoxFuture<'_, bool>;
 
     /// The blocks of the heads of a log, newest first. Empty if the log is not known.
     fn heads(&self, peer: PeerId, log: Address) -> BoxFuture<'_, Vec<Vec<u8>>>;

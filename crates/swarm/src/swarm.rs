@@ -13,16 +13,20 @@ use tokio::task::JoinHandle;
 
 use crate::command::Command;
 use crate::event::{Announcement, Events};
+use crate::file_session::{FileHolder, FileSession};
 use crate::host::behaviour::Behaviour;
 use crate::host::figures::count;
 use crate::host::listen::Listening;
 use crate::host::{Host, Parts, Profile, Shared};
 use crate::host::{behaviour, listen};
-use crate::limits::{COMMANDS_MAX, CONNECT_TIMEOUT, GOSSIP_BYTES_MAX, SEEDS_MAX, SHUTDOWN_TIMEOUT};
+use crate::limits::{
+    COMMANDS_MAX, CONNECT_TIMEOUT, FILE_HOLDERS_MAX, GOSSIP_BYTES_MAX, SEEDS_MAX, SHUTDOWN_TIMEOUT,
+};
 use crate::peering::dialler::Dialler;
 use crate::peering::peers::PeerView;
 use crate::peering::target::{self, DialTarget};
 use crate::protocols::bitswap::Bitswap;
+use crate::protocols::bitswap::session::BlockSession;
 use crate::protocols::serving::Serving;
 use crate::protocols::sync_stream::{self, SyncStream};
 use crate::protocols::{heads, streams};
@@ -142,6 +146,27 @@ impl Swarm {
         candidates: Vec<PeerId>,
     ) -> Result<Vec<u8>, FetchError> {
         self.inner.bitswap.fetch(cid, candidates).await
+    }
+
+    /// A session in which the blocks below `root` are fetched. `holders` are said to have them, and are
+    /// connected to; all peers are asked, or only nodes of this swarm.
+    pub fn file_session(
+        &self,
+        root: Cid,
+        holders: &[FileHolder],
+        members_only: bool,
+    ) -> FileSession {
+        let holders = &holders[..holders.len().min(FILE_HOLDERS_MAX)];
+        let named = holders.iter().map(|holder| holder.peer).collect();
+        let blocks = BlockSession::new(self.inner.bitswap.clone(), named, members_only);
+        FileSession::new(root, holders, blocks, self.inner.commands.downgrade())
+    }
+
+    /// Tells the swarm that this node has all below `root`, or has it no longer. Of very many the
+    /// newest are told of.
+    pub async fn provide(&self, root: Cid, here: bool) {
+        // A host that has stopped tells nobody anything.
+        let _ = self.inner.commands.send(Command::Provide { root, here }).await;
     }
 
     /// Blocks are here that were not before: peers that asked for them and still wait are served.

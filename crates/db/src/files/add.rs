@@ -89,6 +89,7 @@ impl FileAdd {
         let name = shortened(name);
         let added = self.feed.finish(FileStep::Finish { name, now_ms }).await?;
         self.files.told(std::slice::from_ref(&added.cid));
+        self.files.provide(added.cid.clone(), true).await;
         Ok(added)
     }
 }

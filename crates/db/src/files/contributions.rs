@@ -2,6 +2,8 @@
 
 use crate::clock::timestamp;
 use crate::files::AddedFiles;
+use crate::limits::CONTRIBUTOR_ADDRESSES_MAX;
+use optimusdb_swarm::FileHolder;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -39,6 +41,17 @@ pub(crate) fn contribution(
         "remoteIPs": contributor.addrs,
         "name": name,
         "size": file.size,
+    })
+}
+
+/// Whom the event of a contribution names, who is asked for its blocks. `None` for an event of another
+/// make.
+pub(crate) fn contributor_of(event: &Value) -> Option<FileHolder> {
+    let addresses = event["remoteIPs"].as_array().map_or(&[][..], Vec::as_slice);
+    let addresses = addresses.iter().filter_map(Value::as_str).map(str::to_owned);
+    Some(FileHolder {
+        peer: event["contributor"].as_str()?.parse().ok()?,
+        addresses: addresses.take(CONTRIBUTOR_ADDRESSES_MAX).collect(),
     })
 }
 
@@ -81,5 +94,22 @@ mod tests {
             (&value["localip"], &value["nodeip"]),
             (&json!("192.168.1.5"), &json!("192.0.2.1"))
         );
+        assert_eq!(contributor_of(&value), None, "the peer id is none");
+    }
+
+    #[test]
+    fn who_contributed_is_read_from_the_event_and_nothing_else_is_taken_for_it() {
+        let peer = "12D3KooWDpJ7As7BWAwRMfu1VU2WCqNjvq387JEYKDBj4kx6nXTN";
+        let many: Vec<String> = (0..100).map(|port| format!("/ip4/192.0.2.1/tcp/{port}")).collect();
+        let event = json!({"contributor": peer, "remoteIPs": many});
+        let holder = contributor_of(&event).unwrap();
+        assert_eq!((holder.peer.to_string().as_str(), &holder.addresses[..]), (peer, &many[..16]));
+        let bare = contributor_of(&json!({"contributor": peer, "remoteIPs": [1, null]})).unwrap();
+        assert!(bare.addresses.is_empty());
+        for wrong in
+            [json!(null), json!([]), json!({"contributor": 7}), json!({"contributor": "x"})]
+        {
+            assert_eq!(contributor_of(&wrong), None, "{wrong}");
+        }
     }
 }

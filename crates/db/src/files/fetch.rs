@@ -1,58 +1,83 @@
 //! One block: from the disk, or from a peer.
 //!
-//! What was fetched is kept, so that the next reader and the next peer find it here. Nobody was
-//! promised it, so several blocks share a commit: whatever was fetched since the last one.
+//! What is not here is fetched in a session of the root that is read, which begins with the first such
+//! block. What was fetched is kept, so that the next reader and the next peer find it here: a thread
+//! puts it on the disk, and the reader does not wait for it unless the disk is slower than the peers.
+//! Nobody was promised it, so many blocks share a commit.
 
-use super::{Files, off_task};
+use super::feed::Feed;
+use super::{FilePeers, Files, off_task};
 use crate::error::Error;
-use crate::limits::FETCHED_KEPT_BYTES;
+use crate::limits::{FETCHED_KEPT_BLOCKS_MAX, FETCHED_KEPT_BYTES};
+use bytes::Bytes;
 use optimusdb_dag::{Blocks as _, Cid};
-use optimusdb_storage::{Adding, FileBlocks};
-use optimusdb_swarm::FetchError;
+use optimusdb_storage::Adding;
+use optimusdb_swarm::{FetchError, FileSession};
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::{OnceCell, mpsc};
 use tokio::time::{Instant, timeout_at};
 
-/// Where one who reads gets blocks from.
+/// Where one who reads below a root gets blocks from. Clones are the same reader.
 #[derive(Debug, Clone)]
 pub(super) struct Fetcher {
     files: Arc<Files>,
-    kept: Arc<Fetched>,
+    reader: Arc<Reader>,
+}
+
+#[derive(Debug)]
+struct Reader {
+    root: Cid,
+    session: OnceCell<FileSession>,
+    keeper: tokio::sync::Mutex<Option<Feed<KeepStep, ()>>>,
+    figures: Mutex<FetchFigures>,
+}
+
+/// What a reader had to fetch.
+#[derive(Debug, Default)]
+struct FetchFigures {
+    blocks: u64,
+    bytes: u64,
+    /// The peers that sent them.
+    peers: HashSet<String>,
 }
 
 impl Fetcher {
-    pub(super) fn new(files: &Arc<Files>) -> Fetcher {
-        let kept = Fetched { blocks: files.blocks(), waiting: Mutex::default() };
-        Fetcher { files: Arc::clone(files), kept: Arc::new(kept) }
+    pub(super) fn new(files: &Arc<Files>, root: Cid) -> Fetcher {
+        let reader = Reader {
+            root,
+            session: OnceCell::new(),
+            keeper: tokio::sync::Mutex::default(),
+            figures: Mutex::default(),
+        };
+        Fetcher { files: Arc::clone(files), reader: Arc::new(reader) }
     }
 
     /// A block, which hashes to its address, and whether it had to be fetched.
     ///
     /// # Errors
     /// [`Error::TimedOut`] when it is neither here nor with a peer that answers in time.
-    pub(super) async fn block(
-        &self,
-        cid: Cid,
-        deadline: Instant,
-    ) -> Result<(Vec<u8>, bool), Error> {
+    pub(super) async fn block(&self, cid: Cid, deadline: Instant) -> Result<(Bytes, bool), Error> {
         if let Some(block) = self.here(cid.clone()).await? {
-            return Ok((block, false));
+            return Ok((block.into(), false));
         }
         let absent = |why: &str| Error::TimedOut(format!("block {cid} is not here, and {why}"));
-        let Some(swarm) = self.files.swarm.get() else {
-            return Err(absent("this node takes no part in its swarm"));
+        let fetching = async {
+            let Some(session) = self.session().await else {
+                return Err(absent("this node takes no part in its swarm"));
+            };
+            session.fetch(cid.clone()).await.map_err(|error| match error {
+                FetchError::Closed => Error::Unavailable("this node is stopping".into()),
+                FetchError::NotFound | FetchError::TimedOut => absent(&error.to_string()),
+            })
         };
-        let block = match timeout_at(deadline, swarm.fetch(cid.clone(), Vec::new())).await {
-            Ok(Ok(block)) => block,
-            Ok(Err(FetchError::Closed)) => {
-                return Err(Error::Unavailable("this node is stopping".into()));
-            }
-            Ok(Err(error @ (FetchError::NotFound | FetchError::TimedOut))) => {
-                return Err(absent(&error.to_string()));
-            }
-            Err(_) => return Err(absent("it did not come in time")),
-        };
-        let kept = Arc::clone(&self.kept);
-        off_task(move || kept.keep(&cid, &block).map(|()| (block, true))).await
+        let fetched = timeout_at(deadline, fetching).await;
+        let (block, sender) = fetched.map_err(|_| absent("it did not come in time"))??;
+        let block = Bytes::from(block);
+        let sender = sender.map(|peer| peer.to_string());
+        self.reader.count(block.len(), sender);
+        self.keep(cid, block.clone()).await?;
+        Ok((block, true))
     }
 
     /// A block, if it is here.
@@ -60,39 +85,83 @@ impl Fetcher {
         let blocks = self.files.blocks();
         off_task(move || blocks.get(&cid)).await
     }
+
+    async fn session(&self) -> Option<&FileSession> {
+        let joined = self.files.joined.get()?;
+        let begun = self.reader.session.get_or_init(async || {
+            let root = self.reader.root.clone();
+            let holders = (joined.holders)(root.clone()).await;
+            let members_only = self.files.peers == FilePeers::Swarm;
+            joined.swarm.file_session(root, &holders, members_only)
+        });
+        Some(begun.await)
+    }
+
+    /// Hands a block to the thread that keeps it.
+    async fn keep(&self, cid: Cid, block: Bytes) -> Result<(), Error> {
+        let mut keeper = self.reader.keeper.lock().await;
+        let feed = match keeper.take() {
+            Some(feed) => keeper.insert(feed),
+            None => {
+                let files = Arc::clone(&self.files);
+                keeper.insert(Feed::start(move |steps| keep_all(&files, steps))?)
+            }
+        };
+        let sent = feed.send(KeepStep::Block(cid, block)).await;
+        if sent.is_err() {
+            // The thread has given up; another one may fare better.
+            *keeper = None;
+        }
+        sent
+    }
 }
 
-/// Blocks that were fetched and are not committed yet.
+impl Reader {
+    fn count(&self, bytes: usize, sender: Option<String>) {
+        let mut figures = self.figures.lock().unwrap_or_else(PoisonError::into_inner);
+        figures.blocks += 1;
+        figures.bytes += bytes as u64;
+        figures.peers.extend(sender);
+    }
+}
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        let FetchFigures { blocks, bytes, peers } =
+            self.figures.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if *blocks > 0 {
+            let (root, peers) = (&self.root, peers.len());
+            tracing::debug!(%root, blocks, bytes, peers, "what was not here of a file was fetched");
+        }
+    }
+}
+
 #[derive(Debug)]
-struct Fetched {
-    blocks: Arc<FileBlocks>,
-    waiting: Mutex<Option<(Adding, usize)>>,
+enum KeepStep {
+    Block(Cid, Bytes),
 }
 
-impl Fetched {
-    fn keep(&self, cid: &Cid, block: &[u8]) -> Result<(), Error> {
-        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        let (adding, bytes) = waiting.get_or_insert_with(|| (self.blocks.add(), 0));
-        adding.put(cid, block)?;
-        *bytes += block.len();
-        if *bytes >= FETCHED_KEPT_BYTES
-            && let Some((adding, _)) = waiting.take()
+/// Puts what comes on the disk, until nobody sends any more.
+fn keep_all(files: &Files, mut steps: mpsc::Receiver<KeepStep>) -> Result<Option<()>, Error> {
+    let (mut waiting, mut bytes, mut cids) = (None::<Adding>, 0, Vec::new());
+    while let Some(KeepStep::Block(cid, block)) = steps.blocking_recv() {
+        let adding = waiting.get_or_insert_with(|| files.blocks.add());
+        adding.put(&cid, &block)?;
+        bytes += block.len();
+        cids.push(cid);
+        if (bytes >= FETCHED_KEPT_BYTES || cids.len() >= FETCHED_KEPT_BLOCKS_MAX)
+            && let Some(adding) = waiting.take()
         {
             adding.finish(&[], "", 0)?;
+            files.told(&std::mem::take(&mut cids));
+            bytes = 0;
         }
-        Ok(())
     }
-}
-
-impl Drop for Fetched {
-    fn drop(&mut self) {
-        let waiting = self.waiting.get_mut().unwrap_or_else(PoisonError::into_inner).take();
-        let Some((adding, _)) = waiting else { return };
-        // On a thread that may wait for the disk; what cannot be kept is fetched again.
-        std::thread::spawn(move || {
-            if let Err(error) = adding.finish(&[], "", 0) {
-                tracing::warn!("what was fetched is not kept: {error}");
-            }
-        });
+    let Some(adding) = waiting else { return Ok(None) };
+    match adding.finish(&[], "", 0) {
+        Ok(()) => files.told(&cids),
+        // Nobody waits for it; what cannot be kept is fetched again.
+        Err(error) => tracing::warn!("what was fetched is not kept: {error}"),
     }
+    Ok(None)
 }

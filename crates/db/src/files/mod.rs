@@ -25,19 +25,48 @@ use crate::error::Error;
 use crate::limits::{FILE_ADDS_MAX, FILE_READS_MAX};
 use optimusdb_dag::Cid;
 use optimusdb_storage::FileBlocks;
-use optimusdb_swarm::Swarm;
+use optimusdb_swarm::{BoxFuture, FileHolder, Swarm};
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use sweep::Sweeper;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+/// With whom blocks of files are exchanged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum FilePeers {
+    /// Whoever connects, plain IPFS nodes too.
+    #[default]
+    All,
+    /// Peers that say that they are nodes of this swarm.
+    Swarm,
+}
+
 /// What a node is told of its files.
 #[derive(Debug, Clone, Default)]
 pub struct FilesConfig {
+    /// With whom their blocks are exchanged.
+    pub peers: FilePeers,
     /// The name that contributions bear.
     pub agent_name: String,
     /// Where files are saved for the user; in the data directory when absent.
     pub download_dir: Option<PathBuf>,
+}
+
+/// Finds out who is said to have what is below a root.
+pub(crate) type HolderLookup =
+    Box<dyn Fn(Cid) -> BoxFuture<'static, Vec<FileHolder>> + Send + Sync>;
+
+/// What there is to ask once this node takes part in its swarm.
+struct Joined {
+    swarm: Swarm,
+    holders: HolderLookup,
+}
+
+impl fmt::Debug for Joined {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Joined").field("swarm", &self.swarm).finish_non_exhaustive()
+    }
 }
 
 /// The files of a node.
@@ -45,7 +74,8 @@ pub struct FilesConfig {
 pub(crate) struct Files {
     blocks: Arc<FileBlocks>,
     /// Whom to ask for blocks that are not here, once this node takes part in its swarm.
-    swarm: OnceLock<Swarm>,
+    joined: OnceLock<Joined>,
+    peers: FilePeers,
     adds: Arc<Semaphore>,
     reads: Arc<Semaphore>,
     sweeper: Sweeper,
@@ -64,7 +94,8 @@ impl Files {
         Ok(Files {
             sweeper: Sweeper::start(Arc::clone(&blocks))?,
             blocks,
-            swarm: OnceLock::new(),
+            joined: OnceLock::new(),
+            peers: config.peers,
             adds: Arc::new(Semaphore::new(FILE_ADDS_MAX)),
             reads: Arc::new(Semaphore::new(FILE_READS_MAX)),
             agent_name: config.agent_name,
@@ -77,9 +108,26 @@ impl Files {
         Arc::clone(&self.blocks)
     }
 
-    /// From now on peers are asked for what is not here.
-    pub(crate) fn joined(&self, swarm: Swarm) {
-        let _ = self.swarm.set(swarm);
+    /// With whom blocks are exchanged.
+    pub(crate) fn peers(&self) -> FilePeers {
+        self.peers
+    }
+
+    /// From now on peers are asked for what is not here, and told what is.
+    pub(crate) async fn joined(&self, swarm: Swarm, holders: HolderLookup) -> Result<(), Error> {
+        let _ = self.joined.set(Joined { swarm, holders });
+        let blocks = self.blocks();
+        for pin in off_task(move || blocks.pins()).await? {
+            self.provide(pin.cid, true).await;
+        }
+        Ok(())
+    }
+
+    /// Tells the swarm that all of a DAG is here, or is no longer.
+    pub(crate) async fn provide(&self, root: Cid, here: bool) {
+        if let Some(joined) = self.joined.get() {
+            joined.swarm.provide(root, here).await;
+        }
     }
 
     /// Something is not wanted any more.
@@ -94,8 +142,8 @@ impl Files {
 
     /// Tells peers that wait for these blocks that they are here.
     fn told(&self, cids: &[Cid]) {
-        if let Some(swarm) = self.swarm.get() {
-            swarm.stored(cids);
+        if let Some(joined) = self.joined.get() {
+            joined.swarm.stored(cids);
         }
     }
 

@@ -47,7 +47,7 @@ impl FoundFile {
         let turn = Files::turn(&files.reads, "read")?;
         let names = path_segments(path).map_err(of_block)?;
         let held = Held { _reading: files.blocks.reading(&root), _turn: turn };
-        let fetcher = Fetcher::new(files);
+        let fetcher = Fetcher::new(files, root.clone());
         let mut resolver = Resolver::new(root, names);
         while let Some(cid) = resolver.wanted() {
             let (block, _) = fetcher.block(cid.clone(), deadline).await?;
@@ -101,7 +101,7 @@ pub struct FileStream {
 
 /// A block on its way; what is no longer waited for is not fetched further.
 #[derive(Debug)]
-struct Ahead(JoinHandle<Result<(Vec<u8>, bool), Error>>);
+struct Ahead(JoinHandle<Result<(Bytes, bool), Error>>);
 
 impl Drop for Ahead {
     fn drop(&mut self) {
@@ -132,7 +132,7 @@ impl FileStream {
             }
             let own = self.reader.take(&block).map_err(of_block)?;
             if !own.is_empty() {
-                return Ok(Some(Bytes::from(block).slice(own)));
+                return Ok(Some(block.slice(own)));
             }
         }
         Ok(None)

@@ -3,15 +3,16 @@
 use super::Node;
 use crate::clock::now_ms;
 use crate::error::Error;
-use crate::files::contributions::{CONTRIBUTIONS, Contributor, contribution};
+use crate::files::contributions::{CONTRIBUTIONS, Contributor, contribution, contributor_of};
 use crate::files::{AddedCar, AddedFiles, CarAdd, FileAdd, FoundFile, off_task, save};
-use crate::limits::FILE_NAME_BYTES_MAX;
-use crate::query::Query;
+use crate::limits::{CONTRIBUTORS_ASKED_MAX, CONTRIBUTORS_MS_MAX, FILE_NAME_BYTES_MAX};
+use crate::query::{Criteria, Query};
 use bytes::Bytes;
 use optimusdb_dag::Cid;
 use optimusdb_dag::unixfs::Profile;
 use optimusdb_storage::Pin;
-use serde_json::json;
+use optimusdb_swarm::FileHolder;
+use serde_json::{Value, json};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -76,6 +77,26 @@ impl Node {
         self.find(CONTRIBUTIONS, query).await
     }
 
+    /// Who contributed a root, as far as this node knows: those who are said to have it.
+    pub(super) async fn holders(&self, root: &Cid) -> Result<Vec<FileHolder>, Error> {
+        let path = json!({"value.path": format!("/ipfs/{root}")});
+        let query = Query {
+            criteria: Criteria::parse(&path)?,
+            limit: Some(CONTRIBUTORS_ASKED_MAX),
+            time_budget_ms: Some(CONTRIBUTORS_MS_MAX),
+            ..Query::default()
+        };
+        let mut found = self.find(CONTRIBUTIONS, query).await?;
+        let mut text = String::from("[");
+        while let Some(chunk) = found.next().await {
+            text.push_str(&chunk?);
+        }
+        text.push(']');
+        let events: Vec<Value> = serde_json::from_str(&text)
+            .map_err(|e| Error::Internal(format!("contributions: {e}")))?;
+        Ok(events.iter().filter_map(|event| contributor_of(&event["value"])).collect())
+    }
+
     /// What a path below a root leads to. Blocks that are not here are fetched, within `time`.
     ///
     /// # Errors
@@ -121,7 +142,10 @@ impl Node {
             )));
         }
         let blocks = self.inner.files.blocks();
-        off_task(move || blocks.pin(&cid, &name, now_ms())).await
+        let root = cid.clone();
+        off_task(move || blocks.pin(&cid, &name, now_ms())).await?;
+        self.inner.files.provide(root, true).await;
+        Ok(())
     }
 
     /// Takes a pin away: what nothing else keeps is removed soon.
@@ -134,6 +158,7 @@ impl Node {
         if !off_task(move || blocks.unpin(&pinned)).await? {
             return Err(Error::NotFound(format!("{what} is not pinned")));
         }
+        self.inner.files.provide(what, false).await;
         self.inner.files.unwanted();
         Ok(())
     }

@@ -7,8 +7,9 @@ use crate::error::Error;
 use crate::limits::PEER_READERS_MAX;
 use crate::replication::{Replication, Sources};
 use crate::stores::STORE_LIST;
+use optimusdb_dag::Cid;
 use optimusdb_storage::Readers;
-use optimusdb_swarm::{self as swarm, NetworkConfig, SwarmConfig};
+use optimusdb_swarm::{self as swarm, BoxFuture, FileHolder, NetworkConfig, SwarmConfig};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -67,12 +68,24 @@ impl Node {
             names: Arc::clone(&inner.names),
             own_key: inner.keys.identity().public_key.clone(),
             files: inner.files.blocks(),
+            file_peers: inner.files.peers(),
         };
         let news = Arc::clone(&inner.list_news);
         let on_peer = Box::new(move || news.peer_came());
         let replication = Replication::start(swarm_config, sources, on_peer).await?;
         inner.source.ask_peers(replication.swarm().clone());
-        inner.files.joined(replication.swarm().clone());
+        let node = Arc::downgrade(inner);
+        let holders = move |root: Cid| -> BoxFuture<'static, Vec<FileHolder>> {
+            let node = node.upgrade().map(|inner| Node { inner });
+            Box::pin(async move {
+                let Some(node) = node else { return Vec::new() };
+                node.holders(&root).await.unwrap_or_else(|error| {
+                    tracing::warn!("who contributed {root} was not found out: {error}");
+                    Vec::new()
+                })
+            })
+        };
+        inner.files.joined(replication.swarm().clone(), Box::new(holders)).await?;
         // The listener was set above, which works once, so this is the first replication.
         let _ = inner.replication.set(replication);
         self.share_stores().await?;

@@ -21,6 +21,7 @@ pub(super) struct ReplicationFigures {
 impl Collector for ReplicationFigures {
     fn encode(&self, mut encoder: DescriptorEncoder) -> Result<(), fmt::Error> {
         let swarm = self.swarm.figures();
+        let blocks = swarm.bitswap;
         let traffic = [swarm.tcp, swarm.quic, swarm.relayed];
         let received = traffic.iter().map(|bytes| bytes.received_bytes).sum();
         let sent = traffic.iter().map(|bytes| bytes.sent_bytes).sum();
@@ -35,6 +36,14 @@ impl Collector for ReplicationFigures {
         let counters = [
             ("swarm_received_bytes", "Bytes received from peers", received),
             ("swarm_sent_bytes", "Bytes sent to peers", sent),
+            ("blocks_received", "Blocks fetched from peers", blocks.blocks_received),
+            ("blocks_received_bytes", "Bytes of blocks fetched from peers", blocks.bytes_received),
+            ("blocks_unwanted", "Blocks that came and were not waited for", blocks.blocks_unwanted),
+            ("blocks_sent", "Blocks sent to peers", blocks.blocks_sent),
+            ("blocks_sent_bytes", "Bytes of blocks sent to peers", blocks.bytes_sent),
+            ("block_fetches_failed", "Blocks that no peer sent in time", blocks.fetches_failed),
+            ("block_wants_dropped", "Wants of peers over their limit", blocks.wants_dropped),
+            ("file_sessions", "Files of which something was fetched", blocks.sessions),
             ("announcements", "Announcements handed on", swarm.announcements),
             (
                 "announcements_dropped",

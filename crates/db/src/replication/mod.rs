@@ -19,6 +19,7 @@ mod sync_streams;
 use crate::access::AccessCache;
 use crate::commits::Committed;
 use crate::error::Error;
+use crate::files::FilePeers;
 use crate::limits::{DRIVER_INPUTS_MAX, SWARM_STOP_MS_MAX};
 use crate::stores::StoreNames;
 use crate::writer::Writer;
@@ -46,8 +47,10 @@ pub(crate) struct Sources {
     pub(crate) names: Arc<StoreNames>,
     /// The public key that this node signs entries with.
     pub(crate) own_key: String,
-    /// Blocks of files, which are handed out to whoever asks.
+    /// Blocks of files.
     pub(crate) files: Arc<FileBlocks>,
+    /// Whom they are handed out to.
+    pub(crate) file_peers: FilePeers,
 }
 
 /// Told when a peer has come. Called on the replication thread, so it never waits.
@@ -72,8 +75,8 @@ impl Replication {
         on_peer: OnPeer,
     ) -> Result<Replication, Error> {
         let shared = SharedStores::default();
-        let handout =
-            Handout::new(Arc::clone(&sources.readers), shared.clone(), Arc::clone(&sources.files));
+        let (readers, files) = (Arc::clone(&sources.readers), Arc::clone(&sources.files));
+        let handout = Handout::new(readers, shared.clone(), files, sources.file_peers);
         let (swarm, events) = Swarm::start(config, Arc::new(handout)).await?;
         let (inputs, received) = channel(DRIVER_INPUTS_MAX);
         let (status, names) = (Status::default(), Arc::clone(&sources.names));

@@ -4,11 +4,12 @@
 //! for is decided in [`SharedStores::may_have`] alone. What a peer may not have is answered as if it
 //! were not here. A read never waits for a write.
 
+use crate::files::FilePeers;
 use crate::limits::{HANDED_OUT_READS_MAX, HEADS_SENT_MAX, READ_MS_MAX};
 use optimusdb_dag::sync::{self, Unreadable};
 use optimusdb_dag::{Address, Blocks as _, Cid, LogCid};
 use optimusdb_storage::{FileBlocks, PartOf, Readers, Scope, StoreRef, View};
-use optimusdb_swarm::{BoxFuture, Local, PeerId};
+use optimusdb_swarm::{Asker, BoxFuture, Local, PeerId};
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
@@ -57,6 +58,7 @@ pub(crate) struct Handout {
     readers: Arc<Readers>,
     stores: SharedStores,
     files: Arc<FileBlocks>,
+    file_peers: FilePeers,
     reads: Arc<Semaphore>,
 }
 
@@ -65,8 +67,16 @@ impl Handout {
         readers: Arc<Readers>,
         stores: SharedStores,
         files: Arc<FileBlocks>,
+        file_peers: FilePeers,
     ) -> Handout {
-        Handout { readers, stores, files, reads: Arc::new(Semaphore::new(HANDED_OUT_READS_MAX)) }
+        let reads = Arc::new(Semaphore::new(HANDED_OUT_READS_MAX));
+        Handout { readers, stores, files, file_peers, reads }
+    }
+
+    /// The blocks of files, if the peer may have them.
+    fn files_for(&self, asker: &Asker) -> Option<Arc<FileBlocks>> {
+        let may_have = asker.member || self.file_peers == FilePeers::All;
+        may_have.then(|| Arc::clone(&self.files))
     }
 
     /// Reads on a thread that may wait for the disk, a bounded number at a time.
@@ -104,7 +114,7 @@ enum Servable {
 fn servable(
     view: View<'_>,
     stores: &SharedStores,
-    files: &FileBlocks,
+    files: Option<&FileBlocks>,
     peer: &PeerId,
     cid: &Cid,
 ) -> Result<Option<Servable>, optimusdb_storage::Error> {
@@ -113,25 +123,29 @@ fn servable(
     {
         return Ok(stores.may_have(peer, &part_of).then_some(Servable::OfLog(cid)));
     }
-    Ok(files.has(cid)?.then_some(Servable::OfFile))
+    let held = files.map_or(Ok(false), |files| files.has(cid))?;
+    Ok(held.then_some(Servable::OfFile))
 }
 
 impl Local for Handout {
-    fn block(&self, peer: PeerId, cid: Cid) -> BoxFuture<'_, Option<Vec<u8>>> {
-        let files = Arc::clone(&self.files);
-        let read =
-            self.read(move |view, stores| match servable(view, stores, &files, &peer, &cid)? {
+    fn block(&self, asker: Asker, cid: Cid) -> BoxFuture<'_, Option<Vec<u8>>> {
+        let files = self.files_for(&asker);
+        let read = self.read(move |view, stores| {
+            let files = files.as_deref();
+            match servable(view, stores, files, &asker.peer, &cid)? {
                 Some(Servable::OfLog(cid)) => view.block(&cid),
-                Some(Servable::OfFile) => files.get(&cid),
+                Some(Servable::OfFile) => files.map_or(Ok(None), |files| files.get(&cid)),
                 None => Ok(None),
-            });
+            }
+        });
         Box::pin(async move { read.await.flatten() })
     }
 
-    fn has(&self, peer: PeerId, cid: Cid) -> BoxFuture<'_, bool> {
-        let files = Arc::clone(&self.files);
-        let read = self
-            .read(move |view, stores| Ok(servable(view, stores, &files, &peer, &cid)?.is_some()));
+    fn has(&self, asker: Asker, cid: Cid) -> BoxFuture<'_, bool> {
+        let files = self.files_for(&asker);
+        let read = self.read(move |view, stores| {
+            Ok(servable(view, stores, files.as_deref(), &asker.peer, &cid)?.is_some())
+        });
         Box::pin(async move { read.await.unwrap_or(false) })
     }
 
@@ -203,13 +217,17 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let repo = Repo::open(dir.path()).unwrap();
         let files = Arc::new(FileBlocks::open(&repo, Durability::Relaxed).unwrap());
-        let handout = Handout::new(Arc::new(Readers::new(place.clone(), 1)), stores, files);
+        let readers = || Arc::new(Readers::new(place.clone(), 1));
+        let all = FilePeers::All;
+        let handout = Handout::new(readers(), stores.clone(), Arc::clone(&files), all);
         let peer = PeerId::random();
+        let asker = Asker { peer, member: false };
+        let in_store = Cid::from(shared.1.cid());
         for ((store, entry), is_served) in [(shared, true), (own, false)] {
             let cid = Cid::from(entry.cid());
             let block = is_served.then(|| entry.block().to_vec());
-            assert_eq!(handout.block(peer, cid.clone()).await, block);
-            assert_eq!(handout.has(peer, cid).await, is_served);
+            assert_eq!(handout.block(asker, cid.clone()).await, block);
+            assert_eq!(handout.has(asker, cid).await, is_served);
             assert_eq!(handout.heads(peer, store.address).await, Vec::from_iter(block));
             let ask = sync::Ask::Open { version: 1 };
             let request = sync::Request { log: store.address, ask };
@@ -225,12 +243,27 @@ mod tests {
         // An identity belongs to no store.
         let identity = Cid::from(keys.identity().cid);
         assert_eq!(
-            handout.block(peer, identity.clone()).await,
+            handout.block(asker, identity.clone()).await,
             Some(keys.identity().block.clone())
         );
-        assert!(handout.has(peer, identity).await);
+        assert!(handout.has(asker, identity).await);
         let unknown = Cid::from(LogCid::of(b"unknown"));
-        assert!(handout.block(peer, unknown.clone()).await.is_none());
-        assert!(!handout.has(peer, unknown).await);
+        assert!(handout.block(asker, unknown.clone()).await.is_none());
+        assert!(!handout.has(asker, unknown).await);
+        // Blocks of files go to whoever asks, or to nodes of the swarm alone; stores are no matter of that.
+        let file =
+            Cid::of(optimusdb_dag::Codec::RAW, optimusdb_dag::HashCode::Sha2_256, b"f").unwrap();
+        let mut adding = files.add();
+        adding.put(&file, b"f").unwrap();
+        adding.finish(std::slice::from_ref(&file), "f", 0).unwrap();
+        let closed = Handout::new(readers(), stores, files, FilePeers::Swarm);
+        let member = Asker { member: true, ..asker };
+        for (handout, asker, has) in
+            [(&handout, asker, true), (&closed, asker, false), (&closed, member, true)]
+        {
+            assert_eq!(handout.has(asker, file.clone()).await, has);
+            assert_eq!(handout.block(asker, file.clone()).await.is_some(), has);
+            assert!(handout.has(asker, in_store.clone()).await);
+        }
     }
 }

@@ -6,7 +6,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use optimusdb_db::NetworkConfig;
+use optimusdb_db::{FilePeers, NetworkConfig};
 
 use super::definition::{Flag, ValueKind};
 use super::values::{Environment, SettingValues, ValueSource, expand_home, lookup};
@@ -44,6 +44,8 @@ pub(crate) struct Settings {
     pub log_retention: Duration,
     /// The name that contributions bear; the host's when absent.
     pub agent_name: Option<String>,
+    /// With whom blocks of files are exchanged.
+    pub file_peers: FilePeers,
     /// Where `get` saves, if that was said.
     pub download_dir: Option<PathBuf>,
     /// Where the user keeps downloads, if there is such a directory.
@@ -115,10 +117,21 @@ impl Settings {
                 24 * 60 * 60 * values.number(&table::LOG_RETENTION_DAYS),
             ),
             agent_name: optional_name(values, &table::AGENT_NAME)?,
+            file_peers: file_peers(values)?,
             download_dir,
             user_downloads,
             without_effect: without_effect(values),
         })
+    }
+}
+
+fn file_peers(values: &SettingValues) -> Result<FilePeers, UsageError> {
+    match values.text(&table::FILE_PEERS) {
+        Some("all") | None => Ok(FilePeers::All),
+        Some("swarm") => Ok(FilePeers::Swarm),
+        Some(other) => {
+            Err(UsageError::bad_value(&named(values, &table::FILE_PEERS), "all or swarm", other))
+        }
     }
 }
 

@@ -274,6 +274,14 @@ pub(crate) static FULL_REPLICA: Flag = Flag {
     ..ORDINARY
 };
 
+pub(crate) static FILE_PEERS: Flag = Flag {
+    name: "file-peers",
+    variable: "OPTIMUSDB_FILE_PEERS",
+    default: Fallback::Is("all"),
+    doc: "who exchanges blocks of files with this node: `all`, plain IPFS nodes too, or `swarm`, nodes of its swarm",
+    ..ORDINARY
+};
+
 pub(crate) static DOWNLOAD_DIR: Flag = Flag {
     name: "download-dir",
     variable: "OPTIMUSDB_DOWNLOAD_DIR",
@@ -344,6 +352,7 @@ pub(crate) static ALL: &[&Flag] = &[
     &DHT,
     &GATEWAY_PORT,
     &FULL_REPLICA,
+    &FILE_PEERS,
     &DOWNLOAD_DIR,
     &BENCHMARK,
     &SHELL,

@@ -4,7 +4,6 @@ use std::num::NonZeroU8;
 use std::time::Duration;
 
 use libp2p::identity::Keypair;
-use libp2p::kad::store::{MemoryStore, MemoryStoreConfig};
 use libp2p::swarm::NetworkBehaviour;
 use libp2p::swarm::behaviour::toggle::Toggle;
 use libp2p::{
@@ -17,10 +16,11 @@ use crate::limits::{
     AUTONAT_SERVER_INTERVAL, AUTONAT_TIMEOUT, CONNECTIONS_PER_PEER_MAX, INCOMING_CONNECTIONS_MAX,
     KNOWN_PEERS_MAX, NEGOTIATING_STREAMS_MAX, OUTGOING_CONNECTIONS_MAX,
     PENDING_INCOMING_CONNECTIONS_MAX, PENDING_OUTGOING_CONNECTIONS_MAX, PING_INTERVAL,
-    PING_TIMEOUT, RELAYED_BYTES_MAX, RELAYED_TIMEOUT,
+    PING_TIMEOUT, PROVIDER_RECORD_TIMEOUT, RELAYED_BYTES_MAX, RELAYED_TIMEOUT,
 };
 use crate::peering::agent::{Agent, encoded};
 use crate::peering::gate::Gate;
+use crate::peering::provider_records::ProviderRecords;
 use crate::protocols::gossip;
 use crate::protocols::streams;
 use crate::{Error, SwarmConfig, reason};
@@ -34,7 +34,7 @@ pub(crate) struct Behaviour {
     pub(crate) identify: identify::Behaviour,
     pub(crate) ping: ping::Behaviour,
     pub(crate) gossip: gossip::Gossip,
-    pub(crate) kad: Toggle<kad::Behaviour<MemoryStore>>,
+    pub(crate) kad: Toggle<kad::Behaviour<ProviderRecords>>,
     pub(crate) mdns: Toggle<mdns::tokio::Behaviour>,
     pub(crate) relay: relay::Behaviour,
     pub(crate) relay_client: relay::client::Behaviour,
@@ -97,28 +97,20 @@ fn identify(config: &SwarmConfig, key: &Keypair) -> identify::Config {
         .with_cache_size(KNOWN_PEERS_MAX)
 }
 
-/// Peers of this swarm alone: the protocol carries its name. No records are kept for others.
-fn kademlia(config: &SwarmConfig) -> Result<kad::Behaviour<MemoryStore>, Error> {
+/// Peers of this swarm alone: the protocol carries its name. It keeps who has which files, and nothing
+/// else. What this node has is published by `providers.rs`.
+fn kademlia(config: &SwarmConfig) -> Result<kad::Behaviour<ProviderRecords>, Error> {
     let name = format!("/optimusdb/{}/kad/1.0.0", encoded(&config.swarm));
     let protocol = StreamProtocol::try_from_owned(name).map_err(|e| Error::setup("Kademlia", e))?;
     let mut kad_config = kad::Config::new(protocol);
     kad_config
-        .set_record_filtering(kad::StoreInserts::FilterBoth)
         .set_replication_interval(None)
         .set_publication_interval(None)
         .set_provider_publication_interval(None)
+        .set_provider_record_ttl(Some(PROVIDER_RECORD_TIMEOUT))
         .set_query_timeout(Duration::from_secs(30));
     let own = config.key.id();
-    let store = MemoryStore::with_config(
-        own,
-        MemoryStoreConfig {
-            max_records: 0,
-            max_provided_keys: 0,
-            max_providers_per_key: ADDRESSES_PER_PEER_MAX,
-            ..MemoryStoreConfig::default()
-        },
-    );
-    let mut behaviour = kad::Behaviour::with_config(own, store, kad_config);
+    let mut behaviour = kad::Behaviour::with_config(own, ProviderRecords::new(own), kad_config);
     // Nodes of one site serve each other although no host outside of it reaches them.
     behaviour.set_mode(Some(kad::Mode::Server));
     Ok(behaviour)

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use libp2p::futures::StreamExt;
+use libp2p::kad::QueryId;
 use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
 use libp2p::swarm::{ConnectionId, SwarmEvent};
 use libp2p::{Multiaddr, PeerId};
@@ -31,6 +32,7 @@ use crate::peering::encounters::Encounters;
 use crate::peering::gate::Refusal;
 use crate::peering::lookups::Lookups;
 use crate::peering::peers::Peers;
+use crate::peering::provided::Provided;
 use crate::peering::rate::TokenBucket;
 use crate::peering::relays::Relays;
 use crate::peering::score::Scores;
@@ -120,6 +122,10 @@ pub(crate) struct Host {
     /// Whether this node relays to others. It does so once a peer has reached it.
     pub(crate) relaying: bool,
     pub(crate) lookups: Lookups,
+    /// The roots that the swarm is told this node has.
+    pub(crate) provided: Provided,
+    /// Searches under way for those who have a file, and how many each has had dialled.
+    pub(crate) searches: HashMap<QueryId, usize>,
     /// Something to report when there is room: that the repository is copied.
     pub(crate) copied: Option<String>,
     /// When the journal last told of a host without the swarm key.
@@ -157,6 +163,8 @@ impl Host {
             relays: Relays::default(),
             relaying: false,
             lookups: Lookups::new(Instant::now()),
+            provided: Provided::default(),
+            searches: HashMap::new(),
             copied: None,
             stranger_told: None,
             listener_told: None,
@@ -253,8 +261,12 @@ impl Host {
         self.look_for_relays(now);
         self.leave_relayed(now);
         self.look_up_peers(now);
+        self.tell_of_roots(now);
         if now.saturating_duration_since(self.faded) > Duration::from_secs(10) {
             self.faded = now;
+            if let Some(kad) = self.swarm.behaviour_mut().kad.as_mut() {
+                kad.store_mut().expire(now);
+            }
             for (peer, points) in self.scores.fade(now) {
                 self.swarm.behaviour_mut().gossip.set_application_score(&peer, -points);
             }

@@ -2,7 +2,7 @@
 //!
 //! `listen.rs` starts it, `event_loop.rs` has its state and its loop; what reaches it is taken apart
 //! in `on_command.rs`, `on_swarm.rs` and `on_peer.rs`. What it does of its own accord is in
-//! `relays.rs` and `doubt.rs`; `peer_events.rs` holds what the node is still to be told.
+//! `relays.rs`, `doubt.rs` and `providers.rs`; `peer_events.rs` holds what the node is still to be told.
 //!
 //! It asks the machines of `peering` whom to connect with and whom to keep out, and leaves the streams
 //! to tasks of `protocols`. It reads no disk, and does not wait until its events are taken.
@@ -18,6 +18,7 @@ mod on_peer;
 mod on_swarm;
 mod own_ips;
 mod peer_events;
+mod providers;
 mod relays;
 
 pub(crate) use event_loop::{Host, Parts, Profile, Rates, Shared, Waiter};

@@ -55,6 +55,9 @@ impl Host {
             Command::Doubted { peer, connection, answered } => {
                 self.on_doubted(peer, connection, answered);
             }
+            Command::Provide { root, here } => self.provide(&root, here),
+            Command::FindProviders { root } => self.find_providers(&root),
+            Command::Reach { peer, addresses } => self.reach_named(peer, addresses),
             Command::Shutdown => {}
         }
     }

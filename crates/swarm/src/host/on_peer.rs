@@ -75,6 +75,7 @@ impl Host {
                 kad.add_address(&peer, address.clone());
             }
         }
+        let member = agent.is_some();
         let identity = IdentifyInfo {
             agent: info.agent_version.chars().take(AGENT_BYTES_MAX).collect(),
             region: agent.and_then(|agent| agent.region),
@@ -88,7 +89,7 @@ impl Host {
             native,
         };
         if speaks(bitswap::PROTOCOL.as_ref()) {
-            self.bitswap.peer_up(peer);
+            self.bitswap.peer_up(peer, member);
         }
         if let Some(it) = self.shared.peers().get_mut(&peer) {
             it.identity = Some(identity);
@@ -225,6 +226,9 @@ impl Host {
             kad::Event::RoutingUpdated { peer, addresses, .. } => (peer, addresses.into_vec()),
             kad::Event::RoutablePeer { peer, address }
             | kad::Event::PendingRoutablePeer { peer, address } => (peer, vec![address]),
+            kad::Event::OutboundQueryProgressed { id, result, step, .. } => {
+                return self.on_search(id, result, step.last);
+            }
             _ => return,
         };
         let now = Instant::now();
@@ -240,7 +244,7 @@ impl Host {
     }
 
     /// Addresses over the transports that this host has.
-    fn usable(&self, addresses: impl IntoIterator<Item = Multiaddr>) -> Vec<Multiaddr> {
+    pub(crate) fn usable(&self, addresses: impl IntoIterator<Item = Multiaddr>) -> Vec<Multiaddr> {
         let quic = self.profile.quic;
         addresses
             .into_iter()
@@ -266,6 +270,6 @@ fn is_link_local(address: &Multiaddr) -> bool {
     matches!(address.iter().next(), Some(Protocol::Ip6(ip)) if ip.is_unicast_link_local())
 }
 
-fn is_loopback(address: &Multiaddr) -> bool {
+pub(crate) fn is_loopback(address: &Multiaddr) -> bool {
     crate::peering::gate::ip_of(address).is_some_and(|ip| ip.is_loopback())
 }

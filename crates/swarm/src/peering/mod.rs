@@ -4,7 +4,7 @@
 //! Nearly all of it are machines: `dialler.rs` for the peers that an operator named,
 //! `address_book.rs` for those that were heard of, `score.rs` for what they did, `encounters.rs` for
 //! meeting the own peer id, `relays.rs` for being reachable behind a NAT, `lookups.rs` for when to look
-//! for more peers. `gate.rs` refuses connections where they come in. `target.rs` alone asks the
+//! for more peers, `provided.rs` and `provider_records.rs` for who has which files. `gate.rs` refuses connections where they come in. `target.rs` alone asks the
 //! network something: which addresses a name has.
 //!
 //! They decide and do not act: `host` dials, disconnects and bans.
@@ -16,6 +16,8 @@ pub(crate) mod encounters;
 pub(crate) mod gate;
 pub(crate) mod lookups;
 pub(crate) mod peers;
+pub(crate) mod provided;
+pub(crate) mod provider_records;
 pub(crate) mod rate;
 pub(crate) mod relays;
 pub(crate) mod score;

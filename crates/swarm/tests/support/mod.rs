@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use optimusdb_dag::{Address, Cid, LogCid};
 use optimusdb_swarm::{
-    BoxFuture, Event, Events, HostKey, Local, NetworkConfig, PeerId, PeerView, Swarm, SwarmConfig,
+    Asker, BoxFuture, Event, Events, HostKey, Local, NetworkConfig, PeerId, PeerView, Swarm,
+    SwarmConfig,
 };
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
@@ -25,11 +26,11 @@ pub(crate) struct Kept {
 }
 
 impl Local for Kept {
-    fn block(&self, _: PeerId, cid: Cid) -> BoxFuture<'_, Option<Vec<u8>>> {
+    fn block(&self, _: Asker, cid: Cid) -> BoxFuture<'_, Option<Vec<u8>>> {
         Box::pin(async move { self.blocks.lock().unwrap().get(&cid).cloned() })
     }
 
-    fn has(&self, _: PeerId, cid: Cid) -> BoxFuture<'_, bool> {
+    fn has(&self, _: Asker, cid: Cid) -> BoxFuture<'_, bool> {
         Box::pin(async move { self.blocks.lock().unwrap().contains_key(&cid) })
     }
 

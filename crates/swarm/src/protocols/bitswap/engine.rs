@@ -24,15 +24,15 @@ use super::reader::{self, MemoryLease, ReadPool, ReceivedMessage};
 use super::roster::Change;
 use super::server::{Found, Server, Want, WantAnswer};
 use super::writer::{self, SendOutcome};
-use super::{EngineShared, FetchError};
-use crate::Local;
+use super::{Asked, EngineShared, FetchError};
 use crate::protocols::streams::{Control, IncomingStreams};
+use crate::{Asker, Local};
 
-type FetchReply = oneshot::Sender<Result<Vec<u8>, FetchError>>;
+type FetchReply = oneshot::Sender<Result<(Vec<u8>, PeerId), FetchError>>;
 
 /// What this node asks of bitswap.
 pub(super) enum EngineCommand {
-    Fetch { cid: Cid, candidates: Vec<PeerId>, reply: FetchReply },
+    Fetch { cid: Cid, asked: Asked, reply: FetchReply },
     Stored(Vec<Cid>),
 }
 
@@ -51,6 +51,8 @@ struct Channel {
     writing: bool,
     /// The peer opened a stream before it was announced. It is forgotten at its first failure.
     implied: bool,
+    /// It is a node of the own swarm.
+    member: bool,
     pool: ReadPool,
     writer: AbortHandle,
 }
@@ -148,13 +150,19 @@ impl Engine {
     fn take_changes(&mut self) {
         let now = self.now();
         for (peer, change) in self.shared.roster.take() {
-            if matches!(change, Change::Down | Change::Again) {
+            if matches!(change, Change::Down | Change::Again { .. }) {
                 self.peer_down(now, peer);
             }
-            if matches!(change, Change::Up | Change::Again)
+            if let Change::Up { member } | Change::Again { member } = change
                 && let Some(channel) = self.channel(peer)
             {
+                let earlier = std::mem::replace(&mut channel.member, member);
                 channel.implied = false;
+                self.client.peer_up(now, peer, member);
+                if earlier != member {
+                    // What it asked for before it had said who it is may be for it after all.
+                    self.server.look_again(peer);
+                }
             }
         }
     }
@@ -183,11 +191,12 @@ impl Engine {
                 messages,
                 writing: false,
                 implied: true,
+                member: false,
                 pool: ReadPool::of_peer(Arc::clone(&self.reading)),
                 writer: writer.abort_handle(),
             };
             self.channels.insert(peer, channel);
-            self.client.peer_up(self.now(), peer);
+            self.client.peer_up(self.now(), peer, false);
         }
         self.channels.get_mut(&peer)
     }
@@ -196,9 +205,12 @@ impl Engine {
         // Peers that came before the command may be asked.
         self.take_changes();
         match command {
-            EngineCommand::Fetch { cid, candidates, reply } => {
+            EngineCommand::Fetch { cid, asked, reply } => {
                 self.callers.entry(cid.clone()).or_default().push(reply);
-                self.client.fetch(self.now(), cid, &candidates);
+                match asked {
+                    Asked::Candidates(peers) => self.client.fetch(self.now(), cid, &peers),
+                    Asked::InSession(ticket) => self.client.fetch_in(self.now(), cid, &ticket),
+                }
             }
             EngineCommand::Stored(cids) => {
                 cids.into_iter().for_each(|cid| self.server.arrived(cid))
@@ -339,9 +351,10 @@ impl Engine {
                 |peer: &PeerId| channels.get(peer).is_some_and(|it| it.outbox.has_room());
             let Some(batch) = self.server.next_read(now, has_room) else { break };
             let (local, reports) = (Arc::clone(&self.local), self.reports.clone());
+            let member = self.channels.get(&batch.peer).is_some_and(|channel| channel.member);
             tokio::spawn(async move {
                 let peer = batch.peer;
-                let found = look_up(local.as_ref(), batch).await;
+                let found = look_up(local.as_ref(), Asker { peer, member }, batch.wants).await;
                 let _ = reports.send(Report::Found(peer, found)).await;
             });
         }
@@ -359,8 +372,15 @@ impl Engine {
         self.shared.peers_wait.store(self.server.waits_for_blocks(), Ordering::Release);
     }
 
-    fn answer(&mut self, cid: &Cid, result: Result<Vec<u8>, FetchError>) {
-        count(&self.shared.counters.blocks_received, u64::from(result.is_ok()));
+    fn answer(&mut self, cid: &Cid, result: Result<(Vec<u8>, PeerId), FetchError>) {
+        let counters = &self.shared.counters;
+        match &result {
+            Ok((block, _)) => {
+                count(&counters.blocks_received, 1);
+                count(&counters.bytes_received, block.len() as u64);
+            }
+            Err(_) => count(&counters.fetches_failed, 1),
+        }
         let mut callers = self.callers.remove(cid).unwrap_or_default();
         // The last one gets the bytes themselves. Callers may have gone, which does not matter.
         let last = callers.pop();

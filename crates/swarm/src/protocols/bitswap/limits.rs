@@ -80,6 +80,45 @@ pub const HAVES_ASKED_MAX: usize = 4;
 /// Peers asked for the block at a time when nobody was named who should have it.
 pub const STRANGERS_ASKED_MAX: usize = 2;
 
+/// How long a question may be open although its peer sends other blocks, until others are asked, too.
+pub const QUESTION_AGE_MS: u64 = 5_000;
+
+/// Sessions that are remembered; beyond it the one goes that was not used for the longest time.
+pub const SESSIONS_MAX: usize = 1_024;
+
+/// After which a session that is not used makes room for another one.
+pub const SESSION_IDLE_MS: u64 = 60_000;
+
+/// Peers that a session remembers.
+pub const SESSION_PEERS_MAX: usize = 16;
+
+/// Peers known to have blocks of a session below which it goes on looking for more.
+pub const SESSION_PEERS_MIN: usize = 4;
+
+/// Between two times that a session looks for peers although it has some.
+pub const LOOK_AGAIN_MS: u64 = 10_000;
+
+/// Peers asked only whether they have a block, at a time, for a block of a session.
+pub const SESSION_HAVES_ASKED_MAX: usize = 32;
+
+/// Blocks in a row that a peer may lack until it counts no longer as one that has blocks of a session.
+pub const SESSION_MISSES_MAX: u32 = 16;
+
+/// How long answers to such questions are still awaited when the block has come.
+pub const ANSWERS_AWAITED_MS: u64 = 1_000;
+
+/// How long a block of a session may take.
+pub const SESSION_FETCH_MS: u64 = 30_000;
+
+/// How long a block of a session is waited for that no peer has.
+pub const LATE_BLOCK_MS: u64 = 5_000;
+
+/// After which a peer that did not answer is asked again for a block of a session.
+pub const ASK_AGAIN_MS: u64 = 5_000;
+
+/// From the question for a block of a session until those who may have it are looked for farther off.
+pub const LOOK_FARTHER_MS: u64 = 1_000;
+
 /// Bytes that one peer is asked for at a time, as estimated from its earlier blocks.
 pub const WINDOW_BYTES_MAX: usize = 8 * 1024 * 1024;
 

@@ -19,6 +19,7 @@ mod outbox;
 mod reader;
 mod roster;
 mod server;
+pub(crate) mod session;
 mod turns;
 mod window;
 mod wire;
@@ -36,9 +37,10 @@ use tokio::time::timeout;
 use crate::Local;
 use crate::protocols::streams::{AlreadyRegistered, Control};
 
+use client::SessionTicket;
 use engine::{Engine, EngineCommand};
 use limits::{COMMANDS_MAX, FETCH_LIFE_MS, FETCHES_MAX, STORED_BLOCKS_MAX};
-use roster::Roster;
+use roster::{Change, Roster};
 
 /// The protocol; versions before it are not spoken.
 pub(crate) const PROTOCOL: StreamProtocol = StreamProtocol::new("/ipfs/bitswap/1.2.0");
@@ -64,6 +66,12 @@ pub struct Counts {
     pub blocks_received: u64,
     /// Blocks that arrived and were not (or no longer) waited for.
     pub blocks_unwanted: u64,
+    /// Bytes of the blocks that arrived and were waited for.
+    pub bytes_received: u64,
+    /// Fetches that brought no block.
+    pub fetches_failed: u64,
+    /// Sessions that were begun.
+    pub sessions: u64,
     /// Blocks sent.
     pub blocks_sent: u64,
     /// Bytes of the blocks sent.
@@ -78,10 +86,21 @@ pub struct Counts {
 struct BlockCounters {
     blocks_received: AtomicU64,
     blocks_unwanted: AtomicU64,
+    bytes_received: AtomicU64,
+    fetches_failed: AtomicU64,
+    sessions: AtomicU64,
     blocks_sent: AtomicU64,
     bytes_sent: AtomicU64,
     streams_refused: AtomicU64,
     wants_dropped: AtomicU64,
+}
+
+/// Whom to ask for a block first.
+enum Asked {
+    /// These, best first.
+    Candidates(Vec<PeerId>),
+    /// Those who had the earlier blocks of a session.
+    InSession(Arc<SessionTicket>),
 }
 
 /// What the handles and the engine have in common.
@@ -121,14 +140,14 @@ impl Bitswap {
         Ok(Bitswap { commands, shared, turns: Arc::new(Semaphore::new(FETCHES_MAX)) })
     }
 
-    /// The first connection to a peer is up.
-    pub(crate) fn peer_up(&self, peer: PeerId) {
-        self.shared.roster.tell(peer, true);
+    /// A peer has said who it is: a node of the own swarm, or not.
+    pub(crate) fn peer_up(&self, peer: PeerId, member: bool) {
+        self.shared.roster.tell(peer, Change::Up { member });
     }
 
     /// The last connection to a peer is gone.
     pub(crate) fn peer_down(&self, peer: PeerId) {
-        self.shared.roster.tell(peer, false);
+        self.shared.roster.tell(peer, Change::Down);
     }
 
     /// Ends all fetches and answers nobody any more.
@@ -149,17 +168,21 @@ impl Bitswap {
         cid: impl Into<Cid>,
         candidates: Vec<PeerId>,
     ) -> Result<Vec<u8>, FetchError> {
-        let cid = cid.into();
+        self.ask(cid.into(), Asked::Candidates(candidates)).await.map(|(block, _)| block)
+    }
+
+    async fn ask(&self, cid: Cid, asked: Asked) -> Result<(Vec<u8>, Option<PeerId>), FetchError> {
         if cid.hash().code() == HashCode::Identity {
-            return Ok(cid.hash().digest().to_vec());
+            return Ok((cid.hash().digest().to_vec(), None));
         }
         let life = Duration::from_millis(FETCH_LIFE_MS);
         let turn = timeout(life, self.turns.acquire()).await.map_err(|_| FetchError::TimedOut)?;
         let _turn = turn.map_err(|_| FetchError::Closed)?;
         let (reply, answer) = oneshot::channel();
-        let command = EngineCommand::Fetch { cid, candidates, reply };
+        let command = EngineCommand::Fetch { cid, asked, reply };
         self.commands.send(command).await.map_err(|_| FetchError::Closed)?;
-        answer.await.map_err(|_| FetchError::Closed)?
+        let (block, sender) = answer.await.map_err(|_| FetchError::Closed)??;
+        Ok((block, Some(sender)))
     }
 
     /// Blocks are here that were not before: peers that still wait for them are served.
@@ -183,6 +206,9 @@ impl Bitswap {
         Counts {
             blocks_received: count(&counters.blocks_received),
             blocks_unwanted: count(&counters.blocks_unwanted),
+            bytes_received: count(&counters.bytes_received),
+            fetches_failed: count(&counters.fetches_failed),
+            sessions: count(&counters.sessions),
             blocks_sent: count(&counters.blocks_sent),
             bytes_sent: count(&counters.bytes_sent),
             streams_refused: count(&counters.streams_refused),

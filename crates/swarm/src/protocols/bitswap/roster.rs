@@ -9,10 +9,15 @@ use tokio::sync::Notify;
 /// What happened to a peer since it was last looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Change {
-    Up,
+    /// It is there, a node of the own swarm or not.
+    Up {
+        member: bool,
+    },
     Down,
     /// It went and came back: what it was asked is forgotten.
-    Again,
+    Again {
+        member: bool,
+    },
 }
 
 /// Changes that wait for the engine: at most one per peer.
@@ -23,12 +28,14 @@ pub(super) struct Roster {
 }
 
 impl Roster {
-    pub(super) fn tell(&self, peer: PeerId, up: bool) {
+    /// The peer came, or went.
+    pub(super) fn tell(&self, peer: PeerId, change: Change) {
         let mut changes = self.changes.lock().unwrap_or_else(PoisonError::into_inner);
-        let change = match (changes.get(&peer), up) {
-            (_, false) => Change::Down,
-            (Some(Change::Down | Change::Again), true) => Change::Again,
-            (_, true) => Change::Up,
+        let change = match (changes.get(&peer), change) {
+            (Some(Change::Down | Change::Again { .. }), Change::Up { member }) => {
+                Change::Again { member }
+            }
+            (_, change) => change,
         };
         changes.insert(peer, change);
         drop(changes);
@@ -58,13 +65,14 @@ mod tests {
         let roster = Roster::default();
         let peer = PeerId::random();
         let after = |ups: &[bool]| {
-            ups.iter().for_each(|up| roster.tell(peer, *up));
+            let change = |up: &bool| if *up { Change::Up { member: true } } else { Change::Down };
+            ups.iter().for_each(|up| roster.tell(peer, change(up)));
             roster.take().remove(&peer)
         };
         assert_eq!(after(&[]), None);
-        assert_eq!(after(&[true]), Some(Change::Up));
+        assert_eq!(after(&[true]), Some(Change::Up { member: true }));
         assert_eq!(after(&[true, false]), Some(Change::Down));
-        assert_eq!(after(&[false, true]), Some(Change::Again));
-        assert_eq!(after(&[true, false, true, true]), Some(Change::Again));
+        assert_eq!(after(&[false, true]), Some(Change::Again { member: true }));
+        assert_eq!(after(&[true, false, true, true]), Some(Change::Again { member: true }));
     }
 }

@@ -153,6 +153,16 @@ impl Server {
         }
     }
 
+    /// The blocks that the peer asked for and that were not here are looked up again.
+    pub(super) fn look_again(&mut self, peer: PeerId) {
+        let Some(state) = self.peers.get_mut(&peer) else { return };
+        let kept = std::mem::replace(&mut state.kept, Turns::new());
+        for (cid, (want, _)) in kept.into_values() {
+            self.waits_no_more(&cid, peer);
+            self.enqueue(peer, cid, want);
+        }
+    }
+
     /// A block is here now: the peers that wait for it are served.
     pub(super) fn arrived(&mut self, cid: Cid) {
         for peer in self.waiting.remove(&cid).unwrap_or_default() {

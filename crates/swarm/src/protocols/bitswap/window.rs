@@ -23,6 +23,8 @@ pub(super) struct PeerWindow {
     parked: VecDeque<Cid>,
     /// It does not speak bitswap.
     pub(super) mute: bool,
+    /// It is a node of the own swarm.
+    pub(super) member: bool,
 }
 
 impl PeerWindow {
@@ -35,7 +37,13 @@ impl PeerWindow {
             rests_until: 0,
             parked: VecDeque::new(),
             mute: false,
+            member: false,
         }
+    }
+
+    /// Whether it may be asked at all, where only nodes of the own swarm may or where all may.
+    pub(super) fn takes_part(&self, members_only: bool) -> bool {
+        !self.mute && (self.member || !members_only)
     }
 
     /// Whether another block may be asked for now.

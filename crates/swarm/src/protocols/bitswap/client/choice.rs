@@ -4,7 +4,7 @@ use libp2p::PeerId;
 
 use super::Client;
 use super::fetch::{Fetch, QuestionState};
-use crate::protocols::bitswap::limits::FETCH_PEERS_MAX;
+use crate::protocols::bitswap::limits::{FETCH_PEERS_MAX, QUESTION_AGE_MS};
 use crate::protocols::bitswap::message::WantType;
 
 impl Client {
@@ -16,7 +16,10 @@ impl Client {
                 Some(question) => {
                     matches!(question.state, QuestionState::Waiting | QuestionState::Has)
                 }
-                None => self.peers.get(peer).is_some_and(|window| !window.mute),
+                None => {
+                    let window = self.peers.get(peer);
+                    window.is_some_and(|window| window.takes_part(fetch.members_only))
+                }
             }
         })
     }
@@ -28,6 +31,10 @@ impl Client {
             .iter()
             .filter(|question| question.ask == WantType::Block)
             .map(|question| match (question.state, self.peers.get(&question.peer)) {
+                // Who sends other blocks and not this one is silent as well, after a time.
+                (QuestionState::Waiting, Some(_)) if now >= question.at + QUESTION_AGE_MS => {
+                    u64::MAX
+                }
                 (QuestionState::Waiting, Some(window)) => window.silence(now, question.at),
                 (QuestionState::Late, _) => u64::MAX,
                 _ => 0,
@@ -58,7 +65,7 @@ impl Client {
             .iter()
             .filter(|peer| !fetch.was_asked(peer))
             .filter_map(|peer| Some((peer, self.peers.get(peer)?)))
-            .filter(|(_, window)| !window.mute)
+            .filter(|(_, window)| window.takes_part(fetch.members_only))
             .min_by_key(|(_, window)| window.rank(now));
         if let Some((peer, window)) = candidate
             && !window.is_resting(now)
@@ -68,7 +75,7 @@ impl Client {
         let stranger = self
             .peers
             .iter()
-            .filter(|(_, window)| !window.mute)
+            .filter(|(_, window)| window.takes_part(fetch.members_only))
             .filter(|(peer, _)| !fetch.was_asked(peer))
             .min_by_key(|(_, window)| window.rank(now));
         match (candidate, stranger) {

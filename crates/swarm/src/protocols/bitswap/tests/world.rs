@@ -14,7 +14,7 @@ use tokio::sync::{mpsc, watch};
 
 use crate::protocols::bitswap::Bitswap;
 use crate::protocols::streams;
-use crate::{BoxFuture, Local};
+use crate::{Asker, BoxFuture, Local};
 
 /// Blocks in memory.
 #[derive(Default)]
@@ -41,7 +41,7 @@ impl Blocks {
 }
 
 impl Local for Blocks {
-    fn block(&self, _: PeerId, cid: Cid) -> BoxFuture<'_, Option<Vec<u8>>> {
+    fn block(&self, _: Asker, cid: Cid) -> BoxFuture<'_, Option<Vec<u8>>> {
         Box::pin(async move {
             self.asked.fetch_add(1, Ordering::Relaxed);
             if !self.delay.is_zero() {
@@ -51,7 +51,7 @@ impl Local for Blocks {
         })
     }
 
-    fn has(&self, _: PeerId, cid: Cid) -> BoxFuture<'_, bool> {
+    fn has(&self, _: Asker, cid: Cid) -> BoxFuture<'_, bool> {
         Box::pin(async move {
             self.asked.fetch_add(1, Ordering::Relaxed);
             self.blocks.lock().unwrap().contains_key(&cid)
@@ -174,7 +174,7 @@ impl Node {
         let bitswap = Bitswap::start(behaviour.new_control(), local).unwrap();
         let handle = bitswap.clone();
         let told = move |peer, up| match up {
-            true => handle.peer_up(peer),
+            true => handle.peer_up(peer, true),
             false => handle.peer_down(peer),
         };
         let host = Host::start(behaviour, told).await;
