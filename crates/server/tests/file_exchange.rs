@@ -113,7 +113,7 @@ fn a_node_that_freezes_or_dies_in_the_middle_is_replaced_by_another() {
             is_peer(&reader, &peer_id(&first)) && is_peer(&reader, &peer_id(&second))
         });
         let mut client = reader.connect();
-        client.send(format!("GET /swarmkb{path} HTTP/1.1\r\nHost: test\r\n\r\n").as_bytes());
+        client.send(format!("GET /swarmkb{path} HTTP/1.1\r\nHost: localhost\r\n\r\n").as_bytes());
         eventually("some of it has come", || {
             metric(&reader, "optimusdb_blocks_received_bytes_total") > 1_000_000
         });
@@ -140,7 +140,7 @@ fn what_is_added_while_somebody_waits_for_it_is_sent() {
         add(&elsewhere, &file)
     };
     let mut client = reader.connect();
-    client.send(format!("GET /swarmkb/files/{known} HTTP/1.1\r\nHost: test\r\n\r\n").as_bytes());
+    client.send(format!("GET /swarmkb/files/{known} HTTP/1.1\r\nHost: localhost\r\n\r\n").as_bytes());
     std::thread::sleep(Duration::from_millis(300));
     assert_eq!(add(&holder, &file), known);
     let read = client.answer(false).unwrap();
@@ -168,7 +168,7 @@ fn what_nobody_has_is_said_to_be_absent_and_holds_up_nobody() {
     let absent = "bafkreid5a6pp5f3okzxaysv6otxzuadtpflae2lgaovo6l5nkrr4llnjhu";
     let ask = || {
         let mut client = node.connect();
-        let request = format!("GET /swarmkb/files/{absent} HTTP/1.1\r\nHost: test\r\n\r\n");
+        let request = format!("GET /swarmkb/files/{absent} HTTP/1.1\r\nHost: localhost\r\n\r\n");
         client.send(request.as_bytes());
         client
     };
