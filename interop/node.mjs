@@ -14,6 +14,7 @@ import { multiaddr } from '@multiformats/multiaddr'
 import { createOrbitDB } from '@orbitdb/core'
 
 import { now, openDatabase, sleep } from './database.mjs'
+import { addPath, listNames, readFile } from './files.mjs'
 import { startPeer } from './peer.mjs'
 
 const ERRORS_MAX = 200
@@ -63,8 +64,8 @@ const identity = () => {
 }
 
 const commands = {
-  async start ({ dir, id, blockstore, listen }) {
-    peer = await startPeer({ dir, id, blockstore, listen })
+  async start ({ dir, id, blockstore, listen, swarmKey }) {
+    peer = await startPeer({ dir, id, blockstore, listen, swarmKey })
     peerDir = dir
     return { peer: String(peer.libp2p.peerId), addrs: peer.libp2p.getMultiaddrs().map(String), ...identity() }
   },
@@ -157,6 +158,15 @@ const commands = {
       await sleep(POLL_MS)
     }
     return { atMs: now() }
+  },
+
+  async fileAdd (what) { return { cid: String(await addPath(peer.helia, what)) } },
+  async fileRead ({ timeoutMs = WAIT_TIMEOUT_MS, ...what }) {
+    await readFile(peer.helia, { ...what, timeoutMs })
+    return {}
+  },
+  async fileNames ({ timeoutMs = WAIT_TIMEOUT_MS, ...what }) {
+    return { names: await listNames(peer.helia, { ...what, timeoutMs }) }
   },
 
   stats: ({ db }) => {

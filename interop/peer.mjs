@@ -14,6 +14,7 @@ import { bitswap } from '@helia/block-brokers'
 import { generateKeyPair, privateKeyFromProtobuf, privateKeyToProtobuf } from '@libp2p/crypto/keys'
 import { gossipsub } from '@libp2p/gossipsub'
 import { identify } from '@libp2p/identify'
+import { preSharedKey } from '@libp2p/pnet'
 import { tcp } from '@libp2p/tcp'
 import { createOrbitDB } from '@orbitdb/core'
 import { MemoryBlockstore } from 'blockstore-core'
@@ -37,7 +38,9 @@ const hostKey = async (dir) => {
 }
 
 // Starts a peer whose data is in `dir`. `id` names its identity, `listen` is where others reach it.
-export const startPeer = async ({ dir, id = 'peer', blockstore = 'level', listen = '/ip4/127.0.0.1/tcp/0' }) => {
+// `swarmKey` is the file of a private network's key.
+export const startPeer = async (options) => {
+  const { dir, id = 'peer', blockstore = 'level', listen = '/ip4/127.0.0.1/tcp/0', swarmKey } = options
   await mkdir(dir, { recursive: true })
   const libp2p = await createLibp2p({
     privateKey: await hostKey(dir),
@@ -45,6 +48,7 @@ export const startPeer = async ({ dir, id = 'peer', blockstore = 'level', listen
     transports: [tcp()],
     connectionEncrypters: [noise()],
     streamMuxers: [yamux()],
+    ...(swarmKey && { connectionProtector: preSharedKey({ psk: await readFile(swarmKey) }) }),
     connectionGater: { denyDialMultiaddr: () => false },
     connectionManager: { inboundConnectionThreshold: INBOUND_PER_SECOND_MAX },
     services: {

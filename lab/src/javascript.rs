@@ -56,6 +56,18 @@ impl JavaScript {
     /// # Errors
     /// When the process does not start.
     pub(crate) fn start(&self, id: &str, repo: &Path) -> Result<JsNode> {
+        self.start_with(json!({ "dir": repo, "id": id }))
+    }
+
+    /// As [`JavaScript::start`], in the private network whose key is in that file.
+    ///
+    /// # Errors
+    /// As [`JavaScript::start`].
+    pub(crate) fn start_private(&self, id: &str, repo: &Path, swarm_key: &Path) -> Result<JsNode> {
+        self.start_with(json!({ "dir": repo, "id": id, "swarmKey": swarm_key }))
+    }
+
+    fn start_with(&self, settings: Value) -> Result<JsNode> {
         let mut child = Command::new(&self.runtime)
             .args(["--expose-gc", "--no-warnings"])
             .arg(self.directory.join("node.mjs"))
@@ -83,7 +95,7 @@ impl JavaScript {
             started: Started::default(),
             tail,
         };
-        node.starting = Some(node.begin("start", json!({ "dir": repo, "id": id }))?);
+        node.starting = Some(node.begin("start", settings)?);
         Ok(node)
     }
 }

@@ -150,6 +150,11 @@ impl NodeProcess {
         Ok(node)
     }
 
+    /// The number of the process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// The port of the API.
     pub(crate) fn port(&self) -> u16 {
         self.port

@@ -24,6 +24,7 @@ Usage: cargo xtask <chore>
                             measure a release build, or the node at PATH; --quick leaves out
                             1,000,000 documents, --only takes: writes, small, swarm, million
   interop [--release | --bin PATH | --js-only] [--only CASE,…]
+  interop files [--release | --bin PATH] [--large] [--only CASE,…]
                             play the cases against OrbitDB in JavaScript, with a debug or release
                             build, or the node at PATH, or JavaScript on both sides
   crash-soak [--rounds N] [--seed N]

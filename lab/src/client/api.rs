@@ -73,6 +73,16 @@ impl NodeApi {
         Ok(())
     }
 
+    /// How many peers are connected.
+    ///
+    /// # Errors
+    /// When the node does not answer.
+    pub(crate) fn peers(&self) -> Result<usize> {
+        let (status, peers) = self.ask("GET", "peers", &Value::Null)?;
+        ensure!(status == 200, "GET peers: {status}");
+        Ok(peers.as_array().context("no array of peers")?.len())
+    }
+
     /// Who the node is: the address on loopback at which peers reach it, and its identity.
     ///
     /// # Errors

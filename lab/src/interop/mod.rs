@@ -2,9 +2,10 @@
 //!
 //! Each case starts real processes on loopback with free ports and empty directories, and wants the
 //! same state on both sides at the end. What a case takes is shown; it has no limit but the longest
-//! wait, since speed is the business of the benchmark.
+//! wait, since speed is the business of the benchmark. `cargo xtask interop files` is in [`files`].
 
 mod cases;
+mod files;
 mod foreign;
 mod ground;
 mod native;
@@ -31,6 +32,9 @@ const REPORT_LINES: usize = 25;
 /// When the arguments are wrong, when something cannot be started, or when a case fails; the others
 /// are run all the same.
 pub(crate) fn run(arguments: &[String]) -> Result<()> {
+    if let Some(("files", rest)) = arguments.split_first().map(|(one, rest)| (one.as_str(), rest)) {
+        return files::run(rest);
+    }
     let InteropChoice { side, release, mut cases } = choose(arguments)?;
     if matches!(side, Some(Side::JavaScript)) {
         cases.retain(|case| case.javascript);
