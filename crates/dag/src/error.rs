@@ -24,6 +24,9 @@ pub enum Kind {
 /// Every reason for which this crate refuses something.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
+    /// The bytes are no vote.
+    #[error("not a vote")]
+    Vote,
     // Hashes and addresses.
     /// The text is not a content address, or not in the one spelling that its place asks for.
     #[error("not a content address")]

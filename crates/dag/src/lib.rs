@@ -37,6 +37,7 @@ mod tip;
 pub mod unixfs;
 pub mod value;
 mod varint;
+mod vote;
 
 pub use access::{Access, AccessController, Capabilities, Capability, Standing};
 pub use blocks::Blocks;
@@ -52,6 +53,7 @@ pub use manifest::{Address, Manifest};
 pub use operation::{Operation, OperationRef, Payload};
 pub use order::{Clock, EntryLinks, Links, OrderKey};
 pub use tip::LogTip;
+pub use vote::{Vote, VoteSubject};
 
 fn check_size(what: &'static str, bytes: usize, bytes_max: usize) -> Result<(), Error> {
     if bytes > bytes_max { Err(Error::BlockTooLarge { what, bytes, bytes_max }) } else { Ok(()) }

@@ -4,12 +4,12 @@
 use libp2p::futures::executor::block_on;
 use libp2p::futures::io::Cursor;
 
-use crate::limits::AGENT_BYTES_MAX;
+use crate::limits::{AGENT_BYTES_MAX, SYNC_FRAME_BYTES_MAX};
 use crate::peering::agent::Agent;
 use crate::peering::target::DialTarget;
 use crate::protocols::bitswap;
+use crate::protocols::frames;
 use crate::protocols::items::{ItemError, Items};
-use crate::protocols::sync_stream;
 use crate::{PeerId, SwarmKey};
 
 /// A head of a heads stream is at most this large here: small, so that the limit is met.
@@ -47,7 +47,7 @@ fn cut(bytes: &[u8], piece_bytes: usize) -> (Vec<Vec<u8>>, Option<ItemError>) {
 /// The frames of a stream of fast sync.
 pub fn sync_frames(bytes: &[u8]) {
     let (mut stream, mut inside) = (Cursor::new(bytes), 0);
-    while let Ok(Some(frame)) = block_on(sync_stream::read_frame(&mut stream)) {
+    while let Ok(Some(frame)) = block_on(frames::read_frame(&mut stream, SYNC_FRAME_BYTES_MAX)) {
         inside += frame.len();
     }
     assert!(inside <= bytes.len());

@@ -228,6 +228,21 @@ pub const SYNC_REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long a served sync stream may be silent.
 pub const SYNC_IDLE_TIMEOUT: Duration = Duration::from_secs(120);
 
+/// Bytes of a question for a vote: an address.
+pub const VOTE_QUESTION_BYTES_MAX: usize = 160;
+
+/// Bytes of a vote: an identity, a signature and little else.
+pub const VOTE_BYTES_MAX: usize = 5 * 1024;
+
+/// Questions for votes that are served at one time.
+pub const VOTE_STREAMS_MAX: usize = 64;
+
+/// Questions for votes that are served to one peer at one time.
+pub const VOTE_STREAMS_PER_PEER_MAX: usize = 16;
+
+/// From a question for a vote to its answer.
+pub const VOTE_TIMEOUT: Duration = Duration::from_secs(5);
+
 /// Bytes of heads that are read from one stream.
 pub const HEADS_BYTES_MAX: usize = 8 * 1024 * 1024;
 

@@ -38,4 +38,10 @@ pub trait Local: Send + Sync + 'static {
     /// Answers one request of fast sync. The bytes mean nothing to the swarm; every request stands
     /// for itself.
     fn sync(&self, peer: PeerId, request: Vec<u8>) -> BoxFuture<'_, Vec<u8>>;
+
+    /// What this node found itself about a file that was contributed, as a signed vote. No more than a
+    /// look-up is done for it.
+    fn vote(&self, _peer: PeerId, _cid: Cid) -> BoxFuture<'_, Option<Vec<u8>>> {
+        Box::pin(async { None })
+    }
 }

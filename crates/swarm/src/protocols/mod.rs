@@ -1,8 +1,8 @@
-//! What is spoken with peers: announcements, heads, fast sync and blocks, each with its limits of
+//! What is spoken with peers: announcements, heads, fast sync, votes and blocks, each with its limits of
 //! size and time.
 //!
 //! `gossip.rs` sets up how announcements travel. The protocols of streams are in `heads.rs`,
-//! `sync_stream.rs` and [`bitswap`]; `streams` opens and accepts their streams, and `serving.rs` and
+//! `sync_stream.rs`, `votes.rs` and [`bitswap`]; `streams` opens and accepts their streams, and `serving.rs` and
 //! `stream_pool.rs` bound what serving them costs.
 //!
 //! Bytes are framed, bounded and handed on here. What entries and requests of fast sync mean, `dag`
@@ -10,6 +10,7 @@
 
 pub mod bitswap;
 
+pub(crate) mod frames;
 pub(crate) mod gossip;
 pub(crate) mod heads;
 pub(crate) mod items;
@@ -17,3 +18,4 @@ pub(crate) mod serving;
 pub(crate) mod stream_pool;
 pub(crate) mod streams;
 pub(crate) mod sync_stream;
+pub(crate) mod votes;

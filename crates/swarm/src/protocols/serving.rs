@@ -10,7 +10,7 @@ use crate::command::Command;
 use crate::event::EventSender;
 use crate::limits::{
     HEADS_KIB, HEADS_STREAMS_MAX, HEADS_STREAMS_PER_PEER_MAX, SYNC_STREAMS_MAX,
-    SYNC_STREAMS_PER_PEER_MAX,
+    SYNC_STREAMS_PER_PEER_MAX, VOTE_STREAMS_MAX, VOTE_STREAMS_PER_PEER_MAX,
 };
 use crate::local::Local;
 use crate::peering::peers::Peers;
@@ -23,6 +23,7 @@ pub(crate) struct Serving {
     pub(crate) peers: Arc<Mutex<Peers>>,
     pub(crate) heads_pool: StreamPool,
     pub(crate) sync_pool: StreamPool,
+    pub(crate) votes_pool: StreamPool,
     /// KiB of heads that may be read.
     pub(crate) heads_room: Semaphore,
     commands: mpsc::WeakSender<Command>,
@@ -41,6 +42,7 @@ impl Serving {
             peers,
             heads_pool: StreamPool::new(HEADS_STREAMS_MAX, HEADS_STREAMS_PER_PEER_MAX),
             sync_pool: StreamPool::new(SYNC_STREAMS_MAX, SYNC_STREAMS_PER_PEER_MAX),
+            votes_pool: StreamPool::new(VOTE_STREAMS_MAX, VOTE_STREAMS_PER_PEER_MAX),
             heads_room: Semaphore::new(HEADS_KIB),
             commands,
         }
