@@ -25,6 +25,9 @@ pub enum Error {
     /// Not now: full queue, full disk, shutting down. The same request may succeed later.
     #[error("{0}")]
     Unavailable(String),
+    /// Files may take no more room.
+    #[error("{0}")]
+    NoRoom(String),
     /// It did not end within its time.
     #[error("{0}")]
     TimedOut(String),
@@ -49,6 +52,7 @@ pub enum Kind {
     Conflict,
     TooLarge,
     Unavailable,
+    NoRoom,
     TimedOut,
     NotBuilt,
     Corrupt,
@@ -65,6 +69,7 @@ impl Error {
             Error::Conflict(_) => Kind::Conflict,
             Error::TooLarge(_) => Kind::TooLarge,
             Error::Unavailable(_) => Kind::Unavailable,
+            Error::NoRoom(_) => Kind::NoRoom,
             Error::TimedOut(_) => Kind::TimedOut,
             Error::NotBuilt(_) => Kind::NotBuilt,
             Error::Corrupt(_) => Kind::Corrupt,
@@ -85,6 +90,7 @@ impl From<optimusdb_storage::Error> for Error {
                 "this node refuses writes until there is room on its disk: {text}"
             )),
             Storage::Locked(_) | Storage::Busy(_) => Error::Unavailable(text),
+            Storage::NoRoom { .. } => Error::NoRoom(text),
             Storage::TooMany(_) => Error::TooLarge(text),
             Storage::Corrupt(_) | Storage::Block(_) => Error::Corrupt(text),
             Storage::NewerFormat { .. } | Storage::Io { .. } | Storage::Sqlite(_) => {

@@ -25,6 +25,7 @@ mod replication;
 mod stores;
 mod tosca;
 mod upload;
+mod verdict;
 mod writer;
 
 pub use access::AccessInfo;
@@ -32,15 +33,16 @@ pub use clock::timestamp;
 pub use documents::Documents;
 pub use error::{Error, Kind};
 pub use files::{
-    AddedCar, AddedFile, AddedFiles, CarAdd, FileAdd, FilePeers, FileStream, FilesConfig, FoundFile,
+    AddedCar, AddedFile, AddedFiles, CarAdd, FileAdd, FilePeers, FileStream, FilesConfig,
+    FoundFile, TransferReason, TransferShown,
 };
 pub use journal::{JournalReceiver, JournalRecord, JournalSender, journal_channel};
-pub use node::{Node, NodeConfig, NodeId, PeerShown, Readiness, StoreInfo};
+pub use node::{Node, NodeConfig, NodeId, PeerShown, PinShown, Readiness, StoreInfo};
 pub use opening::{NodeOpening, OpeningStep};
 pub use optimusdb_dag::unixfs::{Content, ListedEntry, Profile};
 pub use optimusdb_dag::{Address, Cid, StoreKind};
-pub use optimusdb_storage::Pin;
 pub use optimusdb_swarm::{NetworkConfig, SwarmKey, reason};
 pub use query::{Consistency, Criteria, Projection, Query, SortOrder, Strategy};
 pub use stores::{DEFAULT_STORE, NewAccess, STORE_LIST};
 pub use upload::{ToscaFile, ToscaReceipt, ToscaUpload};
+pub use verdict::VerdictShown;

@@ -167,6 +167,11 @@ pub const ADD_QUEUE_CHUNKS: usize = 8;
 pub const READ_AHEAD_BLOCKS: usize = 4;
 /// Blocks of a file that come from peers before they are wanted.
 pub const FETCH_AHEAD_BLOCKS: usize = 16;
+/// Files that may be saved at a time.
+pub const FILE_SAVES_MAX: usize = 16;
+/// How long what is to be saved is looked for, in milliseconds: less than a command has, so that its client is
+/// told.
+pub const FILE_FIND_MS_MAX: u64 = 25_000;
 /// How long one block of a file that is being read is waited for, in milliseconds.
 pub const FILE_BLOCK_MS_MAX: u64 = 30_000;
 /// How long saving one file may take, in milliseconds.
@@ -193,3 +198,62 @@ pub const SWEEP_PERIOD_MS: u64 = 60 * 60 * 1_000;
 pub const SWEEP_SOON_MS: u64 = 2_000;
 /// The pause after each step of a sweep, in milliseconds: others want the disk, too.
 pub const SWEEP_PAUSE_MS: u64 = 2;
+/// How long after one a sweep for want of room is not repeated, unless something went out of use, in
+/// milliseconds.
+pub const SWEEP_FORCED_MS: u64 = 10_000;
+/// How long who wants room waits for a sweep that goes on, in milliseconds.
+pub const SWEEP_WAIT_MS: u64 = 10_000;
+/// Levels of blocks below an address that is fetched whole.
+pub const DAG_LEVELS_MAX: u32 = 1_024;
+/// Blocks below an address that is fetched whole. 16 bytes are remembered of each.
+pub const DAG_BLOCKS_MAX: usize = 4 * 1024 * 1024;
+/// Blocks that are named and not yet come to, of one address that is fetched whole.
+pub const DAG_WAITING_BLOCKS_MAX: usize = 512 * 1024;
+/// Bytes below an address that is fetched whole: so many blocks of the largest size.
+pub const DAG_BYTES_MAX: u64 = DAG_BLOCKS_MAX as u64 * 2 * 1024 * 1024;
+/// Blocks that one fetch of a whole file has on their way.
+pub const TRANSFER_AHEAD_BLOCKS: usize = 16;
+/// Blocks of which one look at the disk finds out whether they are here.
+pub const TRANSFER_STEP_BLOCKS: usize = 16;
+/// How long one block of a file that is fetched whole is waited for, in milliseconds.
+pub const TRANSFER_BLOCK_MS_MAX: u64 = 30_000;
+/// How long one try to fetch a whole file may take, in milliseconds. The next one goes on where it was.
+pub const TRANSFER_MS_MAX: u64 = 24 * 60 * 60 * 1_000;
+/// Transfers that one answer shows.
+pub const TRANSFERS_SHOWN_MAX: usize = 1_000;
+/// Pins of users that are brought at a time.
+pub const PIN_FETCHES_MAX: usize = 4;
+/// Contributions of the swarm that are brought at a time.
+pub const REPLICA_FETCHES_MAX: usize = 2;
+/// How long after the first try in vain a pin is tried again, in milliseconds. The wait doubles with each.
+pub const KEEP_RETRY_MS: u64 = 2_000;
+/// The longest such wait, in milliseconds.
+pub const KEEP_RETRY_MS_MAX: u64 = 60 * 60 * 1_000;
+/// How long what there was no room for is not tried again, in milliseconds.
+pub const SKIPPED_RETRY_MS: u64 = 10 * 60 * 1_000;
+/// How long nobody looks for pins to be brought when nothing happens, in milliseconds.
+pub const KEEP_WAIT_MS_MAX: u64 = 60_000;
+/// How long at least lies between two peers whose coming makes absent pins be tried at once, in milliseconds.
+pub const KEEP_PEER_MS: u64 = 10_000;
+/// Bytes of what is noted of the reason why a pin could not be brought.
+pub const KEEP_ERROR_BYTES_MAX: usize = 512;
+/// Contributions that are read and noted in one go.
+pub const CONTRIBUTIONS_READ_MAX: usize = 1_000;
+/// How long the answer to a pin waits for it to be brought, in milliseconds.
+pub const PIN_ANSWER_MS: u64 = 1_000;
+/// Contributions that are judged in one go, and whose verdicts are written together.
+pub const JUDGED_FILES_MAX: usize = 32;
+/// Files that are looked at at a time, to judge them.
+pub const CHECKS_MAX: usize = 2;
+/// Blocks that one look at a file reads in one go.
+pub const CHECK_STEP_BLOCKS: usize = 16;
+/// Bytes of a file that is fetched only to judge it.
+pub const JUDGED_FETCH_BYTES_MAX: u64 = 16 * 1024 * 1024;
+/// Bytes at the beginning of a file in which it may call itself TOSCA.
+pub const TOSCA_HEAD_BYTES: usize = 64 * 1024;
+/// Peers that are asked about one file.
+pub const VOTERS_MAX: usize = 16;
+/// How long their votes are waited for, in milliseconds.
+pub const VOTES_MS_MAX: u64 = 3_000;
+/// Bytes of the reason of a verdict.
+pub const VERDICT_REASON_BYTES_MAX: usize = 512;

@@ -4,7 +4,7 @@
 use crate::error::Error;
 use crate::limits::{FEW_BYTES_MAX, FEW_DOCUMENTS_MAX};
 use crate::query::{Criteria, Query};
-use optimusdb_dag::StoreKind;
+use optimusdb_dag::{LogCid, OrderKey, StoreKind};
 use optimusdb_storage::{Filter, Order, Scope, Select, StoreRef, View};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -20,7 +20,9 @@ pub(crate) fn documents(
     deadline: Instant,
     mut each: impl FnMut(&str) -> ControlFlow<()>,
 ) -> Result<(), Error> {
-    let read = Read { view, store, criteria: &query.criteria, order: query.order(), deadline };
+    let after = query.after.map(|entry| place_of(view, store, &entry)).transpose()?;
+    let (criteria, order) = (&query.criteria, query.order());
+    let read = Read { view, store, criteria, order, after, deadline };
     read.window(query, |_, json, parsed| match (&query.fields, parsed) {
         (None, _) => each(json),
         (Some(_), Some(document)) => each(&query.project(document).to_string()),
@@ -41,7 +43,7 @@ pub(crate) fn keys(
 ) -> Result<Vec<String>, Error> {
     // Where all are meant, their order is nobody's business.
     let order = if query.is_part() { query.order() } else { Order::Stored };
-    let read = Read { view, store, criteria: &query.criteria, order, deadline };
+    let read = Read { view, store, criteria: &query.criteria, order, after: None, deadline };
     let mut keys = Vec::new();
     read.window(query, |key, _, _| {
         keys.push(key.to_owned());
@@ -59,7 +61,17 @@ struct Read<'a> {
     store: &'a StoreRef,
     criteria: &'a Criteria,
     order: Order,
+    /// Only what comes after this place in the order of the log.
+    after: Option<OrderKey>,
     deadline: Instant,
+}
+
+/// Where an entry of a store stands in the order of its log.
+fn place_of(view: View<'_>, store: &StoreRef, entry: &LogCid) -> Result<OrderKey, Error> {
+    let found = view.entry(entry)?.filter(|found| *found.log() == store.address);
+    found
+        .map(|found| found.order())
+        .ok_or_else(|| Error::NotFound(format!("no entry {entry} in that log here")))
 }
 
 impl Read<'_> {
@@ -89,6 +101,7 @@ impl Read<'_> {
         mut each: impl FnMut(&str, &str, Option<Value>) -> ControlFlow<()>,
     ) -> Result<(), Error> {
         if !matches!(self.order, Order::By(..))
+            && self.after.is_none()
             && let Some(ids) = self.criteria.by_id()
         {
             for id in ids {
@@ -143,7 +156,8 @@ impl Read<'_> {
     ) -> Result<(), Error> {
         let all = self.criteria.matches_all();
         let filter = self.criteria.prefilter();
-        let select = Select { filter, order, deadline: Some(self.deadline) };
+        let after = self.after.clone();
+        let select = Select { filter, order, after, deadline: Some(self.deadline) };
         self.view.documents(self.store, &select, |key, json| {
             match matching(self.criteria, all, json) {
                 Some(parsed) => each(key, json, parsed),

@@ -149,6 +149,9 @@ fn files_config(settings: &Settings) -> FilesConfig {
             .or_else(host_name)
             .unwrap_or_else(|| "optimusdb".into()),
         download_dir: settings.download_dir.clone().or(usual),
+        full_replica: settings.full_replica,
+        storage_max_bytes: settings.storage_max_bytes,
+        profile: settings.profile,
     }
 }
 

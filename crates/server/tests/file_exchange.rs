@@ -140,7 +140,8 @@ fn what_is_added_while_somebody_waits_for_it_is_sent() {
         add(&elsewhere, &file)
     };
     let mut client = reader.connect();
-    client.send(format!("GET /swarmkb/files/{known} HTTP/1.1\r\nHost: localhost\r\n\r\n").as_bytes());
+    client
+        .send(format!("GET /swarmkb/files/{known} HTTP/1.1\r\nHost: localhost\r\n\r\n").as_bytes());
     std::thread::sleep(Duration::from_millis(300));
     assert_eq!(add(&holder, &file), known);
     let read = client.answer(false).unwrap();

@@ -23,6 +23,18 @@ pub enum Error {
     /// The disk, quota or memory behind the database is full. Nothing of the transaction was kept.
     #[error("no space left for the database: {0}")]
     Full(String),
+    /// Blocks of files may take no more bytes.
+    #[error(
+        "files take {used} bytes of the {bytes_max} that they may (-storage-max), and there is no room for {more} more"
+    )]
+    NoRoom {
+        /// Bytes that they take.
+        used: u64,
+        /// Bytes that were to be added.
+        more: u64,
+        /// Bytes that they may take.
+        bytes_max: u64,
+    },
     /// Another program holds a lock on the database. Nothing of the transaction was kept.
     #[error("another program holds the database: {0}")]
     Busy(String),
@@ -73,6 +85,7 @@ impl Error {
             Error::Locked(_) | Error::Busy(_) | Error::Full(_) | Error::Interrupted => {
                 Kind::Unavailable
             }
+            Error::NoRoom { .. } => Kind::Unavailable,
             Error::TooMany(_) => Kind::TooLarge,
             Error::Corrupt(_) | Error::Block(_) => Kind::Corrupt,
             Error::NewerFormat { .. } | Error::Io { .. } | Error::Sqlite(_) => Kind::Internal,

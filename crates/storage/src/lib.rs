@@ -32,7 +32,10 @@ mod tree;
 mod uploads;
 mod view;
 
-pub use blocks::{Adding, FileBlocks, Pin, Reading, Sweep, SweepStep};
+pub use blocks::{
+    Adding, Contributed, FileBlocks, Pin, PinOutcome, PinState, ReadUpTo, Reading, RoomFigures,
+    Sweep, SweepStep,
+};
 pub use catalog::{DATACATALOG_COLUMNS, DEFAULT_STORE};
 pub use connection::{Durability, Place};
 pub use database::{Checkpoint, Database, Tx};

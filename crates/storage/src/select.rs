@@ -8,7 +8,7 @@ use crate::filter::{Condition, Filter};
 use crate::limits::WALKED_STORES_MAX;
 use crate::order::{Order, order_by};
 use crate::stores::{Scope, StoreRef, rows_of};
-use optimusdb_dag::StoreKind;
+use optimusdb_dag::{OrderKey, StoreKind};
 use rusqlite::Connection;
 use rusqlite::types::Value;
 use std::time::Instant;
@@ -20,6 +20,8 @@ pub struct Select {
     pub filter: Option<Filter>,
     /// In which order.
     pub order: Order,
+    /// Of events in their own order, those after this place in it.
+    pub after: Option<OrderKey>,
     /// When to give up, with [`Error::Interrupted`](crate::Error::Interrupted).
     pub deadline: Option<Instant>,
 }
@@ -84,6 +86,13 @@ pub(crate) fn select_sql(store: &StoreRef, select: &Select, walked: bool) -> (St
         let condition = Condition::from(filter);
         sql.extend([" AND ", &condition.sql]);
         params.extend(condition.params);
+    }
+    if let (Some(after), StoreKind::Events, Order::Own) = (&select.after, store.kind, &select.order)
+    {
+        sql.push_str(" AND (time, writer, cid) > (?, ?, ?)");
+        params.push(Value::Integer(after.time.cast_signed()));
+        params.push(Value::Text(after.id.to_string()));
+        params.push(Value::Blob(after.cid.digest().to_vec()));
     }
     if let Some(order) = order {
         sql.extend([" ORDER BY ", &order]);

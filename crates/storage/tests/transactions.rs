@@ -198,7 +198,7 @@ fn readers_cannot_write() {
             let filter = Filter::field(field.clone(), &[Predicate::Texts(vec![hostile])]);
             let sort = SortField { field, descending: true };
             let order = Order::By(vec![sort], |_, _, _| SortKey::Null);
-            let select = Select { filter, order, deadline: None };
+            let select = Select { filter, order, ..Select::default() };
             readers
                 .read(NOW, |view| view.documents(&store, &select, |_, _| ControlFlow::Continue(())))
                 .unwrap();
@@ -231,6 +231,7 @@ fn select_narrows_orders_and_stops() {
             filter: Filter::any([above, key("03")]),
             order: Order::By(by_n, |_, _, _| SortKey::Null),
             deadline: None,
+            ..Select::default()
         };
         let read = |store, select: &Select, most| {
             let mut keys = Vec::new();
@@ -282,6 +283,7 @@ fn a_deadline_ends_a_long_scan() {
             filter: Filter::field(Field::new("n").unwrap(), &[Predicate::Exists]),
             order: Order::Stored,
             deadline: Some(deadline),
+            ..Select::default()
         };
         // Long enough to be looked at by the clock: rows that lead nowhere.
         raw(place)

@@ -60,7 +60,8 @@ impl FileAdd {
     /// Begins an add.
     pub(crate) fn start(files: &Arc<Files>, profile: Profile) -> Result<FileAdd, Error> {
         let turn = Files::turn(&files.adds, "added")?;
-        let cutting = Cutting { adding: files.blocks.add(), profile, _turn: turn };
+        let cutting =
+            Cutting { adding: files.blocks.add(), files: Arc::clone(files), profile, _turn: turn };
         let feed = Feed::start(move |steps| cutting.run(steps))?;
         Ok(FileAdd { feed, files: Arc::clone(files) })
     }
@@ -107,6 +108,7 @@ fn shortened(mut name: String) -> String {
 /// What the thread does.
 struct Cutting {
     adding: Adding,
+    files: Arc<Files>,
     profile: Profile,
     _turn: OwnedSemaphorePermit,
 }
@@ -136,7 +138,8 @@ impl Cutting {
                     let (_, file) = parts
                         .coming
                         .get_or_insert_with(|| (String::new(), FileWriter::new(profile)));
-                    file.write(&bytes, &mut put(&mut self.adding)).map_err(Failed::into_error)?;
+                    let mut put = put(&self.files, &mut self.adding);
+                    file.write(&bytes, &mut put).map_err(Failed::into_error)?;
                 }
                 FileStep::Finish { name, now_ms } => {
                     return self.finish(parts, &name, now_ms).map(Some);
@@ -148,7 +151,8 @@ impl Cutting {
 
     fn end_part(&mut self, parts: &mut Parts) -> Result<(), Error> {
         let Some((path, file)) = parts.coming.take() else { return Ok(()) };
-        let written = file.finish(&mut put(&mut self.adding)).map_err(Failed::into_error)?;
+        let mut put = put(&self.files, &mut self.adding);
+        let written = file.finish(&mut put).map_err(Failed::into_error)?;
         if !path.is_empty() {
             parts.tree.add(&path, &written).map_err(of_block)?;
             let (cid, size) = (written.cid.to_string(), written.size);
@@ -170,7 +174,7 @@ impl Cutting {
         let (cid, size) = match parts.last {
             Some(file) if alone => (file.cid, file.size),
             _ => {
-                let mut put = put(&mut self.adding);
+                let mut put = put(&self.files, &mut self.adding);
                 let root = parts.tree.finish(self.profile, &mut put).map_err(Failed::into_error)?;
                 (root.cid, size)
             }
@@ -201,7 +205,18 @@ impl Failed {
     }
 }
 
-/// Where blocks go.
-pub(super) fn put(adding: &mut Adding) -> impl FnMut(&Cid, &[u8]) -> Result<(), Failed> + '_ {
-    |cid, block| adding.put(cid, block).map_err(Failed::Disk)
+/// Where blocks go. When there is no room for one, what nobody wants is removed first.
+pub(super) fn put<'a>(
+    files: &'a Files,
+    adding: &'a mut Adding,
+) -> impl FnMut(&Cid, &[u8]) -> Result<(), Failed> + 'a {
+    |cid, block| {
+        let put = match adding.put(cid, block) {
+            Err(optimusdb_storage::Error::NoRoom { .. }) if files.sweeper.now(&files.blocks) => {
+                adding.put(cid, block)
+            }
+            put => put,
+        };
+        put.map_err(Failed::Disk)
+    }
 }

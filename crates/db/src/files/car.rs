@@ -39,8 +39,8 @@ impl CarAdd {
     /// Begins an add.
     pub(crate) fn start(files: &Arc<Files>) -> Result<CarAdd, Error> {
         let turn = Files::turn(&files.adds, "added")?;
-        let adding = files.blocks.add();
-        let feed = Feed::start(move |steps| run(adding, steps, turn))?;
+        let (adding, theirs) = (files.blocks.add(), Arc::clone(files));
+        let feed = Feed::start(move |steps| run(&theirs, adding, steps, turn))?;
         Ok(CarAdd { feed, files: Arc::clone(files) })
     }
 
@@ -62,12 +62,14 @@ impl CarAdd {
         for root in &added.roots {
             self.files.provide(root.clone(), true).await;
         }
+        self.files.keeping.wake();
         Ok(added)
     }
 }
 
 /// Nothing when who sent the bytes hung up before the end.
 fn run(
+    files: &Files,
     mut adding: Adding,
     mut steps: mpsc::Receiver<CarStep>,
     _turn: OwnedSemaphorePermit,
@@ -77,7 +79,7 @@ fn run(
     while let Some(step) = steps.blocking_recv() {
         match step {
             CarStep::Bytes(piece) => {
-                let mut put = put(&mut adding);
+                let mut put = put(files, &mut adding);
                 let mut count = |cid: &Cid, block: &[u8]| {
                     blocks += 1;
                     bytes += block.len() as u64;
@@ -87,7 +89,7 @@ fn run(
             }
             CarStep::Finish { now_ms } => {
                 let roots = reader.finish().map_err(super::of_block)?;
-                adding.finish(&roots, "", now_ms)?;
+                adding.finish_in_part(&roots, "", now_ms)?;
                 return Ok(Some(AddedCar { roots, blocks, bytes }));
             }
         }

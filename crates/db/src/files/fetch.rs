@@ -80,6 +80,18 @@ impl Fetcher {
         Ok((block, true))
     }
 
+    /// Returns once what was fetched is on the disk.
+    ///
+    /// # Errors
+    /// When the disk does not take it.
+    pub(super) async fn flush(&self) -> Result<(), Error> {
+        let keeper = self.reader.keeper.lock().await.take();
+        match keeper {
+            Some(keeper) => keeper.finish(KeepStep::End).await,
+            None => Ok(()),
+        }
+    }
+
     /// A block, if it is here.
     async fn here(&self, cid: Cid) -> Result<Option<Vec<u8>>, Error> {
         let blocks = self.files.blocks();
@@ -139,12 +151,19 @@ impl Drop for Reader {
 #[derive(Debug)]
 enum KeepStep {
     Block(Cid, Bytes),
+    /// All that came has to be on the disk.
+    End,
 }
 
-/// Puts what comes on the disk, until nobody sends any more.
+/// Puts what comes on the disk, until that is asked for, or nobody sends any more.
 fn keep_all(files: &Files, mut steps: mpsc::Receiver<KeepStep>) -> Result<Option<()>, Error> {
     let (mut waiting, mut bytes, mut cids) = (None::<Adding>, 0, Vec::new());
-    while let Some(KeepStep::Block(cid, block)) = steps.blocking_recv() {
+    let mut asked = false;
+    while let Some(step) = steps.blocking_recv() {
+        let KeepStep::Block(cid, block) = step else {
+            asked = true;
+            break;
+        };
         let adding = waiting.get_or_insert_with(|| files.blocks.add());
         adding.put(&cid, &block)?;
         bytes += block.len();
@@ -157,11 +176,12 @@ fn keep_all(files: &Files, mut steps: mpsc::Receiver<KeepStep>) -> Result<Option
             bytes = 0;
         }
     }
-    let Some(adding) = waiting else { return Ok(None) };
-    match adding.finish(&[], "", 0) {
+    let kept = waiting.map_or(Ok(()), |adding| adding.finish(&[], "", 0));
+    match kept {
         Ok(()) => files.told(&cids),
+        Err(error) if asked => return Err(error.into()),
         // Nobody waits for it; what cannot be kept is fetched again.
         Err(error) => tracing::warn!("what was fetched is not kept: {error}"),
     }
-    Ok(None)
+    Ok(asked.then_some(()))
 }

@@ -3,34 +3,47 @@
 //! How a file lies in blocks is `dag`'s to say, and where blocks rest is `storage`'s. Here they are
 //! put together: a file comes in as a stream and is on the disk, whole, before its address is told
 //! ([`FileAdd`], [`CarAdd`]); it goes out as a stream, and blocks that are not here are fetched from
-//! peers ([`FoundFile`], [`FileStream`]). What nobody pinned goes away again (`sweep`). A file that a
-//! client posts becomes a contribution (`contributions`), which goes through the writer like any
-//! other write. Nothing here holds a whole file in memory.
+//! peers ([`FoundFile`], [`FileStream`]). What is pinned and not all here is fetched (`keep`, `gather`); what
+//! nobody pinned goes away again (`sweep`). A file that a client posts becomes a contribution
+//! (`contributions`), which goes through the writer like any other write, and which every node reads
+//! (`follow`). Nothing here holds a whole file in memory.
 
 mod add;
 mod car;
+mod check;
 pub(crate) mod contributions;
 mod feed;
 mod fetch;
+mod figures;
+mod follow;
+mod gather;
+mod keep;
 mod read;
 mod save;
 mod sweep;
+mod transfers;
+mod walk;
 
 pub use add::{AddedFile, AddedFiles, FileAdd};
 pub use car::{AddedCar, CarAdd};
+pub(crate) use check::Finding;
+pub(crate) use follow::root_of;
 pub use read::{FileStream, FoundFile};
-pub(crate) use save::save;
+pub use transfers::{TransferReason, TransferShown};
 
 use crate::error::Error;
-use crate::limits::{FILE_ADDS_MAX, FILE_READS_MAX};
+use crate::limits::{FILE_ADDS_MAX, FILE_READS_MAX, FILE_SAVES_MAX};
+use keep::Keeping;
 use optimusdb_dag::Cid;
-use optimusdb_storage::FileBlocks;
+use optimusdb_dag::unixfs::Profile;
+use optimusdb_storage::{FileBlocks, PinState};
 use optimusdb_swarm::{BoxFuture, FileHolder, Swarm};
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use sweep::Sweeper;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
+use transfers::Transfers;
 
 /// With whom blocks of files are exchanged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -51,6 +64,12 @@ pub struct FilesConfig {
     pub agent_name: String,
     /// Where files are saved for the user; in the data directory when absent.
     pub download_dir: Option<PathBuf>,
+    /// Whether everything that the swarm contributes is fetched and pinned.
+    pub full_replica: bool,
+    /// Bytes that blocks of files may take; absent when only the disk sets an end.
+    pub storage_max_bytes: Option<u64>,
+    /// How files are cut when nothing else is said.
+    pub profile: Profile,
 }
 
 /// Finds out who is said to have what is below a root.
@@ -78,7 +97,16 @@ pub(crate) struct Files {
     peers: FilePeers,
     adds: Arc<Semaphore>,
     reads: Arc<Semaphore>,
+    saves: Arc<Semaphore>,
     sweeper: Sweeper,
+    keeping: Keeping,
+    transfers: Arc<Transfers>,
+    /// The store of the contributions has grown.
+    news: Notify,
+    /// Something may be judged.
+    judging: Notify,
+    full_replica: bool,
+    pub(crate) profile: Profile,
     pub(crate) agent_name: String,
     download_dir: PathBuf,
 }
@@ -96,8 +124,15 @@ impl Files {
             blocks,
             joined: OnceLock::new(),
             peers: config.peers,
+            keeping: Keeping::default(),
+            transfers: Arc::default(),
+            news: Notify::new(),
+            judging: Notify::new(),
+            full_replica: config.full_replica,
+            profile: config.profile,
             adds: Arc::new(Semaphore::new(FILE_ADDS_MAX)),
             reads: Arc::new(Semaphore::new(FILE_READS_MAX)),
+            saves: Arc::new(Semaphore::new(FILE_SAVES_MAX)),
             agent_name: config.agent_name,
             download_dir: config.download_dir.unwrap_or(default_download_dir),
         })
@@ -117,7 +152,8 @@ impl Files {
     pub(crate) async fn joined(&self, swarm: Swarm, holders: HolderLookup) -> Result<(), Error> {
         let _ = self.joined.set(Joined { swarm, holders });
         let blocks = self.blocks();
-        for pin in off_task(move || blocks.pins()).await? {
+        let pins = off_task(move || blocks.pins()).await?;
+        for pin in pins.into_iter().filter(|pin| pin.outcome.state == PinState::Here) {
             self.provide(pin.cid, true).await;
         }
         Ok(())
@@ -131,12 +167,36 @@ impl Files {
     }
 
     /// Something is not wanted any more.
-    pub(crate) fn unwanted(&self) {
+    fn unwanted(&self) {
         self.sweeper.soon();
+    }
+
+    /// A pin was taken away.
+    pub(crate) fn unpinned(&self, cid: &Cid) {
+        self.keeping.cancel(cid);
+        self.unwanted();
+    }
+
+    /// Something was pinned. What is answered changes whenever a try to bring a pin has ended.
+    pub(crate) fn pinned(&self) -> watch::Receiver<()> {
+        let outcomes = self.keeping.outcomes();
+        self.keeping.wake();
+        outcomes
+    }
+
+    /// Waits until something may be judged.
+    pub(crate) async fn to_judge(&self) {
+        self.judging.notified().await;
+    }
+
+    /// Whether a pin is being brought.
+    pub(crate) fn is_fetching(&self, cid: &Cid) -> bool {
+        self.keeping.is_running(cid)
     }
 
     /// Ends what goes on by itself.
     pub(crate) fn close(&self) {
+        self.keeping.cancel_all();
         self.sweeper.close();
     }
 

@@ -3,9 +3,10 @@
 //! Names come from strangers. Each is one plain name of a file; what is there under it is replaced
 //! by a rename, so a symbolic link is replaced and not followed, and no half of a file is ever seen.
 
+use super::transfers::{Running, TransferReason, Transfers};
 use super::{Files, FoundFile, off_task};
 use crate::error::Error;
-use crate::limits::{FILE_READ_MS_MAX, SAVED_FILES_MAX};
+use crate::limits::{FILE_FIND_MS_MAX, FILE_READ_MS_MAX, SAVED_FILES_MAX};
 use optimusdb_dag::Cid;
 use optimusdb_dag::unixfs::Content;
 use std::fs::{self, File, OpenOptions};
@@ -15,12 +16,43 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// Saves what a path leads to, and answers where it is.
-pub(crate) async fn save(
+impl Files {
+    /// Saves what a path leads to, and answers where it is. What takes longer than `time` goes on, as a transfer
+    /// that is shown; what is not found by then does not.
+    pub(crate) async fn save(
+        self: &Arc<Self>,
+        root: Cid,
+        path: &str,
+        time: Duration,
+    ) -> Result<PathBuf, Error> {
+        let (files, path) = (Arc::clone(self), path.to_owned());
+        let turn = Files::turn(&self.saves, "saved")?;
+        let begun = Instant::now();
+        let saving = tokio::spawn(async move {
+            let _turn = turn;
+            let (cid, why) = (root.clone(), TransferReason::Get);
+            let running = Transfers::begin(&files.transfers, cid, path.clone(), why, 0);
+            let saved = save(&files, root, &path, &running).await;
+            if let (Err(error), true) = (&saved, begun.elapsed() >= time) {
+                tracing::warn!("{} was not saved: {error}", running.progress());
+            }
+            saved
+        });
+        match tokio::time::timeout(time, saving).await {
+            Ok(saved) => saved.map_err(|e| Error::Internal(format!("saving a file: {e}")))?,
+            Err(_) => Err(Error::TimedOut(format!(
+                "it is not all saved after {} ms; that goes on, and GET /transfers shows how far it is",
+                time.as_millis()
+            ))),
+        }
+    }
+}
+
+async fn save(
     files: &Arc<Files>,
     root: Cid,
     path: &str,
-    deadline: Instant,
+    running: &Running,
 ) -> Result<PathBuf, Error> {
     let name = path.rsplit('/').find(|name| !name.is_empty());
     let name = name.map_or_else(|| root.to_string(), str::to_owned);
@@ -37,9 +69,10 @@ pub(crate) async fn save(
                 "the directory holds more than {SAVED_FILES_MAX} files; {SAVED_FILES_MAX} of them are saved"
             )));
         }
+        let deadline = Instant::now() + Duration::from_millis(FILE_FIND_MS_MAX);
         let found = FoundFile::find(files, root, &path, deadline).await?;
         match found.content {
-            Content::File(size) => save_file(found, size, target).await?,
+            Content::File(size) => save_file(found, size, target, running).await?,
             Content::Directory => {
                 fs_step(target.clone(), make_directory).await?;
                 for entry in found.list(deadline).await? {
@@ -96,7 +129,12 @@ fn make_directory(path: &Path) -> std::io::Result<()> {
     }
 }
 
-async fn save_file(found: FoundFile, size: u64, target: PathBuf) -> Result<(), Error> {
+async fn save_file(
+    found: FoundFile,
+    size: u64,
+    target: PathBuf,
+    running: &Running,
+) -> Result<(), Error> {
     let mut part = target.clone().into_os_string();
     part.push(PART);
     let part = Part(PathBuf::from(part));
@@ -111,6 +149,7 @@ async fn save_file(found: FoundFile, size: u64, target: PathBuf) -> Result<(), E
     let saving = async {
         let mut stream = found.read(size, 0..u64::MAX);
         while let Some(bytes) = stream.next().await? {
+            running.here(bytes.len() as u64);
             let path = part.0.clone();
             file = off_task(move || write(file, &bytes).map_err(|e| disk(&path, &e))).await?;
         }

@@ -1,7 +1,9 @@
 //! Removing what nobody wants, on a thread of its own, in steps with pauses between them.
 
 use crate::error::Error;
-use crate::limits::{SWEEP_PAUSE_MS, SWEEP_PERIOD_MS, SWEEP_SOON_MS};
+use crate::limits::{
+    SWEEP_FORCED_MS, SWEEP_PAUSE_MS, SWEEP_PERIOD_MS, SWEEP_SOON_MS, SWEEP_WAIT_MS,
+};
 use optimusdb_storage::{FileBlocks, Sweep, SweepStep};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -17,6 +19,8 @@ pub(super) struct Sweeper {
 #[derive(Debug)]
 struct Shared {
     wanted: Mutex<Wanted>,
+    /// When somebody who needed room last had it swept for, and nothing went out of use since.
+    forced: Mutex<Option<Instant>>,
     changed: Condvar,
 }
 
@@ -31,7 +35,7 @@ impl Sweeper {
     pub(super) fn start(blocks: Arc<FileBlocks>) -> Result<Sweeper, Error> {
         let at = Instant::now() + Duration::from_millis(SWEEP_PERIOD_MS);
         let wanted = Mutex::new(Wanted { at, closed: false });
-        let shared = Arc::new(Shared { wanted, changed: Condvar::new() });
+        let shared = Arc::new(Shared { wanted, forced: Mutex::default(), changed: Condvar::new() });
         let theirs = Arc::clone(&shared);
         let thread = std::thread::Builder::new()
             .name("sweep".into())
@@ -45,6 +49,30 @@ impl Sweeper {
         let mut wanted = self.shared.wanted.lock().unwrap_or_else(PoisonError::into_inner);
         wanted.at = wanted.at.min(Instant::now() + Duration::from_millis(SWEEP_SOON_MS));
         self.shared.changed.notify_one();
+        *self.shared.forced.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    /// Removes what nobody wants on this thread, which needs the room; false when that was done a moment ago.
+    /// Blocks, and others who need room wait for the same sweep.
+    pub(super) fn now(&self, blocks: &Arc<FileBlocks>) -> bool {
+        let mut forced = self.shared.forced.lock().unwrap_or_else(PoisonError::into_inner);
+        if forced.is_some_and(|last| last.elapsed() < Duration::from_millis(SWEEP_FORCED_MS)) {
+            return false;
+        }
+        let began = Instant::now();
+        while began.elapsed() < Duration::from_millis(SWEEP_WAIT_MS) {
+            match self.shared.sweep(blocks) {
+                Ok(true) => break,
+                // Another one goes on, or was disturbed.
+                Ok(false) => std::thread::sleep(Duration::from_millis(SWEEP_PAUSE_MS * 10)),
+                Err(error) => {
+                    tracing::warn!("what nobody wants was not removed: {error}");
+                    break;
+                }
+            }
+        }
+        *forced = Some(Instant::now());
+        true
     }
 
     /// Ends the thread, in the middle of a sweep if need be. Blocks.
@@ -82,26 +110,27 @@ impl Shared {
         }
     }
 
-    fn sweep(&self, blocks: &Arc<FileBlocks>) -> Result<(), optimusdb_storage::Error> {
-        let Some(mut sweep) = Sweep::begin(blocks)? else { return Ok(()) };
+    /// Sweeps; false when that did not come to an end.
+    fn sweep(&self, blocks: &Arc<FileBlocks>) -> Result<bool, optimusdb_storage::Error> {
+        let Some(mut sweep) = Sweep::begin(blocks)? else { return Ok(false) };
         loop {
             match sweep.step()? {
                 SweepStep::More => {}
-                SweepStep::Done(0, _) => return Ok(()),
+                SweepStep::Done(0, _) => return Ok(true),
                 SweepStep::Done(removed, bytes) => {
                     tracing::info!(
                         "removed {removed} blocks of files that nobody wants, {bytes} bytes"
                     );
-                    return Ok(());
+                    return Ok(true);
                 }
                 SweepStep::Disturbed => {
                     let mut wanted = self.wanted.lock().unwrap_or_else(PoisonError::into_inner);
                     wanted.at = Instant::now() + Duration::from_millis(SWEEP_SOON_MS);
-                    return Ok(());
+                    return Ok(false);
                 }
             }
             if self.wanted.lock().unwrap_or_else(PoisonError::into_inner).closed {
-                return Ok(());
+                return Ok(true);
             }
             std::thread::sleep(Duration::from_millis(SWEEP_PAUSE_MS));
         }

@@ -42,7 +42,7 @@ impl Node {
         let time = query.time_budget_ms.map_or(READ_MS_MAX, |ms| ms.min(READ_MS_MAX));
         let deadline = Instant::now() + Duration::from_millis(time);
         let ids = query.criteria.by_id().map_or(usize::MAX, |ids| ids.len());
-        if ids > POINT_IDS_MAX || !query.sort.is_empty() {
+        if ids > POINT_IDS_MAX || !query.sort.is_empty() || query.after.is_some() {
             return Documents::scan(&self.inner.scans, store, query, deadline).await;
         }
         let found = self

@@ -1,28 +1,29 @@
 //! Files of a node: added, found, posted, saved, pinned.
 
 use super::Node;
-use crate::clock::now_ms;
+use crate::clock::{now_ms, timestamp};
 use crate::error::Error;
 use crate::files::contributions::{CONTRIBUTIONS, Contributor, contribution, contributor_of};
-use crate::files::{AddedCar, AddedFiles, CarAdd, FileAdd, FoundFile, off_task, save};
-use crate::limits::{CONTRIBUTORS_ASKED_MAX, CONTRIBUTORS_MS_MAX, FILE_NAME_BYTES_MAX};
+use crate::files::{AddedCar, AddedFiles, CarAdd, FileAdd, FoundFile};
+use crate::limits::{CONTRIBUTORS_ASKED_MAX, CONTRIBUTORS_MS_MAX};
 use crate::query::{Criteria, Query};
 use bytes::Bytes;
-use optimusdb_dag::Cid;
 use optimusdb_dag::unixfs::Profile;
-use optimusdb_storage::Pin;
+use optimusdb_dag::{Cid, LogCid};
 use optimusdb_swarm::FileHolder;
 use serde_json::{Value, json};
 use std::path::PathBuf;
 use std::time::Duration;
 
 impl Node {
-    /// Begins to add a file, or a tree of files. [`Node::contribute`] ends it.
+    /// Begins to add a file, or a tree of files, cut as the node's own profile says if none is given.
+    /// [`Node::contribute`] ends it.
     ///
     /// # Errors
     /// [`Error::Unavailable`] when too many are being added.
-    pub fn add_files(&self, profile: Profile) -> Result<FileAdd, Error> {
-        FileAdd::start(&self.inner.files, profile)
+    pub fn add_files(&self, profile: Option<Profile>) -> Result<FileAdd, Error> {
+        let files = &self.inner.files;
+        FileAdd::start(files, profile.unwrap_or(files.profile))
     }
 
     /// Begins to add the blocks of a CAR.
@@ -63,17 +64,37 @@ impl Node {
     /// # Errors
     /// As [`Node::contribute`].
     pub async fn post(&self, bytes: Vec<u8>, name: &str) -> Result<AddedFiles, Error> {
-        let mut adding = self.add_files(Profile::default())?;
+        let mut adding = self.add_files(None)?;
         adding.write(Bytes::from(bytes)).await?;
         self.contribute(adding, name.to_owned()).await
     }
 
     /// The contributions that are known here, oldest first in the order of their log: of each the
-    /// hash of its entry and its value.
+    /// hash of its entry and its value. With `since` only those behind an entry of that log, by its hash,
+    /// or those that were made at a time or later.
     ///
     /// # Errors
-    /// When they cannot be read.
-    pub async fn contributions(&self, query: Query) -> Result<crate::documents::Documents, Error> {
+    /// [`Error::NotFound`] for an entry that is not in the log; [`Error::Invalid`] for what is neither, and for
+    /// an entry with a `sort`; when they cannot be read.
+    pub async fn contributions(
+        &self,
+        mut query: Query,
+        since: Option<&str>,
+    ) -> Result<crate::documents::Documents, Error> {
+        if let Some(since) = since {
+            if let Ok(at) = since.parse::<jiff::Timestamp>() {
+                let at = timestamp(at.as_millisecond());
+                let later = Criteria::parse(&json!({"value.creationTS": {"$gte": at}}))?;
+                query.criteria = query.criteria.and(later);
+            } else {
+                query.after = Some(entry_in(since)?);
+                if !query.sort.is_empty() {
+                    return Err(Error::Invalid(
+                        "option since names an entry, and so has the order of the log: leave out sort".into(),
+                    ));
+                }
+            }
+        }
         self.find(CONTRIBUTIONS, query).await
     }
 
@@ -112,54 +133,24 @@ impl Node {
         FoundFile::find(&self.inner.files, root, path, deadline).await
     }
 
-    /// Saves what a path leads to under the download directory, and answers where.
+    /// Saves what a path leads to under the download directory, and answers where. What takes longer than
+    /// `time` goes on, and is among [`Node::transfers`].
     ///
     /// # Errors
-    /// As [`Node::find_file`]; [`Error::Denied`] when the directory does not take it.
+    /// As [`Node::find_file`]; [`Error::Denied`] when the directory does not take it; [`Error::TimedOut`] when it
+    /// goes on.
     pub async fn save_file(&self, root: Cid, path: &str, time: Duration) -> Result<PathBuf, Error> {
-        let deadline = tokio::time::Instant::now() + time;
-        save(&self.inner.files, root, path, deadline).await
+        self.inner.files.save(root, path, time).await
     }
+}
 
-    /// What is pinned, oldest first.
-    ///
-    /// # Errors
-    /// When it cannot be read.
-    pub async fn pins(&self) -> Result<Vec<Pin>, Error> {
-        let blocks = self.inner.files.blocks();
-        off_task(move || blocks.pins()).await
-    }
-
-    /// Keeps what is here below an address from being removed.
-    ///
-    /// # Errors
-    /// [`Error::TooLarge`] for a longer name, or too many pins.
-    pub async fn pin(&self, cid: Cid, name: String) -> Result<(), Error> {
-        if name.len() > FILE_NAME_BYTES_MAX {
-            return Err(Error::TooLarge(format!(
-                "the name of a pin has {} bytes; {FILE_NAME_BYTES_MAX} are allowed",
-                name.len()
-            )));
-        }
-        let blocks = self.inner.files.blocks();
-        let root = cid.clone();
-        off_task(move || blocks.pin(&cid, &name, now_ms())).await?;
-        self.inner.files.provide(root, true).await;
-        Ok(())
-    }
-
-    /// Takes a pin away: what nothing else keeps is removed soon.
-    ///
-    /// # Errors
-    /// [`Error::NotFound`] when there is none.
-    pub async fn unpin(&self, cid: Cid) -> Result<(), Error> {
-        let blocks = self.inner.files.blocks();
-        let (pinned, what) = (cid.clone(), cid);
-        if !off_task(move || blocks.unpin(&pinned)).await? {
-            return Err(Error::NotFound(format!("{what} is not pinned")));
-        }
-        self.inner.files.provide(what, false).await;
-        self.inner.files.unwanted();
-        Ok(())
-    }
+/// The entry of a log that a text names.
+fn entry_in(text: &str) -> Result<LogCid, Error> {
+    let cid: Option<Cid> = text.parse().ok();
+    cid.and_then(|cid| LogCid::try_from(&cid).ok()).ok_or_else(|| {
+        let shown: String = text.chars().take(80).collect();
+        Error::Invalid(format!(
+            "option since must be the hash of an entry (zdpu…) or a time such as 2026-01-31T12:00:00Z, not {shown:?}"
+        ))
+    })
 }

@@ -9,10 +9,13 @@ mod info;
 mod journal;
 mod list;
 mod network;
+mod pins;
 mod stores;
+mod verdicts;
 
 pub use info::{NodeConfig, NodeId, Readiness, StoreInfo};
 pub use network::PeerShown;
+pub use pins::PinShown;
 
 use crate::access::AccessCache;
 use crate::commits::Commits;
@@ -86,7 +89,7 @@ impl Node {
         let fingerprints = database.fingerprints();
         let commits = Commits::default();
         let accesses = Arc::new(AccessCache::new());
-        let files = FileBlocks::open(&repo, durability)?;
+        let files = FileBlocks::open(&repo, durability, config.files.storage_max_bytes)?;
         let files = Files::start(files, config.files, repo.path().join("downloads"))?;
         let lookups = LookupPool::new(place.clone());
         let journal_place = Place::File(repo.journal_path());
@@ -165,6 +168,7 @@ impl Node {
     /// Adds the node's figures to a registry.
     pub fn register_metrics(&self, registry: &mut Registry) {
         self.inner.figures.register(registry);
+        self.inner.files.register(registry);
         if let Some(replication) = self.inner.replication.get() {
             replication.register(registry);
         }

@@ -4,9 +4,11 @@ use super::Node;
 use crate::clock::now_ms;
 use crate::commits::Committed;
 use crate::error::Error;
+use crate::files::contributions::CONTRIBUTIONS;
 use crate::limits::PEER_READERS_MAX;
 use crate::replication::{Replication, Sources};
 use crate::stores::STORE_LIST;
+use crate::verdict::VALIDATIONS;
 use optimusdb_dag::Cid;
 use optimusdb_storage::Readers;
 use optimusdb_swarm::{self as swarm, BoxFuture, FileHolder, NetworkConfig, SwarmConfig};
@@ -69,9 +71,13 @@ impl Node {
             own_key: inner.keys.identity().public_key.clone(),
             files: inner.files.blocks(),
             file_peers: inner.files.peers(),
+            validations: self.store(VALIDATIONS)?,
         };
-        let news = Arc::clone(&inner.list_news);
-        let on_peer = Box::new(move || news.peer_came());
+        let (news, files) = (Arc::clone(&inner.list_news), Arc::clone(&inner.files));
+        let on_peer = Box::new(move || {
+            news.peer_came();
+            files.peer_came();
+        });
         let replication = Replication::start(swarm_config, sources, on_peer).await?;
         inner.source.ask_peers(replication.swarm().clone());
         let node = Arc::downgrade(inner);
@@ -91,6 +97,7 @@ impl Node {
         self.share_stores().await?;
         tokio::spawn(self.clone().keep_sharing());
         tokio::spawn(self.clone().follow_store_list());
+        tokio::spawn(self.clone().keep_files());
         Ok(())
     }
 
@@ -99,6 +106,9 @@ impl Node {
         let Some(replication) = self.inner.replication.get() else { return };
         if committed.store.name == STORE_LIST {
             self.inner.list_news.changed();
+        }
+        if committed.store.name == CONTRIBUTIONS {
+            self.inner.files.contributions_grew();
         }
         replication.announce(committed);
     }
@@ -123,6 +133,21 @@ impl Node {
             if let Err(error) = self.share_stores().await {
                 tracing::warn!("a store is not shared: {error}");
             }
+        }
+    }
+
+    /// Reads what is contributed, judges it and brings what is pinned, until nothing is written any more.
+    async fn keep_files(self) {
+        let store = match self.store(CONTRIBUTIONS) {
+            Ok(store) => store,
+            Err(error) => return tracing::error!("contributions are not followed: {error}"),
+        };
+        let files = || Arc::clone(&self.inner.files);
+        tokio::select! {
+            () = files().follow(self.inner.lookups.clone(), store) => {}
+            () = files().keep() => {}
+            () = self.judge() => {}
+            () = self.inner.writer.ended() => {}
         }
     }
 

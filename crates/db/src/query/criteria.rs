@@ -47,6 +47,15 @@ impl Criteria {
         Ok(Criteria { branches })
     }
 
+    /// What matches both.
+    pub(crate) fn and(self, other: Criteria) -> Criteria {
+        if self.branches.is_empty() || other.branches.is_empty() {
+            return Criteria { branches: [self.branches, other.branches].concat() };
+        }
+        let both = [Expr::Any(self.branches), Expr::Any(other.branches)];
+        Criteria { branches: vec![Expr::All(both.to_vec())] }
+    }
+
     /// Whether no criteria was given: absent, `null` or `[]`. Reads take that as "all"; updates and
     /// deletes refuse it, and want `[{}]` to mean all documents.
     pub fn is_absent(&self) -> bool {

@@ -8,6 +8,7 @@ use super::refusals::wrong;
 use super::sort;
 use crate::Error;
 use crate::limits::SORT_FIELDS_MAX;
+use optimusdb_dag::LogCid;
 use optimusdb_storage::limits::SQL_PATH_SEGMENTS_MAX;
 use optimusdb_storage::{Field, Order, SortField};
 
@@ -20,6 +21,8 @@ pub struct Query {
     pub limit: Option<u64>,
     /// After leaving out so many.
     pub skip: u64,
+    /// Of events in the order of their log, only those after this entry.
+    pub after: Option<LogCid>,
     /// Fields to order by, the first decides first. When empty, documents come in the order of their
     /// `_id`s, events in that of the log.
     pub sort: Vec<(String, SortOrder)>,
@@ -100,6 +103,7 @@ impl Query {
             criteria,
             limit: count(options, "limit")?,
             skip: count(options, "skip")?.unwrap_or(0),
+            after: None,
             sort: sorted(options)?,
             fields: fields(options)?,
             strategy: named(options, "strategy", &STRATEGIES)?,

@@ -51,6 +51,8 @@ pub(crate) struct Sources {
     pub(crate) files: Arc<FileBlocks>,
     /// Whom they are handed out to.
     pub(crate) file_peers: FilePeers,
+    /// The verdicts of this node.
+    pub(crate) validations: StoreRef,
 }
 
 /// Told when a peer has come. Called on the replication thread, so it never waits.
@@ -76,7 +78,8 @@ impl Replication {
     ) -> Result<Replication, Error> {
         let shared = SharedStores::default();
         let (readers, files) = (Arc::clone(&sources.readers), Arc::clone(&sources.files));
-        let handout = Handout::new(readers, shared.clone(), files, sources.file_peers);
+        let handout =
+            Handout::new(readers, shared.clone(), files, sources.file_peers, sources.validations);
         let (swarm, events) = Swarm::start(config, Arc::new(handout)).await?;
         let (inputs, received) = channel(DRIVER_INPUTS_MAX);
         let (status, names) = (Status::default(), Arc::clone(&sources.names));

@@ -6,6 +6,7 @@
 
 use crate::files::FilePeers;
 use crate::limits::{HANDED_OUT_READS_MAX, HEADS_SENT_MAX, READ_MS_MAX};
+use crate::verdict::vote_in;
 use optimusdb_dag::sync::{self, Unreadable};
 use optimusdb_dag::{Address, Blocks as _, Cid, LogCid};
 use optimusdb_storage::{FileBlocks, PartOf, Readers, Scope, StoreRef, View};
@@ -59,6 +60,7 @@ pub(crate) struct Handout {
     stores: SharedStores,
     files: Arc<FileBlocks>,
     file_peers: FilePeers,
+    validations: StoreRef,
     reads: Arc<Semaphore>,
 }
 
@@ -68,9 +70,10 @@ impl Handout {
         stores: SharedStores,
         files: Arc<FileBlocks>,
         file_peers: FilePeers,
+        validations: StoreRef,
     ) -> Handout {
         let reads = Arc::new(Semaphore::new(HANDED_OUT_READS_MAX));
-        Handout { readers, stores, files, file_peers, reads }
+        Handout { readers, stores, files, file_peers, validations, reads }
     }
 
     /// The blocks of files, if the peer may have them.
@@ -158,6 +161,18 @@ impl Local for Handout {
         Box::pin(async move { read.await.unwrap_or_default() })
     }
 
+    fn vote(&self, peer: PeerId, cid: Cid) -> BoxFuture<'_, Option<Vec<u8>>> {
+        let store = self.validations;
+        let read = self.read(move |view, stores| {
+            // A vote is a part of no log.
+            if !stores.may_have(&peer, &PartOf::NoLog) {
+                return Ok(None);
+            }
+            view.document(&store, &cid.to_string())
+        });
+        Box::pin(async move { vote_in(&read.await.flatten()?) })
+    }
+
     fn sync(&self, peer: PeerId, request: Vec<u8>) -> BoxFuture<'_, Vec<u8>> {
         let read = self.read(move |view, stores| {
             let find = |log: &Address| {
@@ -212,14 +227,15 @@ mod tests {
         let keys = IdentityKeys::from_bytes(&[1; 32], &[2; 32]).unwrap();
         let shared = kept(&mut database, &keys, "shared", Scope::Plain);
         let own = kept(&mut database, &keys, "own", Scope::Local);
+        let validations = own.0;
         let stores = SharedStores::default();
         assert!(stores.add(&shared.0) && !stores.add(&own.0));
         let dir = tempfile::tempdir().unwrap();
         let repo = Repo::open(dir.path()).unwrap();
-        let files = Arc::new(FileBlocks::open(&repo, Durability::Relaxed).unwrap());
+        let files = Arc::new(FileBlocks::open(&repo, Durability::Relaxed, None).unwrap());
         let readers = || Arc::new(Readers::new(place.clone(), 1));
         let all = FilePeers::All;
-        let handout = Handout::new(readers(), stores.clone(), Arc::clone(&files), all);
+        let handout = Handout::new(readers(), stores.clone(), Arc::clone(&files), all, validations);
         let peer = PeerId::random();
         let asker = Asker { peer, member: false };
         let in_store = Cid::from(shared.1.cid());
@@ -256,7 +272,7 @@ mod tests {
         let mut adding = files.add();
         adding.put(&file, b"f").unwrap();
         adding.finish(std::slice::from_ref(&file), "f", 0).unwrap();
-        let closed = Handout::new(readers(), stores, files, FilePeers::Swarm);
+        let closed = Handout::new(readers(), stores, files, FilePeers::Swarm, validations);
         let member = Asker { member: true, ..asker };
         for (handout, asker, has) in
             [(&handout, asker, true), (&closed, asker, false), (&closed, member, true)]

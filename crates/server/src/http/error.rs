@@ -33,6 +33,7 @@ pub(super) fn status_of(kind: Kind) -> StatusCode {
         Kind::Corrupt | Kind::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         Kind::NotBuilt => StatusCode::NOT_IMPLEMENTED,
         Kind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+        Kind::NoRoom => StatusCode::INSUFFICIENT_STORAGE,
         Kind::TimedOut => StatusCode::GATEWAY_TIMEOUT,
     }
 }

@@ -47,11 +47,11 @@ pub(super) async fn add(
 ) -> Result<Response, ApiError> {
     let Query(parameters) = parameters.map_err(|error| ApiError::bad_request(error.body_text()))?;
     let profile = match KEYS.open(parameters)?.get("profile") {
-        None => Profile::default(),
-        Some(name) => name.parse().map_err(|_| {
+        None => None,
+        Some(name) => Some(name.parse().map_err(|_| {
             let known = Profile::ALL.map(Profile::name).join(", ");
             ApiError::bad_request(format!("'profile' must be one of {known}."))
-        })?,
+        })?),
     };
     no_coding(request.headers())?;
     let mut adding = api.node.add_files(profile)?;

@@ -4,6 +4,9 @@
 
 use std::time::Duration;
 
+/// How long a command waits for a file to be saved, which goes on after that: less than
+/// [`REQUEST_TIMEOUT`], so that its client is told.
+pub(super) const SAVED_TIMEOUT: Duration = Duration::from_secs(28);
 /// Largest request body, in bytes, without its content coding. Above it: 413.
 pub(super) const BODY_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Bytes of a body that are read before it needs a share of [`BODIES_BYTES_MAX`].

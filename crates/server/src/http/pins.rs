@@ -1,10 +1,9 @@
-//! `/pins`: what is kept, by address and name.
+//! `/pins`: what is kept, by address and name. `/transfers`: what is being fetched whole.
 
 use std::sync::Arc;
 
 use axum::extract::{Path, Request, State};
 use axum::response::Response;
-use serde::Serialize;
 use serde_json::Value;
 
 use super::error::ApiError;
@@ -14,23 +13,14 @@ use super::{Api, answer};
 
 const KEYS: Keys = Keys { of: "the pin", known: &["name"], instead: &[] };
 
-/// A pin as it is shown.
-#[derive(Serialize)]
-struct ShownPin {
-    cid: String,
-    name: String,
-    created_ms: u64,
-}
-
 /// `GET /pins`: all pins, oldest first.
 pub(super) async fn list(State(api): State<Arc<Api>>) -> Result<Response, ApiError> {
-    let shown = |pin: optimusdb_db::Pin| ShownPin {
-        cid: pin.cid.to_string(),
-        name: pin.name,
-        created_ms: pin.created_ms,
-    };
-    let pins: Vec<ShownPin> = api.node.pins().await?.into_iter().map(shown).collect();
-    Ok(answer::data(&pins))
+    Ok(answer::data(&api.node.pins().await?))
+}
+
+/// `GET /transfers`: what is being fetched whole, and what waits to be.
+pub(super) async fn transfers(State(api): State<Arc<Api>>) -> Result<Response, ApiError> {
+    Ok(answer::data(&api.node.transfers().await?))
 }
 
 /// `PUT /pins/{cid}` with `{"name":"…"}`, or without a body.
@@ -48,8 +38,7 @@ pub(super) async fn pin(
         Some(Value::String(name)) => name,
         Some(_) => return Err(ApiError::bad_request("'name' must be a string.")),
     };
-    api.node.pin(pinned.clone(), name).await?;
-    Ok(answer::data(&format!("pinned {pinned}")))
+    Ok(answer::data(&api.node.pin(pinned, name).await?))
 }
 
 /// `DELETE /pins/{cid}`.

@@ -65,6 +65,7 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
         Endpoint { keeps_deadline: true, ..endpoint("/car", "car", put(car::add)) },
         endpoint("/pins", "pins", get(pins::list)),
         endpoint("/pins/{cid}", "pins", put(pins::pin).delete(pins::unpin)),
+        endpoint("/transfers", "transfers", get(pins::transfers)),
         endpoint("/id", "id", get(state::id)),
         endpoint("/peers", "peers", get(state::peers)),
         endpoint("/ems", "ems", get(state::peers)),

@@ -6,7 +6,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use optimusdb_db::{FilePeers, NetworkConfig};
+use optimusdb_db::{FilePeers, NetworkConfig, Profile};
 
 use super::definition::{Flag, ValueKind};
 use super::values::{Environment, SettingValues, ValueSource, expand_home, lookup};
@@ -50,6 +50,12 @@ pub(crate) struct Settings {
     pub download_dir: Option<PathBuf>,
     /// Where the user keeps downloads, if there is such a directory.
     pub user_downloads: Option<PathBuf>,
+    /// Whether everything that the swarm contributes is fetched.
+    pub full_replica: bool,
+    /// Bytes that the blocks of files may take.
+    pub storage_max_bytes: Option<u64>,
+    /// How files are cut.
+    pub profile: Profile,
     /// One sentence for each flag that was set and has no effect in this version.
     pub without_effect: Vec<String>,
 }
@@ -120,6 +126,9 @@ impl Settings {
             file_peers: file_peers(values)?,
             download_dir,
             user_downloads,
+            full_replica: values.switch(&table::FULL_REPLICA),
+            storage_max_bytes: values.size(&table::STORAGE_MAX),
+            profile: profile(values)?,
             without_effect: without_effect(values),
         })
     }
@@ -143,6 +152,14 @@ fn download_dirs(
     let named = values.text(&table::DOWNLOAD_DIR).filter(|path| !path.is_empty());
     let named = named.map(|path| expand_home(path, environment)).transpose()?;
     Ok((named, expand_home("~/Downloads", environment).ok()))
+}
+
+fn profile(values: &SettingValues) -> Result<Profile, UsageError> {
+    let name = required_name(values, &table::UNIXFS_PROFILE)?;
+    name.parse().map_err(|_| {
+        let wanted = format!("one of {}", Profile::ALL.map(Profile::name).join(", "));
+        UsageError::bad_value(&named(values, &table::UNIXFS_PROFILE), &wanted, &name)
+    })
 }
 
 pub(super) fn api(

@@ -35,6 +35,8 @@ pub(crate) enum ValueKind {
         /// Largest value.
         max: u64,
     },
+    /// A number of bytes, with a unit: `20GiB`, `500MB`.
+    Size,
     /// Any text.
     Text,
     /// A path; a leading `~/` means the home directory.
@@ -62,7 +64,7 @@ pub(crate) enum Fallback {
 pub(crate) enum Value {
     /// Of a [`ValueKind::Switch`].
     Switch(bool),
-    /// Of a [`ValueKind::Number`].
+    /// Of a [`ValueKind::Number`] or a [`ValueKind::Size`].
     Number(u64),
     /// Of a [`ValueKind::Text`], [`ValueKind::Path`] or [`ValueKind::List`].
     Text(String),
@@ -87,6 +89,9 @@ impl ValueKind {
                 .ok_or_else(|| {
                     format!("a whole number from {min} to {max}{}", service_link_hint(text))
                 }),
+            ValueKind::Size => size(text)
+                .map(Value::Number)
+                .ok_or_else(|| "a size such as 500MB, 20GiB or 1073741824".to_owned()),
             ValueKind::Text | ValueKind::Path | ValueKind::List => Ok(Value::Text(text.to_owned())),
         }
     }
@@ -96,6 +101,7 @@ impl ValueKind {
         match self {
             ValueKind::Switch => "",
             ValueKind::Number { .. } => "NUMBER",
+            ValueKind::Size => "SIZE",
             ValueKind::Text => "TEXT",
             ValueKind::Path => "PATH",
             ValueKind::List => "LIST",
@@ -112,6 +118,29 @@ fn switch(text: &str) -> Option<bool> {
     }
 }
 
+/// Bytes of a size: a whole number of one of these units, or of bytes. Some people write a space between.
+fn size(text: &str) -> Option<u64> {
+    const UNITS: [(&str, u64); 10] = [
+        ("KiB", 1 << 10),
+        ("MiB", 1 << 20),
+        ("GiB", 1 << 30),
+        ("TiB", 1 << 40),
+        ("kB", 1_000),
+        ("KB", 1_000),
+        ("MB", 1_000_000),
+        ("GB", 1_000_000_000),
+        ("TB", 1_000_000_000_000),
+        ("B", 1),
+    ];
+    let unit = UNITS.iter().find_map(|(name, bytes)| Some((text.strip_suffix(name)?, *bytes)));
+    let (number, bytes) = unit.unwrap_or((text, 1));
+    let number = number.trim_end();
+    if !number.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    number.parse::<u64>().ok()?.checked_mul(bytes).filter(|bytes| *bytes > 0)
+}
+
 /// Kubernetes writes `tcp://…` into `OPTIMUSDB_API_PORT` when a service is called `optimusdb-api`.
 fn service_link_hint(text: &str) -> &'static str {
     let linked = text.starts_with("tcp://") || text.starts_with("udp://");
@@ -119,5 +148,29 @@ fn service_link_hint(text: &str) -> &'static str {
         " (it looks like a Kubernetes service link: set enableServiceLinks: false)"
     } else {
         ""
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_have_units() {
+        let read = |text| ValueKind::Size.read(text).ok();
+        for (text, bytes) in [
+            ("1", 1),
+            ("20GiB", 20 << 30),
+            ("500MB", 500_000_000),
+            ("1 KiB", 1_024),
+            ("7kB", 7_000),
+            ("9B", 9),
+            ("16777215TiB", 16_777_215 << 40),
+        ] {
+            assert_eq!(read(text), Some(Value::Number(bytes)), "{text}");
+        }
+        for text in ["", "GiB", "0", "-1", "+1", "1.5GiB", "1GIB", "1G", "16777216TiB", "x"] {
+            assert_eq!(read(text), None, "{text}");
+        }
     }
 }

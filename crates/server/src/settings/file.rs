@@ -98,6 +98,7 @@ fn convert(kind: ValueKind, toml: &Toml) -> Result<Value, String> {
         (ValueKind::Number { min, max }, _) => {
             Err(format!("a whole number from {min} to {max}, without quotes"))
         }
+        (ValueKind::Size, Toml::Integer(number)) => kind.read(&number.to_string()),
         (_, Toml::String(text)) => kind.read(text),
         (ValueKind::List, Toml::Array(items)) => {
             let texts: Option<Vec<&str>> = items.iter().map(Toml::as_str).collect();
@@ -107,6 +108,7 @@ fn convert(kind: ValueKind, toml: &Toml) -> Result<Value, String> {
         }
         (ValueKind::List, _) => Err("a text in quotes or an array of texts".to_owned()),
         (ValueKind::Text | ValueKind::Path, _) => Err("a text in quotes".to_owned()),
+        (ValueKind::Size, _) => Err("a size in quotes, such as \"20GiB\"".to_owned()),
     }
 }
 

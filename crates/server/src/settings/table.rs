@@ -5,8 +5,6 @@
 
 use super::definition::{Fallback, Flag, PORT, ValueKind};
 
-const FILES: &str = "file sharing";
-
 /// What most flags have in common; a definition names what is different.
 const ORDINARY: Flag = Flag {
     name: "",
@@ -270,7 +268,22 @@ pub(crate) static FULL_REPLICA: Flag = Flag {
     kind: ValueKind::Switch,
     default: Fallback::Is("true"),
     doc: "fetch and pin every file that the swarm contributes",
-    later: Some(FILES),
+    ..ORDINARY
+};
+
+pub(crate) static STORAGE_MAX: Flag = Flag {
+    name: "storage-max",
+    variable: "OPTIMUSDB_STORAGE_MAX",
+    kind: ValueKind::Size,
+    doc: "bytes that the blocks of files may take, such as 20GiB",
+    ..ORDINARY
+};
+
+pub(crate) static UNIXFS_PROFILE: Flag = Flag {
+    name: "unixfs-profile",
+    variable: "OPTIMUSDB_UNIXFS_PROFILE",
+    default: Fallback::Is("kubo"),
+    doc: "how files are cut, on which their addresses depend: kubo, unixfs-v1-2025 or unixfs-v0-2015",
     ..ORDINARY
 };
 
@@ -353,6 +366,8 @@ pub(crate) static ALL: &[&Flag] = &[
     &GATEWAY_PORT,
     &FULL_REPLICA,
     &FILE_PEERS,
+    &STORAGE_MAX,
+    &UNIXFS_PROFILE,
     &DOWNLOAD_DIR,
     &BENCHMARK,
     &SHELL,

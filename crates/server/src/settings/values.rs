@@ -82,6 +82,15 @@ impl SettingValues {
         }
     }
 
+    /// The value of a size; none when nobody set it.
+    pub(crate) fn size(&self, flag: &Flag) -> Option<u64> {
+        match self.0.get(flag.name) {
+            None => None,
+            Some((Value::Number(bytes), _)) => Some(*bytes),
+            other => unreachable!("invariant: a size stays one, -{} has {other:?}", flag.name),
+        }
+    }
+
     /// The value of a text, path or list; none when nobody set it and it has no default.
     pub(crate) fn text(&self, flag: &Flag) -> Option<&str> {
         match self.0.get(flag.name) {
@@ -183,6 +192,7 @@ mod tests {
             let (texts, toml) = match flag.kind {
                 ValueKind::Switch => (["true", "false"], "false".to_owned()),
                 ValueKind::Number { .. } => (["11", "12"], "13".to_owned()),
+                ValueKind::Size => (["11MB", "12GiB"], "\"13KiB\"".to_owned()),
                 ValueKind::Text | ValueKind::Path | ValueKind::List => {
                     (["from-flag", "from-variable"], "\"from-file\"".to_owned())
                 }

@@ -4,6 +4,7 @@
 //! segment and one commit, every [`ADD_FLUSH_BYTES`] and at the end. Until the end the rows belong
 //! to an unfinished add, which nobody else sees, and which a start after a crash removes.
 
+use super::pins::{self, PinState};
 use super::segments::{Segment, Spot};
 use super::{FileBlocks, tables};
 use crate::error::Error;
@@ -26,6 +27,8 @@ pub struct Adding {
     pending: HashMap<Vec<u8>, Pending>,
     small_bytes: u64,
     large_bytes: u64,
+    /// Room that it has taken.
+    taken: u64,
     segment: Option<Segment>,
     /// Segments that were written to.
     segments: Vec<i64>,
@@ -49,6 +52,7 @@ impl Adding {
             pending: HashMap::new(),
             small_bytes: 0,
             large_bytes: 0,
+            taken: 0,
             segment: None,
             segments: Vec::new(),
         }
@@ -57,7 +61,7 @@ impl Adding {
     /// Takes a block. One that is there already is not written again; an identity is in its address.
     ///
     /// # Errors
-    /// [`Error::Corrupt`] for bytes of another address, [`Error::Full`] when the disk is.
+    /// [`Error::Full`] when the disk is, [`Error::NoRoom`] when blocks may take no more.
     pub fn put(&mut self, cid: &Cid, bytes: &[u8]) -> Result<(), Error> {
         debug_assert!(cid.verifies(bytes), "block {cid} has other bytes");
         if cid.is_identity() {
@@ -73,6 +77,8 @@ impl Adding {
             return Ok(());
         }
         let size = bytes.len() as u64;
+        self.blocks.room.take(size)?;
+        self.taken += size;
         if FileBlocks::is_large(bytes.len()) {
             let spot = self.append(bytes)?;
             self.large_bytes += size;
@@ -87,13 +93,42 @@ impl Adding {
         Ok(())
     }
 
+    /// The bytes of a block that is there. It stays there until this and every other add that goes on has
+    /// ended.
+    ///
+    /// # Errors
+    /// When the tables cannot be read.
+    pub fn meet(&self, cid: &Cid) -> Result<Option<u64>, Error> {
+        if cid.is_identity() {
+            return Ok(Some(cid.hash().digest().len() as u64));
+        }
+        if cid.verifies(&[]) {
+            return Ok(Some(0));
+        }
+        self.blocks.guard.touch(cid);
+        self.blocks.read(|link| tables::length(&link.db, &tables::key(cid)))
+    }
+
     /// Makes all of it durable and lets it be seen, and pins these addresses under a name in the same
-    /// moment.
+    /// moment. All below them is here.
     ///
     /// # Errors
     /// As [`Adding::put`]; nothing of it stays then.
-    pub fn finish(mut self, pins: &[Cid], name: &str, now_ms: u64) -> Result<(), Error> {
-        let pin = |db: &Connection, cid| super::pins::put(db, cid, name, now_ms);
+    pub fn finish(self, pins: &[Cid], name: &str, now_ms: u64) -> Result<(), Error> {
+        self.end(pins, name, now_ms, PinState::Here)
+    }
+
+    /// The same when not all below them need be here.
+    ///
+    /// # Errors
+    /// As [`Adding::finish`].
+    pub fn finish_in_part(self, pins: &[Cid], name: &str, now_ms: u64) -> Result<(), Error> {
+        self.end(pins, name, now_ms, PinState::Wanted)
+    }
+
+    fn end(mut self, pins: &[Cid], name: &str, now_ms: u64, state: PinState) -> Result<(), Error> {
+        let blocks = Arc::clone(&self.blocks);
+        let pin = |db: &Connection, cid| pins::put(db, &blocks.pins, cid, name, now_ms, state);
         self.flush(true, |db| pins.iter().try_for_each(|cid| pin(db, cid)))?;
         for cid in pins {
             self.blocks.guard.wanted(cid);
@@ -179,6 +214,7 @@ impl Drop for Adding {
         }
         // What cannot be undone now is at the next start, and nobody sees it until then.
         if !self.begun || self.undo().is_ok() {
+            self.blocks.room.give_back(self.taken);
             for segment in &self.segments {
                 self.blocks.segments.remove(*segment);
             }

@@ -12,15 +12,19 @@
 //! `docs/format-files.md`.
 
 mod adding;
+mod contributed;
 mod guard;
 mod pins;
+mod room;
 mod segments;
 mod sweep;
 mod tables;
 
 pub use adding::Adding;
+pub use contributed::{Contributed, ReadUpTo};
 pub use guard::Reading;
-pub use pins::Pin;
+pub use pins::{Pin, PinOutcome, PinState};
+pub use room::RoomFigures;
 pub use sweep::{Sweep, SweepStep};
 
 use crate::connection::{Durability, Link, Place, read_only, read_write};
@@ -29,8 +33,11 @@ use crate::limits::{FILE_READERS_MAX, SMALL_BLOCK_BYTES_MAX};
 use crate::repo::Repo;
 use guard::Guard;
 use optimusdb_dag::{Blocks, Cid};
+use pins::PinCount;
+use room::Room;
 use rusqlite::OptionalExtension;
 use segments::Segments;
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::atomic::AtomicI64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -43,33 +50,54 @@ pub struct FileBlocks {
     readers: Mutex<Vec<Link>>,
     segments: Segments,
     guard: Arc<Guard>,
+    room: Room,
+    pins: PinCount,
+    /// Segments that blocks were removed from, until a sweep has looked at what is left of them.
+    thinned: Mutex<BTreeSet<i64>>,
     durability: Durability,
     next_add: AtomicI64,
 }
 
 impl FileBlocks {
-    /// Opens what the directory of a node holds of files, and removes what was added by halves.
+    /// Opens what the directory of a node holds of files, and removes what was added by halves. Of blocks
+    /// it takes as many bytes as it is told.
     ///
     /// # Errors
     /// When the disk cannot be used, or a newer version wrote it.
-    pub fn open(repo: &Repo, durability: Durability) -> Result<FileBlocks, Error> {
-        FileBlocks::open_at(repo.path(), durability)
+    pub fn open(
+        repo: &Repo,
+        durability: Durability,
+        bytes_max: Option<u64>,
+    ) -> Result<FileBlocks, Error> {
+        FileBlocks::open_at(repo.path(), durability, bytes_max)
     }
 
-    fn open_at(directory: &Path, durability: Durability) -> Result<FileBlocks, Error> {
+    fn open_at(
+        directory: &Path,
+        durability: Durability,
+        bytes_max: Option<u64>,
+    ) -> Result<FileBlocks, Error> {
         let place = Place::File(directory.join("files.sqlite"));
         let mut writer = read_write(&place, durability)?;
         tables::prepare(&mut writer.db, &place)?;
         tables::forget_unfinished(&mut writer.db)?;
         let segments = Segments::open(&directory.join("blocks"))?;
-        segments.keep_only(&tables::segments(&writer.db)?)?;
+        let known = tables::segments(&writer.db)?;
+        segments.keep_only(&known)?;
+        let thinned = known.iter().filter(|segment| segment.bytes * 2 <= segment.end);
+        let thinned = Mutex::new(thinned.map(|segment| segment.number).collect());
         let next_add = AtomicI64::new(tables::next_add(&writer.db)?);
+        let room = Room::new(tables::block_bytes(&writer.db)?, bytes_max);
+        let pins = PinCount::of(&writer.db)?;
         Ok(FileBlocks {
             place,
             writer: Mutex::new(writer),
             readers: Mutex::default(),
             segments,
             guard: Arc::default(),
+            room,
+            pins,
+            thinned,
             durability,
             next_add,
         })
@@ -83,6 +111,15 @@ impl FileBlocks {
     /// While the answer lives, nothing below this address is removed.
     pub fn reading(&self, root: &Cid) -> Reading {
         Guard::reading(&self.guard, root)
+    }
+
+    /// What the blocks take, and may take.
+    pub fn room(&self) -> RoomFigures {
+        self.room.figures()
+    }
+
+    fn thinned(&self) -> MutexGuard<'_, BTreeSet<i64>> {
+        self.thinned.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn writer(&self) -> MutexGuard<'_, Link> {

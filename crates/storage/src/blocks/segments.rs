@@ -19,6 +19,15 @@ pub(super) struct Spot {
     pub(super) length: u64,
 }
 
+/// A segment that holds blocks, as the tables know it.
+pub(super) struct KnownSegment {
+    pub(super) number: i64,
+    /// Where its last block ends.
+    pub(super) end: u64,
+    /// Bytes of its blocks.
+    pub(super) bytes: u64,
+}
+
 /// The directory of the segments.
 #[derive(Debug)]
 pub(super) struct Segments {
@@ -40,8 +49,8 @@ impl Segments {
     }
 
     /// Removes every file but these, and what of these lies behind their end.
-    pub(super) fn keep_only(&self, known: &[(i64, u64)]) -> Result<(), Error> {
-        let known: BTreeMap<i64, u64> = known.iter().copied().collect();
+    pub(super) fn keep_only(&self, known: &[KnownSegment]) -> Result<(), Error> {
+        let known: BTreeMap<i64, u64> = known.iter().map(|one| (one.number, one.end)).collect();
         self.next.store(known.keys().max().map_or(1, |last| last + 1), Ordering::Relaxed);
         let fail = |e| Error::io("cannot read", &self.directory, e);
         for entry in fs::read_dir(&self.directory).map_err(fail)? {

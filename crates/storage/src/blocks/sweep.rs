@@ -5,6 +5,7 @@
 //! are written anew. Who wants something unmarked meanwhile ends the sweep.
 
 use super::guard::{Mark, mark, mark_of};
+use super::pins::{Pin, PinState};
 use super::segments::{Segment, Spot};
 use super::{FileBlocks, tables};
 use crate::error::Error;
@@ -12,7 +13,6 @@ use crate::limits::{SWEEP_MARKED_BLOCKS_MAX, SWEEP_STEP_BLOCKS};
 use optimusdb_dag::unixfs::links_of;
 use optimusdb_dag::{Blocks, Cid, Codec};
 use rusqlite::TransactionBehavior;
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// How a sweep is doing.
@@ -36,8 +36,6 @@ pub struct Sweep {
     /// Rows up to this one are looked at, from the one after `row` on.
     last_row: i64,
     row: i64,
-    /// Segments that blocks were removed from.
-    thinned: BTreeSet<i64>,
     removed_blocks: u64,
     removed_bytes: u64,
 }
@@ -60,7 +58,6 @@ impl Sweep {
             to_mark: Vec::new(),
             last_row: 0,
             row: 0,
-            thinned: BTreeSet::new(),
             removed_blocks: 0,
             removed_bytes: 0,
         };
@@ -69,7 +66,9 @@ impl Sweep {
             let last = "SELECT coalesce(max(row), 0) FROM blocks";
             Ok(link.db.query_row(last, [], |row| row.get(0))?)
         })?;
-        to_mark.extend(blocks.pins()?.into_iter().map(|pin| pin.cid));
+        // What came of a replica before there was no more room for it is wanted by nobody.
+        let wanted = |pin: &Pin| !pin.replica || pin.outcome.state != PinState::Skipped;
+        to_mark.extend(blocks.pins()?.into_iter().filter(wanted).map(|pin| pin.cid));
         sweep.mark(&to_mark);
         sweep.to_mark = to_mark;
         Ok(Some(sweep))
@@ -89,10 +88,15 @@ impl Sweep {
         }
         let candidates = self.candidates()?;
         let Some(last) = candidates.last() else {
-            let Some(segment) = self.thinned.pop_first() else {
+            let segment = self.blocks.thinned().pop_first();
+            let Some(segment) = segment else {
                 return Ok(SweepStep::Done(self.removed_blocks, self.removed_bytes));
             };
-            self.tidy(segment)?;
+            if let Err(error) = self.tidy(segment) {
+                // The next sweep tries again.
+                self.blocks.thinned().insert(segment);
+                return Err(error);
+            }
             return Ok(SweepStep::More);
         };
         let last = last.row;
@@ -161,12 +165,14 @@ impl Sweep {
                 tx.prepare_cached("DELETE FROM blocks WHERE row = ?1 RETURNING segment")?;
             for block in &going {
                 let segment: Option<i64> = delete.query_row([block.row], |row| row.get(0))?;
-                self.thinned.extend(segment);
+                self.blocks.thinned().extend(segment);
             }
         }
         tx.commit()?;
+        let bytes = going.iter().map(|block| block.length as u64).sum();
         self.removed_blocks += going.len() as u64;
-        self.removed_bytes += going.iter().map(|block| block.length as u64).sum::<u64>();
+        self.removed_bytes += bytes;
+        self.blocks.room.give_back(bytes);
         Ok(true)
     }
 

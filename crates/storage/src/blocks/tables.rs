@@ -1,13 +1,13 @@
 //! The tables of `files.sqlite`, and the questions that more than one part asks them.
 
-use super::segments::Spot;
+use super::segments::{KnownSegment, Spot};
 use crate::connection::Place;
 use crate::error::Error;
 use crate::limits::FILES_FORMAT_VERSION;
 use optimusdb_dag::Cid;
-use rusqlite::{Connection, Row, TransactionBehavior};
+use rusqlite::{Connection, OptionalExtension, Row, TransactionBehavior};
 
-const FORMAT_1: &str = "
+pub(super) const FORMAT_1: &str = "
 -- A block: in `bytes` or in a segment. `adding` names what it was added with; while that is in
 -- `adds`, nobody else sees it. The same block may be there twice, of two that were added at once.
 CREATE TABLE blocks (
@@ -34,7 +34,47 @@ CREATE TABLE pins (
 ) WITHOUT ROWID;
 ";
 
-/// Makes the tables where there are none. A newer format is left untouched.
+const FORMAT_2: &str = "
+-- So that the bytes of all blocks are counted without reading any.
+DROP INDEX blocks_adding;
+CREATE INDEX blocks_adding ON blocks (adding, length);
+
+-- Who wants it (0 a user, 1 the swarm); whether all of it is here (0 not known yet, 1 yes, 2 it could not be
+-- had, 3 there is no room); how often that was tried in vain, when it is tried again, and what was wrong.
+ALTER TABLE pins ADD COLUMN replica INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE pins ADD COLUMN state INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE pins ADD COLUMN tries INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE pins ADD COLUMN due INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE pins ADD COLUMN error TEXT NOT NULL DEFAULT '';
+CREATE INDEX pins_partial ON pins (replica, created, due) WHERE state <> 1;
+
+-- What a user has unpinned: the node pins none of it of its own accord.
+CREATE TABLE declined (cid BLOB PRIMARY KEY) WITHOUT ROWID;
+
+-- What the swarm has contributed, as far as the log was read: `judged` once there is a verdict.
+CREATE TABLE contributed (
+  cid BLOB PRIMARY KEY,
+  name TEXT NOT NULL,
+  size INTEGER,
+  created INTEGER NOT NULL,
+  judged INTEGER NOT NULL DEFAULT 0,
+  tries INTEGER NOT NULL DEFAULT 0,
+  due INTEGER NOT NULL DEFAULT 0
+) WITHOUT ROWID;
+CREATE INDEX contributed_due ON contributed (due) WHERE judged = 0;
+
+-- The last entry of the contributions that was read: its row in the other database, and its address.
+CREATE TABLE contributions_read (
+  one INTEGER PRIMARY KEY CHECK (one = 1),
+  row INTEGER NOT NULL,
+  entry BLOB NOT NULL
+);
+";
+
+/// What each version adds to the one before.
+const FORMATS: [&str; FILES_FORMAT_VERSION as usize] = [FORMAT_1, FORMAT_2];
+
+/// Makes the tables, or brings those of an older format up to date. A newer format is left untouched.
 pub(super) fn prepare(db: &mut Connection, place: &Place) -> Result<(), Error> {
     let found: u32 = db.pragma_query_value(None, "user_version", |row| row.get(0))?;
     if found > FILES_FORMAT_VERSION {
@@ -44,9 +84,9 @@ pub(super) fn prepare(db: &mut Connection, place: &Place) -> Result<(), Error> {
         };
         return Err(Error::NewerFormat { path, found, known: FILES_FORMAT_VERSION });
     }
-    if found == 0 {
+    if found < FILES_FORMAT_VERSION {
         let tx = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        tx.execute_batch(FORMAT_1)?;
+        FORMATS.iter().skip(found as usize).try_for_each(|format| tx.execute_batch(format))?;
         tx.pragma_update(None, "user_version", FILES_FORMAT_VERSION)?;
         tx.commit()?;
     }
@@ -81,13 +121,23 @@ pub(super) fn next_add(db: &Connection) -> Result<i64, Error> {
     Ok(db.query_row(next, [], |row| row.get(0))?)
 }
 
-/// Every segment that holds blocks, with where the last one ends.
-pub(super) fn segments(db: &Connection) -> Result<Vec<(i64, u64)>, Error> {
+/// Every segment that holds blocks.
+pub(super) fn segments(db: &Connection) -> Result<Vec<KnownSegment>, Error> {
     let mut statement = db.prepare(
-        "SELECT segment, max(at + length) FROM blocks WHERE segment IS NOT NULL GROUP BY segment",
+        "SELECT segment, max(at + length), sum(length) FROM blocks WHERE segment IS NOT NULL
+         GROUP BY segment",
     )?;
-    let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get::<_, i64>(1)? as u64)))?;
+    let rows = statement.query_map([], |row| {
+        let (end, bytes) = (row.get::<_, i64>(1)? as u64, row.get::<_, i64>(2)? as u64);
+        Ok(KnownSegment { number: row.get(0)?, end, bytes })
+    })?;
     Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Bytes of all blocks, those of adds that are not finished among them.
+pub(super) fn block_bytes(db: &Connection) -> Result<u64, Error> {
+    let sum = "SELECT coalesce(sum(length), 0) FROM blocks";
+    Ok(db.query_row(sum, [], |row| row.get::<_, i64>(0))?.cast_unsigned())
 }
 
 /// What a block is found by: its hash, whatever the codec and the version of its address.
@@ -104,6 +154,15 @@ pub(super) fn spot(row: &Row<'_>, first: usize) -> rusqlite::Result<Option<Spot>
     };
     let length: i64 = row.get(first + 2)?;
     Ok(Some(Spot { segment, at: at as u64, length: length as u64 }))
+}
+
+/// The bytes of a block that is there for all.
+pub(super) fn length(db: &Connection, key: &[u8]) -> Result<Option<u64>, Error> {
+    let mut statement = db.prepare_cached(
+        "SELECT length FROM blocks WHERE hash = ?1 AND adding NOT IN (SELECT id FROM adds) LIMIT 1",
+    )?;
+    let length: Option<i64> = statement.query_row([key], |row| row.get(0)).optional()?;
+    Ok(length.map(i64::cast_unsigned))
 }
 
 /// Whether a block is there, for all or for who adds under `adding`.

@@ -5,7 +5,7 @@ use optimusdb_db::Node;
 
 use super::envelope::Envelope;
 use crate::http::error::ApiError;
-use crate::http::limits::REQUEST_TIMEOUT;
+use crate::http::limits::SAVED_TIMEOUT;
 use crate::http::{answer, files};
 
 /// The line in `help`.
@@ -18,6 +18,6 @@ pub(super) async fn run(node: &Node, envelope: &Envelope) -> Result<Response, Ap
     let path = asked.strip_prefix("/ipfs/").unwrap_or(asked);
     let (cid, path) = path.split_once('/').unwrap_or((path, ""));
     let cid = files::cid(cid)?;
-    let saved = node.save_file(cid.clone(), path, REQUEST_TIMEOUT).await?;
+    let saved = node.save_file(cid.clone(), path, SAVED_TIMEOUT).await?;
     Ok(answer::data(&format!("stored /ipfs/{cid} successfully under {}", saved.display())))
 }

@@ -16,6 +16,7 @@ const KEYS: Keys = Keys {
     known: &[
         "limit",
         "skip",
+        "since",
         "sort",
         "fields",
         "cursor",
