@@ -92,6 +92,7 @@ impl From<optimusdb_storage::Error> for Error {
             Storage::Locked(_) | Storage::Busy(_) => Error::Unavailable(text),
             Storage::NoRoom { .. } => Error::NoRoom(text),
             Storage::TooMany(_) => Error::TooLarge(text),
+            Storage::Statement { .. } => Error::Invalid(text),
             Storage::Corrupt(_) | Storage::Block(_) => Error::Corrupt(text),
             Storage::NewerFormat { .. } | Storage::Io { .. } | Storage::Sqlite(_) => {
                 Error::Internal(text)

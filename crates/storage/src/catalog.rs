@@ -60,9 +60,9 @@ const SOURCES: [(&str, &[&str]); 5] = [
 pub(crate) fn create_views(db: &mut Connection) -> Result<(), Error> {
     let tx = db.transaction()?;
     for (name, sql) in [
-        ("catalog_documents", catalog_documents()),
-        ("datacatalog", datacatalog()),
-        ("toscametadata", toscametadata()),
+        ("catalog_documents", catalog_documents("")),
+        ("datacatalog", datacatalog("catalog_documents")),
+        ("toscametadata", toscametadata("")),
     ] {
         let kept: Option<String> = tx
             .query_row(
@@ -71,6 +71,8 @@ pub(crate) fn create_views(db: &mut Connection) -> Result<(), Error> {
                 |row| row.get(0),
             )
             .optional()?;
+        let columns = if name == "catalog_documents" { " (key, doc)" } else { "" };
+        let sql = format!("CREATE VIEW {name}{columns} AS {sql}");
         if kept.as_ref() != Some(&sql) {
             tx.execute_batch(&format!("DROP VIEW IF EXISTS {name}; {sql}"))?;
         }
@@ -94,24 +96,24 @@ pub(crate) fn list_namesakes(db: &Connection, key: &str) -> Result<(), Error> {
     Ok(())
 }
 
-fn catalog_documents() -> String {
+/// What `catalog_documents` selects, of the tables in the schema `of`: empty, or a name with its dot.
+pub(crate) fn catalog_documents(of: &str) -> String {
     format!(
-        "CREATE VIEW catalog_documents (key, doc) AS
-         SELECT d.key, iif(s.scope = 'catalog', d.doc, {})
-         FROM documents AS d JOIN stores AS s ON s.id = d.store
+        "SELECT d.key, iif(s.scope = 'catalog', d.doc, {})
+         FROM {of}documents AS d JOIN {of}stores AS s ON s.id = d.store
          WHERE d.doc IS NOT NULL AND {} AND NOT {}
          UNION ALL
          SELECT n.name, {}
-         FROM namesakes AS n CROSS JOIN documents AS d ON d.row = n.row
-           CROSS JOIN stores AS s ON s.id = d.store
+         FROM {of}namesakes AS n CROSS JOIN {of}documents AS d ON d.row = n.row
+           CROSS JOIN {of}stores AS s ON s.id = d.store
          WHERE d.doc IS NOT NULL AND {} AND NOT EXISTS (
-           SELECT 1 FROM documents AS t JOIN stores AS u ON u.id = t.store
+           SELECT 1 FROM {of}documents AS t JOIN {of}stores AS u ON u.id = t.store
            WHERE t.key = n.name AND t.doc IS NOT NULL AND {})",
         derived_document("d.key"),
         takes_part("s", "'catalog', 'resource'"),
-        has_winner("'catalog', 'resource'"),
+        has_winner(of, "'catalog', 'resource'"),
         derived_document("n.name"),
-        has_winner("'resource'"),
+        has_winner(of, "'resource'"),
         takes_part("u", "'catalog', 'resource'"),
     )
 }
@@ -122,12 +124,12 @@ fn takes_part(s: &str, scopes: &str) -> String {
 }
 
 /// The condition that a store before `s` holds a document of the key of `d`.
-fn has_winner(scopes: &str) -> String {
+fn has_winner(of: &str, scopes: &str) -> String {
     let rank =
         |s: &str| format!("({s}.scope <> 'catalog', {s}.name <> '{DEFAULT_STORE}', {s}.manifest)");
     format!(
         "EXISTS (
-           SELECT 1 FROM documents AS w JOIN stores AS o ON o.id = w.store
+           SELECT 1 FROM {of}documents AS w JOIN {of}stores AS o ON o.id = w.store
            WHERE w.key = d.key AND w.store <> d.store AND w.doc IS NOT NULL
              AND {} AND {} < {})",
         takes_part("o", scopes),
@@ -176,23 +178,21 @@ fn json_of(from: Vec<&str>) -> String {
 }
 
 /// A time in ms as RFC 3339, or NULL.
-fn stamp(column: &str) -> String {
+pub(crate) fn stamp(column: &str) -> String {
     format!("strftime('%Y-%m-%dT%H:%M:%fZ', {column} / 1000.0, 'unixepoch')")
 }
 
-fn datacatalog() -> String {
+/// What `datacatalog` selects from the view of the catalog's documents.
+pub(crate) fn datacatalog(documents: &str) -> String {
     let columns: Vec<String> =
         DATACATALOG_COLUMNS.iter().map(|c| format!("doc ->> '$.{c}' AS {c}")).collect();
-    format!(
-        "CREATE VIEW datacatalog AS SELECT {} FROM catalog_documents",
-        columns.join(", ").replacen("doc ->> '$._id'", "key", 1)
-    )
+    format!("SELECT {} FROM {documents}", columns.join(", ").replacen("doc ->> '$._id'", "key", 1))
 }
 
-fn toscametadata() -> String {
+/// What `toscametadata` selects, of the tables in the schema `of`.
+pub(crate) fn toscametadata(of: &str) -> String {
     format!(
-        "CREATE VIEW toscametadata AS
-         SELECT d.entry AS id, d.key AS template_id, d.doc ->> '$.description' AS description,
+        "SELECT d.entry AS id, d.key AS template_id, d.doc ->> '$.description' AS description,
            (SELECT count(*) FROM json_each(coalesce(
               d.doc -> '$.topology_template.node_templates',
               d.doc -> '$.service_template.node_templates', '{{}}'))) AS node_templates_count,
@@ -200,11 +200,11 @@ fn toscametadata() -> String {
            octet_length(d.doc ->> '$._original_yaml') AS filesize_bytes,
            sha256_hex(d.doc ->> '$._original_yaml') AS content_sha256,
            w.key AS uploader, NULL AS source_pod
-         FROM documents AS d JOIN stores AS s ON s.id = d.store
-           JOIN entries AS e ON e.seq = d.entry JOIN writers AS w ON w.id = e.writer
+         FROM {of}documents AS d JOIN {of}stores AS s ON s.id = d.store
+           JOIN {of}entries AS e ON e.seq = d.entry JOIN {of}writers AS w ON w.id = e.writer
          WHERE d.doc ->> '$._original_yaml' IS NOT NULL AND {} AND NOT {}",
         stamp("d.updated"),
         takes_part("s", "'resource'"),
-        has_winner("'resource'")
+        has_winner(of, "'resource'")
     )
 }

@@ -14,9 +14,10 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, OpenFlags};
 use sha2::{Digest, Sha256};
 use std::cell::Cell;
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 /// SQLite's steps between two looks at the clock; a step takes well under a microsecond.
@@ -38,7 +39,7 @@ impl Place {
         Place::Memory(NEXT.fetch_add(1, Ordering::Relaxed))
     }
 
-    fn uri(&self) -> String {
+    pub(crate) fn uri(&self) -> String {
         match self {
             Place::File(path) => {
                 let mut uri = String::from("file:");
@@ -66,12 +67,21 @@ pub enum Durability {
 }
 
 /// A connection, and the time by which the statement that it runs must end.
-#[derive(Debug)]
 pub(crate) struct Link {
     pub(crate) db: Connection,
     // Microseconds on the clock of `micros_now`; 0 for none.
     deadline: Arc<AtomicU64>,
+    gone: Arc<Mutex<Option<IsGone>>>,
     sorts: Cell<bool>,
+}
+
+/// Asked now and then whether nobody waits for a statement any more.
+pub(crate) type IsGone = Arc<dyn Fn() -> bool + Send + Sync>;
+
+impl fmt::Debug for Link {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Link").field("db", &self.db).finish_non_exhaustive()
+    }
 }
 
 impl Link {
@@ -87,6 +97,17 @@ impl Link {
         })?)
     }
 
+    /// Has SQLite look whether a statement is to end after so many of its steps.
+    pub(crate) fn look_every(&mut self, steps: i32) -> Result<(), Error> {
+        let (deadline, gone) = (Arc::clone(&self.deadline), Arc::clone(&self.gone));
+        let ends = move || {
+            let at = deadline.load(Ordering::Relaxed);
+            let gone = gone.lock().unwrap_or_else(PoisonError::into_inner);
+            at != 0 && (micros_of(Instant::now()) >= at || gone.as_ref().is_some_and(|gone| gone()))
+        };
+        Ok(self.db.progress_handler(steps, Some(ends))?)
+    }
+
     /// Not within a transaction.
     pub(crate) fn set_durability(&self, durability: Durability) -> Result<(), Error> {
         let synchronous = match durability {
@@ -100,16 +121,23 @@ impl Link {
     pub(crate) fn until(&self, deadline: Option<Instant>) -> Bounded<'_> {
         let micros = deadline.map_or(0, |at| micros_of(at).max(1));
         self.deadline.store(micros, Ordering::Relaxed);
-        Bounded(&self.deadline)
+        Bounded(self)
+    }
+
+    /// The same, and ends it when nobody waits for it any more.
+    pub(crate) fn until_gone(&self, deadline: Instant, gone: IsGone) -> Bounded<'_> {
+        *self.gone.lock().unwrap_or_else(PoisonError::into_inner) = Some(gone);
+        self.until(Some(deadline))
     }
 }
 
 /// While it lives, the connection's statements end at a deadline.
-pub(crate) struct Bounded<'l>(&'l AtomicU64);
+pub(crate) struct Bounded<'l>(&'l Link);
 
 impl Drop for Bounded<'_> {
     fn drop(&mut self) {
-        self.0.store(0, Ordering::Relaxed);
+        self.0.deadline.store(0, Ordering::Relaxed);
+        *self.0.gone.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 }
 
@@ -148,7 +176,7 @@ pub(crate) fn read_only(place: &Place) -> Result<Link, Error> {
     Ok(link)
 }
 
-fn prepare(mut db: Connection, cache_kib: i64) -> Result<Link, Error> {
+fn prepare(db: Connection, cache_kib: i64) -> Result<Link, Error> {
     db.busy_timeout(Duration::from_millis(BUSY_TIMEOUT_MS))?;
     db.pragma_update(None, "cache_size", -cache_kib)?;
     db.pragma_update(None, "foreign_keys", true)?;
@@ -182,16 +210,10 @@ fn prepare(mut db: Connection, cache_kib: i64) -> Result<Link, Error> {
             Ok(beside(context.get_raw(0).as_str()?, &address, NAMESAKE_CHARS))
         },
     )?;
-    let deadline = Arc::new(AtomicU64::new(0));
-    let watched = Arc::clone(&deadline);
-    db.progress_handler(
-        STEPS_PER_DEADLINE_CHECK,
-        Some(move || {
-            let at = watched.load(Ordering::Relaxed);
-            at != 0 && micros_of(Instant::now()) >= at
-        }),
-    )?;
-    Ok(Link { db, deadline, sorts: Cell::new(false) })
+    let mut link =
+        Link { db, deadline: Arc::default(), gone: Arc::default(), sorts: Cell::new(false) };
+    link.look_every(STEPS_PER_DEADLINE_CHECK)?;
+    Ok(link)
 }
 
 #[cfg(test)]

@@ -54,6 +54,14 @@ pub enum Error {
     /// A limit of [`crate::limits`].
     #[error("{0}")]
     TooMany(String),
+    /// A statement of SQL that cannot be carried out as it stands.
+    #[error("{message}{}", offset.map_or(String::new(), |at| format!(" (at offset {at})")))]
+    Statement {
+        /// What SQLite said of it, or what is not allowed.
+        message: String,
+        /// Where in its text, in bytes.
+        offset: Option<usize>,
+    },
     /// The caller stopped the work.
     #[error("interrupted")]
     Interrupted,
@@ -72,6 +80,8 @@ pub enum Kind {
     Unavailable,
     /// The call broke a limit.
     TooLarge,
+    /// The call is wrong as it stands.
+    Invalid,
     /// Bytes on disk are not what was written.
     Corrupt,
     /// The system or SQLite failed; the state of the disk is not known.
@@ -87,6 +97,7 @@ impl Error {
             }
             Error::NoRoom { .. } => Kind::Unavailable,
             Error::TooMany(_) => Kind::TooLarge,
+            Error::Statement { .. } => Kind::Invalid,
             Error::Corrupt(_) | Error::Block(_) => Kind::Corrupt,
             Error::NewerFormat { .. } | Error::Io { .. } | Error::Sqlite(_) => Kind::Internal,
         }

@@ -27,13 +27,18 @@ CREATE TABLE IF NOT EXISTS records (
   source TEXT NOT NULL
 );
 CREATE INDEX IF NOT EXISTS records_time ON records (timestamp_ms);
-CREATE VIEW IF NOT EXISTS optimusLogger AS
-  SELECT strftime('%Y-%m-%dT%H:%M:%fZ', timestamp_ms / 1000.0, 'unixepoch') AS timestamp,
-    strftime('%Y-%m-%d', timestamp_ms / 1000, 'unixepoch') AS date,
-    CAST(strftime('%H', timestamp_ms / 1000, 'unixepoch') AS INTEGER) AS hour,
-    level, message, source
-  FROM records;
 ";
+
+/// What `optimusLogger` selects, of the table in the schema `of`: empty, or a name with its dot.
+pub(crate) fn logger_select(of: &str) -> String {
+    format!("SELECT {COLUMNS} FROM {of}records")
+}
+
+const COLUMNS: &str =
+    "strftime('%Y-%m-%dT%H:%M:%fZ', timestamp_ms / 1000.0, 'unixepoch') AS timestamp,
+     strftime('%Y-%m-%d', timestamp_ms / 1000, 'unixepoch') AS date,
+     CAST(strftime('%H', timestamp_ms / 1000, 'unixepoch') AS INTEGER) AS hour,
+     level, message, source";
 
 /// The writing side; one per node.
 #[derive(Debug)]
@@ -46,6 +51,10 @@ impl Journal {
     pub fn open(place: &Place) -> Result<Journal, Error> {
         let link = read_write(place, Durability::Relaxed)?;
         link.db.execute_batch(SCHEMA)?;
+        link.db.execute_batch(&format!(
+            "CREATE VIEW IF NOT EXISTS optimusLogger AS {}",
+            logger_select("")
+        ))?;
         Ok(Journal { link })
     }
 

@@ -27,6 +27,7 @@ mod readers;
 mod repo;
 mod schema;
 mod select;
+mod sql;
 mod stores;
 mod tree;
 mod uploads;
@@ -47,6 +48,10 @@ pub use order::{Order, SortField, SortKey, SortValue};
 pub use readers::Readers;
 pub use repo::Repo;
 pub use select::Select;
+pub use sql::{
+    SqlCell, SqlColumn, SqlDoor, SqlParams, SqlPlaces, SqlRan, SqlReturned, SqlSink, SqlStatement,
+    SqlTable, SqlTableKind, SqlValue, SqlWrites,
+};
 pub use stores::{Scope, StoreId, StoreRef, StoreRow, beside};
 pub use tree::StoreTree;
 pub use uploads::upload_digits;

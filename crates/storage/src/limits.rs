@@ -74,3 +74,42 @@ pub const SWEEP_MARKED_BLOCKS_MAX: usize = 16 * 1024 * 1024;
 /// Blocks that are remembered of adds that go on. With more, no sweep removes anything until all
 /// adds have ended.
 pub const SWEEP_TOUCHED_BLOCKS_MAX: usize = 4 * 1024 * 1024;
+/// Longest statement of SQL, in bytes.
+pub const SQL_BYTES_MAX: usize = 1024 * 1024;
+/// Parameters of a statement.
+pub const SQL_PARAMETERS_MAX: usize = 10_000;
+/// Largest text or blob that a statement may read or make, in bytes. The text of any document is
+/// shorter: a byte of one becomes six at most.
+pub const SQL_VALUE_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// Columns of a table, a result, or an index.
+pub const SQL_COLUMNS_MAX: usize = 200;
+/// Levels of an expression of SQL.
+pub const SQL_EXPRESSION_LEVELS_MAX: usize = 200;
+/// SELECTs of one compound, such as those of a UNION.
+pub const SQL_COMPOUND_SELECTS_MAX: usize = 100;
+/// Instructions that a statement is compiled to.
+pub const SQL_INSTRUCTIONS_MAX: usize = 100_000;
+/// Bytes of the pattern of LIKE and GLOB. One match takes as many steps as pattern and text have bytes,
+/// multiplied, and nothing ends it.
+pub const SQL_PATTERN_BYTES_MAX: usize = 128;
+/// Steps of SQLite between two looks whether a statement of a user is to end. One may make the largest
+/// value, which takes some milliseconds.
+pub const SQL_STEPS_PER_LOOK: i32 = 200;
+/// Triggers that fire each other.
+pub const SQL_TRIGGERS_MAX: usize = 16;
+/// Page cache of each connection for SQL, in KiB.
+pub const SQL_CACHE_KIB: i64 = 4 * 1024;
+/// Bytes of all values of one answer.
+pub const SQL_ANSWER_BYTES_MAX: u64 = 4 * 1024 * 1024 * 1024;
+/// Bytes of all values that a statement which writes returns: they are held until it is committed.
+pub const SQL_RETURNED_BYTES_MAX: u64 = 16 * 1024 * 1024;
+/// Size of the users' own tables, in bytes.
+pub const USER_TABLES_BYTES_MAX: i64 = 4 * 1024 * 1024 * 1024;
+/// Tables, views, indexes and triggers of users.
+pub const USER_OBJECTS_MAX: i64 = 1_000;
+/// Documents that one statement writes to a store.
+pub const SQL_WRITTEN_DOCUMENTS_MAX: usize = 100_000;
+/// Bytes of the documents that one statement writes to a store.
+pub const SQL_WRITTEN_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Statements of SQL up to this size are kept prepared, in bytes.
+pub const SQL_STATEMENTS_KEPT_BYTES_MAX: usize = 8 * 1024;

@@ -57,6 +57,11 @@ impl Repo {
         self.path.join("logs.sqlite")
     }
 
+    /// The file of the users' own tables, apart so that nothing in it can harm what the node keeps.
+    pub fn user_path(&self) -> PathBuf {
+        self.path.join("user.sqlite")
+    }
+
     /// Reads the key file `name`, or stores what `make` yields when there is none.
     ///
     /// Key files have mode 0600 and are complete or absent: they are written aside, synced and

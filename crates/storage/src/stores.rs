@@ -89,7 +89,13 @@ const COLUMNS: &str = "id, name, kind, manifest, scope, documents, entries";
 
 /// Every store, in the order in which they were made here.
 pub(crate) fn list(db: &Connection) -> Result<Vec<StoreRow>, Error> {
-    let mut statement = db.prepare_cached(&format!("SELECT {COLUMNS} FROM stores ORDER BY id"))?;
+    list_in(db, "")
+}
+
+/// The same of the database in the schema `of`, a name with its dot.
+pub(crate) fn list_in(db: &Connection, of: &str) -> Result<Vec<StoreRow>, Error> {
+    let mut statement =
+        db.prepare_cached(&format!("SELECT {COLUMNS} FROM {of}stores ORDER BY id"))?;
     let mut rows = statement.query([])?;
     let mut stores = Vec::new();
     while let Some(row) = rows.next()? {

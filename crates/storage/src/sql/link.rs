@@ -1,0 +1,301 @@
+//! A connection for statements of users.
+//!
+//! Its main database is that of the users' own tables; the node's and the journal's are attached, to
+//! be read alone, under names that no statement knows. What statements see of them are temporary
+//! views. They are made anew when a store or a view of a user has come or gone, which is looked for
+//! before each statement, in its own snapshot.
+
+use super::capture::Capture;
+use super::functions;
+use super::guard::{Authority, Names};
+use super::tables::{Shown, create, quoted, shown};
+use crate::connection::{Durability, Link, Place, read_only, read_write};
+use crate::error::Error;
+use crate::limits::{
+    SQL_BYTES_MAX, SQL_CACHE_KIB, SQL_COLUMNS_MAX, SQL_COMPOUND_SELECTS_MAX,
+    SQL_EXPRESSION_LEVELS_MAX, SQL_INSTRUCTIONS_MAX, SQL_PARAMETERS_MAX, SQL_PATTERN_BYTES_MAX,
+    SQL_STEPS_PER_LOOK, SQL_TRIGGERS_MAX, SQL_VALUE_BYTES_MAX, USER_TABLES_BYTES_MAX,
+};
+use crate::stores;
+use rusqlite::config::DbConfig;
+use rusqlite::functions::FunctionFlags;
+use rusqlite::limits::Limit;
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Where the databases are that statements reach.
+#[derive(Debug, Clone)]
+pub struct SqlPlaces {
+    /// The node's.
+    pub node: Place,
+    /// The journal's.
+    pub journal: Place,
+    /// The one of the users' own tables.
+    pub user: Place,
+}
+
+/// What a connection is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Role {
+    /// Reading: nothing can be written with it.
+    Read,
+    /// Writing the users' own tables.
+    Write,
+    /// Finding out what a statement would write to a store: only the triggers of the views run.
+    Capture,
+}
+
+/// A connection with its views.
+#[derive(Debug)]
+pub(super) struct SqlLink {
+    pub(super) link: Link,
+    pub(super) guard: Authority,
+    pub(super) capture: Capture,
+    pub(super) secret: String,
+    peers: Arc<Mutex<String>>,
+    role: Role,
+    /// What the views were made of.
+    made_of: String,
+    views: Vec<UserView>,
+    /// The tables of the node whose names lead nowhere.
+    hidden: Vec<String>,
+}
+
+/// A view that a user made.
+#[derive(Debug, Clone)]
+pub(super) struct UserView {
+    pub(super) name: String,
+    /// Its CREATE VIEW.
+    pub(super) sql: String,
+}
+
+impl SqlLink {
+    pub(super) fn open(places: &SqlPlaces, role: Role) -> Result<SqlLink, Error> {
+        let mut link = match role {
+            Role::Write => read_write(&places.user, Durability::Full)?,
+            Role::Read | Role::Capture => read_only(&places.user)?,
+        };
+        let db = &link.db;
+        if role == Role::Capture {
+            // A trigger counts as writing to the temporary schema. The files are open to be read.
+            db.pragma_update(None, "query_only", false)?;
+        }
+        let random: String =
+            db.query_row("SELECT lower(hex(randomblob(16)))", [], |row| row.get(0))?;
+        let secret = format!("x{random}");
+        for (schema, place) in [("n", &places.node), ("j", &places.journal)] {
+            let uri = place.uri();
+            let mode = if uri.contains('?') { "&mode=ro" } else { "?mode=ro" };
+            db.execute(&format!("ATTACH ?1 AS {secret}{schema}"), [format!("{uri}{mode}")])?;
+        }
+        for schema in ["main".to_owned(), format!("{secret}n")] {
+            db.pragma_update(Some(schema.as_str()), "cache_size", -SQL_CACHE_KIB)?;
+        }
+        if role == Role::Write {
+            let page: i64 = db.pragma_query_value(None, "page_size", |row| row.get(0))?;
+            db.pragma_update(None, "max_page_count", USER_TABLES_BYTES_MAX / page)?;
+        }
+        for (config, on) in [
+            (DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true),
+            (DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false),
+            (DbConfig::SQLITE_DBCONFIG_DQS_DML, false),
+            (DbConfig::SQLITE_DBCONFIG_DQS_DDL, false),
+        ] {
+            db.set_db_config(config, on)?;
+        }
+        limit(&link)?;
+        functions::define(db)?;
+        let capture = Capture::default();
+        capture.define(db)?;
+        let peers = Arc::new(Mutex::new(String::new()));
+        let now = Arc::clone(&peers);
+        let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_INNOCUOUS;
+        db.create_scalar_function("peers_now", 0, flags, move |_| {
+            Ok(now.lock().unwrap_or_else(PoisonError::into_inner).clone())
+        })?;
+        link.look_every(SQL_STEPS_PER_LOOK)?;
+        let guard = Authority::default();
+        link.db.authorizer(Some(guard.authorizer()))?;
+        let (made_of, views, hidden) = (String::new(), Vec::new(), Vec::new());
+        Ok(SqlLink { link, guard, capture, secret, peers, role, made_of, views, hidden })
+    }
+
+    /// The schema of the node's database, with its dot.
+    fn node(&self) -> String {
+        format!("{}n.", self.secret)
+    }
+
+    /// Says who the peers are.
+    pub(super) fn set_peers(&self, peers: &str) {
+        peers.clone_into(&mut self.peers.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    /// Whether it may write.
+    pub(super) fn writes(&self) -> bool {
+        self.role == Role::Write
+    }
+
+    /// What the views were made of.
+    pub(super) fn made_of(&self) -> &str {
+        &self.made_of
+    }
+
+    /// The views have to be made anew.
+    pub(super) fn forget_views(&mut self) {
+        self.made_of.clear();
+    }
+
+    /// Whether it is a table of the node.
+    pub(super) fn is_hidden(&self, name: &str) -> bool {
+        self.hidden.iter().any(|hidden| hidden.eq_ignore_ascii_case(name))
+    }
+
+    /// The views that users made.
+    pub(super) fn user_views(&self) -> &[UserView] {
+        &self.views
+    }
+
+    /// What is shown of the node, as it is now.
+    pub(super) fn shown(&self) -> Result<Vec<Shown>, Error> {
+        let node = self.node();
+        let stores = stores::list_in(&self.link.db, &node)?;
+        Ok(shown(stores, &node, &format!("{}j.", self.secret), &self.secret))
+    }
+
+    /// Makes the views anew if what they are made of has changed. Within the statement's transaction.
+    pub(super) fn refresh(&mut self) -> Result<(), Error> {
+        let db = &self.link.db;
+        let stores: String = db
+            .prepare_cached(&format!(
+                "SELECT json_group_array(id || ' ' || name) FROM {}stores",
+                self.node()
+            ))?
+            .query_row([], |row| row.get(0))?;
+        let schema: i64 =
+            db.prepare_cached("PRAGMA main.schema_version")?.query_row([], |row| row.get(0))?;
+        let made_of = format!("{schema} {stores}");
+        if made_of == self.made_of {
+            return Ok(());
+        }
+        self.made_of.clear();
+        if self.role == Role::Read {
+            db.pragma_update(None, "query_only", false)?;
+        }
+        self.make_views()?;
+        if self.role == Role::Read {
+            self.link.db.pragma_update(None, "query_only", true)?;
+        }
+        self.made_of = made_of;
+        Ok(())
+    }
+
+    fn make_views(&mut self) -> Result<(), Error> {
+        self.drop_views()?;
+        let shown = self.shown()?;
+        let db = &self.link.db;
+        for batch in create(&shown, &self.node(), &self.secret) {
+            db.execute_batch(&batch)?;
+        }
+        let names: HashSet<String> =
+            shown.iter().map(|view| view.name.to_ascii_lowercase()).collect();
+        let mut of_users =
+            db.prepare("SELECT name, sql FROM main.sqlite_schema WHERE type = 'view'")?;
+        let of_users =
+            of_users.query_map([], |row| Ok(UserView { name: row.get(0)?, sql: row.get(1)? }))?;
+        self.views = of_users.collect::<Result<_, _>>()?;
+        // Where it was made, a view sees only what is there, too: the users' tables. Shown, it sees all.
+        self.views.retain(|view| !names.contains(&view.name.to_ascii_lowercase()));
+        for view in &self.views {
+            if let Some(rest) = view.sql.strip_prefix("CREATE VIEW ") {
+                db.execute_batch(&format!("CREATE TEMP VIEW {rest}"))?;
+            }
+        }
+        self.hidden = self.hide(&names)?;
+        let mut modules = db.prepare("SELECT lower(name) FROM pragma_module_list")?;
+        let modules = modules.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
+        let written: HashMap<String, String> = shown
+            .iter()
+            .filter(|view| view.writable)
+            .map(|view| (view.name.to_ascii_lowercase(), view.name.clone()))
+            .collect();
+        self.guard.rename(Names {
+            secret: self.secret.clone(),
+            shown: names,
+            written,
+            views: self.views.iter().map(|view| view.name.to_ascii_lowercase()).collect(),
+            modules,
+        });
+        Ok(())
+    }
+
+    /// Has the names of the node's own tables lead nowhere, except where something else is called so.
+    /// Otherwise SQLite would find the tables, in what is attached.
+    fn hide(&self, shown: &HashSet<String>) -> Result<Vec<String>, Error> {
+        let db = &self.link.db;
+        let mut names = db.prepare(&format!(
+            "SELECT name FROM (SELECT name, type FROM {0}n.sqlite_schema
+               UNION SELECT name, type FROM {0}j.sqlite_schema)
+             WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite^_%' ESCAPE '^'
+               AND name NOT IN (SELECT name COLLATE NOCASE FROM main.sqlite_schema)",
+            self.secret
+        ))?;
+        let names = names.query_map([], |row| row.get(0))?;
+        let mut names: Vec<String> = names.collect::<Result<_, _>>()?;
+        names.retain(|name| !shown.contains(&name.to_ascii_lowercase()));
+        for name in &names {
+            let name = quoted(name);
+            db.execute_batch(&format!("CREATE TEMP VIEW {name} AS SELECT 1 FROM main.{name}"))?;
+        }
+        Ok(names)
+    }
+
+    fn drop_views(&self) -> Result<(), Error> {
+        let db = &self.link.db;
+        let mut made = db
+            .prepare("SELECT type, name FROM temp.sqlite_schema WHERE type IN ('view', 'table')")?;
+        let made: Vec<(String, String)> =
+            made.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?;
+        for (what, name) in made {
+            db.execute_batch(&format!("DROP {what} temp.{}", quoted(&name)))?;
+        }
+        Ok(())
+    }
+
+    /// Drops the views of users where statements see them, and where they are kept; answers how to
+    /// make them again. Within a transaction.
+    pub(super) fn put_views_aside(&self) -> Result<Vec<UserView>, Error> {
+        let db = &self.link.db;
+        let mut kept =
+            db.prepare("SELECT name, sql FROM main.sqlite_schema WHERE type = 'view'")?;
+        let kept: Vec<UserView> = kept
+            .query_map([], |row| Ok(UserView { name: row.get(0)?, sql: row.get(1)? }))?
+            .collect::<Result<_, _>>()?;
+        for view in &kept {
+            db.execute_batch(&format!("DROP VIEW main.{}", quoted(&view.name)))?;
+        }
+        for name in self.views.iter().map(|view| &view.name).chain(&self.hidden) {
+            db.execute_batch(&format!("DROP VIEW IF EXISTS temp.{}", quoted(name)))?;
+        }
+        Ok(kept)
+    }
+}
+
+/// Bounds what a statement may be. Statements of this node's own are within all of it, too.
+fn limit(link: &Link) -> Result<(), Error> {
+    for (what, most) in [
+        (Limit::SQLITE_LIMIT_LENGTH, SQL_VALUE_BYTES_MAX),
+        (Limit::SQLITE_LIMIT_SQL_LENGTH, SQL_BYTES_MAX),
+        (Limit::SQLITE_LIMIT_COLUMN, SQL_COLUMNS_MAX),
+        (Limit::SQLITE_LIMIT_EXPR_DEPTH, SQL_EXPRESSION_LEVELS_MAX),
+        (Limit::SQLITE_LIMIT_COMPOUND_SELECT, SQL_COMPOUND_SELECTS_MAX),
+        (Limit::SQLITE_LIMIT_VDBE_OP, SQL_INSTRUCTIONS_MAX),
+        (Limit::SQLITE_LIMIT_ATTACHED, 0),
+        (Limit::SQLITE_LIMIT_LIKE_PATTERN_LENGTH, SQL_PATTERN_BYTES_MAX),
+        (Limit::SQLITE_LIMIT_VARIABLE_NUMBER, SQL_PARAMETERS_MAX),
+        (Limit::SQLITE_LIMIT_TRIGGER_DEPTH, SQL_TRIGGERS_MAX),
+        (Limit::SQLITE_LIMIT_WORKER_THREADS, 0),
+    ] {
+        link.db.set_limit(what, i32::try_from(most).unwrap_or(i32::MAX))?;
+    }
+    Ok(())
+}
