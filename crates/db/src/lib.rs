@@ -4,6 +4,7 @@
 //! libp2p is in its interface.
 
 mod access;
+mod chunks;
 mod clock;
 mod commits;
 mod document;
@@ -22,6 +23,7 @@ mod opening;
 mod query;
 mod reading;
 mod replication;
+mod sql;
 mod stores;
 mod tosca;
 mod upload;
@@ -41,8 +43,10 @@ pub use node::{Node, NodeConfig, NodeId, PeerShown, PinShown, Readiness, StoreIn
 pub use opening::{NodeOpening, OpeningStep};
 pub use optimusdb_dag::unixfs::{Content, ListedEntry, Profile};
 pub use optimusdb_dag::{Address, Cid, StoreKind};
+pub use optimusdb_storage::{SqlCell, SqlColumn, SqlParams, SqlTable, SqlTableKind, SqlValue};
 pub use optimusdb_swarm::{NetworkConfig, SwarmKey, reason};
 pub use query::{Consistency, Criteria, Projection, Query, SortOrder, Strategy};
+pub use sql::{SqlAnswer, SqlDid, SqlEnd, SqlRender, SqlRequest};
 pub use stores::{DEFAULT_STORE, NewAccess, STORE_LIST};
 pub use upload::{ToscaFile, ToscaReceipt, ToscaUpload};
 pub use verdict::VerdictShown;

@@ -79,6 +79,8 @@ pub const POINT_READERS_MAX: usize = 4;
 pub const POINT_IDS_MAX: usize = 16;
 /// Connections for scans.
 pub const SCAN_READERS_MAX: usize = 4;
+/// Statements of SQL that run at a time, and connections for them.
+pub const SQL_READERS_MAX: usize = 4;
 /// Longest store name, in bytes.
 pub const STORE_NAME_BYTES_MAX: usize = 63;
 /// Records of the journal that wait to be stored; more are dropped and counted.

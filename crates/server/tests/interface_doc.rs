@@ -57,6 +57,11 @@ fn the_page_for_those_who_come_from_elsewhere_answers_as_documented() {
 }
 
 #[test]
+fn the_page_about_sql_answers_as_documented() {
+    run("docs/sql.md");
+}
+
+#[test]
 fn the_page_for_operators_answers_as_documented() {
     run("docs/OPERATIONS.md");
 }

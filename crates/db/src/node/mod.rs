@@ -10,6 +10,7 @@ mod journal;
 mod list;
 mod network;
 mod pins;
+mod sql;
 mod stores;
 mod verdicts;
 
@@ -27,11 +28,12 @@ use crate::limits::WRITE_MS_MAX;
 use crate::lookup_pool::LookupPool;
 use crate::metrics::WriterFigures;
 use crate::replication::Replication;
+use crate::sql::SqlGate;
 use crate::stores::{BlockSource, ListNews, StoreNames, make_builtin};
 use crate::writer::{Done, Health, Lane, Work, Writer};
 use crate::{keys, opening};
 use optimusdb_dag::IdentityKeys;
-use optimusdb_storage::{Database, Durability, FileBlocks, Fingerprints, Place, Repo};
+use optimusdb_storage::{Database, Durability, FileBlocks, Fingerprints, Place, Repo, SqlPlaces};
 use optimusdb_swarm::HostKey;
 use prometheus_client::registry::Registry;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -51,6 +53,7 @@ struct NodeInner {
     names: Arc<StoreNames>,
     lookups: LookupPool,
     scans: Scans,
+    sql: SqlGate,
     /// Where blocks come from that are not here.
     source: Arc<BlockSource>,
     list_news: Arc<ListNews>,
@@ -99,6 +102,11 @@ impl Node {
                 JournalThread::start(receiver, &journal_place, config.journal_retention)
             })
             .transpose()?;
+        let sql = SqlGate::open(SqlPlaces {
+            node: place.clone(),
+            journal: journal_place.clone(),
+            user: Place::File(repo.user_path()),
+        })?;
         Ok(Node {
             inner: Arc::new(NodeInner {
                 id: NodeId {
@@ -127,6 +135,7 @@ impl Node {
                 names: Arc::new(StoreNames::new(stores)),
                 lookups,
                 scans: Scans::new(place.clone()),
+                sql,
                 place,
                 fingerprints,
                 figures,
@@ -216,7 +225,9 @@ impl Node {
     async fn count(&self, work: Work) -> Result<usize, Error> {
         match self.write(work).await? {
             Done::Count(count) => Ok(count),
-            Done::Store(_) => Err(Error::Internal("the writer answered something else".into())),
+            Done::Store(_) | Done::Sql(_) => {
+                Err(Error::Internal("the writer answered something else".into()))
+            }
         }
     }
 }

@@ -95,6 +95,11 @@ impl<'a> Batch<'a> {
         Ok(store)
     }
 
+    /// Whether this transaction has changed nothing yet.
+    pub(super) fn is_empty(&self) -> bool {
+        self.touched.is_empty() && self.made.is_empty()
+    }
+
     /// Whether this transaction has added entries to that store.
     pub(super) fn has_touched(&self, store: StoreId) -> bool {
         self.touched.contains_key(&store)

@@ -12,12 +12,13 @@ mod batch;
 mod check;
 mod lanes;
 mod plan;
+mod sql;
 mod stores;
 mod work;
 
 pub(crate) use lanes::Lane;
 use work::WriteFailure;
-pub(crate) use work::{AccessChange, Done, ReceivedEntries, Work};
+pub(crate) use work::{AccessChange, Done, ReceivedEntries, SqlDone, SqlWork, Work};
 
 use crate::access::AccessCache;
 use crate::commits::Commits;
@@ -171,7 +172,7 @@ impl WriterThread {
             let patience = if self.unmoved_since.is_some() { IDLE_MS } else { IDLE_MS_MAX };
             let patience = Duration::from_millis(patience);
             let done = match self.lanes.take(BATCH_WRITES_MAX, BATCH_KIB_MAX, patience) {
-                NextWork::Writes(jobs) => self.batch(jobs),
+                NextWork::Writes(jobs) => self.batches(jobs),
                 NextWork::Upkeep(job) => self.upkeep(job),
                 NextWork::Idle => {
                     self.ask_for_checkpoint();
@@ -244,6 +245,19 @@ impl WriterThread {
             // A full lane, or one that is closed, has what it needs.
             self.lanes.try_upkeep(WriteJob { work: Work::Checkpoint, deadline, reply: None });
         }
+    }
+
+    /// Does writes in one transaction, as far as that goes: a statement of SQL sees what is committed,
+    /// and so begins one.
+    fn batches(&mut self, jobs: Vec<WriteJob>) -> Result<(), Error> {
+        let mut batch = Vec::with_capacity(jobs.len());
+        for job in jobs {
+            if matches!(job.work, Work::Sql { .. }) && !batch.is_empty() {
+                self.batch(std::mem::take(&mut batch))?;
+            }
+            batch.push(job);
+        }
+        self.batch(batch)
     }
 
     /// Does a batch in one transaction and answers every write in it. An error ends the thread.

@@ -30,6 +30,7 @@ pub(super) fn carry_out(
             batch.own_only(&store, &keys).map_err(planning)?;
             batch.delete(&store, keys)
         }
+        Work::Sql { store, sql } => return batch.sql(&store, &sql, deadline).map(Done::Sql),
         Work::Upload { store, files } => {
             let mut earlier = BTreeSet::new();
             for (filename, _) in &files {

@@ -6,7 +6,7 @@ use crate::query::Query;
 use crate::stores::NewStore;
 use optimusdb_dag::join::Passed;
 use optimusdb_dag::{Address, Entry, Identity, Ipld, LogCid};
-use optimusdb_storage::{StoreRef, StoreRow};
+use optimusdb_storage::{SqlDoor, SqlReturned, SqlStatement, StoreRef, StoreRow};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -19,6 +19,8 @@ pub(crate) enum Work {
     Update { store: StoreRef, query: Box<Query>, fields: BTreeMap<String, Ipld> },
     /// Delete what the query asks for.
     Delete { store: StoreRef, query: Box<Query> },
+    /// Change the store by what a statement writes to its table.
+    Sql { store: StoreRef, sql: SqlWork },
     /// Put the documents of TOSCA files, each in place of earlier ones of its file name.
     Upload { store: StoreRef, files: Vec<(String, Checked)> },
     /// Add entries received from elsewhere.
@@ -33,6 +35,20 @@ pub(crate) enum Work {
     Access { store: StoreRef, change: AccessChange },
     /// Move the write-ahead log into the database file. A step of upkeep, outside of transactions.
     Checkpoint,
+}
+
+/// A statement that writes to a store, and the door that can run it.
+#[derive(Debug)]
+pub(crate) struct SqlWork {
+    pub(crate) door: Arc<SqlDoor>,
+    pub(crate) statement: Arc<SqlStatement>,
+}
+
+/// What a statement that wrote to a store gives back.
+#[derive(Debug)]
+pub(crate) struct SqlDone {
+    pub(crate) affected: usize,
+    pub(crate) returned: SqlReturned,
 }
 
 /// A change of who may write to a store.
@@ -78,6 +94,8 @@ pub(crate) enum Done {
     Count(usize),
     /// The store that was made.
     Store(StoreRow),
+    /// What a statement gives back.
+    Sql(SqlDone),
 }
 
 /// Why a write was not done.
@@ -108,6 +126,7 @@ impl Work {
                 change.grant.iter().chain(&change.revoke).map(String::len).sum()
             }
             Work::Update { fields, .. } => map_bytes(fields),
+            Work::Sql { sql, .. } => sql.statement.bytes(),
             Work::Delete { .. }
             | Work::CreateStore(_)
             | Work::Reconcile { .. }
@@ -122,6 +141,7 @@ impl Work {
             Work::Put { store, .. }
             | Work::Update { store, .. }
             | Work::Delete { store, .. }
+            | Work::Sql { store, .. }
             | Work::Upload { store, .. } => Some(store),
             Work::Join { .. }
             | Work::CreateStore(_)

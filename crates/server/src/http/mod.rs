@@ -28,6 +28,7 @@ mod origins;
 mod pins;
 mod range;
 mod routes;
+mod sql;
 mod stall;
 mod state;
 mod stores;

@@ -14,7 +14,7 @@ use axum::routing::{MethodRouter, any, get, post, put};
 use super::edge::{self, Edge};
 use super::error::ApiError;
 use super::{
-    Api, car, command, files, journal, metrics, openapi, pins, state, stores, upload, welcome,
+    Api, car, command, files, journal, metrics, openapi, pins, sql, state, stores, upload, welcome,
 };
 
 /// One path of the API.
@@ -51,6 +51,8 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
             keeps_deadline: true,
             ..endpoint("/command", "command", post(command::command))
         },
+        endpoint("/sql", "sql", post(sql::run)),
+        endpoint("/sql/schema", "sql_schema", get(sql::schema)),
         endpoint("/upload", "upload", post(upload::upload)),
         endpoint("/stores", "stores", get(stores::list)),
         endpoint("/stores/{name}", "stores", put(stores::create)),

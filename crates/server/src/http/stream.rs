@@ -1,4 +1,4 @@
-//! Found documents, sent as they come: `{"status":200,"data":[…]}`.
+//! Found documents, and rows of SQL, sent as they come: `{"status":200,"data":[…]}`.
 //!
 //! Nothing is sent before it is known whether there is more than one chunk: an early failure has its
 //! own status, and a small answer is one body with its length. A failure later on breaks the
@@ -8,9 +8,10 @@ use std::fmt::Display;
 use std::io;
 
 use axum::body::{Body, Bytes};
+use axum::http::{HeaderValue, header};
 use axum::response::Response;
 use futures_util::stream;
-use optimusdb_db::{Documents, Error};
+use optimusdb_db::{Documents, Error, SqlAnswer};
 use tokio::time::timeout;
 
 use super::answer::DATA_PREFIX;
@@ -30,6 +31,27 @@ impl ChunkSource for Documents {
     }
 }
 
+impl ChunkSource for SqlAnswer {
+    fn next(&mut self) -> impl Future<Output = Option<Result<String, Error>>> + Send {
+        SqlAnswer::next(self)
+    }
+}
+
+/// An answer whose text is made where it comes from.
+pub(super) async fn text(
+    mut source: impl ChunkSource,
+    content_type: &'static str,
+) -> Result<Response, ApiError> {
+    let first = source.next().await.transpose()?.unwrap_or_default();
+    let body = match source.next().await.transpose()? {
+        None => Body::from(first),
+        Some(second) => streamed([first, second].concat(), source, ""),
+    };
+    let mut response = Response::new(body);
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    Ok(response)
+}
+
 /// An array of all `documents`, or None when there is none.
 pub(super) async fn array(mut documents: impl ChunkSource) -> Result<Option<Response>, ApiError> {
     let Some(first) = documents.next().await.transpose()? else {
@@ -39,8 +61,12 @@ pub(super) async fn array(mut documents: impl ChunkSource) -> Result<Option<Resp
         return Ok(Some(json::answer([DATA_PREFIX, "[", &first, "]}\n"].concat())));
     };
     let head = [DATA_PREFIX, "[", &first, &second].concat();
-    let parts = stream::try_unfold(StreamPart::Head(head, documents), part);
-    Ok(Some(json::answer(Body::from_stream(parts))))
+    Ok(Some(json::answer(streamed(head, documents, "]}\n"))))
+}
+
+fn streamed(head: String, source: impl ChunkSource, tail: &'static str) -> Body {
+    let parts = stream::try_unfold(StreamPart::Head(head, source), move |at| part(at, tail));
+    Body::from_stream(parts)
 }
 
 /// What comes next in a streamed answer.
@@ -50,7 +76,10 @@ enum StreamPart<D> {
     End,
 }
 
-async fn part<D: ChunkSource>(part: StreamPart<D>) -> io::Result<Option<(Bytes, StreamPart<D>)>> {
+async fn part<D: ChunkSource>(
+    part: StreamPart<D>,
+    tail: &'static str,
+) -> io::Result<Option<(Bytes, StreamPart<D>)>> {
     match part {
         StreamPart::Head(head, documents) => {
             Ok(Some((Bytes::from(head), StreamPart::Chunk(documents))))
@@ -58,7 +87,7 @@ async fn part<D: ChunkSource>(part: StreamPart<D>) -> io::Result<Option<(Bytes, 
         StreamPart::Chunk(mut documents) => {
             match timeout(REQUEST_TIMEOUT, documents.next()).await {
                 Ok(Some(Ok(chunk))) => Ok(Some((Bytes::from(chunk), StreamPart::Chunk(documents)))),
-                Ok(None) => Ok(Some((Bytes::from_static(b"]}\n"), StreamPart::End))),
+                Ok(None) => Ok(Some((Bytes::from_static(tail.as_bytes()), StreamPart::End))),
                 Ok(Some(Err(error))) => Err(broken_off(&error)),
                 Err(elapsed) => Err(broken_off(&elapsed)),
             }
@@ -68,7 +97,7 @@ async fn part<D: ChunkSource>(part: StreamPart<D>) -> io::Result<Option<(Bytes, 
 }
 
 fn broken_off(error: &dyn Display) -> io::Error {
-    tracing::error!(%error, "an answer was broken off: its documents could not be read to the end");
+    tracing::error!(%error, "an answer was broken off: it could not be read to the end");
     io::Error::other(error.to_string())
 }
 

@@ -31,6 +31,8 @@ pub(super) struct Envelope {
     pub(super) update_data: Value,
     /// An object of known options, or null when absent.
     pub(super) options: Value,
+    /// A statement of SQL, if there is one.
+    pub(super) sqldml: Option<String>,
     /// What a command takes beside documents, in any shape: clients pad their requests.
     args: Value,
     /// A file in base64, in any shape: clients pad their requests with an empty one.
@@ -75,6 +77,10 @@ impl Envelope {
             criteria: raw.take("criteria"),
             update_data: raw.take("UpdateData"),
             options: options::open(raw.take("options"))?,
+            sqldml: match raw.take("sqldml") {
+                Value::String(sql) => Some(sql),
+                _ => None,
+            },
             args: raw.take("args"),
             file: raw.take("file"),
             criteria_twice: raw.criteria_twice,
@@ -186,7 +192,8 @@ fn cmd_of(method: Value) -> Result<String, ApiError> {
 }
 
 /// The keys that mean something, by the names that messages call them.
-const KEYS: [&str; 7] = ["method", "dstype", "criteria", "UpdateData", "options", "args", "file"];
+const KEYS: [&str; 8] =
+    ["method", "dstype", "criteria", "UpdateData", "options", "args", "file", "sqldml"];
 
 /// The envelope before its shapes are checked.
 #[derive(Default)]

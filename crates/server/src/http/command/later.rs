@@ -4,8 +4,6 @@ use super::brief;
 use crate::http::error::ApiError;
 
 /// The lines in `help`.
-pub(super) const HELP_SQL: &str =
-    "sqldml: SQL over the catalog and the stores (not in this version)";
 pub(super) const HELP_BENCHMARK: &str =
     "benchmark: this node's benchmark data (not in this version)";
 

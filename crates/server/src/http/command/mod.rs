@@ -17,6 +17,7 @@ mod options;
 mod post;
 mod query;
 mod sort;
+mod sqldml;
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -59,7 +60,7 @@ const COMMANDS: [(Command, &str, &str); 12] = [
     (Command::CrudUpdate, "crudupdate", crudupdate::HELP),
     (Command::CrudDelete, "cruddelete", cruddelete::HELP),
     (Command::Query, "query", query::HELP),
-    (Command::Sql, "sqldml", later::HELP_SQL),
+    (Command::Sql, "sqldml", sqldml::HELP),
     (Command::Post, "post", post::HELP),
     (Command::Get, "get", get::HELP),
     (Command::Connect, "connect", connect::HELP),
@@ -82,7 +83,14 @@ impl Command {
     }
 
     fn writes(self) -> bool {
-        matches!(self, Command::CrudPut | Command::CrudUpdate | Command::CrudDelete | Command::Post)
+        matches!(
+            self,
+            Command::CrudPut
+                | Command::CrudUpdate
+                | Command::CrudDelete
+                | Command::Post
+                | Command::Sql
+        )
     }
 
     async fn run(self, node: &Node, envelope: Envelope) -> Result<Response, ApiError> {
@@ -97,7 +105,8 @@ impl Command {
             Command::Post => post::run(node, envelope).await,
             Command::Get => get::run(node, &envelope).await,
             Command::Contributions => contri::run(node, &envelope).await,
-            Command::Sql | Command::Benchmark => Err(later::refusal(&envelope.cmd)),
+            Command::Sql => sqldml::run(node, envelope).await,
+            Command::Benchmark => Err(later::refusal(&envelope.cmd)),
         }
     }
 }

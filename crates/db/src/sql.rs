@@ -1,0 +1,168 @@
+//! SQL: a statement on its way through a node.
+//!
+//! What reads, and what changes the users' own tables, is done by [`optimusdb_storage::SqlDoor`]. What
+//! writes to a store becomes work of the writer, which runs the statement against what is committed,
+//! while nobody else writes, and puts what comes of it as entries, all or none. The answer is text,
+//! rendered row by row where the rows are read, and streamed.
+
+use crate::chunks::{ChunkWriter, Chunks};
+use crate::error::Error;
+use crate::limits::SQL_READERS_MAX;
+use crate::writer::{SqlDone, SqlWork};
+use optimusdb_storage::{
+    SqlCell, SqlColumn, SqlDoor, SqlParams, SqlPlaces, SqlRan, SqlSink, SqlStatement, SqlTable,
+};
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::time::Instant;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// A statement as a client sends it.
+#[derive(Debug)]
+pub struct SqlRequest {
+    /// One statement.
+    pub sql: String,
+    /// Its parameters.
+    pub params: SqlParams,
+    /// How long it may take, in milliseconds; the longest there is if absent.
+    pub time_budget_ms: Option<u64>,
+    /// Rows after which no more are wanted; all if absent.
+    pub rows_max: Option<u64>,
+}
+
+/// How a statement ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SqlEnd {
+    /// What it did.
+    pub did: SqlDid,
+    /// Rows inserted, updated or deleted.
+    pub affected: usize,
+    /// Whether there are more rows than were wanted.
+    pub more: bool,
+}
+
+/// What a statement did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SqlDid {
+    /// It read.
+    Read,
+    /// It changed tables that are on this node alone.
+    WroteLocally,
+    /// It changed a store: every node of the swarm will have that.
+    WroteForAll,
+}
+
+/// Makes the text of an answer out of a result, on the thread that reads it.
+pub trait SqlRender: Send {
+    /// Is told the columns, before any row; once.
+    fn columns(&mut self, columns: &[SqlColumn], text: &mut String);
+    /// Adds a row.
+    fn row(&mut self, row: &[SqlCell<'_>], text: &mut String);
+    /// Adds what comes at the end.
+    fn end(&mut self, end: SqlEnd, text: &mut String);
+}
+
+/// The answer to a statement, as a stream of text.
+#[derive(Debug)]
+pub struct SqlAnswer(Chunks);
+
+impl SqlAnswer {
+    /// The next piece, or None after the last one. An error is the last one.
+    pub async fn next(&mut self) -> Option<Result<String, Error>> {
+        self.0.next().await
+    }
+}
+
+/// The door with its bound: so many statements run at a time. Clones share it.
+#[derive(Debug, Clone)]
+pub(crate) struct SqlGate {
+    door: Arc<SqlDoor>,
+    leases: Arc<Semaphore>,
+}
+
+impl SqlGate {
+    pub(crate) fn open(places: SqlPlaces) -> Result<SqlGate, Error> {
+        let door = Arc::new(SqlDoor::open(places, SQL_READERS_MAX)?);
+        Ok(SqlGate { door, leases: Arc::new(Semaphore::new(SQL_READERS_MAX)) })
+    }
+
+    /// Waits for its turn, which takes no thread.
+    pub(crate) async fn lease(&self, deadline: Instant) -> Result<OwnedSemaphorePermit, Error> {
+        let waiting = Arc::clone(&self.leases).acquire_owned();
+        match tokio::time::timeout_at(deadline.into(), waiting).await {
+            Ok(Ok(lease)) => Ok(lease),
+            _ => Err(Error::Unavailable(format!(
+                "{SQL_READERS_MAX} statements are running already; try again"
+            ))),
+        }
+    }
+
+    /// Runs a statement. `write` puts the work of one that writes to a store of that name to the
+    /// writer, and waits for it.
+    pub(crate) async fn run(
+        &self,
+        lease: OwnedSemaphorePermit,
+        statement: SqlStatement,
+        mut render: Box<dyn SqlRender>,
+        write: impl AsyncFnOnce(String, SqlWork) -> Result<SqlDone, Error> + Send + 'static,
+    ) -> Result<SqlAnswer, Error> {
+        let door = Arc::clone(&self.door);
+        let chunks = Chunks::made(move |mut chunks| {
+            let is_gone = Arc::new(chunks.is_gone());
+            let statement = Arc::new(SqlStatement { is_gone, ..statement });
+            let mut sink = Rendered { chunks: &mut chunks, render: &mut *render };
+            let ran = door.run(&statement, &mut sink).map_err(Error::from);
+            drop(lease);
+            let end = ran.and_then(|ran| match ran {
+                SqlRan::Read { more } => Ok(SqlEnd { did: SqlDid::Read, affected: 0, more }),
+                SqlRan::Local { affected } => {
+                    Ok(SqlEnd { did: SqlDid::WroteLocally, affected, more: false })
+                }
+                SqlRan::Replicated(table) => {
+                    let store = door.written_store(&table)?.ok_or_else(|| {
+                        Error::Conflict(format!("the table {table} has changed meanwhile"))
+                    })?;
+                    let work = SqlWork { door: Arc::clone(&door), statement };
+                    let runtime = sink.chunks.runtime();
+                    let done = runtime.block_on(write(store.name, work))?;
+                    done.returned.give(&mut sink);
+                    let SqlDone { affected, .. } = done;
+                    Ok(SqlEnd { did: SqlDid::WroteForAll, affected, more: false })
+                }
+            });
+            match end {
+                Ok(end) => {
+                    // Who is gone does not read the end either.
+                    let _ = chunks.write(|text| render.end(end, text));
+                    chunks.end();
+                }
+                Err(error) => chunks.fail(error),
+            }
+        });
+        Ok(SqlAnswer(chunks.await?))
+    }
+
+    /// The tables that statements see.
+    pub(crate) async fn tables(&self) -> Result<Vec<SqlTable>, Error> {
+        let door = Arc::clone(&self.door);
+        let listing = tokio::task::spawn_blocking(move || door.tables());
+        Ok(listing.await.map_err(|e| Error::Internal(format!("listing the tables: {e}")))??)
+    }
+}
+
+/// Renders rows into chunks.
+struct Rendered<'a> {
+    chunks: &'a mut ChunkWriter,
+    render: &'a mut dyn SqlRender,
+}
+
+impl SqlSink for Rendered<'_> {
+    fn columns(&mut self, columns: &[SqlColumn]) {
+        // A reader that is gone is noticed at the first row.
+        let _ = self.chunks.write(|text| self.render.columns(columns, text));
+    }
+
+    fn row(&mut self, row: &[SqlCell<'_>]) -> ControlFlow<()> {
+        self.chunks.write(|text| self.render.row(row, text))
+    }
+}
