@@ -14,9 +14,11 @@
 //!
 //! - `catalog_documents (key, doc)`: what reads of the catalog store select from.
 //! - `datacatalog`: the same as columns, for SQL.
-//! - `toscametadata`: the documents that came from TOSCA files.
+//! - `toscametadata`: the documents that came from TOSCA files. What these say is in views of their own
+//!   ([`crate::tosca`]).
 
 use crate::error::Error;
+use crate::tosca;
 use rusqlite::{Connection, OptionalExtension};
 
 /// The store that is meant where a request names none. Of equal ids its documents come first.
@@ -59,11 +61,13 @@ const SOURCES: [(&str, &[&str]); 5] = [
 /// Makes the views that are missing, and anew those that another version made otherwise.
 pub(crate) fn create_views(db: &mut Connection) -> Result<(), Error> {
     let tx = db.transaction()?;
-    for (name, sql) in [
+    let catalog = [
         ("catalog_documents", catalog_documents("")),
         ("datacatalog", datacatalog("catalog_documents")),
         ("toscametadata", toscametadata("")),
-    ] {
+    ];
+    let shown = format!("NOT {}", has_winner("", "'resource'"));
+    for (name, sql) in catalog.into_iter().chain(tosca::views(&shown, &stamp("d.updated"))) {
         let kept: Option<String> = tx
             .query_row(
                 "SELECT sql FROM sqlite_schema WHERE type = 'view' AND name = ?1",

@@ -10,6 +10,7 @@ use crate::entries;
 use crate::error::Error;
 use crate::json::{json_text, pair_text};
 use crate::stores::{Scope, StoreId, StoreRef, rows_of};
+use crate::tosca;
 use crate::uploads::{self, Upload};
 use optimusdb_dag::{Entry, Ipld, OperationRef, StoreKind};
 use rusqlite::Connection;
@@ -59,7 +60,14 @@ pub(crate) enum ShownValue<'e> {
     Value(&'e Ipld),
 }
 
-impl ShownValue<'_> {
+impl<'e> ShownValue<'e> {
+    fn document(self) -> Option<&'e Ipld> {
+        match self {
+            ShownValue::Document(document) => Some(document),
+            ShownValue::Value(_) => None,
+        }
+    }
+
     pub(crate) fn json(self, key: &str) -> Result<String, Error> {
         match self {
             ShownValue::Document(document) => json_text(document),
@@ -108,6 +116,8 @@ struct Existing {
     entry: i64,
     created: Option<i64>,
     present: bool,
+    /// Whether it has rows of a TOSCA file.
+    tosca: bool,
 }
 
 fn write_row(
@@ -122,7 +132,9 @@ fn write_row(
     let at = at_ms.and_then(|at| i64::try_from(at).ok());
     let time = entry.clock().time.cast_signed();
     let created_here = value.and(at);
-    let json = || value.filter(|_| shown).map(|value| value.json(key)).transpose();
+    let value = value.filter(|_| shown);
+    let json = || value.map(|value| value.json(key)).transpose();
+    let document = value.and_then(ShownValue::document);
     let Some(old) = here else {
         let json = json()?;
         let [first, end] = rows_of(store.id);
@@ -132,6 +144,9 @@ fn write_row(
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, jsonb(?8))",
         )?
         .execute((first + seq, store.id, key, time, seq, created_here, at, &json))?;
+        if let Some(document) = document {
+            tosca::add(db, store, first + seq, document)?;
+        }
         if elsewhere && store.kind == StoreKind::Documents && store.scope == Scope::Resource {
             catalog::list_namesakes(db, key)?;
         }
@@ -156,6 +171,12 @@ fn write_row(
          WHERE row = ?1",
     )?
     .execute((old.row, time, seq, created, at, &json))?;
+    if old.tosca {
+        tosca::remove(db, old.row)?;
+    }
+    if let Some(document) = document {
+        tosca::add(db, store, old.row, document)?;
+    }
     Ok(i64::from(json.is_some()) - i64::from(old.present))
 }
 
@@ -185,7 +206,7 @@ fn clear(db: &Connection, store: StoreId) -> Result<(), Error> {
     db.execute("DELETE FROM namesakes WHERE row >= ?1 AND row < ?2", rows_of(store))?;
     db.execute("DELETE FROM events WHERE store = ?1", [store])?;
     uploads::clear(db, store)?;
-    Ok(())
+    tosca::clear(db, store)
 }
 
 /// Which rows have that key: one look-up in the index `documents_key`, which has all stores' together.
@@ -205,7 +226,9 @@ fn held(db: &Connection, store: StoreId, key: &str) -> Result<Held, Error> {
 
 fn existing(db: &Connection, row: i64) -> Result<Existing, Error> {
     let mut statement = db.prepare_cached(
-        "SELECT time, entry, created, doc IS NOT NULL FROM documents WHERE row = ?1",
+        "SELECT time, entry, created, doc IS NOT NULL,
+           EXISTS (SELECT 1 FROM tosca_file WHERE row = ?1)
+         FROM documents WHERE row = ?1",
     )?;
     Ok(statement.query_row([row], |found| {
         Ok(Existing {
@@ -214,6 +237,7 @@ fn existing(db: &Connection, row: i64) -> Result<Existing, Error> {
             entry: found.get(1)?,
             created: found.get(2)?,
             present: found.get(3)?,
+            tosca: found.get(4)?,
         })
     })?)
 }

@@ -29,6 +29,7 @@ mod schema;
 mod select;
 mod sql;
 mod stores;
+pub mod tosca;
 mod tree;
 mod uploads;
 mod view;

@@ -1,7 +1,7 @@
 //! Every bound of this room, in one place. Units come last.
 
 /// Version of the layout of a repository that this build reads and writes.
-pub const FORMAT_VERSION: u32 = 7;
+pub const FORMAT_VERSION: u32 = 8;
 /// Page cache of the read-write connection, in KiB.
 pub const WRITER_CACHE_KIB: i64 = 8 * 1024;
 /// Page cache of each read-only connection, in KiB.
@@ -113,3 +113,12 @@ pub const SQL_WRITTEN_DOCUMENTS_MAX: usize = 100_000;
 pub const SQL_WRITTEN_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Statements of SQL up to this size are kept prepared, in bytes.
 pub const SQL_STATEMENTS_KEPT_BYTES_MAX: usize = 8 * 1024;
+/// Rows that are kept of one TOSCA file, in all tables of what such files say together; its last types
+/// are left out beyond it.
+pub const TOSCA_ROWS_MAX: usize = 50_000;
+/// Deepest nesting of the conditions of a `node_filter`.
+pub const TOSCA_FILTER_DEPTH_MAX: usize = 32;
+/// Conditions and clauses of one `node_filter`.
+pub const TOSCA_FILTER_TERMS_MAX: usize = 1_000;
+/// Types above a type that are looked for.
+pub const TOSCA_TYPE_DEPTH_MAX: usize = 32;

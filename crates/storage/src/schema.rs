@@ -8,12 +8,13 @@ use crate::error::Error;
 use crate::index;
 use crate::limits::FORMAT_VERSION;
 use crate::stores;
+use crate::tosca;
 use optimusdb_dag::StoreKind;
 use rusqlite::Connection;
 
 /// The steps, the first from an empty file to format 1.
 const MIGRATIONS: [&str; FORMAT_VERSION as usize] =
-    [FORMAT_1, FORMAT_2, FORMAT_3, FORMAT_4, FORMAT_5, FORMAT_6, FORMAT_7];
+    [FORMAT_1, FORMAT_2, FORMAT_3, FORMAT_4, FORMAT_5, FORMAT_6, FORMAT_7, tosca::TABLES];
 
 const FORMAT_1: &str = "
 -- Facts about this replica: the swarm that it belongs to.
@@ -152,8 +153,11 @@ pub(crate) fn migrate(db: &mut Connection, place: &Place) -> Result<(), Error> {
     for version in found..FORMAT_VERSION {
         let tx = db.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
         tx.execute_batch(MIGRATIONS[version as usize])?;
-        if version + 1 == FORMAT_VERSION && (1..UPLOADS_SINCE).contains(&found) {
-            derive_uploads(&tx)?;
+        if version + 1 == FORMAT_VERSION {
+            if (1..UPLOADS_SINCE).contains(&found) {
+                derive_uploads(&tx)?;
+            }
+            tosca::fill(&tx)?;
         }
         tx.pragma_update(None, "user_version", version + 1)?;
         tx.commit()?;

@@ -11,6 +11,7 @@
 use crate::entries;
 use crate::error::Error;
 use crate::stores::{StoreId, StoreRef};
+use crate::tosca;
 use optimusdb_dag::{Entry, Ipld};
 use rusqlite::{Connection, OptionalExtension};
 use sha2::{Digest, Sha256};
@@ -58,13 +59,17 @@ pub(crate) fn note(
         return Ok(Upload::NONE);
     }
     // Where its row is another entry's by now, it has been replaced, deleted or changed already.
-    let replaced = db
+    let replaced: Option<i64> = db
         .prepare_cached(
             "UPDATE documents SET doc = NULL
-             WHERE key = ?1 AND store = ?2 AND entry = ?3 AND doc IS NOT NULL",
+             WHERE key = ?1 AND store = ?2 AND entry = ?3 AND doc IS NOT NULL RETURNING row",
         )?
-        .execute((earlier, store.id, standing))?;
-    Ok(Upload { replaced: false, replaces: i64::try_from(replaced).unwrap_or_default() })
+        .query_row((earlier, store.id, standing), |row| row.get(0))
+        .optional()?;
+    if let Some(row) = replaced {
+        tosca::remove(db, row)?;
+    }
+    Ok(Upload { replaced: false, replaces: i64::from(replaced.is_some()) })
 }
 
 /// Whether a document that its key's greatest PUT makes is replaced by another of its file name.

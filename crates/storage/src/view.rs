@@ -8,6 +8,7 @@ use crate::order::Order;
 use crate::passed;
 use crate::select::{Select, is_walked, select_sql};
 use crate::stores::{self, Scope, StoreRef, StoreRow};
+use crate::tosca::{self, Owner, TypeEdge};
 use crate::tree::StoreTree;
 use optimusdb_dag::{Address, Entry, Ipld, LogCid, OperationRef};
 use rusqlite::{Connection, OptionalExtension, Row, params_from_iter};
@@ -114,6 +115,53 @@ impl<'c> View<'c> {
         )?;
         let keys = statement.query_map((filename, store.id), |row| row.get(0))?;
         Ok(keys.collect::<Result<_, _>>()?)
+    }
+
+    /// The TOSCA files of that key, or all by key: names of stores, and keys. Of several files of one
+    /// key it is the one that has its entry in the catalog.
+    pub fn templates(&self, key: Option<&str>) -> Result<Vec<(String, String)>, Error> {
+        tosca::templates(self.db, key)
+    }
+
+    /// Calls `each` with everything in the TOSCA files of a store that may have capabilities, file by
+    /// file; fails with [`Error::Interrupted`] at the deadline, as all of these do.
+    pub fn owners(
+        &self,
+        store: &StoreRef,
+        deadline: Instant,
+        each: impl FnMut(&Owner<'_>),
+    ) -> Result<(), Error> {
+        tosca::owners(self.link, store, deadline, each)
+    }
+
+    /// Calls `each` with the node types of all TOSCA files.
+    pub fn type_owners(
+        &self,
+        deadline: Instant,
+        each: impl FnMut(&Owner<'_>),
+    ) -> Result<(), Error> {
+        tosca::type_owners(self.link, deadline, each)
+    }
+
+    /// Calls `each` with the node and capability types that TOSCA files define.
+    pub fn type_edges(
+        &self,
+        deadline: Instant,
+        each: impl FnMut(&TypeEdge<'_>),
+    ) -> Result<(), Error> {
+        tosca::type_edges(self.link, deadline, each)
+    }
+
+    /// Calls `each` with the key of every document that has an object `capabilities` and is no TOSCA
+    /// file, and the JSON of its capabilities, or of the whole document.
+    pub fn resources(
+        &self,
+        store: &StoreRef,
+        whole: bool,
+        deadline: Instant,
+        each: impl FnMut(&str, &str),
+    ) -> Result<(), Error> {
+        tosca::resources(self.link, store, whole, deadline, each)
     }
 
     /// What the log holds under a key, with the kinds that JSON lacks: a document, or the value in

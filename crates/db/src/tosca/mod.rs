@@ -10,8 +10,7 @@
 mod compose;
 mod scalar;
 
-use std::fmt;
-
+use optimusdb_storage::tosca::TemplateKind;
 use optimusdb_storage::upload_digits;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
@@ -41,30 +40,6 @@ pub(crate) struct Template {
     /// What is to be stored: the tree at top level, or of it only the fields of [`HEAD`], with
     /// `_id`, `_filename` and `_original_yaml`. A root that is no mapping is the field `content`.
     pub(crate) document: Map<String, Value>,
-}
-
-/// What a file is, by its top-level keys.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum TemplateKind {
-    /// It has a topology (TOSCA 1.x) or a service template (2.0).
-    ServiceTemplate,
-    /// A profile, or definitions of types alone.
-    Types,
-    /// Values for the inputs of a template: no TOSCA, and `inputs` in the name.
-    Inputs,
-    /// Any other YAML.
-    Yaml,
-}
-
-impl fmt::Display for TemplateKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            TemplateKind::ServiceTemplate => "service template",
-            TemplateKind::Types => "types",
-            TemplateKind::Inputs => "inputs",
-            TemplateKind::Yaml => "yaml",
-        })
-    }
 }
 
 /// The fields that are kept of a file whose full structure is not wanted.
@@ -101,7 +76,7 @@ pub(crate) fn read(
         Value::Object(tree) => tree,
         content => Map::from_iter([("content".to_owned(), content)]),
     };
-    let kind = kind(&tree, &filename);
+    let kind = TemplateKind::of(tree.keys().map(String::as_str), &filename);
     let node_count = node_count(&tree);
     let description = description(&tree);
     let id = id(&filename, bytes);
@@ -183,34 +158,6 @@ fn node_count(tree: &Map<String, Value>) -> u64 {
 fn description(tree: &Map<String, Value>) -> Option<String> {
     let of = |map: &Map<String, Value>| Some(map.get("description")?.as_str()?.to_owned());
     of(tree).or_else(|| of(template(tree)?))
-}
-
-fn kind(tree: &Map<String, Value>, filename: &str) -> TemplateKind {
-    let has = |key: &str| tree.contains_key(key);
-    if has("topology_template") || has("service_template") {
-        TemplateKind::ServiceTemplate
-    } else if has("tosca_definitions_version") || tree.keys().any(|key| is_types(key)) {
-        TemplateKind::Types
-    } else if filename.split(|c: char| !c.is_ascii_alphanumeric()).any(|part| part == "inputs") {
-        TemplateKind::Inputs
-    } else {
-        TemplateKind::Yaml
-    }
-}
-
-fn is_types(key: &str) -> bool {
-    const KINDS: [&str; 9] = [
-        "node",
-        "relationship",
-        "capability",
-        "data",
-        "artifact",
-        "interface",
-        "policy",
-        "group",
-        "workflow",
-    ];
-    key.strip_suffix("_types").is_some_and(|kind| KINDS.contains(&kind))
 }
 
 #[cfg(test)]
