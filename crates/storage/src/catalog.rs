@@ -66,8 +66,9 @@ pub(crate) fn create_views(db: &mut Connection) -> Result<(), Error> {
         ("datacatalog", datacatalog("catalog_documents")),
         ("toscametadata", toscametadata("")),
     ];
-    let shown = format!("NOT {}", has_winner("", "'resource'"));
-    for (name, sql) in catalog.into_iter().chain(tosca::views(&shown, &stamp("d.updated"))) {
+    let tosca = tosca_selects("").into_iter();
+    let tosca = tosca.map(|(name, sql)| (name, format!("CREATE VIEW {name} AS {sql}")));
+    for (name, sql) in catalog.into_iter().chain(tosca) {
         let kept: Option<String> = tx
             .query_row(
                 "SELECT sql FROM sqlite_schema WHERE type = 'view' AND name = ?1",
@@ -120,6 +121,13 @@ pub(crate) fn catalog_documents(of: &str) -> String {
         has_winner(of, "'resource'"),
         takes_part("u", "'catalog', 'resource'"),
     )
+}
+
+/// The SELECTs of what TOSCA files say, by name: of several documents of one `_id`, that of the one which
+/// has its entry in the catalog.
+pub(crate) fn tosca_selects(of: &str) -> Vec<(&'static str, String)> {
+    let shown = format!("NOT {}", has_winner(of, "'resource'"));
+    tosca::selects(of, &shown, &stamp("d.updated"))
 }
 
 /// The condition that the store `s` holds documents and has one of the scopes.

@@ -9,7 +9,9 @@
 //! On the views of stores that can be written there are triggers, which hand each written row to
 //! [`super::capture`].
 
-use crate::catalog::{DATACATALOG_COLUMNS, catalog_documents, datacatalog, stamp, toscametadata};
+use crate::catalog::{
+    DATACATALOG_COLUMNS, catalog_documents, datacatalog, stamp, tosca_selects, toscametadata,
+};
 use crate::journal::logger_select;
 use crate::stores::{Scope, StoreRow, rows_of};
 use optimusdb_dag::StoreKind;
@@ -89,6 +91,8 @@ pub(super) fn shown(stores: Vec<StoreRow>, node: &str, journal: &str, secret: &s
         fixed("stores", SqlTableKind::Node, stores_select(node)),
         fixed("peers", SqlTableKind::Node, PEERS.to_owned()),
     ];
+    let tosca = tosca_selects(node).into_iter();
+    shown.extend(tosca.map(|(name, select)| fixed(name, SqlTableKind::Catalog, select)));
     for store in stores {
         // Of equal names the node's own stands: the store is there for JSON alone.
         let taken = shown.iter().any(|other| other.name.eq_ignore_ascii_case(&store.name));

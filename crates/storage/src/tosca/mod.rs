@@ -29,4 +29,4 @@ pub use template::{NodeTemplate, Requirement, node_templates};
 
 pub(crate) use reading::{owners, resources, templates, type_edges, type_owners};
 pub(crate) use tables::{TABLES, add, clear, fill, remove};
-pub(crate) use views::views;
+pub(crate) use views::selects;

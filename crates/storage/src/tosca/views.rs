@@ -14,7 +14,7 @@ const VIEWS: [ViewParts; 6] = [
         "tosca_nodes",
         "r.name AS node, r.above AS type, r.directives AS directives, r.count ->> '$' AS count,
          r.properties AS properties",
-        "(SELECT * FROM tosca_owner WHERE kind = 'node')",
+        "(SELECT * FROM {of}tosca_owner WHERE kind = 'node')",
         "",
     ),
     (
@@ -23,41 +23,44 @@ const VIEWS: [ViewParts; 6] = [
          r.target_index AS target_index, r.capability AS capability,
          r.relationship AS relationship, r.count ->> '$' AS count, r.optional AS optional,
          r.has_filter AS has_filter",
-        "tosca_requirement",
+        "{of}tosca_requirement",
         "",
     ),
     (
         "tosca_filter_terms",
         "r.node AS node, r.requirement AS requirement, r.capability AS capability,
          r.property AS property, r.op AS op, r.value ->> '$' AS value",
-        "tosca_term",
+        "{of}tosca_term",
         "",
     ),
     (
         "tosca_capabilities",
         "r.name AS owner, r.kind AS owner_kind, c.key AS capability, p.key AS property,
          p.value AS value",
-        "tosca_owner",
+        "{of}tosca_owner",
         "CROSS JOIN json_each(r.capabilities) AS c
            LEFT JOIN json_each(c.value, '$.properties') AS p",
     ),
-    ("tosca_policies", "r.name AS policy, r.above AS type, r.target AS target", "tosca_policy", ""),
+    ("tosca_policies", "r.name AS policy, r.above AS type, r.target AS target", "{of}tosca_policy", ""),
     (
         "tosca_artifacts",
         "r.node AS node, r.name AS artifact, r.file AS file, r.above AS type,
          r.repository AS repository",
-        "tosca_artifact",
+        "{of}tosca_artifact",
         "",
     ),
 ];
 
-/// The views, by name; `shown` is the condition that the document `d` of the store `s` is the one to
-/// be shown of its `_id`, and `uploaded` the time of `d`.
-pub(crate) fn views(shown: &str, uploaded: &str) -> Vec<(&'static str, String)> {
+/// The SELECT of each view, by name; `of` is the schema of the tables, with its dot, `shown` the condition
+/// that the document `d` of the store `s` is the one to be shown of its `_id`, and `uploaded` the time of
+/// `d`.
+pub(crate) fn selects(of: &str, shown: &str, uploaded: &str) -> Vec<(&'static str, String)> {
     let select = |columns: &str, from: &str, joined: &str| {
+        let from = from.replace("{of}", of);
         format!(
             "SELECT d.key AS template, {columns}
-             FROM {from} AS r JOIN documents AS d ON d.row = r.row JOIN stores AS s ON s.id = d.store
+             FROM {from} AS r JOIN {of}documents AS d ON d.row = r.row
+               JOIN {of}stores AS s ON s.id = d.store
                {joined}
              WHERE {shown}"
         )
@@ -72,33 +75,33 @@ pub(crate) fn views(shown: &str, uploaded: &str) -> Vec<(&'static str, String)> 
         "climb",
         "",
     );
+    let types = format!("{} {types} GROUP BY r.row, r.kind, r.type, r.ancestor", climb(of));
     let mut made = vec![
-        ("tosca_templates", select(&templates, "tosca_file", "")),
-        ("tosca_types", format!("{} {types} GROUP BY r.row, r.kind, r.type, r.ancestor", climb())),
+        ("tosca_templates", select(&templates, "{of}tosca_file", "")),
+        ("tosca_types", types),
     ];
     made.extend(VIEWS.map(|(name, columns, from, joined)| (name, select(columns, from, joined))));
-    made.into_iter().map(|(name, sql)| (name, format!("CREATE VIEW {name} AS {sql}"))).collect()
+    made
 }
 
 /// Every type with all above it. A type that a file uses and does not define stands for the one of its
 /// name that it means, which is no step up. What is above is looked for in the same file where that
 /// defines it, in files of the profile where the import names one, and else in all. Types that go in a
 /// circle end at the depth that is bounded.
-fn climb() -> String {
+fn climb(of: &str) -> String {
     format!(
         "WITH RECURSIVE climb (row, kind, type, ancestor, parent, profile, here, defined, depth) AS (
            SELECT row, kind, name, name, parent, profile, iif(here, row, NULL), defined, 0
-           FROM tosca_type
+           FROM {of}tosca_type
            UNION
            SELECT c.row, c.kind, c.type, c.parent, p.parent, p.profile, iif(p.here, p.row, NULL), 1,
              c.depth + c.defined
-           FROM climb AS c LEFT JOIN tosca_type AS p
+           FROM climb AS c LEFT JOIN {of}tosca_type AS p
              ON p.kind = c.kind AND p.name = c.parent AND p.defined
                AND p.row = coalesce(c.here, p.row)
                AND (c.profile IS NULL
-                 OR c.profile = (SELECT f.profile FROM tosca_file AS f WHERE f.row = p.row))
-           WHERE c.parent IS NOT NULL AND c.depth < {}
-         )",
-        TOSCA_TYPE_DEPTH_MAX
+                 OR c.profile = (SELECT f.profile FROM {of}tosca_file AS f WHERE f.row = p.row))
+           WHERE c.parent IS NOT NULL AND c.depth < {TOSCA_TYPE_DEPTH_MAX}
+         )"
     )
 }
