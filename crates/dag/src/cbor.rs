@@ -7,7 +7,7 @@
 mod read;
 mod write;
 
-pub(crate) use read::Reader;
+pub(crate) use read::{Make, Reader, Scalar};
 pub(crate) use write::{put_cid_text, put_head, put_text, put_value};
 
 use crate::Error;
@@ -19,7 +19,7 @@ pub(crate) const BYTES: u8 = 2;
 pub(crate) const TEXT: u8 = 3;
 pub(crate) const LIST: u8 = 4;
 pub(crate) const MAP: u8 = 5;
-const TAG: u8 = 6;
+pub(crate) const TAG: u8 = 6;
 const SIMPLE: u8 = 7;
 const TAG_LINK: u64 = 42;
 /// 2^53 - 1: up to here JavaScript writes whole numbers as integers.

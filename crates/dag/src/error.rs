@@ -245,6 +245,9 @@ pub enum Error {
     /// A node is no part of a file or directory, or breaks this rule of them.
     #[error("not UnixFS: {0}")]
     UnixFs(&'static str),
+    /// The bytes are no dag-json: not JSON, too deep, or with a link that is none.
+    #[error("not a value of dag-json, or deeper than 128 levels")]
+    DagJson,
     /// A path leads on below what is no directory.
     #[error("{0:?} is not in a directory")]
     NotADirectory(String),

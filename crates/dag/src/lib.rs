@@ -11,7 +11,8 @@
 //! ([`Operation`]), how entries are ordered ([`OrderKey`]) and linked ([`plan_append`], [`LogTip`]),
 //! how the log of another node comes into ours ([`join`]), how two copies find out what one of them
 //! lacks ([`sync`]), and how a store keeps level with its peers ([`replicator`]). Files are apart from logs:
-//! how they lie in blocks ([`unixfs`]), and how blocks are handed over in one stream ([`car`]).
+//! how they lie in blocks ([`unixfs`]), which links other blocks have ([`ipld`]), and how blocks are handed over in
+//! one stream ([`car`]).
 
 pub mod limits;
 
@@ -24,6 +25,7 @@ mod entry;
 mod error;
 mod heads;
 mod identity;
+pub mod ipld;
 pub mod join;
 mod keys;
 mod kind;

@@ -318,6 +318,9 @@ pub const PATH_SEGMENTS_MAX: usize = 128;
 /// Bytes of a path.
 pub const PATH_BYTES_MAX: usize = 4 * 1024;
 
+/// Blocks that a path leads through. A segment takes one, and one for each level of a HAMT.
+pub const PATH_BLOCKS_MAX: usize = 1_024;
+
 /// Bytes of a name in a directory that is written. What file systems allow.
 pub const NAME_BYTES_MAX: usize = 255;
 
@@ -332,6 +335,13 @@ pub const CAR_ROOTS_MAX: usize = 1_024;
 
 /// Bytes of a section of a CAR: an address and a block.
 pub const CAR_SECTION_BYTES_MAX: usize = FILE_BLOCK_BYTES_MAX + CID_TEXT_BYTES_MAX;
+
+/// Blocks that a CAR without duplicates may have: which ones were sent is remembered in 16 bytes each.
+pub const CAR_SENT_BLOCKS_MAX: usize = 262_144;
+
+/// Blocks that are known to belong to a CAR and wait to be sent, in some 60 bytes each. They are what
+/// stands beside the way from its root to the block that is sent.
+pub const CAR_WAITING_BLOCKS_MAX: usize = 131_072;
 
 /// Bytes of a number that stands before what is as long as it says.
 pub const VARINT_BYTES_MAX: usize = 10;

@@ -35,14 +35,15 @@ pub use clock::timestamp;
 pub use documents::Documents;
 pub use error::{Error, Kind};
 pub use files::{
-    AddedCar, AddedFile, AddedFiles, CarAdd, FileAdd, FilePeers, FileStream, FilesConfig,
-    FoundFile, TransferReason, TransferShown,
+    AddedCar, AddedFile, AddedFiles, CarAdd, CarStream, FileAdd, FilePeers, FileStream,
+    FilesConfig, FoundFile, Located, Reach, TransferReason, TransferShown, TreeItem, TreeStream,
 };
 pub use journal::{JournalReceiver, JournalRecord, JournalSender, journal_channel};
 pub use node::{Node, NodeConfig, NodeId, PeerShown, PinShown, Readiness, StoreInfo};
 pub use opening::{NodeOpening, OpeningStep};
+pub use optimusdb_dag::car::{CarScope, EntityBytes};
 pub use optimusdb_dag::unixfs::{Content, ListedEntry, Profile};
-pub use optimusdb_dag::{Address, Cid, StoreKind};
+pub use optimusdb_dag::{Address, Cid, Codec, StoreKind};
 pub use optimusdb_storage::{SqlCell, SqlColumn, SqlParams, SqlTable, SqlTableKind, SqlValue};
 pub use optimusdb_swarm::{NetworkConfig, SwarmKey, reason};
 pub use query::{Consistency, Criteria, Projection, Query, SortOrder, Strategy};

@@ -165,6 +165,10 @@ pub const FILE_ADDS_MAX: usize = 16;
 pub const FILE_READS_MAX: usize = 64;
 /// Pieces of a file that wait between whoever sends them and whoever writes them.
 pub const ADD_QUEUE_CHUNKS: usize = 8;
+/// Bytes of blocks that were read lately and are kept in memory for others.
+pub const RECENT_BLOCKS_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// How long they are kept, in milliseconds.
+pub const RECENT_MS_MAX: u64 = 5_000;
 /// Blocks of a file that come from the disk before they are wanted.
 pub const READ_AHEAD_BLOCKS: usize = 4;
 /// Blocks of a file that come from peers before they are wanted.
@@ -190,6 +194,12 @@ pub const CONTRIBUTORS_MS_MAX: u64 = 1_000;
 pub const CONTRIBUTOR_ADDRESSES_MAX: usize = 16;
 /// Entries of a directory that one answer lists.
 pub const LISTED_ENTRIES_MAX: usize = 100_000;
+/// Bytes from which a piece of a stream of blocks is sent: what is small goes together.
+pub const STREAM_PIECE_BYTES: usize = 64 * 1024;
+/// Entries of a tree that are known and wait to be told.
+pub const TREE_WAITING_ENTRIES_MAX: usize = 2 * LISTED_ENTRIES_MAX;
+/// Symbolic links of a tree.
+pub const TREE_LINKS_MAX: usize = 10_000;
 /// Files that one `get` of a directory saves.
 pub const SAVED_FILES_MAX: usize = 10_000;
 /// Bytes of the name of a pin, and of a file that is contributed.

@@ -1,6 +1,6 @@
-//! The API between its port and its node.
+//! The API and the gateway between their ports and their node.
 //!
-//! The port is taken first. Most nodes open at once: until then connections wait in the backlog, and if
+//! The ports are taken first. Most nodes open at once: until then connections wait in the backlog, and if
 //! the opening fails, the user who started the node is told, not its clients. If it takes longer than
 //! [`OPENING_SILENT_MS_MAX`], requests are answered that the node is not ready, so that a supervisor
 //! sees that it lives and how far it is.
@@ -12,38 +12,67 @@ use std::time::Duration;
 
 use optimusdb_db::{Node, NodeOpening};
 use tokio::net::TcpListener;
-use tokio::task::JoinHandle;
+use tokio::task::JoinSet;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
+use crate::gateway::{GatewayFigures, GatewayFront};
 use crate::host_name::host_name;
-use crate::http::{self, Front, HttpConfig};
+use crate::http::{self, Answers, Front, HttpConfig};
 use crate::limits::{OPENING_SILENT_MS_MAX, OPENING_TOLD_INTERVAL_MS};
 use crate::port;
 use crate::settings::ApiSettings;
 
-/// The task that serves the API.
-pub(crate) type ServingTask = JoinHandle<()>;
+/// The tasks that serve the API and the gateway.
+pub(crate) type Serving = JoinSet<()>;
 
-/// The API of a node that is being opened.
+/// The API and the gateway of a node that is being opened.
 pub(crate) struct Door {
-    front: Arc<Front>,
-    /// Where the API listens.
-    bound: SocketAddr,
+    api: Port<Front>,
+    gateway: Port<GatewayFront>,
+    figures: GatewayFigures,
     url: String,
-    /// Until it is served.
-    listener: Option<TcpListener>,
-    serving: Option<ServingTask>,
+    serving: Serving,
     stopping: CancellationToken,
 }
 
+/// A port, and who answers there.
+struct Port<A> {
+    front: Arc<A>,
+    bound: SocketAddr,
+    /// Until it is served.
+    listener: Option<TcpListener>,
+}
+
+impl<A: Answers> Port<A> {
+    async fn take(
+        front: impl FnOnce(SocketAddr) -> Result<A, String>,
+        host: &str,
+        port: u16,
+        flag: &str,
+    ) -> Result<Port<A>, String> {
+        let listener = port::listen(host, port, flag).await?;
+        let bound = listener.local_addr();
+        let bound =
+            bound.map_err(|error| format!("the port of {} cannot be told: {error}", A::NAME))?;
+        Ok(Port { front: Arc::new(front(bound)?), bound, listener: Some(listener) })
+    }
+
+    fn serve(&mut self, serving: &mut Serving, stopping: &CancellationToken) {
+        if let Some(listener) = self.listener.take() {
+            serving.spawn(http::serve(listener, Arc::clone(&self.front), stopping.clone()));
+        }
+    }
+}
+
 impl Door {
-    /// Takes the port that the settings name.
+    /// Takes the ports that the settings name.
     ///
     /// # Errors
     /// One line for the user.
     pub(crate) async fn new(
         api: &ApiSettings,
+        gateway_port: u16,
         opening: NodeOpening,
         stopping: CancellationToken,
     ) -> Result<Door, String> {
@@ -53,38 +82,37 @@ impl Door {
             hosts: names(api),
             origins: api.origins.clone(),
         };
-        let listener = port::listen(api).await?;
-        let bound = listener
-            .local_addr()
-            .map_err(|error| format!("the port of the API cannot be told: {error}"))?;
-        let front = Front::new(&config, bound, opening).map_err(|error| error.to_string())?;
+        let figures = GatewayFigures::default();
+        let gateway = GatewayFront::new(opening.clone(), figures.clone());
+        let front = |bound| Front::new(&config, bound, opening).map_err(|error| error.to_string());
+        let front = Port::take(front, &api.host, api.port, "http-port").await?;
+        let gateway = Port::take(|_| Ok(gateway), &api.host, gateway_port, "gateway-port").await?;
         Ok(Door {
-            front: Arc::new(front),
-            bound,
-            url: port::url(bound, &api.context),
-            listener: Some(listener),
-            serving: None,
+            url: port::url(front.bound, &api.context),
+            api: front,
+            gateway,
+            figures,
+            serving: Serving::new(),
             stopping,
         })
     }
 
-    /// Where the API listens.
-    pub(crate) fn bound(&self) -> SocketAddr {
-        self.bound
+    /// Where the API listens, and where the gateway does.
+    pub(crate) fn bound(&self) -> (SocketAddr, SocketAddr) {
+        (self.api.bound, self.gateway.bound)
     }
 
     /// From now on the node answers.
-    pub(crate) fn open(mut self, node: &Node) -> Option<ServingTask> {
-        self.front.opened(node.clone());
+    pub(crate) fn open(mut self, node: &Node) -> Serving {
+        self.api.front.opened(node.clone(), |registry| self.figures.register(registry));
+        self.gateway.front.opened(node.clone());
         self.serve();
         self.serving
     }
 
     fn serve(&mut self) {
-        if let Some(listener) = self.listener.take() {
-            let serving = http::serve(listener, Arc::clone(&self.front), self.stopping.clone());
-            self.serving = Some(tokio::spawn(serving));
-        }
+        self.api.serve(&mut self.serving, &self.stopping);
+        self.gateway.serve(&mut self.serving, &self.stopping);
     }
 }
 
@@ -137,8 +165,8 @@ mod tests {
             origins: Vec::new(),
         };
         let opening = NodeOpening::default();
-        let door = Door::new(&api, opening.clone(), CancellationToken::new()).await.unwrap();
-        let (bound, mut door) = (door.bound(), Some(door));
+        let door = Door::new(&api, 0, opening.clone(), CancellationToken::new()).await.unwrap();
+        let ((bound, gateway), mut door) = (door.bound(), Some(door));
         let asking = async {
             for path in ["/healthz", "/c/healthz/"] {
                 let healthz = get(bound, path).await;
@@ -159,6 +187,8 @@ mod tests {
                 assert!(refusal.starts_with("HTTP/1.0 503 "), "{refusal}");
                 assert!(refusal.contains("retry-after: 1") && refusal.contains(&what), "{refusal}");
             }
+            let refusal = get(gateway, "/ipfs/bafkqaaa").await;
+            assert!(refusal.starts_with("HTTP/1.0 503 ") && refusal.contains(&what), "{refusal}");
         };
         tokio::select! {
             never = answer_for(&mut door, &opening) => match never {},

@@ -1,4 +1,4 @@
-//! OptimusDB, the program: flags → telemetry → node → HTTP API, until it is asked to stop.
+//! OptimusDB, the program: flags → telemetry → node → HTTP API and gateway, until it is asked to stop.
 //!
 //! This room knows HTTP, the command line and the process; documents, stores and the disk are in
 //! `optimusdb-db`. With a command it asks a running node instead. Exit codes: 0 stopped as asked, 1
@@ -12,6 +12,7 @@ mod allocator;
 mod cli;
 mod command_line;
 mod door;
+mod gateway;
 mod host_name;
 mod http;
 mod limits;

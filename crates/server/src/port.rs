@@ -1,5 +1,4 @@
-//! Takes the port of the API, before anything else is touched, so that a port in use leaves nothing
-//! half-started.
+//! Takes a port, before anything else is touched, so that one in use leaves nothing half-started.
 
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
@@ -8,17 +7,15 @@ use rustix::io::Errno;
 use tokio::net::{TcpListener, TcpSocket, lookup_host};
 
 use crate::limits::LISTEN_BACKLOG_CONNECTIONS_MAX;
-use crate::settings::ApiSettings;
 
 /// Binds the first of the host's addresses that can be bound, IPv4 first, and listens. Connections
 /// made from now on wait until they are accepted.
 ///
 /// # Errors
 ///
-/// One line for the user, with the flag that helps.
-pub(crate) async fn listen(api: &ApiSettings) -> Result<TcpListener, String> {
-    let ApiSettings { host, port, .. } = api;
-    let mut addresses: Vec<SocketAddr> = match lookup_host((host.as_str(), *port)).await {
+/// One line for the user, with the flag that helps; `flag` is the one of the port.
+pub(crate) async fn listen(host: &str, port: u16, flag: &str) -> Result<TcpListener, String> {
+    let mut addresses: Vec<SocketAddr> = match lookup_host((host, port)).await {
         Ok(addresses) => addresses.collect(),
         Err(error) => return Err(format!("cannot resolve {host:?} (-http-host): {error}")),
     };
@@ -28,7 +25,7 @@ pub(crate) async fn listen(api: &ApiSettings) -> Result<TcpListener, String> {
     for address in addresses {
         match bind(address) {
             Ok(listener) => return Ok(listener),
-            Err(error) => refusals.push(explain(address, &error)),
+            Err(error) => refusals.push(explain(address, flag, &error)),
         }
     }
     match refusals.is_empty() {
@@ -45,17 +42,17 @@ fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     socket.listen(LISTEN_BACKLOG_CONNECTIONS_MAX)
 }
 
-fn explain(address: SocketAddr, error: &io::Error) -> String {
+fn explain(address: SocketAddr, flag: &str, error: &io::Error) -> String {
     let (host, port) = (address.ip(), address.port());
     match error.kind() {
         ErrorKind::AddrInUse => {
             format!(
-                "port {port} of {host} is in use: choose another with -http-port, 0 takes any free one"
+                "port {port} of {host} is in use: choose another with -{flag}, 0 takes any free one"
             )
         }
         ErrorKind::PermissionDenied => {
             format!(
-                "port {port} of {host} is not permitted to this user: choose one above 1023 with -http-port"
+                "port {port} of {host} is not permitted to this user: choose one above 1023 with -{flag}"
             )
         }
         ErrorKind::AddrNotAvailable => {
@@ -67,12 +64,12 @@ fn explain(address: SocketAddr, error: &io::Error) -> String {
                 "this machine is without {family}, so not on {host}: choose another with -http-host"
             )
         }
-        _ => format!("cannot listen on {address} (-http-host, -http-port): {error}"),
+        _ => format!("cannot listen on {address} (-http-host, -{flag}): {error}"),
     }
 }
 
-/// The address of the API for people: where everything is bound, the loopback stands for it.
-pub(crate) fn url(bound: SocketAddr, context: &str) -> String {
+/// An address for people: where everything is bound, the loopback stands for it.
+pub(crate) fn url(bound: SocketAddr, path: &str) -> String {
     let mut address = bound;
     if bound.ip().is_unspecified() {
         address.set_ip(if bound.is_ipv4() {
@@ -81,7 +78,7 @@ pub(crate) fn url(bound: SocketAddr, context: &str) -> String {
             std::net::Ipv6Addr::LOCALHOST.into()
         });
     }
-    format!("http://{address}/{context}")
+    format!("http://{address}/{path}")
 }
 
 #[cfg(test)]
@@ -102,26 +99,18 @@ mod tests {
 
     #[tokio::test]
     async fn a_taken_port_is_named_with_the_flag() {
-        let api = |port| ApiSettings {
-            host: "localhost".into(),
-            port,
-            context: "c".into(),
-            token: None,
-            hosts: Vec::new(),
-            origins: Vec::new(),
-        };
-        let first = listen(&api(0)).await.unwrap();
+        let first = listen("localhost", 0, "http-port").await.unwrap();
         let address = first.local_addr().unwrap();
-        let taken = ApiSettings { host: address.ip().to_string(), ..api(address.port()) };
-        let message = listen(&taken).await.unwrap_err();
-        assert!(
-            message.contains(&format!("port {} ", address.port()))
-                && message.contains("-http-port"),
-            "{message}"
-        );
-        let elsewhere = ApiSettings { host: "192.0.2.1".into(), ..api(0) };
-        assert!(listen(&elsewhere).await.unwrap_err().contains("-http-host"));
-        let lacking = explain("[::1]:80".parse().unwrap(), &Errno::AFNOSUPPORT.into());
+        let (host, port) = (address.ip().to_string(), address.port());
+        for flag in ["http-port", "gateway-port"] {
+            let message = listen(&host, port, flag).await.unwrap_err();
+            let named = message.contains(&format!("port {port} ")) && message.contains(flag);
+            assert!(named, "{message}");
+        }
+        let elsewhere = listen("192.0.2.1", 0, "http-port").await.unwrap_err();
+        assert!(elsewhere.contains("-http-host"), "{elsewhere}");
+        let address = "[::1]:80".parse().unwrap();
+        let lacking = explain(address, "http-port", &Errno::AFNOSUPPORT.into());
         assert!(lacking.contains("without IPv6") && lacking.contains("-http-host"), "{lacking}");
     }
 }

@@ -1,6 +1,6 @@
-//! The life of the process: port → node → API, until a signal or a failure ends it.
+//! The life of the process: ports → node → API and gateway, until a signal or a failure ends it.
 //!
-//! The port comes before the node, so that a port in use leaves the repo untouched. An opening that takes
+//! The ports come before the node, so that a port in use leaves the repo untouched. An opening that takes
 //! longer is answered for: the node lives and is not ready. Stopping is in the opposite order, and bounded:
 //! requests in flight get [`DRAIN_MS_MAX`], everything together [`STOP_MS_MAX`], and a second signal ends
 //! the wait.
@@ -14,7 +14,7 @@ use optimusdb_db::{
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use crate::door::{self, Door, ServingTask};
+use crate::door::{self, Door, Serving};
 use crate::host_name::host_name;
 use crate::limits::{
     BLOCKING_THREADS_MAX, DRAIN_MS_MAX, RUNTIME_STOP_MS_MAX, STOP_MS_MAX, SWARM_KEY_FILE_BYTES_MAX,
@@ -66,10 +66,12 @@ async fn live(settings: Settings, journal: JournalReceiver, started: Instant) ->
     let _stopping = stopping.clone().drop_guard();
     let mut door = match &settings.api {
         None => None,
-        Some(api) => match Door::new(api, opening.clone(), stopping.clone()).await {
-            Ok(door) => Some(door),
-            Err(why) => return Ending::NotStarted(why),
-        },
+        Some(api) => {
+            match Door::new(api, settings.gateway_port, opening.clone(), stopping.clone()).await {
+                Ok(door) => Some(door),
+                Err(why) => return Ending::NotStarted(why),
+            }
+        }
     };
     let opened = tokio::select! {
         opened = start(&settings, journal, opening.clone()) => opened,
@@ -85,12 +87,12 @@ async fn live(settings: Settings, journal: JournalReceiver, started: Instant) ->
         Err(why) => return Ending::NotStarted(why),
     };
     let bound = door.as_ref().map(Door::bound);
-    let mut serving = door.and_then(|door| door.open(&node));
+    let mut serving = door.map(|door| door.open(&node)).unwrap_or_default();
     let failure = async {
         greet(&settings, &node, bound, started).await;
         tokio::select! {
             why = node.failed() => format!("the node failed: {why}"),
-            why = api_ended(&mut serving) => format!("the API ended: {why}"),
+            why = serving_ended(&mut serving) => format!("the API or the gateway ended: {why}"),
         }
     };
     let asked = tokio::select! {
@@ -190,20 +192,26 @@ async fn open(
 }
 
 /// Writes to the journal what runs where, and what its operator should know.
-async fn greet(settings: &Settings, node: &Node, bound: Option<SocketAddr>, started: Instant) {
+async fn greet(
+    settings: &Settings,
+    node: &Node,
+    bound: Option<(SocketAddr, SocketAddr)>,
+    started: Instant,
+) {
     for notice in &settings.without_effect {
         tracing::warn!("{notice}");
     }
     let api = match (&settings.api, bound) {
-        (Some(api), Some(bound)) => {
+        (Some(api), Some((bound, gateway))) => {
             if !bound.ip().is_loopback() && api.token.is_none() {
                 tracing::warn!(
                     "the API listens on {bound} without a token: whoever reaches it may write (-api-token)"
                 );
             }
-            format!("API on {}", port::url(bound, &api.context))
+            let (url, gateway) = (port::url(bound, &api.context), port::url(gateway, "ipfs/"));
+            format!("API on {url}, gateway on {gateway}")
         }
-        _ => "no API (-http=false)".to_owned(),
+        _ => "no API and no gateway (-http=false)".to_owned(),
     };
     let stores = match node.stores().await {
         Ok(stores) => stores.len().to_string(),
@@ -216,25 +224,19 @@ async fn greet(settings: &Settings, node: &Node, bound: Option<SocketAddr>, star
     tracing::info!("ready in {ready_ms} ms: {api}, repo {repo}, stores: {stores}");
 }
 
-/// Resolves when the API ends by itself, which it never should.
-async fn api_ended(serving: &mut Option<ServingTask>) -> String {
-    match serving.as_mut() {
+/// Resolves when the API or the gateway ends by itself, which neither should.
+async fn serving_ended(serving: &mut Serving) -> String {
+    match serving.join_next().await {
         None => std::future::pending().await,
-        Some(running) => {
-            let ended = running.await;
-            *serving = None;
-            match ended {
-                Ok(()) => "without a reason".to_owned(),
-                Err(broken) => broken.to_string(),
-            }
-        }
+        Some(Ok(())) => "without a reason".to_owned(),
+        Some(Err(broken)) => broken.to_string(),
     }
 }
 
 /// Drains the API and closes the node; true when the node closed in time.
 async fn stop(
     node: Node,
-    serving: Option<ServingTask>,
+    serving: Serving,
     stopping: CancellationToken,
     signals: &mut Signals,
 ) -> bool {
@@ -267,19 +269,18 @@ async fn stop(
     closed
 }
 
-async fn close(node: Node, serving: Option<ServingTask>, stopping: CancellationToken) {
+async fn close(node: Node, mut serving: Serving, stopping: CancellationToken) {
     stopping.cancel();
-    if let Some(mut running) = serving {
-        match timeout(Duration::from_millis(DRAIN_MS_MAX), &mut running).await {
-            Ok(Ok(())) => {}
-            Ok(Err(broken)) => tracing::error!("the API failed while it stopped: {broken}"),
-            Err(_) => {
-                tracing::warn!(
-                    "some requests did not end within {DRAIN_MS_MAX} ms and are cut off"
-                );
-                running.abort();
+    let drained = async {
+        while let Some(ended) = serving.join_next().await {
+            if let Err(broken) = ended {
+                tracing::error!("the API or the gateway failed while it stopped: {broken}");
             }
         }
+    };
+    if timeout(Duration::from_millis(DRAIN_MS_MAX), drained).await.is_err() {
+        tracing::warn!("some requests did not end within {DRAIN_MS_MAX} ms and are cut off");
+        serving.abort_all();
     }
     node.close().await;
 }

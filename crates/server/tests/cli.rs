@@ -24,6 +24,7 @@ fn optimusdb(home: &Path) -> Command {
     command.envs([
         ("OPTIMUSDB_P2P_PORT", "0"),
         ("OPTIMUSDB_P2P_HOST", "127.0.0.1"),
+        ("OPTIMUSDB_GATEWAY_PORT", "0"),
         ("OPTIMUSDB_MDNS", "false"),
     ]);
     command
@@ -491,8 +492,9 @@ fn without_http_no_port_is_taken() {
     let home = home();
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
-    let mut node = Node::start(home.path(), &["-http=false", "-http-port", &port], &[]);
-    assert!(node.line_with("ready in ").contains("no API (-http=false)"));
+    let flags = ["-http=false", "-http-port", &port, "-gateway-port", &port];
+    let mut node = Node::start(home.path(), &flags, &[]);
+    assert!(node.line_with("ready in ").contains("no API and no gateway (-http=false)"));
     node.stop();
 }
 
@@ -503,7 +505,7 @@ fn what_has_no_effect_yet_is_said_once_and_only_when_set() {
         |seen: &[String]| seen.iter().filter(|line| line.contains("has no effect yet")).count();
     let quiet = Node::start_ready(home.path(), &["-full-replica=false"], &[]).stop();
     assert_eq!(notices(&quiet), 0, "{quiet:#?}");
-    let variables = [("AGENT_NAME", "a"), ("OPTIMUSDB_GATEWAY_PORT", "5002")];
+    let variables = [("AGENT_NAME", "a"), ("OPTIMUSDB_FULL_REPLICA", "true")];
     let seen = Node::start_ready(home.path(), &["-shell"], &variables).stop();
     assert_eq!(notices(&seen), 2, "{seen:#?}");
     let sentence = "-shell is accepted and has no effect yet: the shell comes with a later version";

@@ -17,16 +17,16 @@ use support::client::Client;
 /// Runs the node on one small disk three times, the last time after it has grown.
 const SMALL_DISK: &str = r#"
 mount -t tmpfs -o size=6m none "$1" || exit 77
-"$2" -http-port=0 -ipfs-port=0 -ipfs-host=127.0.0.1 -mdns=false -repo="$1/repo" & echo "pid $!" >&2; wait $!; echo "ended $?" >&2
-"$2" -http-port=0 -ipfs-port=0 -ipfs-host=127.0.0.1 -mdns=false -repo="$1/repo" & echo "pid $!" >&2; wait $!; echo "ended $?" >&2
+"$2" -http-port=0 -gateway-port=0 -ipfs-port=0 -ipfs-host=127.0.0.1 -mdns=false -repo="$1/repo" & echo "pid $!" >&2; wait $!; echo "ended $?" >&2
+"$2" -http-port=0 -gateway-port=0 -ipfs-port=0 -ipfs-host=127.0.0.1 -mdns=false -repo="$1/repo" & echo "pid $!" >&2; wait $!; echo "ended $?" >&2
 mount -o remount,size=64m "$1"
-"$2" -http-port=0 -ipfs-port=0 -ipfs-host=127.0.0.1 -mdns=false -repo="$1/repo" & echo "pid $!" >&2; wait $!; echo "ended $?" >&2
+"$2" -http-port=0 -gateway-port=0 -ipfs-port=0 -ipfs-host=127.0.0.1 -mdns=false -repo="$1/repo" & echo "pid $!" >&2; wait $!; echo "ended $?" >&2
 "#;
 
 /// Runs the node three times under one limit of file size, the last time without.
 const SMALL_FILES: &str = r#"
 trap "" XFSZ
-node() { "$2" -http-port=0 -ipfs-port=0 -ipfs-host=127.0.0.1 -mdns=false -repo="$1/repo" & echo "pid $!" >&2; wait $!; echo "ended $?" >&2; }
+node() { "$2" -http-port=0 -gateway-port=0 -ipfs-port=0 -ipfs-host=127.0.0.1 -mdns=false -repo="$1/repo" & echo "pid $!" >&2; wait $!; echo "ended $?" >&2; }
 (ulimit -f 12000; node "$@"; node "$@")
 node "$@"
 "#;

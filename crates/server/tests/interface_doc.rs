@@ -35,8 +35,9 @@ fn run(document: &str) {
             nodes.push((shown, Server::start_with(&[&bootstrap])));
         }
     }
-    let addresses: Vec<(&str, &str)> =
+    let mut addresses: Vec<(&str, &str)> =
         nodes.iter().map(|(shown, server)| (*shown, server.address.as_str())).collect();
+    addresses.push(("localhost:5001", &nodes[0].1.gateway));
     let count = console::run(document, &markdown, &addresses);
     println!("{document}: {count} examples");
 }

@@ -124,7 +124,7 @@ fn away(binary: &Path, scratch: &Scratch) -> Result<()> {
     for n in 0..50 {
         nodes[n % 2].put(&format!("meanwhile-{n}"), "written while it was away")?;
     }
-    nodes.push(lab.start(2, binary, scratch.path("2"), &["-http-port=0"])?);
+    nodes.push(lab.start(2, binary, scratch.path("2"), &["-http-port=0", "-gateway-port=0"])?);
     equal(&nodes, HEAL_TIMEOUT)
 }
 
@@ -150,7 +150,12 @@ fn nodes(lab: &mut Lab, binary: &Path, scratch: &Scratch, count: usize) -> Resul
     let mut nodes = Vec::new();
     for n in 0..count {
         let host = lab.add_host()?;
-        nodes.push(lab.start(host, binary, scratch.path(&n.to_string()), &["-http-port=0"])?);
+        nodes.push(lab.start(
+            host,
+            binary,
+            scratch.path(&n.to_string()),
+            &["-http-port=0", "-gateway-port=0"],
+        )?);
     }
     eventually(DISCOVERY_TIMEOUT, "the hosts to find each other", || {
         for node in &nodes {

@@ -133,7 +133,8 @@ fn start(
     host: usize,
     seed: Option<&HostedNode>,
 ) -> Result<HostedNode> {
-    let mut flags = vec!["-http-port=0".to_owned(), "-mdns=false".to_owned()];
+    let mut flags =
+        vec!["-http-port=0".to_owned(), "-gateway-port=0".to_owned(), "-mdns=false".to_owned()];
     if let Some(seed) = seed {
         let addresses = seed.addresses()?;
         let address = addresses

@@ -20,11 +20,18 @@ pub(crate) struct Reader<'a> {
     bytes: &'a [u8],
     at: usize,
     items_left: usize,
+    /// Whether values are taken that JavaScript would write otherwise, or cannot hold.
+    foreign: bool,
 }
 
 impl<'a> Reader<'a> {
     pub(crate) fn new(bytes: &'a [u8]) -> Reader<'a> {
-        Reader { bytes, at: 0, items_left: VALUE_ITEMS_MAX }
+        Reader { bytes, at: 0, items_left: VALUE_ITEMS_MAX, foreign: false }
+    }
+
+    /// Reads what others wrote for others: whole floats, and keys of any name in any order, are fine.
+    pub(crate) fn foreign(bytes: &'a [u8]) -> Reader<'a> {
+        Reader { foreign: true, ..Reader::new(bytes) }
     }
 
     /// Bytes read so far.
@@ -38,7 +45,7 @@ impl<'a> Reader<'a> {
 
     /// Reads a head: its major type and number. For `SIMPLE` the number is the
     /// five low bits as they are.
-    fn head(&mut self) -> Result<(u8, u64), Error> {
+    pub(crate) fn head(&mut self) -> Result<(u8, u64), Error> {
         let first = *self.take(1)?.first().expect("invariant: one byte was taken");
         let (major, low) = (first >> 5, first & 0x1f);
         if major == SIMPLE {
@@ -75,7 +82,7 @@ impl<'a> Reader<'a> {
         self.take(usize::try_from(n).map_err(|_| Error::Truncated)?)
     }
 
-    fn text_of(&mut self, n: u64) -> Result<&'a str, Error> {
+    pub(crate) fn text_of(&mut self, n: u64) -> Result<&'a str, Error> {
         std::str::from_utf8(self.take_long(n)?).map_err(|_| Error::NotUtf8)
     }
 
@@ -117,7 +124,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Recursion ends at `VALUE_DEPTH_MAX`.
-    fn walk<M: Make>(&mut self, depth: usize) -> Result<M, Error> {
+    pub(crate) fn walk<M: Make>(&mut self, depth: usize) -> Result<M, Error> {
         self.items_left = self.items_left.checked_sub(1).ok_or(Error::TooManyItems)?;
         let (major, number) = self.head()?;
         Ok(match major {
@@ -155,17 +162,18 @@ impl<'a> Reader<'a> {
             match (last.len(), *last).cmp(&(key.len(), key)) {
                 std::cmp::Ordering::Less => {}
                 std::cmp::Ordering::Equal => return Err(Error::KeyRepeated),
+                std::cmp::Ordering::Greater if self.foreign => {}
                 std::cmp::Ordering::Greater => return Err(Error::KeyOrder),
             }
         }
-        if key == PROTO {
+        if key == PROTO && !self.foreign {
             return Err(Error::KeyProto);
         }
         *last = Some(key);
         Ok(key)
     }
 
-    fn link(&mut self, tag: u64) -> Result<Link, Error> {
+    pub(crate) fn link(&mut self, tag: u64) -> Result<Link, Error> {
         if tag != TAG_LINK {
             return Err(Error::Tag(tag));
         }
@@ -184,7 +192,7 @@ impl<'a> Reader<'a> {
             25 | 26 => Err(Error::FloatWidth),
             27 => match f64::from_bits(self.number(8)?) {
                 float if !float.is_finite() => Err(Error::FloatNotFinite),
-                float if is_integral(float) => Err(Error::FloatIntegral),
+                float if is_integral(float) && !self.foreign => Err(Error::FloatIntegral),
                 float => Ok(Scalar::Float(float)),
             },
             31 => Err(Error::Indefinite),
@@ -254,7 +262,7 @@ impl Fields {
 }
 
 /// A value that contains no others.
-enum Scalar<'a> {
+pub(crate) enum Scalar<'a> {
     Null,
     Bool(bool),
     Integer(i128),
@@ -266,7 +274,7 @@ enum Scalar<'a> {
 
 /// What a walk over a value makes of it, so that checking and building obey one
 /// set of rules.
-trait Make: Sized {
+pub(crate) trait Make: Sized {
     type List: Default;
     type Map: Default;
     fn scalar(scalar: Scalar<'_>) -> Self;

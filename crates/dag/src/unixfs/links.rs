@@ -4,7 +4,7 @@
 //! that looks like one keeps a block too many; none is ever overlooked.
 
 use super::pb::Node;
-use crate::{Cid, Codec, Error};
+use crate::{Cid, Codec, Error, ipld};
 
 /// The addresses in a block, in their order. A block of a codec that is not read here names none.
 ///
@@ -17,6 +17,15 @@ pub fn links_of(codec: Codec, block: &[u8]) -> Result<Vec<Cid>, Error> {
         Codec::DAG_JSON => Ok(in_json(block)),
         _ => Ok(Vec::new()),
     }
+}
+
+/// As [`links_of`], but of dag-cbor and dag-json what is a link and nothing else: for those who send
+/// what belongs to a block, and no more.
+///
+/// # Errors
+/// What is wrong with the block.
+pub fn exact_links_of(codec: Codec, block: &[u8]) -> Result<Vec<Cid>, Error> {
+    if ipld::is_walked(codec) { ipld::links(codec, block) } else { links_of(codec, block) }
 }
 
 /// What a link begins with: tag 42.

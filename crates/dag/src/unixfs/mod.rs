@@ -26,7 +26,7 @@ mod tree;
 mod write;
 
 pub use directory::{Child, write_directory};
-pub use links::links_of;
+pub use links::{exact_links_of, links_of};
 pub use list::{ListedEntry, Lister};
 pub use node::{Content, content_of};
 pub use profile::Profile;

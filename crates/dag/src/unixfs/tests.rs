@@ -58,7 +58,9 @@ impl Blocks {
             resolver.take(&self.0[cid])?;
             blocks += 1;
         }
-        Ok((resolver.into_cid(), blocks))
+        let (way, mut roots) = resolver.into_way();
+        assert_eq!(way.len(), blocks);
+        Ok((roots.pop().unwrap(), blocks))
     }
 
     fn list(&self, root: &Cid) -> Result<Vec<ListedEntry>, Error> {
@@ -249,7 +251,35 @@ fn blocks_that_hold_no_files_are_said_so() {
     let cbor = Cid::of(Codec::DAG_CBOR, HashCode::Sha2_256, b"\xa0").unwrap();
     assert_eq!(content_of(&cbor, b"\xa0"), Err(Error::PathIntoCodec(0x71)));
     let mut resolver = Resolver::new(cbor, vec!["a".into()]);
-    assert_eq!(resolver.take(b"\xa0"), Err(Error::PathIntoCodec(0x71)));
+    assert_eq!(resolver.take(b"\xa0"), Err(Error::NoEntry("a".into())));
+}
+
+#[test]
+fn a_path_leads_along_links_of_values() {
+    let mut blocks = Blocks::default();
+    let file = blocks.file(Profile::Kubo, b"four", 4).cid;
+    let mut put = |block: String| {
+        let cid = Cid::of(Codec::DAG_JSON, HashCode::Sha2_256, block.as_bytes()).unwrap();
+        blocks.0.insert(cid.clone(), block.into_bytes());
+        cid
+    };
+    let inner = put(format!(r#"{{"x":[{{"/":"{file}"}}],"y":{{"z":1}}}}"#));
+    // A block that is a link is passed through, and has no name of its own.
+    let link = put(format!(r#"{{"/":"{inner}"}}"#));
+    let outer = put(format!(r#"{{"a":{{"b":{{"/":"{link}"}}}}}}"#));
+    assert_eq!(blocks.resolve(&outer, "a/b/x/0"), Ok((file.clone(), 3)));
+    assert_eq!(blocks.resolve(&outer, "a"), Err(Error::PathIntoCodec(0x129)));
+    assert_eq!(blocks.resolve(&outer, "a/b/y/z"), Err(Error::PathIntoCodec(0x129)));
+    assert_eq!(blocks.resolve(&outer, "a/b/y/c"), Err(Error::NoEntry("c".into())));
+    assert_eq!(blocks.resolve(&outer, "a/b/x/0/c"), Err(Error::NotADirectory("c".into())));
+    let mut resolver = Resolver::new(outer.clone(), path_segments("a/b/x/0").unwrap());
+    while let Some(cid) = resolver.wanted().cloned() {
+        resolver.take(&blocks.0[&cid]).unwrap();
+    }
+    let (way, roots) = resolver.into_way();
+    assert_eq!(way, [outer.clone(), link.clone(), inner.clone()]);
+    // One for the root and each name, and one for the block in between that has none.
+    assert_eq!(roots, [outer.clone(), outer, link, inner.clone(), inner, file]);
 }
 
 #[test]

@@ -5,7 +5,7 @@
 
 use super::gather::{Found, look};
 use super::walk::{Place, Walk};
-use super::{Files, FoundFile, of_block, off_task};
+use super::{Files, Located, Reach, of_block, off_task};
 use crate::error::Error;
 use crate::limits::{
     CHECK_STEP_BLOCKS, DAG_BYTES_MAX, FILE_FIND_MS_MAX, TOSCA_BYTES_MAX, TOSCA_HEAD_BYTES,
@@ -102,7 +102,8 @@ impl Files {
     /// Reads a file from one end to the other. Answers as much of it as a TOSCA file may have.
     async fn check_bytes(self: &Arc<Self>, root: &Cid, size: u64) -> Result<Vec<u8>, Error> {
         let deadline = Instant::now() + Duration::from_millis(FILE_FIND_MS_MAX);
-        let found = FoundFile::find(self, root.clone(), "", deadline).await?;
+        let found =
+            Located::find(self, root.clone(), "", Reach::Here, deadline).await?.into_file()?;
         let mut stream = found.read(size, 0..u64::MAX);
         let (mut head, mut read) = (Vec::new(), 0_u64);
         while let Some(bytes) = stream.next().await? {

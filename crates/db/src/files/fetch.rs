@@ -59,7 +59,7 @@ impl Fetcher {
     /// [`Error::TimedOut`] when it is neither here nor with a peer that answers in time.
     pub(super) async fn block(&self, cid: Cid, deadline: Instant) -> Result<(Bytes, bool), Error> {
         if let Some(block) = self.here(cid.clone()).await? {
-            return Ok((block.into(), false));
+            return Ok((block, false));
         }
         let absent = |why: &str| Error::TimedOut(format!("block {cid} is not here, and {why}"));
         let fetching = async {
@@ -93,9 +93,24 @@ impl Fetcher {
     }
 
     /// A block, if it is here.
-    async fn here(&self, cid: Cid) -> Result<Option<Vec<u8>>, Error> {
-        let blocks = self.files.blocks();
-        off_task(move || blocks.get(&cid)).await
+    pub(super) async fn here(&self, cid: Cid) -> Result<Option<Bytes>, Error> {
+        if let Some(block) = self.recent(&cid) {
+            return Ok(Some(block));
+        }
+        let files = Arc::clone(&self.files);
+        off_task(move || {
+            let block = files.blocks.get(&cid)?.map(Bytes::from);
+            if let Some(block) = &block {
+                files.recent.put(cid, block.clone());
+            }
+            Ok::<_, Error>(block)
+        })
+        .await
+    }
+
+    /// A block, if it was read lately.
+    pub(super) fn recent(&self, cid: &Cid) -> Option<Bytes> {
+        self.files.recent.get(cid)
     }
 
     async fn session(&self) -> Option<&FileSession> {

@@ -3,13 +3,16 @@
 //! How a file lies in blocks is `dag`'s to say, and where blocks rest is `storage`'s. Here they are
 //! put together: a file comes in as a stream and is on the disk, whole, before its address is told
 //! ([`FileAdd`], [`CarAdd`]); it goes out as a stream, and blocks that are not here are fetched from
-//! peers ([`FoundFile`], [`FileStream`]). What is pinned and not all here is fetched (`keep`, `gather`); what
-//! nobody pinned goes away again (`sweep`). A file that a client posts becomes a contribution
+//! peers ([`Located`], [`FoundFile`], [`FileStream`]); with its blocks as they are ([`CarStream`]), or as
+//! a tree ([`TreeStream`]). What is pinned and not all here is fetched (`keep`, `gather`); what nobody
+//! pinned goes away again (`sweep`). A file that a client posts becomes a contribution
 //! (`contributions`), which goes through the writer like any other write, and which every node reads
 //! (`follow`). Nothing here holds a whole file in memory.
 
 mod add;
+mod ahead;
 mod car;
+mod car_stream;
 mod check;
 pub(crate) mod contributions;
 mod feed;
@@ -17,19 +20,26 @@ mod fetch;
 mod figures;
 mod follow;
 mod gather;
+mod held;
 mod keep;
+mod locate;
 mod read;
+mod recent;
 mod save;
 mod sweep;
 mod transfers;
+mod tree_stream;
 mod walk;
 
 pub use add::{AddedFile, AddedFiles, FileAdd};
 pub use car::{AddedCar, CarAdd};
+pub use car_stream::CarStream;
 pub(crate) use check::Finding;
 pub(crate) use follow::root_of;
+pub use locate::{Located, Reach};
 pub use read::{FileStream, FoundFile};
 pub use transfers::{TransferReason, TransferShown};
+pub use tree_stream::{TreeItem, TreeStream};
 
 use crate::error::Error;
 use crate::limits::{FILE_ADDS_MAX, FILE_READS_MAX, FILE_SAVES_MAX};
@@ -38,6 +48,7 @@ use optimusdb_dag::Cid;
 use optimusdb_dag::unixfs::Profile;
 use optimusdb_storage::{FileBlocks, PinState};
 use optimusdb_swarm::{BoxFuture, FileHolder, Swarm};
+use recent::Recent;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
@@ -92,6 +103,7 @@ impl fmt::Debug for Joined {
 #[derive(Debug)]
 pub(crate) struct Files {
     blocks: Arc<FileBlocks>,
+    recent: Recent,
     /// Whom to ask for blocks that are not here, once this node takes part in its swarm.
     joined: OnceLock<Joined>,
     peers: FilePeers,
@@ -122,6 +134,7 @@ impl Files {
         Ok(Files {
             sweeper: Sweeper::start(Arc::clone(&blocks))?,
             blocks,
+            recent: Recent::default(),
             joined: OnceLock::new(),
             peers: config.peers,
             keeping: Keeping::default(),
@@ -168,6 +181,7 @@ impl Files {
 
     /// Something is not wanted any more.
     fn unwanted(&self) {
+        self.recent.clear();
         self.sweeper.soon();
     }
 

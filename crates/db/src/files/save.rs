@@ -4,7 +4,7 @@
 //! by a rename, so a symbolic link is replaced and not followed, and no half of a file is ever seen.
 
 use super::transfers::{Running, TransferReason, Transfers};
-use super::{Files, FoundFile, off_task};
+use super::{Files, FoundFile, Located, Reach, off_task};
 use crate::error::Error;
 use crate::limits::{FILE_FIND_MS_MAX, FILE_READ_MS_MAX, SAVED_FILES_MAX};
 use optimusdb_dag::Cid;
@@ -70,7 +70,7 @@ async fn save(
             )));
         }
         let deadline = Instant::now() + Duration::from_millis(FILE_FIND_MS_MAX);
-        let found = FoundFile::find(files, root, &path, deadline).await?;
+        let found = Located::find(files, root, &path, Reach::Peers, deadline).await?.into_file()?;
         match found.content {
             Content::File(size) => save_file(found, size, target, running).await?,
             Content::Directory => {

@@ -4,7 +4,7 @@ use super::Node;
 use crate::clock::{now_ms, timestamp};
 use crate::error::Error;
 use crate::files::contributions::{CONTRIBUTIONS, Contributor, contribution, contributor_of};
-use crate::files::{AddedCar, AddedFiles, CarAdd, FileAdd, FoundFile};
+use crate::files::{AddedCar, AddedFiles, CarAdd, FileAdd, FoundFile, Located, Reach};
 use crate::limits::{CONTRIBUTORS_ASKED_MAX, CONTRIBUTORS_MS_MAX};
 use crate::query::{Criteria, Query};
 use bytes::Bytes;
@@ -129,8 +129,23 @@ impl Node {
         path: &str,
         time: Duration,
     ) -> Result<FoundFile, Error> {
+        self.locate(root, path, Reach::Peers, time).await?.into_file()
+    }
+
+    /// What a path below a root leads to, whatever it is, and from where it may be taken. Through
+    /// blocks of dag-cbor and dag-json a path leads along links.
+    ///
+    /// # Errors
+    /// As [`Node::find_file`]; [`Error::NotBuilt`] for a path that ends inside such a block.
+    pub async fn locate(
+        &self,
+        root: Cid,
+        path: &str,
+        reach: Reach,
+        time: Duration,
+    ) -> Result<Located, Error> {
         let deadline = tokio::time::Instant::now() + time;
-        FoundFile::find(&self.inner.files, root, path, deadline).await
+        Located::find(&self.inner.files, root, path, reach, deadline).await
     }
 
     /// Saves what a path leads to under the download directory, and answers where. What takes longer than

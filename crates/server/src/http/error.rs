@@ -16,7 +16,7 @@ use super::limits::MESSAGE_BYTES_MAX;
 
 /// A refusal with its status code.
 #[derive(Debug)]
-pub(super) struct ApiError {
+pub(crate) struct ApiError {
     status: StatusCode,
     message: Cow<'static, str>,
     header: Option<(HeaderName, HeaderValue)>,
@@ -40,12 +40,12 @@ pub(super) fn status_of(kind: Kind) -> StatusCode {
 
 impl ApiError {
     /// A refusal with any status.
-    pub(super) fn new(status: StatusCode, message: impl Into<Cow<'static, str>>) -> Self {
+    pub(crate) fn new(status: StatusCode, message: impl Into<Cow<'static, str>>) -> Self {
         ApiError { status, message: message.into(), header: None }
     }
 
     /// 400: the request is wrong as it stands.
-    pub(super) fn bad_request(message: impl Into<Cow<'static, str>>) -> Self {
+    pub(crate) fn bad_request(message: impl Into<Cow<'static, str>>) -> Self {
         ApiError::new(StatusCode::BAD_REQUEST, message)
     }
 
@@ -77,7 +77,7 @@ impl ApiError {
     }
 
     /// The same with a header.
-    pub(super) fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+    pub(crate) fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
         self.header = Some((name, value));
         self
     }

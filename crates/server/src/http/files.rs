@@ -4,7 +4,6 @@
 //! for each piece. What is read may be a web page of a stranger: it is served so that a browser runs
 //! nothing of it here.
 
-use std::io;
 use std::sync::Arc;
 
 use axum::body::{Body, BodyDataStream, Bytes};
@@ -13,19 +12,17 @@ use axum::extract::rejection::QueryRejection;
 use axum::extract::{FromRequest, Multipart, Path, Query, Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use futures_util::{StreamExt, stream};
-use optimusdb_db::{
-    AddedFile, Cid, Content, Error, FileAdd, FileStream, FoundFile, Profile, reason,
-};
+use futures_util::StreamExt;
+use optimusdb_db::{AddedFile, Cid, Content, Error, FileAdd, FoundFile, Profile, reason};
 use serde::Serialize;
 use tokio::time::timeout;
 
 use super::error::ApiError;
 use super::keys::Keys;
 use super::limits::{FILE_PAUSE_MAX, REQUEST_TIMEOUT};
-use super::range::{self, AskedRange};
+use super::pieces::{self, Part};
 use super::upload::{disposition, form};
-use super::{Api, answer};
+use super::{Api, answer, content_type, range};
 
 const KEYS: Keys = Keys { of: "the query string", known: &["profile"], instead: &[] };
 
@@ -161,7 +158,7 @@ pub(super) fn no_coding(headers: &HeaderMap) -> Result<(), ApiError> {
 ///
 /// # Errors
 /// 400 for what is none.
-pub(super) fn cid(text: &str) -> Result<Cid, ApiError> {
+pub(crate) fn cid(text: &str) -> Result<Cid, ApiError> {
     text.parse().map_err(|error| {
         let text: String = text.chars().take(80).collect();
         ApiError::bad_request(format!("'{text}': {error}."))
@@ -233,57 +230,18 @@ async fn file(
     path: &str,
     headers: &HeaderMap,
 ) -> Result<Response, ApiError> {
-    if range::is_known(headers, tag) {
-        let mut response = StatusCode::NOT_MODIFIED.into_response();
-        describe(&mut response, tag, path);
-        return Ok(response);
-    }
-    let (status, range) = match range::asked(headers, tag, size) {
-        AskedRange::Whole => (StatusCode::OK, 0..size),
-        AskedRange::Part(range) => (StatusCode::PARTIAL_CONTENT, range),
-        AskedRange::Nothing => {
-            let whole = HeaderValue::try_from(format!("bytes */{size}"));
-            let refusal = ApiError::new(
-                StatusCode::RANGE_NOT_SATISFIABLE,
-                format!("The file has {size} bytes, and none in the range that was asked for."),
-            );
-            return Ok(match whole {
-                Ok(whole) => refusal.with_header(header::CONTENT_RANGE, whole).into_response(),
-                Err(_) => refusal.into_response(),
-            });
-        }
+    let mut response = if range::is_known(headers, tag) {
+        StatusCode::NOT_MODIFIED.into_response()
+    } else {
+        let part = Part::asked(headers, tag, size)?;
+        part.answer(pieces::body(found.read(size, part.range.clone()), ()).await?)
     };
-    let length = range.end - range.start;
-    let mut stream = found.read(size, range.clone());
-    // What fails at once has a status of its own.
-    let first = stream.next().await?;
-    let pieces = stream::try_unfold((first, stream), piece);
-    let mut response = Response::new(Body::from_stream(pieces));
-    *response.status_mut() = status;
-    response.headers_mut().insert(header::CONTENT_LENGTH, length.into());
-    if status == StatusCode::PARTIAL_CONTENT {
-        let part = format!("bytes {}-{}/{size}", range.start, range.end.saturating_sub(1));
-        if let Ok(part) = HeaderValue::try_from(part) {
-            response.headers_mut().insert(header::CONTENT_RANGE, part);
-        }
-    }
     describe(&mut response, tag, path);
     Ok(response)
 }
 
-type Pieces = (Option<Bytes>, FileStream);
-
-/// A failure breaks the transfer off: a short answer that looks whole would be a lie.
-async fn piece((first, mut stream): Pieces) -> io::Result<Option<(Bytes, Pieces)>> {
-    let bytes = match first {
-        Some(bytes) => Some(bytes),
-        None => stream.next().await.map_err(|error| {
-            tracing::warn!("a file was broken off: {error}");
-            io::Error::other(error.to_string())
-        })?,
-    };
-    Ok(bytes.map(|bytes| (bytes, (None, stream))))
-}
+/// For how long caches keep what never changes.
+pub(crate) const IMMUTABLE: &str = "public, max-age=29030400, immutable";
 
 /// What is said of every file. Its bytes never change under its address.
 fn describe(response: &mut Response, tag: &str, path: &str) {
@@ -291,10 +249,12 @@ fn describe(response: &mut Response, tag: &str, path: &str) {
     if let Ok(tag) = HeaderValue::try_from(tag) {
         headers.insert(header::ETAG, tag);
     }
+    let content_type = content_type::by_name(path).unwrap_or(content_type::OCTETS.into());
+    if let Ok(content_type) = HeaderValue::try_from(content_type.as_ref()) {
+        headers.insert(header::CONTENT_TYPE, content_type);
+    }
     for (name, value) in [
-        (header::ACCEPT_RANGES, "bytes"),
-        (header::CACHE_CONTROL, "public, max-age=29030400, immutable"),
-        (header::CONTENT_TYPE, range::content_type(path)),
+        (header::CACHE_CONTROL, IMMUTABLE),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::CONTENT_SECURITY_POLICY, "sandbox"),
     ] {

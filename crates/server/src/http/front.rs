@@ -17,8 +17,10 @@ use hyper::body::Incoming;
 use hyper::service::Service;
 use hyper_util::service::TowerToHyperService;
 use optimusdb_db::{Node, NodeOpening};
+use prometheus_client::registry::Registry;
 
 use super::auth::BearerToken;
+use super::listen::Answers;
 use super::origins::OriginPolicy;
 use super::{Api, HttpConfig, body, metrics, opening, routes, target, unread};
 
@@ -49,10 +51,10 @@ impl Front {
         Ok(Front { prefix, token, origins, opening, router: OnceLock::new() })
     }
 
-    /// From now on `node` answers.
-    pub(crate) fn opened(&self, node: Node) {
+    /// From now on `node` answers. `register` adds figures to those of the API.
+    pub(crate) fn opened(&self, node: Node, register: impl FnOnce(&mut Registry)) {
         let api = Api {
-            metrics: metrics::Metrics::new(&node),
+            metrics: metrics::Metrics::new(&node, register),
             bodies: body::BodyReader::new(),
             node,
             prefix: self.prefix.clone(),
@@ -61,11 +63,6 @@ impl Front {
         let router = routes::router(&self.prefix, Arc::new(api));
         // Only the first node answers; there is no second.
         let _ = self.router.set(TowerToHyperService::new(router));
-    }
-
-    /// Answers a request, and sees to it that nothing of it is left on its connection.
-    pub(super) async fn answer(&self, request: Request<Incoming>) -> Response {
-        unread::answer_whole(request, |request| self.reply(request)).await
     }
 
     async fn reply(&self, request: Request<Body>) -> Response {
@@ -81,5 +78,13 @@ impl Front {
         };
         page.mark(response.headers_mut());
         response
+    }
+}
+
+impl Answers for Front {
+    const NAME: &'static str = "the API";
+
+    async fn answer(&self, request: Request<Incoming>) -> Response {
+        unread::answer_whole(request, |request| self.reply(request)).await
     }
 }

@@ -53,7 +53,7 @@ pub(super) const BODY_READ_TIMEOUT: Duration = Duration::from_secs(30);
 pub(super) const FILE_PAUSE_MAX: Duration = Duration::from_secs(30);
 
 /// Time for a request to be carried out, unless it brings its own `time_budget_ms`. Above it: 504.
-pub(super) const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+pub(crate) const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 /// Longest time budget that a request may bring; a longer one counts as this.
 pub(super) const REQUEST_BUDGET_MAX: Duration = REQUEST_TIMEOUT;
 
@@ -61,6 +61,9 @@ pub(super) const REQUEST_BUDGET_MAX: Duration = REQUEST_TIMEOUT;
 pub(super) const HEAD_READ_TIMEOUT: Duration = Duration::from_secs(30);
 /// Largest head of a request, in bytes. Above it: 431.
 pub(super) const HEAD_BYTES_MAX: usize = 64 * 1024;
+/// Bytes of streamed content that are made before the status line is sent. As much as a connection gathers
+/// before it writes ([`HEAD_BYTES_MAX`]): so a head that was decided on is sent, whatever comes then.
+pub(super) const FIRST_PIECES_BYTES: usize = HEAD_BYTES_MAX;
 /// How long a client may read nothing of an answer that is ready for it.
 pub(super) const WRITE_STALL_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -71,6 +74,8 @@ pub(super) const MESSAGE_BYTES_MAX: usize = 8 * 1024;
 pub(super) const CONNECTIONS_MAX: usize = 4096;
 /// File descriptors that connections leave to the node (databases, journal, peers).
 pub(super) const DESCRIPTORS_RESERVED: usize = 256;
+/// Ports that share what is left, the API's and the gateway's.
+pub(super) const PORTS: usize = 2;
 /// Pause after the system refused to hand over a connection (out of descriptors or memory).
 pub(super) const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// Between two records in the journal of such refusals.

@@ -10,6 +10,9 @@ use std::io;
 use std::sync::Arc;
 use std::time::Instant;
 
+use axum::http::Request;
+use axum::response::Response;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -20,18 +23,30 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
-use super::front::Front;
 use super::limits::{
     ACCEPT_PAUSE, ACCEPT_REPORT_INTERVAL, CONNECTIONS_MAX, DESCRIPTORS_RESERVED, HEAD_BYTES_MAX,
-    HEAD_READ_TIMEOUT, WRITE_STALL_TIMEOUT,
+    HEAD_READ_TIMEOUT, PORTS, WRITE_STALL_TIMEOUT,
 };
 use super::stall::StallGuard;
 use super::unread::hang_up;
 use crate::open_files;
 
+/// Who answers what comes over the connections of a port.
+pub(crate) trait Answers: Send + Sync + 'static {
+    /// Its name in the journal, such as "the API".
+    const NAME: &'static str;
+
+    /// Answers a request, and sees to it that nothing of it is left on its connection.
+    fn answer(&self, request: Request<Incoming>) -> impl Future<Output = Response> + Send;
+}
+
 /// Serves `front` until `shutdown`, then lets the requests in flight end. Returns when the last
 /// connection is closed; dropped before, it cuts those that are open.
-pub(crate) async fn serve(listener: TcpListener, front: Arc<Front>, shutdown: CancellationToken) {
+pub(crate) async fn serve<A: Answers>(
+    listener: TcpListener,
+    front: Arc<A>,
+    shutdown: CancellationToken,
+) {
     let connections_max = connections_max();
     let free = Arc::new(Semaphore::new(connections_max));
     let cut = CancellationToken::new();
@@ -41,7 +56,7 @@ pub(crate) async fn serve(listener: TcpListener, front: Arc<Front>, shutdown: Ca
     loop {
         let accepted = tokio::select! {
             () = shutdown.cancelled() => break,
-            accepted = accept(&listener, &free, &mut told) => accepted,
+            accepted = accept(A::NAME, &listener, &free, &mut told) => accepted,
         };
         let Some((stream, permit)) = accepted else { continue };
         let (front, shutdown, cut) = (Arc::clone(&front), shutdown.clone(), cut.clone());
@@ -63,12 +78,13 @@ pub(crate) async fn serve(listener: TcpListener, front: Arc<Front>, shutdown: Ca
 /// The next connection, once there is room for one. `None` after a transient failure. `told` is when
 /// the journal last reported one.
 async fn accept(
+    name: &str,
     listener: &TcpListener,
     free: &Arc<Semaphore>,
     told: &mut Option<Instant>,
 ) -> Option<(TcpStream, OwnedSemaphorePermit)> {
     if free.available_permits() == 0 && is_due(told) {
-        tracing::warn!("the API has as many connections as it takes; others wait: {}", room());
+        tracing::warn!("{name} has as many connections as it takes; others wait: {}", room());
     }
     let permit = Arc::clone(free).acquire_owned().await.ok()?;
     match listener.accept().await {
@@ -76,7 +92,7 @@ async fn accept(
         Err(error) if belongs_to_the_client(&error) => None,
         Err(error) => {
             if is_due(told) {
-                tracing::warn!("the API takes no connections for now: {}", refusal(&error));
+                tracing::warn!("{name} takes no connections for now: {}", refusal(&error));
             }
             sleep(ACCEPT_PAUSE).await;
             None
@@ -127,7 +143,7 @@ fn belongs_to_the_client(error: &io::Error) -> bool {
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
 }
 
-async fn connection(stream: TcpStream, front: Arc<Front>, shutdown: CancellationToken) {
+async fn connection<A: Answers>(stream: TcpStream, front: Arc<A>, shutdown: CancellationToken) {
     // Answers are written whole: waiting to fill a segment would only delay them.
     let _ = stream.set_nodelay(true);
     let io = TokioIo::new(StallGuard::new(stream, WRITE_STALL_TIMEOUT));
@@ -157,8 +173,8 @@ async fn connection(stream: TcpStream, front: Arc<Front>, shutdown: Cancellation
 /// As many as the limit says, if the process may open as many files and the node keeps its share.
 fn connections_max() -> usize {
     let descriptors = open_files::limit();
-    let room = descriptors.saturating_sub(DESCRIPTORS_RESERVED).max(descriptors / 2).max(1);
-    room.min(CONNECTIONS_MAX)
+    let room = descriptors.saturating_sub(DESCRIPTORS_RESERVED).max(descriptors / 2);
+    (room / PORTS).clamp(1, CONNECTIONS_MAX)
 }
 
 #[cfg(test)]

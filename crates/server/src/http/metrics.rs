@@ -20,7 +20,7 @@ use super::Api;
 use super::error::ApiError;
 
 /// Upper bounds of the duration histogram's buckets, in seconds.
-const DURATION_BUCKETS_S: [f64; 13] =
+pub(crate) const DURATION_BUCKETS_S: [f64; 13] =
     [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0];
 
 /// All figures of the process.
@@ -45,13 +45,14 @@ struct EndpointLabels {
 }
 
 impl Metrics {
-    /// A registry with the figures of the node, the API and the process.
-    pub(super) fn new(node: &Node) -> Self {
+    /// A registry with the figures of the node, the API and the process, and those that `register` adds.
+    pub(super) fn new(node: &Node, register: impl FnOnce(&mut Registry)) -> Self {
         // Figures of the process have the names that they have everywhere; ours have a prefix.
         let mut all = Registry::default();
         all.register_collector(Box::new(Process { started: Instant::now() }));
         let registry = all.sub_registry_with_prefix("optimusdb");
         node.register_metrics(registry);
+        register(registry);
 
         let requests = Family::default();
         let durations = Family::new_with_constructor(
@@ -113,7 +114,7 @@ impl Drop for InFlight<'_> {
     }
 }
 
-fn class_of(status: StatusCode) -> &'static str {
+pub(crate) fn class_of(status: StatusCode) -> &'static str {
     match status.as_u16() {
         100..200 => "1xx",
         200..300 => "2xx",

@@ -3,7 +3,8 @@
 //! In reading order: `listen` accepts connections, `front` is what every request meets first, `routes` says
 //! which paths there are, `edge` does what all of them need (token, deadline, figures), `command` and
 //! its neighbours carry requests out. A request is data: every one yields an answer, never a panic. Nothing
-//! here knows how the node keeps its documents.
+//! here knows how the node keeps its documents. What is not the API's alone (connections, refusals, ranges,
+//! streams, content types) the gateway uses as it is.
 
 mod answer;
 mod auth;
@@ -11,30 +12,32 @@ mod body;
 mod car;
 mod coding;
 mod command;
+pub(crate) mod content_type;
 mod edge;
-mod error;
-mod files;
+pub(crate) mod error;
+pub(crate) mod files;
 mod front;
 mod journal;
 mod json;
 mod keys;
-mod limits;
-mod listen;
-mod metrics;
+pub(crate) mod limits;
+pub(crate) mod listen;
+pub(crate) mod metrics;
 mod once;
 mod openapi;
 mod opening;
 mod origins;
+pub(crate) mod pieces;
 mod pins;
-mod range;
+pub(crate) mod range;
 mod routes;
 mod sql;
 mod stall;
 mod state;
 mod stores;
 mod stream;
-mod target;
-mod unread;
+pub(crate) mod target;
+pub(crate) mod unread;
 mod upload;
 mod weight;
 mod welcome;
@@ -42,7 +45,7 @@ mod welcome;
 use optimusdb_db::Node;
 
 pub(crate) use front::Front;
-pub(crate) use listen::serve;
+pub(crate) use listen::{Answers, serve};
 
 /// What the API needs to know beside the node.
 #[derive(Debug, Clone)]

@@ -13,7 +13,7 @@ use super::error::ApiError;
 ///
 /// # Errors
 /// 400 where it does not name one host, or its path is no text.
-pub(super) fn plain<B>(mut request: Request<B>) -> Result<Request<B>, ApiError> {
+pub(crate) fn plain<B>(mut request: Request<B>) -> Result<Request<B>, ApiError> {
     one_host(request.version(), request.headers())?;
     if let Some(path) = plain_path(request.uri().path())? {
         *request.uri_mut() = with_path(request.uri(), path)?;

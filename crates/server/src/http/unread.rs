@@ -26,7 +26,7 @@ use super::limits::{
 };
 
 /// Answers a request with `handle`, and reads the rest of the body that it leaves.
-pub(super) async fn answer_whole<F>(
+pub(crate) async fn answer_whole<F>(
     request: Request<Incoming>,
     handle: impl FnOnce(Request<Body>) -> F,
 ) -> Response

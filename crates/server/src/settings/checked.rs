@@ -20,6 +20,8 @@ use crate::web_origin;
 pub(crate) struct Settings {
     /// The HTTP API; none with `-http=false`.
     pub api: Option<ApiSettings>,
+    /// Port of the gateway, which is where the API is; 0 is any free one.
+    pub gateway_port: u16,
     /// The data directory, absolute where the working directory is known.
     pub repo: PathBuf,
     /// Name of the swarm.
@@ -109,6 +111,7 @@ impl Settings {
         let (download_dir, user_downloads) = download_dirs(values, environment)?;
         Ok(Settings {
             api: if values.switch(&table::HTTP) { Some(api(values, environment)?) } else { None },
+            gateway_port: port(values, &table::GATEWAY_PORT),
             repo: repo(values, environment)?,
             swarm: required_name(values, &table::SWARM)?,
             network: network(values)?,
@@ -171,8 +174,7 @@ pub(super) fn api(
         host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(&host).to_owned();
     Ok(ApiSettings {
         host,
-        port: u16::try_from(values.number(&table::HTTP_PORT))
-            .expect("invariant: the flag's bounds fit"),
+        port: port(values, &table::HTTP_PORT),
         context: context(values)?,
         token: token(values, environment)?,
         hosts: each(values, &table::HTTP_HOSTS, "names of hosts without a port, or *", |host| {
@@ -202,14 +204,17 @@ fn network(values: &SettingValues) -> Result<NetworkConfig, UsageError> {
     });
     Ok(NetworkConfig {
         listen: host.transpose()?.into_iter().collect(),
-        port: u16::try_from(values.number(&table::IPFS_PORT))
-            .expect("invariant: the flag's bounds fit"),
+        port: port(values, &table::IPFS_PORT),
         bootstrap: list(values, &table::BOOTSTRAP)?,
         seeds: list(values, &table::SEED_PEERS)?,
         swarm_key: None,
         mdns: values.switch(&table::MDNS),
         dht: values.switch(&table::DHT),
     })
+}
+
+fn port(values: &SettingValues, flag: &Flag) -> u16 {
+    u16::try_from(values.number(flag)).expect("invariant: the flag's bounds fit")
 }
 
 fn swarm_key_file(

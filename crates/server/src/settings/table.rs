@@ -31,7 +31,7 @@ pub(crate) static HTTP: Flag = Flag {
     variable: "OPTIMUSDB_HTTP",
     kind: ValueKind::Switch,
     default: Fallback::Is("true"),
-    doc: "serve the HTTP API",
+    doc: "serve the HTTP API and the gateway",
     ..ORDINARY
 };
 
@@ -257,8 +257,7 @@ pub(crate) static GATEWAY_PORT: Flag = Flag {
     variable: "OPTIMUSDB_GATEWAY_PORT",
     kind: PORT,
     default: Fallback::Is("5001"),
-    doc: "port of the IPFS-style HTTP gateway",
-    later: Some("the gateway"),
+    doc: "port of the IPFS-style HTTP gateway; 0 takes any free one and logs it",
     ..ORDINARY
 };
 

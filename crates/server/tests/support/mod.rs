@@ -23,14 +23,20 @@ pub const PATIENCE: Duration = Duration::from_secs(30);
 const LINES_MAX: usize = 10_000;
 
 /// Keeps a node to itself: a free port on loopback, and nobody is looked for.
-pub const ALONE: [(&str, &str); 3] =
-    [("OPTIMUSDB_P2P_PORT", "0"), ("OPTIMUSDB_P2P_HOST", "127.0.0.1"), ("OPTIMUSDB_MDNS", "false")];
+pub const ALONE: [(&str, &str); 4] = [
+    ("OPTIMUSDB_P2P_PORT", "0"),
+    ("OPTIMUSDB_P2P_HOST", "127.0.0.1"),
+    ("OPTIMUSDB_GATEWAY_PORT", "0"),
+    ("OPTIMUSDB_MDNS", "false"),
+];
 
 /// A running node. Killed, and its directory removed, when the test lets go of it.
 pub struct Server {
     child: Child,
-    /// `host:port`.
+    /// `host:port` of the API.
     pub address: String,
+    /// `host:port` of the gateway.
+    pub gateway: String,
     pub home: TempDir,
 }
 
@@ -46,8 +52,9 @@ impl Server {
     /// Starts on what an earlier node left in `home`.
     pub fn start_in(home: TempDir, flags: &[&str]) -> Server {
         let child = spawn(home.path(), flags);
-        let mut server = Server { child, address: String::new(), home };
-        server.address = where_it_is(&mut server.child);
+        let (address, gateway) = (String::new(), String::new());
+        let mut server = Server { child, address, gateway, home };
+        (server.address, server.gateway) = where_it_is(&mut server.child);
         server
     }
 
@@ -91,6 +98,11 @@ impl Server {
         body: &[u8],
     ) -> Answer {
         self.connect().request(method, &format!("/swarmkb{path}"), headers, body)
+    }
+
+    /// One request at the gateway, on a connection of its own.
+    pub fn at_gateway(&self, method: &str, path: &str, headers: &[(&str, &str)]) -> Answer {
+        Client::connect(&self.gateway).request(method, path, headers, b"")
     }
 
     pub fn get(&self, path: &str) -> Answer {
@@ -148,8 +160,8 @@ fn spawn(home: &Path, flags: &[&str]) -> Child {
         .unwrap()
 }
 
-/// Waits until the node logs where its API is.
-fn where_it_is(child: &mut Child) -> String {
+/// Waits until the node logs where its API and its gateway are.
+fn where_it_is(child: &mut Child) -> (String, String) {
     let log = BufReader::new(child.stderr.take().unwrap());
     let (sender, lines) = sync_channel(LINES_MAX);
     // Reads to the end whether or not anybody listens: a full pipe would stop the node.
@@ -161,8 +173,12 @@ fn where_it_is(child: &mut Child) -> String {
         let line = lines
             .recv_timeout(PATIENCE)
             .unwrap_or_else(|error| panic!("no API ({error}): {seen:#?}"));
-        if let Some((_, url)) = line.split_once("API on http://") {
-            return url.split('/').next().unwrap().to_owned();
+        let after = |text: &str| {
+            let (_, url) = line.split_once(text)?;
+            url.split('/').next().map(str::to_owned)
+        };
+        if let Some(api) = after("API on http://") {
+            return (api, after("gateway on http://").unwrap());
         }
         seen.push(line);
     }

@@ -41,7 +41,12 @@ const VIEWS: [ViewParts; 6] = [
         "CROSS JOIN json_each(r.capabilities) AS c
            LEFT JOIN json_each(c.value, '$.properties') AS p",
     ),
-    ("tosca_policies", "r.name AS policy, r.above AS type, r.target AS target", "{of}tosca_policy", ""),
+    (
+        "tosca_policies",
+        "r.name AS policy, r.above AS type, r.target AS target",
+        "{of}tosca_policy",
+        "",
+    ),
     (
         "tosca_artifacts",
         "r.node AS node, r.name AS artifact, r.file AS file, r.above AS type,
@@ -76,10 +81,8 @@ pub(crate) fn selects(of: &str, shown: &str, uploaded: &str) -> Vec<(&'static st
         "",
     );
     let types = format!("{} {types} GROUP BY r.row, r.kind, r.type, r.ancestor", climb(of));
-    let mut made = vec![
-        ("tosca_templates", select(&templates, "{of}tosca_file", "")),
-        ("tosca_types", types),
-    ];
+    let mut made =
+        vec![("tosca_templates", select(&templates, "{of}tosca_file", "")), ("tosca_types", types)];
     made.extend(VIEWS.map(|(name, columns, from, joined)| (name, select(columns, from, joined))));
     made
 }

@@ -174,13 +174,13 @@ fn without_http_there_is_no_api_and_no_token_is_read() {
 
 #[test]
 fn flags_ahead_of_their_capability_are_named_once_each_and_only_when_set() {
-    let notices = settings(&["-shell", "-benchmark"], &[("OPTIMUSDB_GATEWAY_PORT", "5002")])
+    let notices = settings(&["-shell", "-benchmark"], &[("OPTIMUSDB_FULL_REPLICA", "true")])
         .unwrap()
         .without_effect;
     assert_eq!(
         notices,
         [
-            "OPTIMUSDB_GATEWAY_PORT is accepted and has no effect yet: the gateway comes with a later version",
+            "OPTIMUSDB_FULL_REPLICA is accepted and has no effect yet: file sharing comes with a later version",
             "-benchmark is accepted and has no effect yet: benchmarking comes with a later version",
             "-shell is accepted and has no effect yet: the shell comes with a later version",
         ]

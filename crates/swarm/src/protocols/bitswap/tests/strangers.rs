@@ -43,7 +43,7 @@ async fn streams_that_break_the_format_are_refused() {
         // The node says nothing on it and ends it.
         let mut said = Vec::new();
         let _ = stream.read_to_end(&mut said).await;
-        assert_eq!(said, []);
+        assert!(said.is_empty(), "{said:?}");
         while node.bitswap.counts().streams_refused < at as u64 + 1 {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
