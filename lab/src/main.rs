@@ -9,6 +9,7 @@ mod bench;
 mod client;
 mod crash_soak;
 mod documents;
+mod gateway;
 mod interop;
 mod javascript;
 mod netns;
@@ -37,6 +38,7 @@ fn run(arguments: &[String]) -> Result<()> {
     match chore {
         "smoke" => smoke::run(),
         "bench" => bench::run(rest),
+        "gateway" => gateway::run(rest),
         "interop" => interop::run(rest),
         "crash-soak" => crash_soak::run(rest),
         "netns" => netns::run(rest),

@@ -22,6 +22,8 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(60);
 const POLL_INTERVAL: Duration = Duration::from_millis(2);
 /// What the line that names the address of the API says before it.
 pub(crate) const API_LINE: &str = "API on http://";
+/// The same of the gateway.
+const GATEWAY_LINE: &str = "gateway on http://";
 /// A node that finds nobody by itself, on ports that nobody has.
 const ALONE: &[&str] =
     &["-ipfs-port=0", "-ipfs-host=127.0.0.1", "-gateway-port=0", "-mdns=false", "-dht=false"];
@@ -158,6 +160,16 @@ impl NodeProcess {
     /// The port of the API.
     pub(crate) fn port(&self) -> u16 {
         self.port
+    }
+
+    /// The port of the gateway.
+    ///
+    /// # Errors
+    /// When the node did not name it.
+    pub(crate) fn gateway_port(&self) -> Result<u16> {
+        let said = self.tail.last(TAIL_LINES_MAX);
+        let port = said.iter().find_map(|line| port_after(line, GATEWAY_LINE));
+        port.context("the node did not name the port of its gateway")
     }
 
     /// From the start of the process to the first 200 of `/readyz`.
@@ -298,7 +310,11 @@ fn wait_for_port(receiver: &Receiver<Result<u16, String>>) -> Result<u16> {
 
 /// The port in a line such as `API on http://127.0.0.1:8089/swarmkb`.
 pub(crate) fn port_in(line: &str) -> Option<u16> {
-    let (_, address) = line.split_once(API_LINE)?;
+    port_after(line, API_LINE)
+}
+
+fn port_after(line: &str, text: &str) -> Option<u16> {
+    let (_, address) = line.split_once(text)?;
     let authority = address.split('/').next()?;
     let (_, port) = authority.rsplit_once(':')?;
     let digits = port.find(|c: char| !c.is_ascii_digit()).map_or(port, |end| &port[..end]);
@@ -310,7 +326,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_port_is_read_from_the_line_that_names_the_api() {
+    fn ports_are_read_from_the_line_that_names_them() {
+        let ready = "API on http://127.0.0.1:8089/swarmkb, gateway on http://127.0.0.1:5001/ipfs/";
+        assert_eq!((port_in(ready), port_after(ready, GATEWAY_LINE)), (Some(8089), Some(5001)));
         assert_eq!(port_in("INFO API on http://127.0.0.1:8089/swarmkb"), Some(8089));
         assert_eq!(port_in("{\"message\":\"API on http://[::1]:40001/kb\"}"), Some(40001));
         assert_eq!(port_in("API on http://localhost:80"), Some(80));

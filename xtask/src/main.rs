@@ -27,6 +27,8 @@ Usage: cargo xtask <chore>
   interop files [--release | --bin PATH] [--large] [--only CASE,…]
                             play the cases against OrbitDB in JavaScript, with a debug or release
                             build, or the node at PATH, or JavaScript on both sides
+  gateway [--release | --bin PATH]
+                            run the conformance suite of IPFS, which GWC_BIN names, at the gateway
   crash-soak [--rounds N] [--seed N]
                             kill a node under load, again and again, and check what it acknowledged
   netns [--bin PATH]        nodes on hosts of their own, whose network is cut, slowed and mended
@@ -51,7 +53,7 @@ fn run(arguments: &[String]) -> Result<()> {
     match chore {
         "tidy" => tidy::run(workspace_root()),
         "simulate" => simulate::run(rest),
-        "smoke" | "bench" | "interop" | "crash-soak" | "netns" => lab::run(arguments),
+        "smoke" | "bench" | "interop" | "gateway" | "crash-soak" | "netns" => lab::run(arguments),
         "help" | "--help" | "-h" => {
             print!("{USAGE}");
             Ok(())
