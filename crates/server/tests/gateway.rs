@@ -429,7 +429,7 @@ fn who_hangs_up_or_does_not_read_holds_up_nobody() {
     let server = Server::start();
     let large = bytes(4_000_000);
     let root = add(&server, &[("a", &large)]);
-    let request = format!("GET /ipfs/{root} HTTP/1.1\r\nHost: test\r\n\r\n");
+    let request = format!("GET /ipfs/{root} HTTP/1.1\r\nHost: localhost\r\n\r\n");
     let mut slow = Vec::new();
     for _ in 0..20 {
         let mut client = TcpStream::connect(&server.gateway).unwrap();
@@ -455,7 +455,7 @@ fn who_hangs_up_or_does_not_read_holds_up_nobody() {
 fn too_many_at_once_are_told_to_come_back() {
     let server = Server::start();
     let root = add(&server, &[("a", &bytes(16_000_000))]);
-    let request = format!("GET /ipfs/{root} HTTP/1.1\r\nHost: test\r\n\r\n");
+    let request = format!("GET /ipfs/{root} HTTP/1.1\r\nHost: localhost\r\n\r\n");
     let mut busy = Vec::new();
     for _ in 0..48 {
         let mut client = TcpStream::connect(&server.gateway).unwrap();

@@ -59,9 +59,6 @@ impl CarAdd {
     pub async fn finish(self, now_ms: u64) -> Result<AddedCar, Error> {
         let added = self.feed.finish(CarStep::Finish { now_ms }).await?;
         self.files.told(&added.roots);
-        for root in &added.roots {
-            self.files.provide(root.clone(), true).await;
-        }
         self.files.keeping.wake();
         Ok(added)
     }

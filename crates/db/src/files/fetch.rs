@@ -3,8 +3,10 @@
 //! What is not here is fetched in a session of the root that is read, which begins with the first such
 //! block. What was fetched is kept, so that the next reader and the next peer find it here: a thread
 //! puts it on the disk, and the reader does not wait for it unless the disk is slower than the peers.
-//! Nobody was promised it, so many blocks share a commit.
+//! Nobody was promised it, so many blocks share a commit; and where files may take no more room, who reads gets
+//! the blocks all the same, and they are not kept.
 
+use super::add::{Failed, put};
 use super::feed::Feed;
 use super::{FilePeers, Files, off_task};
 use crate::error::Error;
@@ -14,6 +16,7 @@ use optimusdb_dag::{Blocks as _, Cid};
 use optimusdb_storage::Adding;
 use optimusdb_swarm::{FetchError, FileSession};
 use std::collections::HashSet;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{OnceCell, mpsc};
 use tokio::time::{Instant, timeout_at};
@@ -30,6 +33,8 @@ struct Reader {
     root: Cid,
     session: OnceCell<FileSession>,
     keeper: tokio::sync::Mutex<Option<Feed<KeepStep, ()>>>,
+    /// Whether something was not kept for want of room.
+    lacks_room: Arc<AtomicBool>,
     figures: Mutex<FetchFigures>,
 }
 
@@ -48,6 +53,7 @@ impl Fetcher {
             root,
             session: OnceCell::new(),
             keeper: tokio::sync::Mutex::default(),
+            lacks_room: Arc::default(),
             figures: Mutex::default(),
         };
         Fetcher { files: Arc::clone(files), reader: Arc::new(reader) }
@@ -80,14 +86,19 @@ impl Fetcher {
         Ok((block, true))
     }
 
+    /// Whether something was not kept for want of room. [`Fetcher::flush`] says so, too.
+    pub(super) fn lacks_room(&self) -> bool {
+        self.reader.lacks_room.load(Ordering::Relaxed)
+    }
+
     /// Returns once what was fetched is on the disk.
     ///
     /// # Errors
-    /// When the disk does not take it.
+    /// [`Error::NoRoom`] when not all of it was kept; when the disk does not take it.
     pub(super) async fn flush(&self) -> Result<(), Error> {
-        let keeper = self.reader.keeper.lock().await.take();
-        match keeper {
-            Some(keeper) => keeper.finish(KeepStep::End).await,
+        let feed = self.reader.keeper.lock().await.take();
+        match feed {
+            Some(feed) => feed.finish(KeepStep::End).await,
             None => Ok(()),
         }
     }
@@ -131,7 +142,8 @@ impl Fetcher {
             Some(feed) => keeper.insert(feed),
             None => {
                 let files = Arc::clone(&self.files);
-                keeper.insert(Feed::start(move |steps| keep_all(&files, steps))?)
+                let lacks_room = Arc::clone(&self.reader.lacks_room);
+                keeper.insert(Feed::start(move |steps| keep_all(&files, &lacks_room, steps))?)
             }
         };
         let sent = feed.send(KeepStep::Block(cid, block)).await;
@@ -166,37 +178,54 @@ impl Drop for Reader {
 #[derive(Debug)]
 enum KeepStep {
     Block(Cid, Bytes),
-    /// All that came has to be on the disk.
+    /// Somebody waits until the disk has all of it.
     End,
 }
 
-/// Puts what comes on the disk, until that is asked for, or nobody sends any more.
-fn keep_all(files: &Files, mut steps: mpsc::Receiver<KeepStep>) -> Result<Option<()>, Error> {
+/// Puts what comes on the disk, until nobody sends any more, or waits for the end.
+fn keep_all(
+    files: &Files,
+    lacks_room: &AtomicBool,
+    mut steps: mpsc::Receiver<KeepStep>,
+) -> Result<Option<()>, Error> {
     let (mut waiting, mut bytes, mut cids) = (None::<Adding>, 0, Vec::new());
-    let mut asked = false;
+    let mut refused = None;
     while let Some(step) = steps.blocking_recv() {
-        let KeepStep::Block(cid, block) = step else {
-            asked = true;
-            break;
+        let (end, full) = match step {
+            KeepStep::End => (true, false),
+            KeepStep::Block(..) if refused.is_some() => continue,
+            KeepStep::Block(cid, block) => {
+                let adding = waiting.get_or_insert_with(|| files.blocks.add());
+                match put(files, adding)(&cid, &block).map_err(Failed::into_error) {
+                    Err(error @ Error::NoRoom(_)) => {
+                        lacks_room.store(true, Ordering::Relaxed);
+                        refused = Some(error);
+                    }
+                    put => {
+                        put?;
+                        bytes += block.len();
+                        cids.push(cid);
+                    }
+                }
+                (false, bytes >= FETCHED_KEPT_BYTES || cids.len() >= FETCHED_KEPT_BLOCKS_MAX)
+            }
         };
-        let adding = waiting.get_or_insert_with(|| files.blocks.add());
-        adding.put(&cid, &block)?;
-        bytes += block.len();
-        cids.push(cid);
-        if (bytes >= FETCHED_KEPT_BYTES || cids.len() >= FETCHED_KEPT_BLOCKS_MAX)
+        if (end || full || refused.is_some())
             && let Some(adding) = waiting.take()
         {
             adding.finish(&[], "", 0)?;
             files.told(&std::mem::take(&mut cids));
             bytes = 0;
         }
+        if end {
+            return refused.map_or(Ok(Some(())), Err);
+        }
     }
-    let kept = waiting.map_or(Ok(()), |adding| adding.finish(&[], "", 0));
-    match kept {
+    let Some(adding) = waiting else { return Ok(None) };
+    match adding.finish(&[], "", 0) {
         Ok(()) => files.told(&cids),
-        Err(error) if asked => return Err(error.into()),
         // Nobody waits for it; what cannot be kept is fetched again.
         Err(error) => tracing::warn!("what was fetched is not kept: {error}"),
     }
-    Ok(asked.then_some(()))
+    Ok(None)
 }

@@ -93,6 +93,9 @@ async fn gather_all(
                 block.map(|(block, _)| (place, block))
             });
         }
+        if fetcher.lacks_room() {
+            break;
+        }
         let Some(came) = coming.join_next().await else { break };
         let (place, block) =
             came.map_err(|e| Error::Internal(format!("fetching a block: {e}")))??;

@@ -197,13 +197,11 @@ impl Files {
     async fn bring_all(self: &Arc<Self>, pin: &Pin, running: &Running) -> Result<(), Error> {
         let (blocks, cid) = (self.blocks(), pin.cid.clone());
         let claimed = off_task(move || blocks.contributed(&cid)).await?.and_then(|file| file.size);
-        let mut made_room = false;
         if let Some(size) = claimed {
             running.total(size);
             let room = self.blocks.room();
             let lacks = |most| pin.replica && room.used.saturating_add(size) > most;
             if room.bytes_max.is_some_and(lacks) {
-                made_room = true;
                 self.make_room().await?;
                 let room = self.blocks.room();
                 if let Some(most) =
@@ -216,13 +214,7 @@ impl Files {
                 }
             }
         }
-        match gather(self, &pin.cid, running, DAG_BYTES_MAX).await {
-            Err(Error::NoRoom(_)) if !made_room => {
-                self.make_room().await?;
-                gather(self, &pin.cid, running, DAG_BYTES_MAX).await
-            }
-            gathered => gathered,
-        }
+        gather(self, &pin.cid, running, DAG_BYTES_MAX).await
     }
 
     async fn make_room(self: &Arc<Self>) -> Result<(), Error> {

@@ -49,10 +49,10 @@ pub(crate) struct Sources {
     pub(crate) own_key: String,
     /// Blocks of files.
     pub(crate) files: Arc<FileBlocks>,
-    /// Whom they are handed out to.
-    pub(crate) file_peers: FilePeers,
     /// The verdicts of this node.
     pub(crate) validations: StoreRef,
+    /// Whom they are handed out to.
+    pub(crate) file_peers: FilePeers,
 }
 
 /// Told when a peer has come. Called on the replication thread, so it never waits.

@@ -59,8 +59,8 @@ pub(crate) struct Handout {
     readers: Arc<Readers>,
     stores: SharedStores,
     files: Arc<FileBlocks>,
-    file_peers: FilePeers,
     validations: StoreRef,
+    file_peers: FilePeers,
     reads: Arc<Semaphore>,
 }
 
@@ -73,7 +73,7 @@ impl Handout {
         validations: StoreRef,
     ) -> Handout {
         let reads = Arc::new(Semaphore::new(HANDED_OUT_READS_MAX));
-        Handout { readers, stores, files, file_peers, validations, reads }
+        Handout { readers, stores, files, validations, file_peers, reads }
     }
 
     /// The blocks of files, if the peer may have them.
@@ -227,14 +227,13 @@ mod tests {
         let keys = IdentityKeys::from_bytes(&[1; 32], &[2; 32]).unwrap();
         let shared = kept(&mut database, &keys, "shared", Scope::Plain);
         let own = kept(&mut database, &keys, "own", Scope::Local);
-        let validations = own.0;
         let stores = SharedStores::default();
         assert!(stores.add(&shared.0) && !stores.add(&own.0));
         let dir = tempfile::tempdir().unwrap();
         let repo = Repo::open(dir.path()).unwrap();
         let files = Arc::new(FileBlocks::open(&repo, Durability::Relaxed, None).unwrap());
         let readers = || Arc::new(Readers::new(place.clone(), 1));
-        let all = FilePeers::All;
+        let (all, validations) = (FilePeers::All, own.0);
         let handout = Handout::new(readers(), stores.clone(), Arc::clone(&files), all, validations);
         let peer = PeerId::random();
         let asker = Asker { peer, member: false };

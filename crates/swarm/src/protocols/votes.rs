@@ -50,7 +50,9 @@ async fn serve_one(peer: PeerId, mut stream: Stream, serving: &Serving) -> io::R
     let Some(question) = question else { return stream.close().await };
     let cid = Cid::from_bytes(&question)
         .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error.to_string()))?;
-    let vote = serving.local.vote(peer, cid).await.unwrap_or_default();
+    // Plain IPFS nodes exchange blocks of files and get nothing else.
+    let vote = if serving.is_native(&peer) { serving.local.vote(peer, cid).await } else { None };
+    let vote = vote.unwrap_or_default();
     write_frame(&mut stream, &vote).await?;
     stream.close().await
 }
