@@ -31,6 +31,14 @@ node() { "$2" -http-port=0 -gateway-port=0 -ipfs-port=0 -ipfs-host=127.0.0.1 -md
 node "$@"
 "#;
 
+/// Runs the node on one small disk, twice.
+const DISK_OF_FILES: &str = r#"
+mount -t tmpfs -o size=32m none "$1" || exit 77
+node() { "$2" -http-port=0 -ipfs-port=0 -ipfs-host=127.0.0.1 -mdns=false -repo="$1/repo" & echo "pid $!" >&2; wait $!; echo "ended $?" >&2; }
+node "$@"
+node "$@"
+"#;
+
 struct Disk {
     script: Child,
     lines: std::io::Lines<BufReader<std::process::ChildStderr>>,
@@ -164,4 +172,45 @@ fn survives(mut disk: Disk) -> bool {
     assert_eq!(ids(&address), acknowledged);
     disk.stop();
     true
+}
+
+#[test]
+fn a_file_that_fills_the_disk_leaves_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let wrapper = ["unshare", "--map-root-user", "--mount", "sh"];
+    let mut disk = Disk::start(&wrapper, DISK_OF_FILES, dir.path());
+    let Some(mut address) = disk.node() else {
+        eprintln!("SKIPPED: this system lets no test mount a small disk (unshare, tmpfs)");
+        return;
+    };
+    let add = |address: &str, length: usize, seed: u32| {
+        let mut x = seed;
+        let next = |_| {
+            x = x.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (x >> 24) as u8
+        };
+        let bytes: Vec<u8> = (0..length).map(next).collect();
+        Client::connect(address).request("PUT", "/swarmkb/files", &[], &bytes)
+    };
+    let pins = |address: &str| {
+        let mut pins = Client::connect(address).request("GET", "/swarmkb/pins", &[], b"").json();
+        pins["data"].as_array_mut().map(std::mem::take).unwrap()
+    };
+    let kept = add(&address, 3_000_000, 1).json();
+    assert_eq!(kept["status"], 200, "{kept}");
+    for round in 0..3 {
+        let message = add(&address, 60_000_000, 2).refusal(503);
+        assert!(message.contains("disk") || message.contains("space"), "{message}");
+        assert_eq!(pins(&address).len(), 1 + round, "nothing of it is pinned");
+        // The space that it took is there for the next one.
+        let next = add(&address, 4_000_000, 10 + round as u32).json();
+        assert_eq!(next["status"], 200, "round {round}: {next}");
+    }
+    disk.stop();
+    address = disk.node().expect("a node starts");
+    assert_eq!(pins(&address).len(), 4);
+    let path = format!("/swarmkb/files/{}", kept["data"]["cid"].as_str().unwrap());
+    let read = Client::connect(&address).request("GET", &path, &[], b"");
+    assert_eq!((read.status, read.body.len()), (200, 3_000_000));
+    disk.stop();
 }
