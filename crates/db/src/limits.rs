@@ -218,9 +218,9 @@ pub const SWEEP_WAIT_MS: u64 = 10_000;
 /// Levels of blocks below an address that is fetched whole.
 pub const DAG_LEVELS_MAX: u32 = 1_024;
 /// Blocks below an address that is fetched whole. 16 bytes are remembered of each.
-pub const DAG_BLOCKS_MAX: usize = 4 * 1024 * 1024;
+pub const DAG_BLOCKS_MAX: usize = 1024 * 1024;
 /// Blocks that are named and not yet come to, of one address that is fetched whole.
-pub const DAG_WAITING_BLOCKS_MAX: usize = 512 * 1024;
+pub const DAG_WAITING_BLOCKS_MAX: usize = 256 * 1024;
 /// Bytes below an address that is fetched whole: so many blocks of the largest size.
 pub const DAG_BYTES_MAX: u64 = DAG_BLOCKS_MAX as u64 * 2 * 1024 * 1024;
 /// Blocks that one fetch of a whole file has on their way.

@@ -67,6 +67,8 @@ pub const ADD_FLUSH_SMALL_BYTES: u64 = 4 * 1024 * 1024;
 pub const FILE_READERS_MAX: usize = 8;
 /// Pins of one node.
 pub const PINS_MAX: i64 = 1_000_000;
+/// Pins beyond which a node makes none of its own accord, so that its users still can.
+pub const REPLICA_PINS_MAX: i64 = 900_000;
 /// Blocks that one step of a sweep looks at.
 pub const SWEEP_STEP_BLOCKS: usize = 256;
 /// Blocks that one sweep marks. With more to keep, nothing is removed.

@@ -136,10 +136,15 @@ impl Files {
             let due = off_task(move || blocks.partial_pins(replica, now_ms(), limit)).await?;
             due.into_iter().for_each(|pin| self.bring(pin, most));
         }
+        if self.keeping.count(false) >= PIN_FETCHES_MAX
+            || self.keeping.count(true) >= REPLICA_FETCHES_MAX
+        {
+            // Who gives a turn back wakes this. The next one that is due is not looked for among many each time.
+            return Ok(Duration::from_millis(KEEP_WAIT_MS_MAX));
+        }
         let blocks = self.blocks();
         let next = off_task(move || blocks.next_pin_due()).await?;
         let wait = next.map_or(KEEP_WAIT_MS_MAX, |at| at.saturating_sub(now_ms()));
-        // What is due and has no turn waits for one to be given back.
         Ok(Duration::from_millis(wait.clamp(KEEP_RETRY_MS, KEEP_WAIT_MS_MAX)))
     }
 

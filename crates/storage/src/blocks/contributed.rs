@@ -7,6 +7,7 @@
 use super::FileBlocks;
 use super::pins::time;
 use crate::error::Error;
+use crate::limits::REPLICA_PINS_MAX;
 use optimusdb_dag::{Cid, LogCid};
 use rusqlite::{OptionalExtension, TransactionBehavior};
 
@@ -111,7 +112,7 @@ impl FileBlocks {
             AND NOT EXISTS (SELECT 1 FROM declined WHERE cid = ?1)";
         let wanted: bool = db.prepare_cached(wanted)?.query_row([key], |row| row.get(0))?;
         // Beyond the limit they stay contributions that are not kept.
-        if wanted && self.pins.one_more().is_ok() {
+        if wanted && self.pins.one_more(REPLICA_PINS_MAX) {
             db.prepare_cached(
                 "INSERT INTO pins (cid, name, created, replica)
                  SELECT cid, name, created, 1 FROM contributed WHERE cid = ?1",

@@ -261,16 +261,13 @@ impl PinCount {
         Ok(PinCount(AtomicI64::new(count)))
     }
 
-    /// Notes one more.
-    ///
-    /// # Errors
-    /// [`Error::TooMany`] when there are as many as may be.
-    pub(super) fn one_more(&self) -> Result<(), Error> {
-        if self.0.fetch_add(1, Ordering::Relaxed) < PINS_MAX {
-            return Ok(());
+    /// Notes one more; false when there are `most` already.
+    pub(super) fn one_more(&self, most: i64) -> bool {
+        let fits = self.0.fetch_add(1, Ordering::Relaxed) < most;
+        if !fits {
+            self.one_less();
         }
-        self.one_less();
-        Err(Error::TooMany(format!("this node has {PINS_MAX} pins, and takes no more")))
+        fits
     }
 
     pub(super) fn recount(&self, db: &Connection) -> Result<(), Error> {
@@ -294,8 +291,8 @@ pub(super) fn put(
 ) -> Result<(), Error> {
     let key = cid.to_bytes();
     let mut pinned = db.prepare_cached("SELECT 1 FROM pins WHERE cid = ?1")?;
-    if !pinned.exists([&key])? {
-        count.one_more()?;
+    if !pinned.exists([&key])? && !count.one_more(PINS_MAX) {
+        return Err(Error::TooMany(format!("this node has {PINS_MAX} pins, and takes no more")));
     }
     // What is known to be here stays so; what is not is looked at anew.
     db.prepare_cached(
