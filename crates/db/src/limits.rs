@@ -180,6 +180,8 @@ pub const FILE_SAVES_MAX: usize = 16;
 pub const FILE_FIND_MS_MAX: u64 = 25_000;
 /// How long one block of a file that is being read is waited for, in milliseconds.
 pub const FILE_BLOCK_MS_MAX: u64 = 30_000;
+/// How long a block may take that is on its way before it is wanted, in milliseconds.
+pub const FILE_AHEAD_MS_MAX: u64 = 120_000;
 /// How long saving one file may take, in milliseconds.
 pub const FILE_READ_MS_MAX: u64 = 60 * 60 * 1_000;
 /// Bytes that were fetched after which they are committed.

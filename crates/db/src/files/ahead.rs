@@ -2,13 +2,13 @@
 
 use super::fetch::Fetcher;
 use crate::error::Error;
-use crate::limits::{FETCH_AHEAD_BLOCKS, FILE_BLOCK_MS_MAX, READ_AHEAD_BLOCKS};
+use crate::limits::{FETCH_AHEAD_BLOCKS, FILE_AHEAD_MS_MAX, FILE_BLOCK_MS_MAX, READ_AHEAD_BLOCKS};
 use bytes::Bytes;
 use optimusdb_dag::Cid;
 use std::collections::HashMap;
 use std::time::Duration;
 use tokio::task::JoinHandle;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 
 /// Brings the blocks of one reader, some of them early.
 #[derive(Debug)]
@@ -50,18 +50,21 @@ impl Ahead {
             }
             if !self.coming.contains_key(cid) && self.fetcher.recent(cid).is_none() {
                 let (fetcher, wanted) = (self.fetcher.clone(), cid.clone());
-                let coming = async move { fetcher.block(wanted, deadline()).await };
+                let coming =
+                    async move { fetcher.block(wanted, deadline(FILE_AHEAD_MS_MAX)).await };
                 self.coming.insert(cid.clone(), Coming(tokio::spawn(coming)));
             }
         }
         let Some(cid) = first else { return Ok(None) };
         let (block, fetched) = match self.coming.get_mut(cid) {
             Some(Coming(coming)) => {
-                let came = coming.await;
+                let came = timeout_at(deadline(FILE_BLOCK_MS_MAX), coming).await;
+                let late = || Error::TimedOut(format!("block {cid} did not come in time"));
+                let came = came.map_err(|_| late())?;
                 self.coming.remove(cid);
                 came.map_err(|e| Error::Internal(format!("reading a file: {e}")))??
             }
-            None => self.fetcher.block(cid.clone(), deadline()).await?,
+            None => self.fetcher.block(cid.clone(), deadline(FILE_BLOCK_MS_MAX)).await?,
         };
         if fetched {
             self.window = FETCH_AHEAD_BLOCKS;
@@ -70,6 +73,6 @@ impl Ahead {
     }
 }
 
-fn deadline() -> Instant {
-    Instant::now() + Duration::from_millis(FILE_BLOCK_MS_MAX)
+fn deadline(ms: u64) -> Instant {
+    Instant::now() + Duration::from_millis(ms)
 }

@@ -304,7 +304,7 @@ impl Client {
                 && window.silence(now, question.at) >= PEER_TIMEOUT_MS
             {
                 question.state = QuestionState::Late;
-                window.rest(now + REST_MS);
+                window.late(now);
                 window.release(question.ask);
                 self.freed.push(question.peer);
             }

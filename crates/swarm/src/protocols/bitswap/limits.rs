@@ -22,8 +22,13 @@ pub const MESSAGE_ENTRIES_MAX: usize = 1_024;
 /// Blocks and block presences together in one message that is read.
 pub const MESSAGE_ANSWERS_MAX: usize = 4_096;
 
-/// How long one message on a stream may take to arrive. Also how long a stream may stay silent.
+/// How long one message on a stream may take to arrive, beside the time for its bytes. A stream may
+/// rest between two messages; a peer has only so many.
 pub const RECEIVE_TIMEOUT_MS: u64 = 10_000;
+
+/// Bytes of a message that have to arrive in a millisecond, in the long run: 128 KiB a second, over
+/// which a block of the largest size takes 16 seconds.
+pub const RECEIVED_BYTES_PER_MS_MIN: u64 = 131;
 
 /// How long one message may take to leave, the opening of its stream included.
 pub const SEND_TIMEOUT_MS: u64 = 10_000;
@@ -107,8 +112,8 @@ pub const SESSION_MISSES_MAX: u32 = 16;
 /// How long answers to such questions are still awaited when the block has come.
 pub const ANSWERS_AWAITED_MS: u64 = 1_000;
 
-/// How long a block of a session may take.
-pub const SESSION_FETCH_MS: u64 = 30_000;
+/// How long a block of a session may take. Of a slow peer several are on their way at a time.
+pub const SESSION_FETCH_MS: u64 = 120_000;
 
 /// How long a block of a session is waited for that no peer has.
 pub const LATE_BLOCK_MS: u64 = 5_000;
@@ -124,6 +129,9 @@ pub const WINDOW_BYTES_MAX: usize = 8 * 1024 * 1024;
 
 /// Blocks that one peer is asked for at a time, however large they are.
 pub const WINDOW_BLOCKS_MIN: usize = 8;
+
+/// Blocks that a peer is asked for at a time that was late again and again.
+pub const SLOW_WINDOW_BLOCKS_MIN: usize = 2;
 
 /// Blocks that one peer is asked for at a time, however small they are.
 pub const WINDOW_BLOCKS_MAX: usize = 512;

@@ -15,7 +15,7 @@ use tokio::time::timeout;
 use super::error::MessageError;
 use super::limits::{
     MESSAGE_BYTES_MAX, PEER_READING_KIB_MAX, PEER_STREAMS_MAX, READING_KIB_MAX, RECEIVE_TIMEOUT_MS,
-    SMALL_MESSAGE_BYTES_MAX,
+    RECEIVED_BYTES_PER_MS_MIN, SMALL_MESSAGE_BYTES_MAX,
 };
 use super::message::Message;
 use super::server::Want;
@@ -125,8 +125,16 @@ pub(super) async fn next_message(
     stream: &mut (impl AsyncRead + Unpin),
     pool: &ReadPool,
 ) -> Result<Option<(ReceivedMessage, MemoryLease)>, ReadError> {
+    let patience = Duration::from_millis(RECEIVE_TIMEOUT_MS);
+    // A stream may rest between two messages for as long as it likes: Kubo keeps one for all of its
+    // messages, and what it writes to one that was ended here is lost without its noticing.
+    let mut first = [0];
+    if stream.read(&mut first).await? == 0 {
+        return Ok(None);
+    }
+    let length = timeout(patience, read_length(stream, first[0])).await;
+    let length = length.unwrap_or(Err(ReadError::TooSlow))?;
     let reading = async {
-        let Some(length) = read_length(stream).await? else { return Ok(None) };
         let lease = pool.lease(length).await;
         let mut bytes = Vec::with_capacity(length.min(SMALL_MESSAGE_BYTES_MAX));
         // Grows with what has come, not with what was announced.
@@ -136,20 +144,20 @@ pub(super) async fn next_message(
         }
         Ok(Some((ReceivedMessage::decode(&bytes)?, lease)))
     };
-    timeout(Duration::from_millis(RECEIVE_TIMEOUT_MS), reading)
-        .await
-        .unwrap_or(Err(ReadError::TooSlow))
+    let patience = patience + Duration::from_millis(length as u64 / RECEIVED_BYTES_PER_MS_MIN);
+    timeout(patience, reading).await.unwrap_or(Err(ReadError::TooSlow))
 }
 
-async fn read_length(stream: &mut (impl AsyncRead + Unpin)) -> Result<Option<usize>, ReadError> {
-    let mut bytes = [0; LENGTH_BYTES];
+/// The length that begins with this byte.
+async fn read_length(stream: &mut (impl AsyncRead + Unpin), first: u8) -> Result<usize, ReadError> {
+    let mut bytes = [first, 0, 0, 0];
     for end in 1..=LENGTH_BYTES {
-        if stream.read(&mut bytes[end - 1..end]).await? == 0 {
-            return if end == 1 { Ok(None) } else { Err(MessageError::Truncated.into()) };
+        if end > 1 && stream.read(&mut bytes[end - 1..end]).await? == 0 {
+            return Err(MessageError::Truncated.into());
         }
         if let Some((length, _)) = read_varint(&bytes[..end])? {
             return match usize::try_from(length) {
-                Ok(length) if length <= MESSAGE_BYTES_MAX => Ok(Some(length)),
+                Ok(length) if length <= MESSAGE_BYTES_MAX => Ok(length),
                 _ => Err(MessageError::TooLarge.into()),
             };
         }

@@ -117,9 +117,15 @@ impl AsyncRead for Silence {
 }
 
 #[tokio::test(start_paused = true)]
-async fn silence_ends_a_stream() {
-    let read = next_message(&mut Silence, &pool()).await;
-    assert!(matches!(read, Err(ReadError::TooSlow)));
+async fn a_stream_may_rest_between_messages_and_not_within_one() {
+    let hour = Duration::from_secs(60 * 60);
+    assert!(timeout(hour, next_message(&mut Silence, &pool())).await.is_err());
+    let message = Message { full: true, ..Message::default() }.encode_framed();
+    for begun in 1..message.len() {
+        let mut stream = Cursor::new(message[..begun].to_vec()).chain(Silence);
+        let read = next_message(&mut stream, &pool()).await;
+        assert!(matches!(read, Err(ReadError::TooSlow)), "after {begun} bytes");
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -4,7 +4,10 @@ use std::collections::VecDeque;
 
 use optimusdb_dag::Cid;
 
-use super::limits::{ASKED_WANTS_MAX, WINDOW_BLOCKS_MAX, WINDOW_BLOCKS_MIN, WINDOW_BYTES_MAX};
+use super::limits::{
+    ASKED_WANTS_MAX, REST_MS, SLOW_WINDOW_BLOCKS_MIN, WINDOW_BLOCKS_MAX, WINDOW_BLOCKS_MIN,
+    WINDOW_BYTES_MAX,
+};
 use super::message::WantType;
 
 /// Where the estimate of the size of a peer's blocks begins: the window is wide open.
@@ -19,6 +22,8 @@ pub(super) struct PeerWindow {
     /// When it last sent a block.
     heard_at: u64,
     rests_until: u64,
+    /// Blocks that it may be asked for at a time: halved when it is late, and grown by every block.
+    blocks_max: usize,
     /// Fetches that wait for a place. Some may have ended meanwhile.
     parked: VecDeque<Cid>,
     /// It does not speak bitswap.
@@ -35,6 +40,7 @@ impl PeerWindow {
             block_bytes: FIRST_ESTIMATE_BYTES,
             heard_at: now,
             rests_until: 0,
+            blocks_max: WINDOW_BLOCKS_MAX,
             parked: VecDeque::new(),
             mute: false,
             member: false,
@@ -50,7 +56,7 @@ impl PeerWindow {
     pub(super) fn has_place(&self) -> bool {
         let blocks_max = (WINDOW_BYTES_MAX / self.block_bytes.max(1))
             .clamp(WINDOW_BLOCKS_MIN, WINDOW_BLOCKS_MAX);
-        self.blocks < blocks_max && self.may_be_asked()
+        self.blocks < blocks_max.min(self.blocks_max) && self.may_be_asked()
     }
 
     /// Whether any question may be asked now.
@@ -78,12 +84,22 @@ impl PeerWindow {
     pub(super) fn heard(&mut self, now: u64, bytes: usize) {
         self.heard_at = now;
         self.rests_until = 0;
+        self.blocks_max = (self.blocks_max + 1).min(WINDOW_BLOCKS_MAX);
         self.block_bytes = (self.block_bytes * 7 + bytes) / 8;
     }
 
     /// How long a question from `asked` has seen no block of any sort.
     pub(super) fn silence(&self, now: u64, asked: u64) -> u64 {
         now.saturating_sub(asked.max(self.heard_at))
+    }
+
+    /// It did not answer in time: it stands behind others, and is asked for less, as it may be slow.
+    pub(super) fn late(&mut self, now: u64) {
+        // Many questions are late together, and count once.
+        if !self.is_resting(now) {
+            self.blocks_max = (self.blocks / 2).max(SLOW_WINDOW_BLOCKS_MIN);
+        }
+        self.rest(now + REST_MS);
     }
 
     pub(super) fn rest(&mut self, until: u64) {
