@@ -4,7 +4,11 @@
 mod support;
 
 use serde_json::{Value, json};
+use std::time::{Duration, Instant};
 use support::Server;
+
+/// How long two nodes may take to meet and to be level.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 fn post(server: &Server, accept: &str, body: &Value) -> support::client::Answer {
     let headers = [("Content-Type", "application/json"), ("Accept", accept)];
@@ -236,4 +240,33 @@ fn many_rows_are_streamed() {
     assert_eq!(data["rows"].as_array().unwrap().len(), 200_000);
     assert_eq!(data["rows"][199_999], json!([200_000, "row 200000"]));
     assert_eq!(post(&server, "text/csv", &json!({"sql": rows})).text().lines().count(), 200_001);
+}
+
+#[test]
+fn what_one_node_inserts_another_selects() {
+    let first = Server::start();
+    let id = first.get("/id").json();
+    let second =
+        Server::start_with(&[&format!("-bootstrap={}", id["data"]["addrs"][0].as_str().unwrap())]);
+    let seen = |server: &Server, statement: &str, rows: Value| {
+        let begun = Instant::now();
+        while sql(server, statement)["rows"] != rows {
+            assert!(begun.elapsed() < PATIENCE, "{}", sql(server, statement));
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    };
+    seen(&first, "SELECT count(*) FROM peers", json!([[1]]));
+    sql(&first, "INSERT INTO dsswres (_id, doc) VALUES ('a', '{\"n\":1}'), ('b', '{\"n\":2}')");
+    sql(&second, "INSERT INTO datacatalog (_id, name) VALUES ('c', 'by hand')");
+    seen(
+        &second,
+        "SELECT _id, doc ->> '$.n' FROM dsswres ORDER BY _id",
+        json!([["a", 1], ["b", 2]]),
+    );
+    seen(&first, "SELECT name FROM datacatalog WHERE _id = 'c'", json!([["by hand"]]));
+    sql(&second, "UPDATE dsswres SET doc = json_set(doc, '$.n', 7) WHERE _id = 'a'");
+    sql(&first, "DELETE FROM dsswres WHERE _id = 'b'");
+    for server in [&first, &second] {
+        seen(server, "SELECT _id, doc ->> '$.n' FROM dsswres", json!([["a", 7]]));
+    }
 }

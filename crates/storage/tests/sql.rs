@@ -205,6 +205,69 @@ fn every_kind_of_table_is_read_and_joined() {
 }
 
 #[test]
+fn documents_are_text_to_every_statement() {
+    let w = world();
+    let doc = r#"{"_id":"vm-1","cores":4,"name":"Node vm-1"}"#;
+    let one = "FROM things WHERE _id = 'vm-1'";
+    let mine = "FROM things, mine WHERE _id = 'vm-1'";
+    let bytes = doc.len();
+    let both = format!("{doc}|{bytes}");
+    w.write("CREATE TABLE mine (a BLOB)");
+    w.write("INSERT INTO mine VALUES (x'00')");
+    w.write("CREATE VIEW passing AS SELECT _id, doc FROM things");
+    for (sql, row) in [
+        (format!("SELECT doc {one}"), doc.to_owned()),
+        (
+            format!("SELECT doc, doc ->> '$.cores' {one} AND doc ->> '$.cores' = 4"),
+            format!("{doc}|4"),
+        ),
+        (format!("SELECT doc AS d, _id {one} ORDER BY doc"), format!("{doc}|vm-1")),
+        (format!("SELECT typeof(doc), length(doc) {one}"), format!("text|{bytes}")),
+        (format!("SELECT doc, length(doc) {one}"), both.clone()),
+        (format!("SELECT doc || '' {one}"), doc.to_owned()),
+        (format!("SELECT doc LIKE '%Node vm%', doc = '{doc}' {one}"), "1|1".into()),
+        (format!("SELECT json_extract(doc, '$.cores'), json_type(doc) {one}"), "4|object".into()),
+        (format!("SELECT length(d) FROM (SELECT doc AS d {one})"), bytes.to_string()),
+        (format!("SELECT d, length(d) FROM (SELECT doc AS d {one})"), both.clone()),
+        (format!("WITH c AS (SELECT doc {one}) SELECT doc, length(doc) FROM c"), both.clone()),
+        (
+            format!("WITH happened AS (SELECT doc {one}) SELECT doc, length(doc) FROM happened"),
+            both.clone(),
+        ),
+        (
+            format!("WITH c AS (SELECT doc, length(doc) AS n {one}) SELECT doc, n FROM c"),
+            both.clone(),
+        ),
+        ("SELECT doc, length(doc) FROM passing WHERE _id = 'vm-1'".into(), both.clone()),
+        (format!("SELECT a, length(doc) {mine}"), format!("1 bytes|{bytes}")),
+        (format!("SELECT a, doc {mine}"), format!("1 bytes|{doc}")),
+        (format!("SELECT (SELECT doc {one})"), doc.to_owned()),
+        (format!("SELECT max(doc) {one}"), doc.to_owned()),
+        (
+            format!("SELECT * FROM (SELECT doc {one}) UNION ALL SELECT doc {one} LIMIT 1"),
+            doc.to_owned(),
+        ),
+        (format!("SELECT group_concat(doc) OVER () {one}"), doc.to_owned()),
+        (format!("SELECT count(*) {one} AND typeof(doc) = 'text'"), "1".into()),
+        (format!("SELECT d.* FROM (SELECT doc {one}) d"), doc.to_owned()),
+        (format!("SELECT json_group_array(json(doc)) {one}"), format!("[{doc}]")),
+        (
+            "SELECT typeof(value) FROM things t, json_each(t.doc)
+             WHERE t._id = 'vm-1' AND key = 'cores'"
+                .into(),
+            "integer".into(),
+        ),
+    ] {
+        // Twice: the second time it is prepared already.
+        for _ in 0..2 {
+            assert_eq!(w.read(&sql), [row.as_str()], "{sql}");
+        }
+    }
+    let (_, table) = w.run("SELECT doc FROM things").unwrap();
+    assert_eq!(table.columns[0].declared, None);
+}
+
+#[test]
 fn what_is_written_to_a_store_is_seen_by_the_next_statement_and_new_stores_are_tables() {
     let mut w = world();
     assert_eq!(w.read("SELECT count(*) FROM things"), ["3"]);

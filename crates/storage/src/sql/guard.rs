@@ -26,7 +26,28 @@ pub(super) struct Seen {
     pub(super) dropped: Vec<String>,
     /// Why it was refused.
     pub(super) refused: Option<String>,
+    /// How it reads documents.
+    pub(super) docs: DocsSeen,
 }
+
+/// How a statement reads the documents that its connection shows in binary.
+#[derive(Debug, Clone, Default)]
+pub(super) struct DocsSeen {
+    /// SELECTs of its own.
+    pub(super) selects: usize,
+    /// Reads of `doc` as the argument of a function for which text and binary are the same.
+    pub(super) inside: usize,
+    /// Other reads of `doc`.
+    pub(super) bare: usize,
+    /// Whether it reads through something that may pass a document on unseen.
+    pub(super) passed_on: bool,
+    /// Whether it has just been asked for such a function: its first argument comes next.
+    asked_for_json: bool,
+}
+
+/// Functions to which a document in binary is the same as its text, as their first argument.
+const TAKE_BINARY: [&str; 6] =
+    ["->", "->>", "json", "json_array_length", "json_extract", "json_type"];
 
 /// The names that the guard decides by. All are in lower case.
 #[derive(Debug, Default)]
@@ -39,6 +60,8 @@ pub(super) struct Names {
     pub(super) written: HashMap<String, String>,
     /// The views of users.
     pub(super) views: HashSet<String>,
+    /// Those among the shown whose `doc` is in binary on this connection.
+    pub(super) binary: HashSet<String>,
     /// Tables that SQLite makes up itself.
     pub(super) modules: HashSet<String>,
 }
@@ -115,6 +138,9 @@ impl AuthorityState {
     fn decide(&mut self, asked: &AuthContext<'_>) -> Result<(), String> {
         let schema = asked.database_name.unwrap_or_default();
         let trusted = asked.accessor.is_some_and(|name| name.starts_with(&self.names.secret));
+        if !trusted {
+            self.note_docs(schema, asked);
+        }
         match asked.action {
             AuthAction::Select | AuthAction::Recursive => Ok(()),
             AuthAction::Read { table_name, column_name } => {
@@ -132,6 +158,34 @@ impl AuthorityState {
             | AuthAction::Update { table_name, .. }
             | AuthAction::Delete { table_name } => self.write(schema, table_name, trusted),
             _ => self.define(schema, &asked.action),
+        }
+    }
+
+    /// Keeps account of how documents are read.
+    fn note_docs(&mut self, schema: &str, asked: &AuthContext<'_>) {
+        let docs = &mut self.seen.docs;
+        let after_json = std::mem::take(&mut docs.asked_for_json);
+        match asked.action {
+            AuthAction::Select => match asked.accessor.map(str::to_ascii_lowercase) {
+                None => docs.selects += 1,
+                Some(name) => docs.passed_on |= !self.names.shown.contains(&name),
+            },
+            AuthAction::Function { function_name } => {
+                docs.asked_for_json = TAKE_BINARY.contains(&function_name);
+            }
+            AuthAction::Read { table_name, column_name } => {
+                let table = table_name.to_ascii_lowercase();
+                docs.passed_on |= schema != "temp" || self.names.views.contains(&table);
+                let doc = column_name == "doc" && self.names.binary.contains(&table);
+                if schema == "temp" && doc && after_json {
+                    docs.inside += 1;
+                } else if schema == "temp" && doc {
+                    docs.bare += 1;
+                    // A common table expression, which may be called like a store.
+                    docs.passed_on |= asked.accessor.is_some();
+                }
+            }
+            _ => {}
         }
     }
 

@@ -5,6 +5,7 @@
 //! views. They are made anew when a store or a view of a user has come or gone, which is looked for
 //! before each statement, in its own snapshot.
 
+use super::binary::Verdicts;
 use super::capture::Capture;
 use super::functions;
 use super::guard::{Authority, Names};
@@ -54,6 +55,9 @@ pub(super) struct SqlLink {
     pub(super) secret: String,
     peers: Arc<Mutex<String>>,
     role: Role,
+    /// Whether it shows documents in binary, see [`super::binary`].
+    binary: bool,
+    pub(super) verdicts: Verdicts,
     /// What the views were made of.
     made_of: String,
     views: Vec<UserView>,
@@ -70,7 +74,7 @@ pub(super) struct UserView {
 }
 
 impl SqlLink {
-    pub(super) fn open(places: &SqlPlaces, role: Role) -> Result<SqlLink, Error> {
+    pub(super) fn open(places: &SqlPlaces, role: Role, binary: bool) -> Result<SqlLink, Error> {
         let mut link = match role {
             Role::Write => read_write(&places.user, Durability::Full)?,
             Role::Read | Role::Capture => read_only(&places.user)?,
@@ -117,7 +121,20 @@ impl SqlLink {
         let guard = Authority::default();
         link.db.authorizer(Some(guard.authorizer()))?;
         let (made_of, views, hidden) = (String::new(), Vec::new(), Vec::new());
-        Ok(SqlLink { link, guard, capture, secret, peers, role, made_of, views, hidden })
+        let verdicts = Verdicts::default();
+        Ok(SqlLink {
+            link,
+            guard,
+            capture,
+            secret,
+            peers,
+            role,
+            binary,
+            verdicts,
+            made_of,
+            views,
+            hidden,
+        })
     }
 
     /// The schema of the node's database, with its dot.
@@ -150,6 +167,11 @@ impl SqlLink {
         self.hidden.iter().any(|hidden| hidden.eq_ignore_ascii_case(name))
     }
 
+    /// Whether it shows documents in binary.
+    pub(super) fn is_binary(&self) -> bool {
+        self.binary
+    }
+
     /// The views that users made.
     pub(super) fn user_views(&self) -> &[UserView] {
         &self.views
@@ -159,7 +181,7 @@ impl SqlLink {
     pub(super) fn shown(&self) -> Result<Vec<Shown>, Error> {
         let node = self.node();
         let stores = stores::list_in(&self.link.db, &node)?;
-        Ok(shown(stores, &node, &format!("{}j.", self.secret), &self.secret))
+        Ok(shown(stores, &node, &format!("{}j.", self.secret), &self.secret, self.binary))
     }
 
     /// Makes the views anew if what they are made of has changed. Within the statement's transaction.
@@ -191,6 +213,8 @@ impl SqlLink {
 
     fn make_views(&mut self) -> Result<(), Error> {
         self.drop_views()?;
+        self.verdicts.clear();
+        self.link.db.flush_prepared_statement_cache();
         let shown = self.shown()?;
         let db = &self.link.db;
         for batch in create(&shown, &self.node(), &self.secret) {
@@ -222,6 +246,11 @@ impl SqlLink {
             secret: self.secret.clone(),
             shown: names,
             written,
+            binary: shown
+                .iter()
+                .filter(|view| view.binary)
+                .map(|view| view.name.to_ascii_lowercase())
+                .collect(),
             views: self.views.iter().map(|view| view.name.to_ascii_lowercase()).collect(),
             modules,
         });

@@ -8,6 +8,7 @@
 //! entries of it. The users' own tables are a database of their own, in a file of its own, so nothing
 //! that happens there can harm what the node keeps.
 
+mod binary;
 mod capture;
 mod functions;
 mod guard;
@@ -51,11 +52,20 @@ pub enum SqlRan {
     Replicated(String),
 }
 
+/// The two connections that statements read with, one after the other if need be.
+#[derive(Debug)]
+struct SqlReader {
+    /// Documents as they are kept.
+    binary: SqlLink,
+    /// Documents as their text.
+    text: SqlLink,
+}
+
 /// The way of statements into a node.
 #[derive(Debug)]
 pub struct SqlDoor {
     places: SqlPlaces,
-    idle: Mutex<Vec<SqlLink>>,
+    idle: Mutex<Vec<SqlReader>>,
     idle_max: usize,
     writing: Mutex<SqlLink>,
     capturing: Mutex<SqlLink>,
@@ -68,8 +78,8 @@ impl SqlDoor {
         // What is attached to be read must be there.
         drop(Journal::open(&places.journal)?);
         drop(read_write(&places.user, Durability::Full)?);
-        let writing = Mutex::new(SqlLink::open(&places, Role::Write)?);
-        let capturing = Mutex::new(SqlLink::open(&places, Role::Capture)?);
+        let writing = Mutex::new(SqlLink::open(&places, Role::Write, false)?);
+        let capturing = Mutex::new(SqlLink::open(&places, Role::Capture, false)?);
         Ok(SqlDoor { places, idle: Mutex::default(), idle_max, writing, capturing })
     }
 
@@ -80,13 +90,18 @@ impl SqlDoor {
     /// [`Error::Statement`] for one that cannot be carried out as it stands, [`Error::Interrupted`] at
     /// its deadline or when nobody waits any more.
     pub fn run(&self, statement: &SqlStatement, sink: &mut dyn SqlSink) -> Result<SqlRan, Error> {
-        let mut link = self.reader()?;
-        let ran = link.read(statement, sink);
+        let mut reader = self.reader()?;
+        let ran = match reader.binary.read(statement, sink) {
+            Ok(Prepared::NeedsText) => reader.text.read(statement, sink),
+            ran => ran,
+        };
         let sound = matches!(ran, Ok(_) | Err(Error::Statement { .. } | Error::Interrupted));
         if sound {
-            self.keep(link);
+            self.keep(reader);
         }
         match ran? {
+            // The connection that has the text needs nothing else.
+            Prepared::NeedsText => Err(Error::Corrupt("a statement was not run".into())),
             Prepared::Read { more } => Ok(SqlRan::Read { more }),
             Prepared::Replicated(name) => Ok(SqlRan::Replicated(name)),
             Prepared::Local => {
@@ -108,25 +123,25 @@ impl SqlDoor {
         let mut link = self.capturing.lock().unwrap_or_else(PoisonError::into_inner);
         let captured = link.capture(statement, deadline.min(statement.deadline));
         if !matches!(captured, Ok(_) | Err(Error::Statement { .. } | Error::Interrupted)) {
-            *link = SqlLink::open(&self.places, Role::Capture)?;
+            *link = SqlLink::open(&self.places, Role::Capture, false)?;
         }
         captured
     }
 
     /// The store that a table is of, if statements can write it.
     pub fn written_store(&self, table: &str) -> Result<Option<crate::StoreRow>, Error> {
-        let link = self.reader()?;
-        let shown = link.shown()?;
-        self.keep(link);
+        let reader = self.reader()?;
+        let shown = reader.text.shown()?;
+        self.keep(reader);
         let written = shown.into_iter().find(|view| view.writable && view.name == table);
         Ok(written.and_then(|view| view.store))
     }
 
     /// The tables that statements see.
     pub fn tables(&self) -> Result<Vec<SqlTable>, Error> {
-        let mut link = self.reader()?;
-        let tables = link.tables()?;
-        self.keep(link);
+        let mut reader = self.reader()?;
+        let tables = reader.text.tables()?;
+        self.keep(reader);
         Ok(tables)
     }
 
@@ -134,7 +149,7 @@ impl SqlDoor {
         let mut link = self.writer(statement)?;
         let written = link.write(statement);
         if !matches!(written, Ok(_) | Err(Error::Statement { .. } | Error::Interrupted)) {
-            *link = SqlLink::open(&self.places, Role::Write)?;
+            *link = SqlLink::open(&self.places, Role::Write, false)?;
         }
         written
     }
@@ -155,15 +170,16 @@ impl SqlDoor {
         }
     }
 
-    fn reader(&self) -> Result<SqlLink, Error> {
+    fn reader(&self) -> Result<SqlReader, Error> {
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        idle.map_or_else(|| SqlLink::open(&self.places, Role::Read), Ok)
+        let open = |binary| SqlLink::open(&self.places, Role::Read, binary);
+        idle.map_or_else(|| Ok(SqlReader { binary: open(true)?, text: open(false)? }), Ok)
     }
 
-    fn keep(&self, link: SqlLink) {
+    fn keep(&self, reader: SqlReader) {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         if idle.len() < self.idle_max {
-            idle.push(link);
+            idle.push(reader);
         }
     }
 }

@@ -3,6 +3,7 @@
 //! Each runs in a transaction of its own, which is one snapshot. A statement that writes returns its
 //! rows only once it is committed, or collected.
 
+use super::binary::{DocsAsText, Verdict};
 use super::capture::SqlWrites;
 use super::guard::Seen;
 use super::link::SqlLink;
@@ -25,6 +26,8 @@ const UPSERT: &str = "cannot UPSERT a view";
 pub(super) enum Prepared {
     /// It was run.
     Read { more: bool },
+    /// It reads, and needs the text of documents where the connection has them in binary.
+    NeedsText,
     /// It writes the users' own tables.
     Local,
     /// It writes the table of that name, which is replicated.
@@ -69,6 +72,9 @@ impl SqlLink {
         statement: &SqlStatement,
         sink: &mut dyn SqlSink,
     ) -> Result<Prepared, Error> {
+        if self.verdicts.need_text(&statement.sql) {
+            return Ok(Prepared::NeedsText);
+        }
         self.within("BEGIN", statement, statement.deadline, |link| {
             let _watched = link.guard.watch();
             let mut prepared = link.prepare(&statement.sql)?;
@@ -82,8 +88,22 @@ impl SqlLink {
                     None => Err(refused("the statement does what is not allowed")),
                 };
             }
+            let verdict = if link.is_binary() {
+                link.verdicts.of(&link.guard.seen().docs, &prepared, &statement.sql)
+            } else {
+                Verdict::Same(Vec::new())
+            };
             let most = SQL_ANSWER_BYTES_MAX;
-            let more = link.step(&mut prepared, statement, most, sink)?;
+            let more = match verdict {
+                Verdict::NeedsText => return Ok(Prepared::NeedsText),
+                Verdict::Same(docs) if docs.is_empty() => {
+                    link.step(&mut prepared, statement, most, sink)?
+                }
+                Verdict::Same(docs) => {
+                    let mut sink = DocsAsText::new(&link.link.db, docs, sink)?;
+                    link.step(&mut prepared, statement, most, &mut sink)?
+                }
+            };
             if statement.sql.len() > SQL_STATEMENTS_KEPT_BYTES_MAX {
                 prepared.discard();
             }

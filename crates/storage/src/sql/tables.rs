@@ -51,6 +51,8 @@ pub(super) struct Shown {
     pub(super) name: String,
     pub(super) kind: SqlTableKind,
     pub(super) writable: bool,
+    /// Whether its `doc` is in binary.
+    pub(super) binary: bool,
     /// The store whose rows they are.
     pub(super) store: Option<StoreRow>,
     select: String,
@@ -71,11 +73,19 @@ const STORE_COLUMNS: [&str; 6] = ["_id", "doc", "_entry", "_writer", "_time", "_
 
 /// The views for these stores. `node` and `journal` are the schemas of the databases, with their dots,
 /// and `secret` is what the names of inner views begin with.
-pub(super) fn shown(stores: Vec<StoreRow>, node: &str, journal: &str, secret: &str) -> Vec<Shown> {
+/// A `binary` connection has documents as they are kept.
+pub(super) fn shown(
+    stores: Vec<StoreRow>,
+    node: &str,
+    journal: &str,
+    secret: &str,
+    binary: bool,
+) -> Vec<Shown> {
     let fixed = |name: &str, kind, select| Shown {
         name: name.to_owned(),
         kind,
         writable: false,
+        binary: false,
         store: None,
         select,
     };
@@ -104,7 +114,8 @@ pub(super) fn shown(stores: Vec<StoreRow>, node: &str, journal: &str, secret: &s
             kind: SqlTableKind::Store,
             writable: store.kind != StoreKind::Events
                 && matches!(store.scope, Scope::Resource | Scope::Plain | Scope::Catalog),
-            select: store_select(&store, node, secret),
+            binary: binary && store.scope != Scope::Catalog,
+            select: store_select(&store, node, secret, binary),
             store: Some(store),
         });
     }
@@ -206,7 +217,7 @@ pub(super) fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
-fn store_select(store: &StoreRow, node: &str, secret: &str) -> String {
+fn store_select(store: &StoreRow, node: &str, secret: &str, binary: bool) -> String {
     if store.scope == Scope::Catalog {
         return format!(
             "SELECT key AS _id, json(doc) AS doc, NULL AS _entry, NULL AS _writer, NULL AS _time,
@@ -215,10 +226,11 @@ fn store_select(store: &StoreRow, node: &str, secret: &str) -> String {
         );
     }
     let [first, end] = rows_of(store.id);
+    let doc = if binary { "d.doc" } else { "json(d.doc)" };
     // The rows of a store lie together. That most rows are in there is to say that a condition on the
     // key narrows more.
     format!(
-        "SELECT d.key AS _id, json(d.doc) AS doc,
+        "SELECT d.key AS _id, {doc} AS doc,
            (SELECT log_cid(e.cid) FROM {node}entries AS e WHERE e.seq = d.entry) AS _entry,
            (SELECT w.key FROM {node}entries AS e JOIN {node}writers AS w ON w.id = e.writer
             WHERE e.seq = d.entry) AS _writer,
