@@ -5,7 +5,8 @@ use crate::error::Error;
 use crate::limits::SCAN_READERS_MAX;
 use crate::query::Query;
 use crate::reading;
-use optimusdb_storage::{Place, Readers, StoreRef};
+use optimusdb_storage::{Place, Readers, StoreRef, View};
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -72,6 +73,22 @@ impl Scans {
             readers: Arc::new(Readers::new(place, SCAN_READERS_MAX)),
             leases: Arc::new(Semaphore::new(SCAN_READERS_MAX)),
         }
+    }
+
+    /// Reads on one of the connections, on a thread that may wait for the disk.
+    pub(crate) async fn read<T: Send + 'static>(
+        &self,
+        deadline: Instant,
+        read: impl FnOnce(View<'_>) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        let lease = self.lease(deadline).await?;
+        let readers = Arc::clone(&self.readers);
+        let reading = tokio::task::spawn_blocking(move || {
+            let _lease = lease;
+            // There are as many leases as connections, so this does not wait.
+            readers.read(Duration::ZERO, |view| Ok(read(view)))
+        });
+        reading.await.map_err(|e| Error::Internal(format!("reading: {e}")))??
     }
 
     async fn lease(&self, deadline: Instant) -> Result<OwnedSemaphorePermit, Error> {

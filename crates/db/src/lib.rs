@@ -49,5 +49,6 @@ pub use optimusdb_swarm::{NetworkConfig, SwarmKey, reason};
 pub use query::{Consistency, Criteria, Projection, Query, SortOrder, Strategy};
 pub use sql::{SqlAnswer, SqlDid, SqlEnd, SqlRender, SqlRequest};
 pub use stores::{DEFAULT_STORE, NewAccess, STORE_LIST};
+pub use tosca::{Candidate, NodeMatch, RejectedCapacity, ToscaMatch, ToscaQuestion};
 pub use upload::{ToscaFile, ToscaReceipt, ToscaUpload};
 pub use verdict::VerdictShown;

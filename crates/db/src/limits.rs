@@ -271,3 +271,21 @@ pub const VOTERS_MAX: usize = 16;
 pub const VOTES_MS_MAX: u64 = 3_000;
 /// Bytes of the reason of a verdict.
 pub const VERDICT_REASON_BYTES_MAX: usize = 512;
+/// Templates that one match may be asked for; criteria that mean more are refused.
+pub const MATCH_TEMPLATES_MAX: usize = 100;
+/// Stores in which one match looks.
+pub const MATCH_STORES_MAX: usize = 32;
+/// Capacities that one match looks at, all its stores together.
+pub const MATCH_CAPACITIES_MAX: usize = 100_000;
+/// Bytes of JSON of the capacities that one match holds; in memory they take some times as many.
+pub const MATCH_CAPACITY_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// Candidates, and refused ones, that a match shows of a node unless it is told otherwise.
+pub const MATCH_SHOWN_CAPACITIES: usize = 100;
+/// The most that it can be told to show.
+pub const MATCH_SHOWN_CAPACITIES_MAX: usize = 1_000;
+/// Candidates and refused ones of all nodes that a match shows; further ones are counted alone.
+pub const MATCH_SHOWN_ALL_CAPACITIES_MAX: usize = 20_000;
+/// Capacities that a match judges between two looks at the clock.
+pub const MATCH_CLOCK_CAPACITIES: usize = 256;
+/// Types above one that are looked for in a match.
+pub const TYPES_ABOVE_MAX: usize = 64;

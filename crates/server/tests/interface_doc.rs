@@ -63,6 +63,11 @@ fn the_page_about_sql_answers_as_documented() {
 }
 
 #[test]
+fn the_page_of_tosca_answers_as_documented() {
+    run("docs/tosca.md");
+}
+
+#[test]
 fn the_page_for_operators_answers_as_documented() {
     run("docs/OPERATIONS.md");
 }

@@ -12,6 +12,7 @@ mod network;
 mod pins;
 mod sql;
 mod stores;
+mod tosca;
 mod verdicts;
 
 pub use info::{NodeConfig, NodeId, Readiness, StoreInfo};

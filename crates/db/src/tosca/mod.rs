@@ -8,12 +8,16 @@
 //! Nothing here validates TOSCA, follows an import, stores anything or knows the time.
 
 mod compose;
+mod matching;
 mod scalar;
 
 use optimusdb_storage::tosca::TemplateKind;
 use optimusdb_storage::upload_digits;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
+
+pub use matching::{Candidate, NodeMatch, RejectedCapacity, ToscaMatch, ToscaQuestion};
+pub(crate) use matching::{SearchedStore, answer};
 
 use crate::Error;
 use crate::limits::{TOSCA_BYTES_MAX, TOSCA_FILENAME_BYTES_MAX};

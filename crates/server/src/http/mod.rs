@@ -37,6 +37,7 @@ mod state;
 mod stores;
 mod stream;
 pub(crate) mod target;
+mod tosca;
 pub(crate) mod unread;
 mod upload;
 mod weight;

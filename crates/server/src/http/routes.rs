@@ -14,7 +14,8 @@ use axum::routing::{MethodRouter, any, get, post, put};
 use super::edge::{self, Edge};
 use super::error::ApiError;
 use super::{
-    Api, car, command, files, journal, metrics, openapi, pins, sql, state, stores, upload, welcome,
+    Api, car, command, files, journal, metrics, openapi, pins, sql, state, stores, tosca, upload,
+    welcome,
 };
 
 /// One path of the API.
@@ -54,6 +55,7 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
         endpoint("/sql", "sql", post(sql::run)),
         endpoint("/sql/schema", "sql_schema", get(sql::schema)),
         endpoint("/upload", "upload", post(upload::upload)),
+        endpoint("/tosca/match", "tosca", post(tosca::find_matches)),
         endpoint("/stores", "stores", get(stores::list)),
         endpoint("/stores/{name}", "stores", put(stores::create)),
         endpoint(
