@@ -115,6 +115,11 @@ impl Authority {
         Watched(self)
     }
 
+    /// Whether a table of that name is shown.
+    pub(super) fn is_shown(&self, name: &str) -> bool {
+        lock(&self.0).names.shown.contains(&name.to_ascii_lowercase())
+    }
+
     /// What was seen since.
     pub(super) fn seen(&self) -> Seen {
         lock(&self.0).seen.clone()

@@ -290,6 +290,19 @@ impl SqlLink {
         Ok(())
     }
 
+    /// Tables of users that are called like one that is shown, which came later.
+    pub(super) fn count_clashes(&self) -> Result<usize, Error> {
+        let mut names =
+            self.link.db.prepare("SELECT name FROM main.sqlite_schema WHERE type = 'table'")?;
+        let mut names = names.query([])?;
+        let mut clashes = 0;
+        while let Some(row) = names.next()? {
+            clashes +=
+                usize::from(self.guard.is_shown(row.get_ref(0)?.as_str().unwrap_or_default()));
+        }
+        Ok(clashes)
+    }
+
     /// Drops the views of users where statements see them, and where they are kept; answers how to
     /// make them again. Within a transaction.
     pub(super) fn put_views_aside(&self) -> Result<Vec<UserView>, Error> {

@@ -81,12 +81,9 @@ impl SqlLink {
             if !prepared.readonly() {
                 // What a plan may do is asked once, when it is made: only what reads is kept.
                 prepared.discard();
-                let Seen { local, replicated, .. } = link.guard.seen();
-                return match replicated {
-                    Some(name) => Ok(Prepared::Replicated(name)),
-                    None if local => Ok(Prepared::Local),
-                    None => Err(refused("the statement does what is not allowed")),
-                };
+                // One that is not seen to write anything may be a DROP IF EXISTS of nothing.
+                let replicated = link.guard.seen().replicated;
+                return Ok(replicated.map_or(Prepared::Local, Prepared::Replicated));
             }
             let verdict = if link.is_binary() {
                 link.verdicts.of(&link.guard.seen().docs, &prepared, &statement.sql)
@@ -123,12 +120,13 @@ impl SqlLink {
             // more if they were shown.
             let aside = if seen.alters { link.put_views_aside()? } else { Vec::new() };
             let before = link.link.db.total_changes();
+            let clashing = link.count_clashes()?;
             let mut returned = SqlReturned::default();
             {
                 let _watched = link.guard.watch();
                 let mut prepared = link.prepare(&statement.sql)?;
                 seen = link.guard.seen();
-                if seen.replicated.is_some() || !seen.local {
+                if seen.replicated.is_some() {
                     return Err(refused("the tables have changed meanwhile; try again"));
                 }
                 link.step(&mut prepared, statement, SQL_RETURNED_BYTES_MAX, &mut returned)?;
@@ -140,6 +138,11 @@ impl SqlLink {
             for view in &seen.dropped {
                 // It was dropped where statements see it; now where it is kept.
                 db.execute_batch(&format!("DROP VIEW main.{}", quoted(view)))?;
+            }
+            if seen.alters && link.count_clashes()? > clashing {
+                return Err(refused(
+                    "there is already a table of that name, of this node or a store",
+                ));
             }
             for view in aside {
                 db.execute_batch(&view.sql)?;
