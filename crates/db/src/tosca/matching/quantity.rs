@@ -125,7 +125,9 @@ impl Quantity {
         if digits == 0 || digits > DIGITS_MAX || fraction.contains('.') {
             return None;
         }
-        let units: i128 = format!("{whole}{fraction}").parse().ok()?;
+        // At most DIGITS_MAX of them, so this does not overflow.
+        let all = whole.bytes().chain(fraction.bytes());
+        let units = all.fold(0_i128, |units, digit| units * 10 + i128::from(digit - b'0'));
         let units = if text.starts_with('-') { -units } else { units };
         let (factor, dimension) = match unsigned[end..].trim_start() {
             "" => (1, Dimension::Number),
