@@ -6,7 +6,6 @@ use crate::limits::SCAN_READERS_MAX;
 use crate::query::Query;
 use crate::reading;
 use optimusdb_storage::{Place, Readers, StoreRef, View};
-use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
