@@ -66,9 +66,7 @@ pub(crate) fn create_views(db: &mut Connection) -> Result<(), Error> {
         ("datacatalog", datacatalog("catalog_documents")),
         ("toscametadata", toscametadata("")),
     ];
-    let tosca = tosca_selects("").into_iter();
-    let tosca = tosca.map(|(name, sql)| (name, format!("CREATE VIEW {name} AS {sql}")));
-    for (name, sql) in catalog.into_iter().chain(tosca) {
+    for (name, sql) in catalog.into_iter().chain(tosca_selects("")) {
         let kept: Option<String> = tx
             .query_row(
                 "SELECT sql FROM sqlite_schema WHERE type = 'view' AND name = ?1",
