@@ -423,7 +423,9 @@ fn a_node_that_may_not_write_is_told_so() {
     server.put("ruled", json!([{"_id": "a"}]));
     let home = server.stop();
     let keys = home.path().join(".local/share/optimusdb/swarmkb/keys");
-    std::fs::remove_file(keys.join("identity.key")).unwrap();
+    for key in ["identity.key", "signing.key"] {
+        std::fs::remove_file(keys.join(key)).unwrap();
+    }
     let other = Server::start_in(home, &[]);
     for refused in [
         on("ruled", "crudput", json!([{"_id": "b"}])),

@@ -505,7 +505,7 @@ fn what_has_no_effect_yet_is_said_once_and_only_when_set() {
         |seen: &[String]| seen.iter().filter(|line| line.contains("has no effect yet")).count();
     let quiet = Node::start_ready(home.path(), &["-full-replica=false"], &[]).stop();
     assert_eq!(notices(&quiet), 0, "{quiet:#?}");
-    let variables = [("AGENT_NAME", "a"), ("OPTIMUSDB_FULL_REPLICA", "true")];
+    let variables = [("AGENT_NAME", "a"), ("OPTIMUSDB_BENCHMARK", "true")];
     let seen = Node::start_ready(home.path(), &["-shell"], &variables).stop();
     assert_eq!(notices(&seen), 2, "{seen:#?}");
     let sentence = "-shell is accepted and has no effect yet: the shell comes with a later version";

@@ -92,6 +92,7 @@ pub(crate) fn selects(of: &str, shown: &str, uploaded: &str) -> Vec<(&'static st
 /// defines it, in files of the profile where the import names one, and else in all. Types that go in a
 /// circle end at the depth that is bounded.
 fn climb(of: &str) -> String {
+    let depth = TOSCA_TYPE_DEPTH_MAX;
     format!(
         "WITH RECURSIVE climb (row, kind, type, ancestor, parent, profile, here, defined, depth) AS (
            SELECT row, kind, name, name, parent, profile, iif(here, row, NULL), defined, 0
@@ -104,7 +105,7 @@ fn climb(of: &str) -> String {
                AND p.row = coalesce(c.here, p.row)
                AND (c.profile IS NULL
                  OR c.profile = (SELECT f.profile FROM {of}tosca_file AS f WHERE f.row = p.row))
-           WHERE c.parent IS NOT NULL AND c.depth < {TOSCA_TYPE_DEPTH_MAX}
+           WHERE c.parent IS NOT NULL AND c.depth < {depth}
          )"
     )
 }

@@ -45,7 +45,7 @@ fn has_capability(ask: &Ask, capacity: &Capacity) -> bool {
 
 /// What becomes of a condition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Verdict {
+enum TruthValue {
     Holds,
     Fails,
     /// It is about something that is not there or cannot be compared. It fails, and so does its contrary.
@@ -55,61 +55,61 @@ enum Verdict {
 }
 
 /// The recursion is as deep as the filter, which is bounded.
-fn verdict(check: &Check, capacity: &Capacity) -> Verdict {
+fn truth_of(check: &Check, capacity: &Capacity) -> TruthValue {
     match check {
         Check::All(parts) => {
             // Of what is understood all must hold; of nothing, nothing is known.
-            let mut worst = if parts.is_empty() { Verdict::Holds } else { Verdict::Unknown };
+            let mut worst = if parts.is_empty() { TruthValue::Holds } else { TruthValue::Unknown };
             for part in parts {
-                match (verdict(part, capacity), worst) {
-                    (Verdict::Fails, _) => return Verdict::Fails,
-                    (Verdict::Absent, _) => worst = Verdict::Absent,
-                    (Verdict::Holds, Verdict::Unknown) => worst = Verdict::Holds,
+                match (truth_of(part, capacity), worst) {
+                    (TruthValue::Fails, _) => return TruthValue::Fails,
+                    (TruthValue::Absent, _) => worst = TruthValue::Absent,
+                    (TruthValue::Holds, TruthValue::Unknown) => worst = TruthValue::Holds,
                     _ => {}
                 }
             }
             worst
         }
         Check::Any(parts) => {
-            let mut best = Verdict::Fails;
+            let mut best = TruthValue::Fails;
             for part in parts {
-                match (verdict(part, capacity), best) {
-                    (Verdict::Holds, _) => return Verdict::Holds,
-                    (Verdict::Unknown, _) => best = Verdict::Unknown,
-                    (Verdict::Absent, Verdict::Fails) => best = Verdict::Absent,
+                match (truth_of(part, capacity), best) {
+                    (TruthValue::Holds, _) => return TruthValue::Holds,
+                    (TruthValue::Unknown, _) => best = TruthValue::Unknown,
+                    (TruthValue::Absent, TruthValue::Fails) => best = TruthValue::Absent,
                     _ => {}
                 }
             }
             best
         }
-        Check::Not(part) => match verdict(part, capacity) {
-            Verdict::Holds => Verdict::Fails,
-            Verdict::Fails => Verdict::Holds,
+        Check::Not(part) => match truth_of(part, capacity) {
+            TruthValue::Holds => TruthValue::Fails,
+            TruthValue::Fails => TruthValue::Holds,
             other => other,
         },
         Check::Compare(comparison) => compare(comparison, capacity),
-        Check::Unclear => Verdict::Unknown,
+        Check::Unclear => TruthValue::Unknown,
     }
 }
 
 fn is_missed(check: &Check, capacity: &Capacity) -> bool {
-    matches!(verdict(check, capacity), Verdict::Fails | Verdict::Absent)
+    matches!(truth_of(check, capacity), TruthValue::Fails | TruthValue::Absent)
 }
 
-fn compare(comparison: &Comparison, capacity: &Capacity) -> Verdict {
+fn compare(comparison: &Comparison, capacity: &Capacity) -> TruthValue {
     if matches!(comparison.test, ValueTest::Present) {
         let present = capabilities(comparison, capacity).next().is_some();
-        return if present { Verdict::Holds } else { Verdict::Fails };
+        return if present { TruthValue::Holds } else { TruthValue::Fails };
     }
-    let mut best = Verdict::Absent;
+    let mut best = TruthValue::Absent;
     for value in values(comparison, capacity) {
         if is_computed(value) {
-            best = Verdict::Unknown;
+            best = TruthValue::Unknown;
             continue;
         }
         match comparison.test.passes(value) {
-            Some(true) => return Verdict::Holds,
-            Some(false) if best == Verdict::Absent => best = Verdict::Fails,
+            Some(true) => return TruthValue::Holds,
+            Some(false) if best == TruthValue::Absent => best = TruthValue::Fails,
             _ => {}
         }
     }
@@ -132,8 +132,8 @@ fn failure(check: &Check, capacity: &Capacity) -> Option<String> {
                 all.join("; ")
             })
         }
-        Check::Not(part) => Some(match verdict(part, capacity) {
-            Verdict::Absent => {
+        Check::Not(part) => Some(match truth_of(part, capacity) {
+            TruthValue::Absent => {
                 failure(part, capacity).unwrap_or_else(|| format!("nothing says {}", told(part)))
             }
             _ => format!("it must not be that {}", told(part)),

@@ -174,15 +174,14 @@ fn without_http_there_is_no_api_and_no_token_is_read() {
 
 #[test]
 fn flags_ahead_of_their_capability_are_named_once_each_and_only_when_set() {
-    let notices = settings(&["-shell", "-benchmark"], &[("OPTIMUSDB_FULL_REPLICA", "true")])
-        .unwrap()
-        .without_effect;
+    let variables = [("OPTIMUSDB_EXPERIMENTAL", "true"), ("OPTIMUSDB_FULL_REPLICA", "true")];
+    let notices = settings(&["-shell", "-benchmark"], &variables).unwrap().without_effect;
     assert_eq!(
         notices,
         [
-            "OPTIMUSDB_FULL_REPLICA is accepted and has no effect yet: file sharing comes with a later version",
             "-benchmark is accepted and has no effect yet: benchmarking comes with a later version",
             "-shell is accepted and has no effect yet: the shell comes with a later version",
+            "OPTIMUSDB_EXPERIMENTAL is accepted and has no effect yet: the first experimental feature comes with a later version",
         ]
     );
     let off =
