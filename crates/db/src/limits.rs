@@ -261,6 +261,8 @@ pub const JUDGED_FILES_MAX: usize = 32;
 pub const CHECKS_MAX: usize = 2;
 /// Blocks that one look at a file reads in one go.
 pub const CHECK_STEP_BLOCKS: usize = 16;
+/// How often the swarm is asked about a file in vain before it is fetched only to judge it, in tries.
+pub const JUDGED_ASKS_MIN: u32 = 2;
 /// Bytes of a file that is fetched only to judge it.
 pub const JUDGED_FETCH_BYTES_MAX: u64 = 16 * 1024 * 1024;
 /// Bytes at the beginning of a file in which it may call itself TOSCA.

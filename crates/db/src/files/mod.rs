@@ -180,7 +180,7 @@ impl Files {
     }
 
     /// Something is not wanted any more.
-    fn unwanted(&self) {
+    pub(crate) fn unwanted(&self) {
         self.recent.clear();
         self.sweeper.soon();
     }

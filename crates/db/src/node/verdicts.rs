@@ -7,8 +7,8 @@ use crate::document;
 use crate::error::Error;
 use crate::files::{Finding, off_task, root_of};
 use crate::limits::{
-    CHECKS_MAX, JUDGED_FETCH_BYTES_MAX, JUDGED_FILES_MAX, KEEP_RETRY_MS, KEEP_RETRY_MS_MAX,
-    KEEP_WAIT_MS_MAX, VERDICT_REASON_BYTES_MAX, VOTERS_MAX, VOTES_MS_MAX,
+    CHECKS_MAX, JUDGED_ASKS_MIN, JUDGED_FETCH_BYTES_MAX, JUDGED_FILES_MAX, KEEP_RETRY_MS,
+    KEEP_RETRY_MS_MAX, KEEP_WAIT_MS_MAX, VERDICT_REASON_BYTES_MAX, VOTERS_MAX, VOTES_MS_MAX,
 };
 use crate::verdict::{Finder, VALIDATIONS, Verdict, VerdictShown};
 use crate::writer::Work;
@@ -132,8 +132,15 @@ impl Node {
         if votes.asked == 0 || file.size.is_none_or(|size| size > JUDGED_FETCH_BYTES_MAX) {
             return Ok(None);
         }
+        // Others are about to look, too: their votes cost less than the file.
+        if file.tries < JUDGED_ASKS_MIN {
+            return Ok(None);
+        }
         files.fetch_to_judge(file, JUDGED_FETCH_BYTES_MAX).await?;
-        check().await
+        let verdict = check().await;
+        // It was fetched to be looked at, and not to be kept.
+        files.unwanted();
+        verdict
     }
 
     fn own_verdict(&self, cid: &Cid, finding: Finding) -> Option<Verdict> {

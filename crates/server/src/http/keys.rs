@@ -115,7 +115,7 @@ pub(super) fn no_query(uri: &Uri) -> Result<(), ApiError> {
     match uri.query() {
         None | Some("") => Ok(()),
         Some(query) => Err(ApiError::bad_request(format!(
-            "'{}' in the query string means nothing here: what this request says stands in its body.",
+            "'{}' in the query string means nothing here: what this request says stands in its path and its body.",
             quoted(query)
         ))),
     }

@@ -3,23 +3,26 @@
 use std::sync::Arc;
 
 use axum::extract::{Path, Request, State};
+use axum::http::Uri;
 use axum::response::Response;
 use serde_json::Value;
 
 use super::error::ApiError;
 use super::files::cid;
-use super::keys::Keys;
+use super::keys::{Keys, no_query};
 use super::{Api, answer};
 
 const KEYS: Keys = Keys { of: "the pin", known: &["name"], instead: &[] };
 
 /// `GET /pins`: all pins, oldest first.
-pub(super) async fn list(State(api): State<Arc<Api>>) -> Result<Response, ApiError> {
+pub(super) async fn list(State(api): State<Arc<Api>>, uri: Uri) -> Result<Response, ApiError> {
+    no_query(&uri)?;
     Ok(answer::data(&api.node.pins().await?))
 }
 
 /// `GET /transfers`: what is being fetched whole, and what waits to be.
-pub(super) async fn transfers(State(api): State<Arc<Api>>) -> Result<Response, ApiError> {
+pub(super) async fn transfers(State(api): State<Arc<Api>>, uri: Uri) -> Result<Response, ApiError> {
+    no_query(&uri)?;
     Ok(answer::data(&api.node.transfers().await?))
 }
 
@@ -31,7 +34,7 @@ pub(super) async fn pin(
 ) -> Result<Response, ApiError> {
     let pinned = cid(&pinned)?;
     let (parts, body) = request.into_parts();
-    super::keys::no_query(&parts.uri)?;
+    no_query(&parts.uri)?;
     let received = api.bodies.read(&parts.headers, body).await?;
     let name = match KEYS.open_body(&received.bytes, r#"{"name":"a name"}"#)?.remove("name") {
         None | Some(Value::Null) => String::new(),
@@ -45,7 +48,9 @@ pub(super) async fn pin(
 pub(super) async fn unpin(
     State(api): State<Arc<Api>>,
     Path(pinned): Path<String>,
+    uri: Uri,
 ) -> Result<Response, ApiError> {
+    no_query(&uri)?;
     let pinned = cid(&pinned)?;
     api.node.unpin(pinned.clone()).await?;
     Ok(answer::data(&format!("unpinned {pinned}")))
