@@ -163,6 +163,8 @@ pub const PASSED_ENTRIES_JUDGED_MAX: usize = 10_000;
 pub const FILE_ADDS_MAX: usize = 16;
 /// Files that may be read at a time. Each has memory for the blocks ahead of its reader.
 pub const FILE_READS_MAX: usize = 64;
+/// The same of files whose root is not here and has to be looked for.
+pub const DISTANT_READS_MAX: usize = 64;
 /// Pieces of a file that wait between whoever sends them and whoever writes them.
 pub const ADD_QUEUE_CHUNKS: usize = 8;
 /// Bytes of blocks that were read lately and are kept in memory for others.

@@ -343,17 +343,24 @@ fn what_cannot_be_had_says_why() {
     assert!(metrics.text().contains(counted), "{}", metrics.text());
 }
 
-#[test]
-fn a_peer_that_has_nothing_is_asked_before_it_is_given_up() {
-    let first = Server::start_with(&["-swarm=gateway-test"]);
+/// Two nodes of a swarm, once they have met.
+fn pair(swarm: &str) -> (Server, Server) {
+    let swarm = format!("-swarm={swarm}");
+    let first = Server::start_with(&[&swarm]);
     let id = first.get("/id").json();
     let bootstrap = format!("-bootstrap={}", id["data"]["addrs"][0].as_str().unwrap());
-    let second = Server::start_with(&["-swarm=gateway-test", &bootstrap]);
+    let second = Server::start_with(&[&swarm, &bootstrap]);
     let deadline = Instant::now() + PATIENCE;
     while second.get("/peers").json() == json!([]) {
         assert!(Instant::now() < deadline, "no peer");
         std::thread::sleep(Duration::from_millis(20));
     }
+    (first, second)
+}
+
+#[test]
+fn a_peer_that_has_nothing_is_asked_before_it_is_given_up() {
+    let (first, second) = pair("gateway-test");
     let absent = ipfs(&second, ABSENT);
     assert!(absent.header("retry-after").is_some(), "{absent:?}");
     absent.refusal(504);
@@ -473,4 +480,23 @@ fn too_many_at_once_are_told_to_come_back() {
     while ipfs(&server, HELLO).status != 200 {
         assert!(Instant::now() < deadline, "still busy");
     }
+}
+
+#[test]
+fn waiting_for_what_nobody_has_takes_no_turn_from_what_is_here() {
+    let (_first, second) = pair("gateway-turns");
+    let here = add(&second, &[("a", &b"here"[..])]);
+    let absent: Vec<TcpStream> = (0..80_u32)
+        .map(|n| {
+            let root = text(&cid(0x55, &n.to_be_bytes()));
+            let mut stream = TcpStream::connect(&second.gateway).unwrap();
+            let request = format!("GET /ipfs/{root} HTTP/1.1\r\nHost: localhost\r\n\r\n");
+            stream.write_all(request.as_bytes()).unwrap();
+            stream
+        })
+        .collect();
+    std::thread::sleep(Duration::from_millis(300));
+    assert_eq!(ipfs(&second, &here).status, 200);
+    assert_eq!(second.get(&format!("/files/{here}")).status, 200);
+    drop(absent);
 }

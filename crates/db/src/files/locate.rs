@@ -49,7 +49,8 @@ impl Located {
         reach: Reach,
         deadline: Instant,
     ) -> Result<Located, Error> {
-        let turn = Files::turn(&files.reads, "read")?;
+        let turns = if files.has(&root).await? { &files.reads } else { &files.distant_reads };
+        let turn = Files::turn(turns, "read")?;
         let names = path_segments(path).map_err(of_block)?;
         let held = Held::new(files.blocks.reading(&root), turn);
         let fetcher = Fetcher::new(files, root.clone());

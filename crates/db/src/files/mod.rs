@@ -42,10 +42,10 @@ pub use transfers::{TransferReason, TransferShown};
 pub use tree_stream::{TreeItem, TreeStream};
 
 use crate::error::Error;
-use crate::limits::{FILE_ADDS_MAX, FILE_READS_MAX, FILE_SAVES_MAX};
+use crate::limits::{DISTANT_READS_MAX, FILE_ADDS_MAX, FILE_READS_MAX, FILE_SAVES_MAX};
 use keep::Keeping;
-use optimusdb_dag::Cid;
 use optimusdb_dag::unixfs::Profile;
+use optimusdb_dag::{Blocks as _, Cid};
 use optimusdb_storage::{FileBlocks, PinState};
 use optimusdb_swarm::{BoxFuture, FileHolder, Swarm};
 use recent::Recent;
@@ -108,7 +108,10 @@ pub(crate) struct Files {
     joined: OnceLock<Joined>,
     peers: FilePeers,
     adds: Arc<Semaphore>,
+    /// For reading what is here, or begins here.
     reads: Arc<Semaphore>,
+    /// For what has to be looked for first: waiting for it takes no turn from what is here.
+    distant_reads: Arc<Semaphore>,
     saves: Arc<Semaphore>,
     sweeper: Sweeper,
     keeping: Keeping,
@@ -145,6 +148,7 @@ impl Files {
             profile: config.profile,
             adds: Arc::new(Semaphore::new(FILE_ADDS_MAX)),
             reads: Arc::new(Semaphore::new(FILE_READS_MAX)),
+            distant_reads: Arc::new(Semaphore::new(DISTANT_READS_MAX)),
             saves: Arc::new(Semaphore::new(FILE_SAVES_MAX)),
             agent_name: config.agent_name,
             download_dir: config.download_dir.unwrap_or(default_download_dir),
@@ -219,6 +223,15 @@ impl Files {
         if let Some(joined) = self.joined.get() {
             joined.swarm.stored(cids);
         }
+    }
+
+    /// Whether a block is here.
+    pub(crate) async fn has(self: &Arc<Self>, cid: &Cid) -> Result<bool, Error> {
+        if self.recent.get(cid).is_some() {
+            return Ok(true);
+        }
+        let (blocks, cid) = (self.blocks(), cid.clone());
+        off_task(move || blocks.has(&cid)).await
     }
 
     fn turn(turns: &Arc<Semaphore>, what: &str) -> Result<OwnedSemaphorePermit, Error> {

@@ -118,6 +118,14 @@ impl Node {
         Ok(events.iter().filter_map(|event| contributor_of(&event["value"])).collect())
     }
 
+    /// Whether a block of files is here.
+    ///
+    /// # Errors
+    /// When the disk does not say.
+    pub async fn has_block(&self, cid: &Cid) -> Result<bool, Error> {
+        self.inner.files.has(cid).await
+    }
+
     /// What a path below a root leads to. Blocks that are not here are fetched, within `time`.
     ///
     /// # Errors

@@ -23,7 +23,10 @@ use crate::http::limits::REQUEST_TIMEOUT;
 /// What the gateway answers with.
 pub(super) struct Gateway {
     pub(super) node: Node,
+    /// For what is here.
     pub(super) turns: Arc<Semaphore>,
+    /// For what has to be looked for: waiting for it takes no turn from what is here.
+    pub(super) distant_turns: Arc<Semaphore>,
 }
 
 /// Answers a request, and says for the figures which format it is about.
@@ -53,7 +56,10 @@ pub(super) async fn answer(
     };
     let deadline = Instant::now() + REQUEST_TIMEOUT;
     let answering = async {
-        let turn = timeout(TURN_WAIT_MAX, Arc::clone(&gateway.turns).acquire_owned()).await;
+        let here = gateway.node.has_block(&path.root).await;
+        let here = here.map_err(|error| of(error, reach, true))?;
+        let turns = if here { &gateway.turns } else { &gateway.distant_turns };
+        let turn = timeout(TURN_WAIT_MAX, Arc::clone(turns).acquire_owned()).await;
         let Ok(Ok(turn)) = turn else { return Err(too_many()) };
         let asks = || !gateway.node.peers().is_empty();
         let found = gateway.node.locate(path.root.clone(), &path.below, reach, REQUEST_TIMEOUT);

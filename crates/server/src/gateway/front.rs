@@ -36,9 +36,10 @@ impl GatewayFront {
 
     /// From now on `node` answers.
     pub(crate) fn opened(&self, node: Node) {
-        let turns = Arc::new(Semaphore::new(ANSWERS_MAX));
+        let turns = || Arc::new(Semaphore::new(ANSWERS_MAX));
+        let gateway = Gateway { node, turns: turns(), distant_turns: turns() };
         // Only the first node answers; there is no second.
-        let _ = self.gateway.set(Gateway { node, turns });
+        let _ = self.gateway.set(gateway);
     }
 
     async fn reply(&self, request: Request<Body>) -> Response {

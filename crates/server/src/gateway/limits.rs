@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-/// Answers with content that may be on their way at a time: fewer than the node reads files for, so
-/// that strangers at the gateway leave some to the API.
+/// Answers with content that is here that may be on their way at a time, and as many with content that has to
+/// be looked for: fewer than the node reads files for, so that strangers at the gateway leave some to the API.
 pub(super) const ANSWERS_MAX: usize = 48;
 /// How long a request waits for its turn. Above it: 429.
 pub(super) const TURN_WAIT_MAX: Duration = Duration::from_secs(2);
