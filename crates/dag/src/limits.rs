@@ -301,6 +301,8 @@ pub const FILE_BLOCK_BYTES_MAX: usize = 2 * 1024 * 1024;
 /// Nodes above one another in a file. A file of 2^63 bytes in the smallest chunks that anybody cuts
 /// needs fewer.
 pub const FILE_LEVELS_MAX: usize = 32;
+/// Parts of a file that its reader keeps in mind: as many as the largest node names, and some more.
+pub const FILE_WAITING_PARTS_MAX: usize = 64 * 1024;
 
 /// Names and addresses of a directory, in bytes, above which it becomes a HAMT. Part of the format:
 /// the address of a directory depends on it.

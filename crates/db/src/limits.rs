@@ -221,7 +221,7 @@ pub const SWEEP_FORCED_MS: u64 = 10_000;
 pub const SWEEP_WAIT_MS: u64 = 10_000;
 /// Levels of blocks below an address that is fetched whole.
 pub const DAG_LEVELS_MAX: u32 = 1_024;
-/// Blocks below an address that is fetched whole. 16 bytes are remembered of each.
+/// Blocks below an address that is fetched whole. 8 bytes are remembered of each.
 pub const DAG_BLOCKS_MAX: usize = 1024 * 1024;
 /// Blocks that are named and not yet come to, of one address that is fetched whole.
 pub const DAG_WAITING_BLOCKS_MAX: usize = 256 * 1024;
@@ -261,6 +261,10 @@ pub const PIN_ANSWER_MS: u64 = 1_000;
 pub const JUDGED_FILES_MAX: usize = 32;
 /// Files that are looked at at a time, to judge them.
 pub const CHECKS_MAX: usize = 2;
+/// How often the blocks of a file may be repeated in it, on average, so that it is read to judge it.
+pub const CHECKED_REPEATS_MAX: u64 = 64;
+/// Bytes up to which a file is read however often its blocks are repeated.
+pub const CHECKED_BYTES_MIN: u64 = 1024 * 1024 * 1024;
 /// Blocks that one look at a file reads in one go.
 pub const CHECK_STEP_BLOCKS: usize = 16;
 /// How often the swarm is asked about a file in vain before it is fetched only to judge it, in tries.

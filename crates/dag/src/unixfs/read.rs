@@ -6,7 +6,7 @@
 use std::ops::Range;
 
 use super::node::Part;
-use crate::limits::FILE_LEVELS_MAX;
+use crate::limits::{FILE_LEVELS_MAX, FILE_WAITING_PARTS_MAX};
 use crate::{Cid, Error};
 
 /// Reads a range of a file.
@@ -48,7 +48,7 @@ impl FileReader {
     ///
     /// # Errors
     /// [`Error::UnixFs`] when it is no part of a file, or of another size than was claimed,
-    /// [`Error::TooDeep`].
+    /// [`Error::TooDeep`], [`Error::FilesTooLarge`] for more parts than a reader keeps in mind.
     pub fn take(&mut self, block: &[u8]) -> Result<Range<usize>, Error> {
         let Some(Waiting { cid, start, size: claimed, level }) = self.waiting.pop() else {
             return Ok(0..0);
@@ -66,6 +66,11 @@ impl FileReader {
         for (cid, size) in parts.into_iter().rev() {
             end -= size;
             self.wait(Waiting { cid, start: end, size, level: level + 1 });
+        }
+        if self.waiting.len() > FILE_WAITING_PARTS_MAX {
+            return Err(Error::FilesTooLarge(
+                "a node of a file has more parts beside one another than 65,536",
+            ));
         }
         Ok(self.within(start, own))
     }

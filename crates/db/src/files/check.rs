@@ -8,7 +8,8 @@ use super::walk::{Place, Walk};
 use super::{Files, Located, Reach, of_block, off_task};
 use crate::error::Error;
 use crate::limits::{
-    CHECK_STEP_BLOCKS, DAG_BYTES_MAX, FILE_FIND_MS_MAX, TOSCA_BYTES_MAX, TOSCA_HEAD_BYTES,
+    CHECK_STEP_BLOCKS, CHECKED_BYTES_MIN, CHECKED_REPEATS_MAX, DAG_BYTES_MAX, FILE_FIND_MS_MAX,
+    TOSCA_BYTES_MAX, TOSCA_HEAD_BYTES,
 };
 use crate::tosca;
 use optimusdb_dag::unixfs::{Content, content_of};
@@ -42,13 +43,19 @@ impl Files {
     }
 
     async fn check_all(self: &Arc<Self>, file: &Contributed) -> Result<Finding, Error> {
-        let Some(content) = self.check_blocks(&file.cid).await? else {
+        let Some((content, bytes)) = self.check_blocks(&file.cid).await? else {
             return Ok(Finding::Missing);
         };
         let Some(Content::File(size)) = content else { return Ok(Finding::Valid) };
         if let Some(claimed) = file.size.filter(|claimed| *claimed != size) {
             return Err(Error::Invalid(format!(
                 "it has {size} bytes, and its contribution says {claimed}"
+            )));
+        }
+        let read_max = bytes.saturating_mul(CHECKED_REPEATS_MAX).max(CHECKED_BYTES_MIN);
+        if size > read_max {
+            return Err(Error::TooLarge(format!(
+                "its {bytes} bytes are repeated until they are {size}, and {read_max} are read of such"
             )));
         }
         let head = self.check_bytes(&file.cid, size).await?;
@@ -68,7 +75,7 @@ impl Files {
 
     /// Reads every block but the leaves of a file, which are read in their order later. Answers what the root is,
     /// if it is a file or directory; nothing when a block is missing.
-    async fn check_blocks(&self, root: &Cid) -> Result<Option<Option<Content>>, Error> {
+    async fn check_blocks(&self, root: &Cid) -> Result<Option<(Option<Content>, u64)>, Error> {
         let hold = Arc::new(self.blocks.add());
         let mut walk = Walk::new(root.clone(), DAG_BYTES_MAX);
         let (mut content, mut is_file) = (None, false);
@@ -76,7 +83,7 @@ impl Files {
             let places: Vec<Place> =
                 std::iter::from_fn(|| walk.next()).take(CHECK_STEP_BLOCKS).collect();
             if places.is_empty() {
-                return Ok(Some(content));
+                return Ok(Some((content, walk.bytes())));
             }
             for (place, found) in look(self.blocks(), Arc::clone(&hold), places, !is_file).await? {
                 let block = match found {

@@ -103,7 +103,7 @@ impl fmt::Debug for Joined {
 #[derive(Debug)]
 pub(crate) struct Files {
     blocks: Arc<FileBlocks>,
-    recent: Recent,
+    recent: Arc<Recent>,
     /// Whom to ask for blocks that are not here, once this node takes part in its swarm.
     joined: OnceLock<Joined>,
     peers: FilePeers,
@@ -133,11 +133,11 @@ impl Files {
         config: FilesConfig,
         default_download_dir: PathBuf,
     ) -> Result<Files, Error> {
-        let blocks = Arc::new(blocks);
+        let (blocks, recent) = (Arc::new(blocks), Arc::<Recent>::default());
         Ok(Files {
-            sweeper: Sweeper::start(Arc::clone(&blocks))?,
+            sweeper: Sweeper::start(Arc::clone(&blocks), Arc::clone(&recent))?,
             blocks,
-            recent: Recent::default(),
+            recent,
             joined: OnceLock::new(),
             peers: config.peers,
             keeping: Keeping::default(),
@@ -185,7 +185,6 @@ impl Files {
 
     /// Something is not wanted any more.
     pub(crate) fn unwanted(&self) {
-        self.recent.clear();
         self.sweeper.soon();
     }
 

@@ -93,7 +93,7 @@ async fn save(
 fn plain_name(name: &str) -> Result<&str, Error> {
     let plain = !matches!(name, "" | "." | "..")
         && !name.contains(['/', '\\', '\0', ':'])
-        && name.len() <= optimusdb_dag::limits::NAME_BYTES_MAX - PART.len();
+        && name.len() <= optimusdb_dag::limits::NAME_BYTES_MAX;
     if plain {
         return Ok(name);
     }
@@ -101,8 +101,14 @@ fn plain_name(name: &str) -> Result<&str, Error> {
     Err(Error::Invalid(format!("{shown:?} cannot be the name of a file here")))
 }
 
-/// Behind the name of a file that is not whole yet.
-const PART: &str = ".part";
+/// A name for a file that is not whole yet. Nobody else has it, neither who saves the same beside it nor a file
+/// that is saved.
+fn part_name() -> Result<String, Error> {
+    let random = getrandom::u64();
+    let random =
+        random.map_err(|e| Error::Internal(format!("the system gave no randomness: {e}")))?;
+    Ok(format!(".{random:016x}.part"))
+}
 
 async fn fs_step(
     path: PathBuf,
@@ -135,13 +141,9 @@ async fn save_file(
     target: PathBuf,
     running: &Running,
 ) -> Result<(), Error> {
-    let mut part = target.clone().into_os_string();
-    part.push(PART);
-    let part = Part(PathBuf::from(part));
+    let part = Part(target.with_file_name(part_name()?));
     let path = part.0.clone();
     let mut file = off_task(move || {
-        // What an earlier try left, or somebody put there, is not written to.
-        let _ = fs::remove_file(&path);
         let opened = OpenOptions::new().create_new(true).write(true).open(&path);
         opened.map_err(|e| disk(&path, &e))
     })

@@ -1,5 +1,6 @@
 //! Removing what nobody wants, on a thread of its own, in steps with pauses between them.
 
+use super::recent::Recent;
 use crate::error::Error;
 use crate::limits::{
     SWEEP_FORCED_MS, SWEEP_PAUSE_MS, SWEEP_PERIOD_MS, SWEEP_SOON_MS, SWEEP_WAIT_MS,
@@ -18,6 +19,8 @@ pub(super) struct Sweeper {
 
 #[derive(Debug)]
 struct Shared {
+    /// Blocks in memory, which go with those on the disk.
+    recent: Arc<Recent>,
     wanted: Mutex<Wanted>,
     /// When somebody who needed room last had it swept for, and nothing went out of use since.
     forced: Mutex<Option<Instant>>,
@@ -32,10 +35,11 @@ struct Wanted {
 }
 
 impl Sweeper {
-    pub(super) fn start(blocks: Arc<FileBlocks>) -> Result<Sweeper, Error> {
+    pub(super) fn start(blocks: Arc<FileBlocks>, recent: Arc<Recent>) -> Result<Sweeper, Error> {
         let at = Instant::now() + Duration::from_millis(SWEEP_PERIOD_MS);
         let wanted = Mutex::new(Wanted { at, closed: false });
-        let shared = Arc::new(Shared { wanted, forced: Mutex::default(), changed: Condvar::new() });
+        let (forced, changed) = (Mutex::default(), Condvar::new());
+        let shared = Arc::new(Shared { recent, wanted, forced, changed });
         let theirs = Arc::clone(&shared);
         let thread = std::thread::Builder::new()
             .name("sweep".into())
@@ -114,7 +118,9 @@ impl Shared {
     fn sweep(&self, blocks: &Arc<FileBlocks>) -> Result<bool, optimusdb_storage::Error> {
         let Some(mut sweep) = Sweep::begin(blocks)? else { return Ok(false) };
         loop {
-            match sweep.step()? {
+            let step = sweep.step()?;
+            self.recent.clear();
+            match step {
                 SweepStep::More => {}
                 SweepStep::Done(0, _) => return Ok(true),
                 SweepStep::Done(removed, bytes) => {

@@ -63,6 +63,8 @@ impl TreeStream {
             self.file = None;
         }
         let Some((cid, path)) = self.waiting.pop() else { return Ok(None) };
+        // Links that stand beside it in its directory were told meanwhile.
+        self.avoids_links(&path)?;
         let deadline = Instant::now() + Duration::from_millis(FILE_BLOCK_MS_MAX);
         let (fetcher, held) = (self.fetcher.clone(), self.held.clone());
         let (block, _) = fetcher.block(cid.clone(), deadline).await?;
@@ -81,7 +83,8 @@ impl TreeStream {
                     )));
                 }
                 for entry in entries.into_iter().rev() {
-                    self.waiting.push((entry.cid, self.below(&path, &entry.name)?));
+                    let below = plain_path(&self.root, &path, &entry.name)?;
+                    self.waiting.push((entry.cid, below));
                 }
                 TreeItem::Directory(path)
             }
@@ -97,16 +100,15 @@ impl TreeStream {
         }))
     }
 
-    /// The path of an entry, in its plain form.
-    fn below(&self, path: &str, name: &str) -> Result<String, Error> {
-        let plain = plain_path(&self.root, path, name)?;
-        let ends = plain.match_indices('/').map(|(at, _)| at).chain([plain.len()]);
+    /// Refuses a path that leads through a link, or has its place: who unpacks it would follow the link.
+    fn avoids_links(&self, path: &str) -> Result<(), Error> {
+        let ends = path.match_indices('/').map(|(at, _)| at).chain([path.len()]);
         for end in ends {
-            if self.links.contains(&plain[..end]) {
-                return Err(Error::Invalid(format!("{plain:?} leads through a symbolic link")));
+            if self.links.contains(&path[..end]) {
+                return Err(Error::Invalid(format!("{path:?} leads through a symbolic link")));
             }
         }
-        Ok(plain)
+        Ok(())
     }
 }
 

@@ -7,6 +7,7 @@ use crate::limits::{DAG_BLOCKS_MAX, DAG_LEVELS_MAX, DAG_WAITING_BLOCKS_MAX};
 use optimusdb_dag::unixfs::links_of;
 use optimusdb_dag::{Cid, Codec};
 use std::collections::HashSet;
+use std::hash::{BuildHasher as _, RandomState};
 
 /// A block that a walk comes to.
 #[derive(Debug, Clone)]
@@ -28,8 +29,10 @@ impl Place {
 pub(super) struct Walk {
     /// What it still has to come to, the next one last.
     waiting: Vec<Place>,
-    /// What it came to or will, each by half of its digest.
-    seen: HashSet<[u8; 16]>,
+    /// What it came to or will, by a secret hash of the whole address: one block may be named as bytes and as a
+    /// node, and nobody is to find two addresses that are taken for one.
+    seen: HashSet<u64>,
+    hashing: RandomState,
     bytes: u64,
     bytes_max: u64,
 }
@@ -37,10 +40,22 @@ pub(super) struct Walk {
 impl Walk {
     /// A walk over what is below `root`, which has at most `bytes_max` bytes.
     pub(super) fn new(root: Cid, bytes_max: u64) -> Walk {
-        let mut walk = Walk { waiting: Vec::new(), seen: HashSet::new(), bytes: 0, bytes_max };
-        walk.seen.insert(half(&root));
+        let (seen, hashing) = (HashSet::new(), RandomState::new());
+        let mut walk = Walk { waiting: Vec::new(), seen, hashing, bytes: 0, bytes_max };
+        walk.is_new(&root);
         walk.waiting.push(Place { cid: root, level: 0 });
         walk
+    }
+
+    fn is_new(&mut self, cid: &Cid) -> bool {
+        let hash = cid.hash();
+        let known_by = (cid.codec().code(), hash.code().code(), hash.digest());
+        self.seen.insert(self.hashing.hash_one(known_by))
+    }
+
+    /// How many bytes the blocks have that it came to.
+    pub(super) fn bytes(&self) -> u64 {
+        self.bytes
     }
 
     /// The next block, in the order of the file as far as blocks come in it.
@@ -74,7 +89,7 @@ impl Walk {
             return Err(too_large(format!("more than {DAG_LEVELS_MAX} levels")));
         }
         for cid in links.into_iter().rev() {
-            if !self.seen.insert(half(&cid)) {
+            if !self.is_new(&cid) {
                 continue;
             }
             if self.seen.len() > DAG_BLOCKS_MAX {
@@ -93,16 +108,6 @@ impl Walk {
 
 fn too_large(what: String) -> Error {
     Error::TooLarge(format!("below the address there are {what}"))
-}
-
-/// Half of a digest is enough to know a block by: nobody finds two that share it.
-fn half(cid: &Cid) -> [u8; 16] {
-    let mut half = [0; 16];
-    let digest = cid.hash().digest();
-    // Of an identity, which may be as short as nothing, the end tells more than the beginning.
-    let end = &digest[digest.len().saturating_sub(16)..];
-    half[..end.len()].copy_from_slice(end);
-    half
 }
 
 #[cfg(test)]

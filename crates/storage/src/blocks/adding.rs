@@ -212,12 +212,14 @@ impl Drop for Adding {
         if self.finished {
             return;
         }
-        // What cannot be undone now is at the next start, and nobody sees it until then.
-        if !self.begun || self.undo().is_ok() {
-            self.blocks.room.give_back(self.taken);
-            for segment in &self.segments {
-                self.blocks.segments.remove(*segment);
-            }
+        // The segments first: on a full disk there is no room to undo before they are gone. Nobody sees rows
+        // that lead into them, and what cannot be undone now is at the next start.
+        for segment in &self.segments {
+            self.blocks.segments.remove(*segment);
         }
+        if self.begun {
+            let _ = self.undo();
+        }
+        self.blocks.room.give_back(self.taken);
     }
 }

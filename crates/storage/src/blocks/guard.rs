@@ -1,12 +1,15 @@
 //! What a sweep may not take although no pin leads to it: what is being added or read.
 //!
 //! A sweep marks what is to stay and then removes the rest. Whoever wants something in between
-//! says so here: what is not marked then ends the sweep, which begins anew later. Blocks are known
-//! by 64 bits of their hash; two that share them are kept together.
+//! says so here: what is not marked then ends the sweep, which begins anew later. Blocks that stay are
+//! known by 64 bits of their hash; two that share them are kept together. Whether what is below an address
+//! was looked for is another question: one block may have an address as bytes and another one as a node, and
+//! who names the first must not hide the second. So nodes are known by their codec, too, and by a secret hash.
 
 use crate::limits::SWEEP_TOUCHED_BLOCKS_MAX;
-use optimusdb_dag::Cid;
+use optimusdb_dag::{Cid, Codec};
 use std::collections::{HashMap, HashSet};
+use std::hash::{BuildHasher as _, RandomState};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// 64 bits of a block's hash.
@@ -35,12 +38,52 @@ pub(super) struct State {
     touched: HashSet<Mark>,
     reading: HashMap<Cid, usize>,
     /// What the sweep that goes on has marked.
-    pub(super) marked: Option<HashSet<Mark>>,
+    marked: Option<Marked>,
+    hashing: RandomState,
     /// Whether something is wanted that the sweep has not marked.
     disturbed: bool,
 }
 
+/// What a sweep keeps.
+#[derive(Debug, Default)]
+struct Marked {
+    /// Blocks.
+    blocks: HashSet<Mark>,
+    /// Addresses below which it has looked, or will.
+    nodes: HashSet<u64>,
+}
+
 impl State {
+    /// Marks an address; true if there may be something below it that was not looked for.
+    pub(super) fn mark(&mut self, cid: &Cid) -> bool {
+        let node = self.node(cid);
+        let marked = self.marked.get_or_insert_default();
+        if !cid.is_identity() {
+            marked.blocks.insert(mark(cid));
+        }
+        node.is_some_and(|node| marked.nodes.insert(node))
+    }
+
+    /// How many addresses are marked.
+    pub(super) fn marked(&self) -> usize {
+        self.marked.as_ref().map_or(0, |marked| marked.blocks.len() + marked.nodes.len())
+    }
+
+    /// What an address is known by that may have something below it.
+    fn node(&self, cid: &Cid) -> Option<u64> {
+        let is_leaf = cid.codec() == Codec::RAW;
+        (!is_leaf).then(|| self.hashing.hash_one((cid.codec().code(), super::tables::key(cid))))
+    }
+
+    /// Whether the sweep that goes on, if one does, keeps an address with all below it.
+    fn keeps(&self, cid: &Cid) -> bool {
+        let node = self.node(cid);
+        self.marked.as_ref().is_none_or(|marked| match node {
+            Some(node) => marked.nodes.contains(&node),
+            None => cid.is_identity() || marked.blocks.contains(&mark(cid)),
+        })
+    }
+
     /// Whether the sweep has to begin anew.
     pub(super) fn is_disturbed(&self) -> bool {
         self.disturbed || self.touched.len() >= SWEEP_TOUCHED_BLOCKS_MAX
@@ -49,7 +92,7 @@ impl State {
     /// Whether a block stays.
     pub(super) fn stays(&self, mark: Mark) -> bool {
         self.touched.contains(&mark)
-            || self.marked.as_ref().is_none_or(|marked| marked.contains(&mark))
+            || self.marked.as_ref().is_none_or(|marked| marked.blocks.contains(&mark))
     }
 
     fn forget_touched(&mut self) {
@@ -85,7 +128,7 @@ impl Guard {
     /// An address is wanted, with all below it.
     pub(super) fn wanted(&self, cid: &Cid) {
         let mut state = self.state();
-        if state.marked.as_ref().is_some_and(|marked| !marked.contains(&mark(cid))) {
+        if !state.keeps(cid) {
             state.disturbed = true;
         }
     }
@@ -102,7 +145,7 @@ impl Guard {
         if state.marked.is_some() {
             return None;
         }
-        (state.marked, state.disturbed) = (Some(HashSet::new()), false);
+        (state.marked, state.disturbed) = (Some(Marked::default()), false);
         Some(state.reading.keys().cloned().collect())
     }
 

@@ -4,14 +4,14 @@
 //! were there when that began and are not marked are removed, and segments of which little is left
 //! are written anew. Who wants something unmarked meanwhile ends the sweep.
 
-use super::guard::{Mark, mark, mark_of};
+use super::guard::{Mark, mark_of};
 use super::pins::{Pin, PinState};
 use super::segments::{Segment, Spot};
 use super::{FileBlocks, tables};
 use crate::error::Error;
 use crate::limits::{SWEEP_MARKED_BLOCKS_MAX, SWEEP_STEP_BLOCKS};
 use optimusdb_dag::unixfs::links_of;
-use optimusdb_dag::{Blocks, Cid, Codec};
+use optimusdb_dag::{Blocks, Cid};
 use rusqlite::TransactionBehavior;
 use std::sync::Arc;
 
@@ -69,8 +69,7 @@ impl Sweep {
         // What came of a replica before there was no more room for it is wanted by nobody.
         let wanted = |pin: &Pin| !pin.replica || pin.outcome.state != PinState::Skipped;
         to_mark.extend(blocks.pins()?.into_iter().filter(wanted).map(|pin| pin.cid));
-        sweep.mark(&to_mark);
-        sweep.to_mark = to_mark;
+        sweep.to_mark = sweep.mark(&to_mark);
         Ok(Some(sweep))
     }
 
@@ -107,25 +106,21 @@ impl Sweep {
         Ok(SweepStep::More)
     }
 
-    /// Marks addresses; answers which were not marked before.
+    /// Marks addresses; answers those below which nobody has looked yet.
     fn mark(&self, cids: &[Cid]) -> Vec<Cid> {
         let mut state = self.blocks.guard.state();
-        let marked = state.marked.get_or_insert_default();
-        cids.iter().filter(|cid| marked.insert(mark(cid))).cloned().collect()
+        cids.iter().filter(|cid| state.mark(cid)).cloned().collect()
     }
 
     fn mark_some(&mut self) -> Result<SweepStep, Error> {
         for _ in 0..SWEEP_STEP_BLOCKS {
             let Some(cid) = self.to_mark.pop() else { break };
-            if cid.codec() == Codec::RAW {
-                continue;
-            }
             // What is not here leads nowhere.
             let Some(block) = self.blocks.get(&cid)? else { continue };
             let links = links_of(cid.codec(), &block).unwrap_or_default();
             self.to_mark.extend(self.mark(&links));
         }
-        let marked = self.blocks.guard.state().marked.as_ref().map_or(0, |marked| marked.len());
+        let marked = self.blocks.guard.state().marked();
         Ok(if marked > SWEEP_MARKED_BLOCKS_MAX { SweepStep::Disturbed } else { SweepStep::More })
     }
 

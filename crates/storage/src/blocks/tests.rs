@@ -199,6 +199,51 @@ fn what_no_pin_leads_to_goes_and_all_else_stays() {
     assert_eq!((home.rows(), home.segments()), (0, 0));
 }
 
+/// Who pins a block as mere bytes hides nothing that is below it as a node.
+#[test]
+fn another_address_of_a_node_hides_nothing_below_it() {
+    let home = Home::new();
+    let content = bytes(3 * MIB, 5);
+    let root = add(&home, &content, true);
+    let rows = home.rows();
+    assert!(rows > 2 && root.codec() == Codec::DAG_PB);
+    let twin = Cid::new(Codec::RAW, root.hash().clone());
+    let pin = |cid: &Cid| home.blocks().pin(cid, "", 0).unwrap();
+    pin(&twin);
+    assert!(matches!(home.sweep(), SweepStep::Done(0, 0)));
+    // The same the other way round, and while it is wanted as a node in the middle of a sweep.
+    home.blocks().unpin(&root).unwrap();
+    let mut sweep = Sweep::begin(home.blocks()).unwrap().unwrap();
+    pin(&root);
+    assert_eq!(sweep.step().unwrap(), SweepStep::Disturbed);
+    drop(sweep);
+    assert!(matches!(home.sweep(), SweepStep::Done(0, 0)));
+    assert_eq!(home.rows(), rows);
+}
+
+/// Nodes that are in their addresses are told apart by all of their bytes.
+#[test]
+fn what_is_below_a_node_in_an_address_stays() {
+    let home = Home::new();
+    let mut adding = home.blocks().add();
+    let leaves: Vec<Cid> = (0..3)
+        .map(|n| {
+            let block = bytes(1_000, n);
+            adding.put(&raw(&block), &block).unwrap();
+            raw(&block)
+        })
+        .collect();
+    let inline = |leaf: &Cid| {
+        let link = leaf.to_bytes();
+        let block = [&[0x81, 0xd8, 0x2a, 0x58, link.len() as u8 + 1, 0][..], &link].concat();
+        Cid::of(Codec::DAG_CBOR, HashCode::Identity, &block).unwrap()
+    };
+    let nodes: Vec<Cid> = leaves.iter().map(inline).collect();
+    adding.finish(&nodes, "", 0).unwrap();
+    assert!(matches!(home.sweep(), SweepStep::Done(0, 0)));
+    assert_eq!(home.rows(), 3);
+}
+
 #[test]
 fn a_segment_of_which_little_is_left_is_written_anew() {
     let mut home = Home::new();
