@@ -276,6 +276,11 @@ fn what_is_posted_is_a_contribution_and_can_be_saved() {
     assert_eq!(std::fs::read(saved.join("e.txt")).unwrap(), b"e");
     assert_eq!(get(&tree).0, 200);
     assert_eq!(std::fs::read(saved.join(&tree).join("d/e.txt")).unwrap(), b"e");
+    let parts = add_form(&server, &[("d/a", b"1"), ("d/a.part", b"2")]).json()["data"].take();
+    assert_eq!(get(&format!("/ipfs/{}/d", parts["cid"].as_str().unwrap())).0, 200);
+    let files = ["a", "a.part"].map(|name| std::fs::read(saved.join("d").join(name)).unwrap());
+    assert_eq!(files, [b"1", b"2"]);
+    assert_eq!(std::fs::read_dir(saved.join("d")).unwrap().count(), 2);
     // A link that somebody put there is replaced, and not followed.
     let outside = server.home.path().join("outside");
     std::fs::write(&outside, "untouched").unwrap();

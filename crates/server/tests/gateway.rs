@@ -281,6 +281,15 @@ fn a_tar_holds_what_is_below_a_path() {
     // A name that leads elsewhere, and what is no UnixFS.
     let out = inline(0x70, &node(&[(&inline(0x55, b"1"), "../out", 1)], 1));
     ipfs(&server, &format!("{}?format=tar", text(&out))).refusal(400);
+    // An entry that leads through the link beside it, or takes its place.
+    let link = [&[8, 4][..], &field(2, b"/elsewhere")].concat();
+    let (link, file) = (inline(0x70, &field(1, &link)), inline(0x55, b"1"));
+    for name in ["a/passwd", "a"] {
+        let block = node(&[(&link, "a", 1), (&file, name, 1)], 1);
+        let root = cid(0x70, &block);
+        put(&server, &[(root.clone(), block)]);
+        ipfs(&server, &format!("{}?format=tar", text(&root))).refusal(400);
+    }
     ipfs(&server, &format!("{}?format=tar", text(&inline(0x71, b"\xa0")))).refusal(406);
     ipfs(&server, &format!("{}?format=tar", text(&inline(0x70, b"\x0a\x00")))).refusal(406);
 }
