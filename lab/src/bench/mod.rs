@@ -6,6 +6,7 @@
 //! A missed limit is shown and does not fail the run.
 
 mod disk;
+mod files;
 mod load;
 mod million;
 mod small;
@@ -32,6 +33,7 @@ const PARTS: &[(&str, BenchPart)] = &[
     ("writes", writes::measure),
     ("small", small::measure),
     ("swarm", swarm::measure),
+    ("files", files::measure),
     ("million", million::measure),
 ];
 
@@ -99,8 +101,8 @@ mod tests {
 
     #[test]
     fn parts_are_chosen_by_the_arguments() {
-        assert_eq!(chosen(&[]).unwrap(), ["writes", "small", "swarm", "million"]);
-        assert_eq!(chosen(&["--quick"]).unwrap(), ["writes", "small", "swarm"]);
+        assert_eq!(chosen(&[]).unwrap(), ["writes", "small", "swarm", "files", "million"]);
+        assert_eq!(chosen(&["--quick"]).unwrap(), ["writes", "small", "swarm", "files"]);
         assert_eq!(chosen(&["--only", "small"]).unwrap(), ["small"]);
         assert_eq!(chosen(&["--only=million"]).unwrap(), ["million"]);
         for wrong in [

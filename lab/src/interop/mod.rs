@@ -5,7 +5,7 @@
 //! wait, since speed is the business of the benchmark. `cargo xtask interop files` is in [`files`].
 
 mod cases;
-mod files;
+pub(crate) mod files;
 mod foreign;
 mod ground;
 mod native;

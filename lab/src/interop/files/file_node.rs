@@ -11,13 +11,13 @@ use crate::javascript::text;
 use crate::process::{NodeProcess, Tail};
 
 /// A node of ours.
-pub(super) struct FileNode {
+pub(crate) struct FileNode {
     node: NodeProcess,
 }
 
 impl FileNode {
     /// Starts a node that fetches nothing by itself.
-    pub(super) fn start(binary: &Path, repo: PathBuf, flags: &[&str]) -> Result<FileNode> {
+    pub(crate) fn start(binary: &Path, repo: PathBuf, flags: &[&str]) -> Result<FileNode> {
         let flags = [&["-swarm=interop-files", "-full-replica=false"], flags].concat();
         Ok(FileNode { node: NodeProcess::start_with(binary, &repo, &flags)? })
     }
@@ -32,11 +32,11 @@ impl FileNode {
     }
 
     /// Where it is dialled: a multiaddress with its peer id.
-    pub(super) fn address(&self) -> Result<String> {
+    pub(crate) fn address(&self) -> Result<String> {
         Ok(self.api().names()?.address)
     }
 
-    pub(super) fn dial(&self, address: &str) -> Result<()> {
+    pub(crate) fn dial(&self, address: &str) -> Result<()> {
         self.api().connect(address)
     }
 
@@ -46,7 +46,7 @@ impl FileNode {
     }
 
     /// Adds a file and returns its address.
-    pub(super) fn add(&self, path: &Path, profile: &str) -> Result<String> {
+    pub(crate) fn add(&self, path: &Path, profile: &str) -> Result<String> {
         let length = fs::metadata(path)?.len();
         let head = format!(
             "PUT /swarmkb/files?profile={profile} HTTP/1.1\r\nHost: localhost\r\n\
@@ -105,7 +105,7 @@ impl FileNode {
     }
 
     /// Begins a read; [`HttpClient::finish`] waits for all of it.
-    pub(super) fn begin_read(&self, path: &str) -> Result<HttpClient> {
+    pub(crate) fn begin_read(&self, path: &str) -> Result<HttpClient> {
         let mut client = HttpClient::connect(self.node.port())?;
         client.begin(&get_request(&format!("/swarmkb/files/{path}")))?;
         Ok(client)

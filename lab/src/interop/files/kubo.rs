@@ -1,5 +1,6 @@
 //! A Kubo daemon as a child process, with a repo of its own: it finds nobody by itself.
 
+use std::env;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -9,8 +10,6 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 
-/// The variable that names the binary.
-pub(super) const KUBO_VARIABLE: &str = "KUBO_BIN";
 /// Longest that a daemon may take to be up.
 const UP_TIMEOUT: Duration = Duration::from_secs(60);
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
@@ -34,8 +33,13 @@ const ALONE: &[(&str, &str)] = &[
     ("Swarm.Transports.Network.Relay", "false"),
 ];
 
+/// The binary of Kubo, where `KUBO_BIN` names one.
+pub(crate) fn kubo_binary() -> Option<PathBuf> {
+    env::var_os("KUBO_BIN").map(PathBuf::from)
+}
+
 /// A Kubo daemon. Killed when dropped.
-pub(super) struct Kubo {
+pub(crate) struct Kubo {
     binary: PathBuf,
     repo: PathBuf,
     private: bool,
@@ -44,7 +48,7 @@ pub(super) struct Kubo {
 
 impl Kubo {
     /// Starts a daemon on a new repo, in the private network of a swarm key if there is one.
-    pub(super) fn start(binary: &Path, repo: PathBuf, swarm_key: Option<&Path>) -> Result<Kubo> {
+    pub(crate) fn start(binary: &Path, repo: PathBuf, swarm_key: Option<&Path>) -> Result<Kubo> {
         fs::create_dir_all(&repo)?;
         let said = File::create(repo.join("daemon.log"))?;
         let private = swarm_key.is_some();
@@ -88,7 +92,7 @@ impl Kubo {
     }
 
     /// Adds a file or directory and returns its address.
-    pub(super) fn add(&self, path: &Path, flags: &[&str]) -> Result<String> {
+    pub(crate) fn add(&self, path: &Path, flags: &[&str]) -> Result<String> {
         let path = path.to_str().context("a path that is no text")?;
         let said = self.ipfs(&[&["add", "-Q"], flags, &["--", path]].concat())?;
         Ok(String::from_utf8(said)?.trim().to_owned())
@@ -98,16 +102,23 @@ impl Kubo {
         self.ipfs(&["cat", path])
     }
 
-    pub(super) fn dial(&self, address: &str) -> Result<()> {
+    pub(crate) fn dial(&self, address: &str) -> Result<()> {
         self.ipfs(&["swarm", "connect", address]).map(drop)
     }
 
     /// Where it is dialled: a multiaddress with its peer id.
-    pub(super) fn address(&self) -> Result<String> {
+    pub(crate) fn address(&self) -> Result<String> {
         let id: Value = serde_json::from_slice(&self.ipfs(&["id"])?)?;
         let addresses = id["Addresses"].as_array().context("Kubo names no addresses")?;
         let near = addresses.iter().filter_map(Value::as_str).find(|it| it.contains("127.0.0.1"));
         Ok(near.context("Kubo names no address on loopback")?.to_owned())
+    }
+
+    /// The port of its gateway.
+    pub(crate) fn gateway_port(&self) -> Result<u16> {
+        let said = fs::read_to_string(self.repo.join("gateway"))?;
+        let port = said.trim().trim_end_matches('/').rsplit(':').next().unwrap_or_default();
+        port.parse().with_context(|| format!("no port in {said:?}"))
     }
 
     /// Sends a signal to the daemon.

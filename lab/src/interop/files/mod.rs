@@ -8,11 +8,10 @@ mod ends;
 mod file_node;
 mod helia;
 mod kubo;
-mod payload;
+pub(crate) mod payload;
 mod with_kubo;
 
 use std::cell::RefCell;
-use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -23,8 +22,8 @@ use anyhow::{Context, Result, bail, ensure};
 use super::REPORT_LINES;
 use crate::javascript::JavaScript;
 use crate::process::{Scratch, Tail, build_debug, build_release};
-use file_node::FileNode;
-use kubo::{KUBO_VARIABLE, Kubo};
+pub(crate) use file_node::FileNode;
+pub(crate) use kubo::{Kubo, kubo_binary};
 
 /// The largest file, in bytes, and the one of a run with `--large`.
 const LARGEST_BYTES: u64 = 64 * 1024 * 1024;
@@ -113,10 +112,10 @@ const CASES: &[FileCase] = &[
 /// are run all the same.
 pub(super) fn run(arguments: &[String]) -> Result<()> {
     let FileChoice { binary, release, large, cases } = choose(arguments)?;
-    let kubo = env::var_os(KUBO_VARIABLE).map(PathBuf::from);
+    let kubo = kubo_binary();
     if kubo.is_none() {
         let left_out = cases.iter().filter(|case| case.needs_kubo).count();
-        println!("NOT TRIED: {left_out} cases with Kubo, as {KUBO_VARIABLE} names no binary of it");
+        println!("NOT TRIED: {left_out} cases with Kubo, as KUBO_BIN names no binary of it");
     }
     let scratch = Scratch::new("interop-files")?;
     let mut ground = FileGround {

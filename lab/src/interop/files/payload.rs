@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, ensure};
 
 /// Makes a file of `bytes` bytes, of no pattern that could be cut out.
-pub(super) fn make(path: PathBuf, number: u64, bytes: u64) -> Result<PathBuf> {
+pub(crate) fn make(path: PathBuf, number: u64, bytes: u64) -> Result<PathBuf> {
     if let Some(directory) = path.parent() {
         fs::create_dir_all(directory)?;
     }
@@ -48,7 +48,7 @@ pub(super) fn content(number: u64) -> String {
 }
 
 /// Whether what was read is what was added.
-pub(super) fn compare(read: &[u8], added: &Path) -> Result<()> {
+pub(crate) fn compare(read: &[u8], added: &Path) -> Result<()> {
     let added = fs::read(added)?;
     ensure!(read.len() == added.len(), "{} bytes came of {}", read.len(), added.len());
     ensure!(read == added, "other bytes came than were added");
