@@ -36,22 +36,26 @@ const VERSION: u8 = 1;
 const HEAD_BYTES: usize = 1 + 1 + 8 + 2;
 
 impl Vote {
-    /// Signs a vote of this node.
+    /// The signature of a vote of this node. [`Vote::write`] makes the vote of it.
     pub fn sign(
         keys: &IdentityKeys,
         subject: &VoteSubject<'_>,
         valid: bool,
         at_ms: u64,
     ) -> Vec<u8> {
-        let signature = keys::sign(keys.signing_key(), &digest(subject, valid, at_ms));
-        let identity = &keys.identity().block;
-        let mut vote = Vec::with_capacity(HEAD_BYTES + identity.len() + 72);
+        keys::sign(keys.signing_key(), &digest(subject, valid, at_ms)).to_der().as_bytes().to_vec()
+    }
+
+    /// The bytes of a vote of `voter`, whose signature was made before. Signs nothing and checks nothing.
+    pub fn write(voter: &Identity, valid: bool, at_ms: u64, signature: &[u8]) -> Vec<u8> {
+        let identity = &voter.block;
+        let mut vote = Vec::with_capacity(HEAD_BYTES + identity.len() + signature.len());
         vote.extend([VERSION, u8::from(valid)]);
         vote.extend(at_ms.to_be_bytes());
         // The block of an identity has some hundred bytes.
         vote.extend((identity.len() as u16).to_be_bytes());
         vote.extend(identity);
-        vote.extend(signature.to_der().as_bytes());
+        vote.extend(signature);
         vote
     }
 
@@ -104,12 +108,16 @@ mod tests {
         Cid::of(Codec::RAW, HashCode::Sha2_256, text).unwrap()
     }
 
+    fn signed(keys: &IdentityKeys, subject: &VoteSubject<'_>, valid: bool) -> Vec<u8> {
+        Vote::write(keys.identity(), valid, 7, &Vote::sign(keys, subject, valid, 7))
+    }
+
     #[test]
     fn a_vote_counts_for_one_file_of_one_peer_in_one_swarm() {
         let keys = IdentityKeys::from_bytes(&[1; 32], &[2; 32]).unwrap();
         let (one, other) = (cid(b"one"), cid(b"other"));
         let subject = VoteSubject { swarm: "s", peer: b"peer", cid: &one };
-        let vote = Vote::sign(&keys, &subject, true, 7);
+        let vote = signed(&keys, &subject, true);
         let voter = keys.identity().id.clone();
         assert_eq!(Vote::open(&vote, &subject), Ok(Vote { valid: true, at_ms: 7, voter }));
         for forged in [
@@ -127,7 +135,7 @@ mod tests {
         let keys = IdentityKeys::from_bytes(&[1; 32], &[2; 32]).unwrap();
         let one = cid(b"one");
         let subject = VoteSubject { swarm: "s", peer: b"peer", cid: &one };
-        let vote = Vote::sign(&keys, &subject, false, 7);
+        let vote = signed(&keys, &subject, false);
         for at in 0..vote.len() {
             assert!(Vote::open(&vote[..at], &subject).is_err(), "cut at {at}");
             let mut damaged = vote.clone();

@@ -1,10 +1,10 @@
 //! Verdicts about what was contributed, as documents of the store `validations`.
 //!
-//! Each has the address of its file as `_id`. One that this node found itself holds its vote, signed when it was
-//! found, so that who asks for it costs no more than a look-up.
+//! Each has the address of its file as `_id`. One that this node found itself holds the signature of its vote, made
+//! when it was found, so that who asks for it costs no more than a look-up.
 
 use crate::clock::timestamp;
-use optimusdb_dag::Cid;
+use optimusdb_dag::{Cid, Identity, Vote};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -31,8 +31,8 @@ pub(crate) struct Verdict {
     /// Why not; empty when it is valid.
     pub(crate) reason: String,
     pub(crate) finder: Finder,
-    /// The vote of this node, if it found that itself.
-    pub(crate) vote: Option<Vec<u8>>,
+    /// The signature of this node's vote, if it found that itself.
+    pub(crate) signature: Option<Vec<u8>>,
     pub(crate) at_ms: u64,
 }
 
@@ -61,8 +61,8 @@ impl Verdict {
             "foundBy": self.finder,
             "foundTS": timestamp(i64::try_from(self.at_ms).unwrap_or_default()),
         });
-        if let (Some(vote), Value::Object(fields)) = (&self.vote, &mut document) {
-            fields.insert("vote".into(), hex::encode(vote).into());
+        if let (Some(signature), Value::Object(fields)) = (&self.signature, &mut document) {
+            fields.insert("signature".into(), hex::encode(signature).into());
         }
         document
     }
@@ -86,40 +86,49 @@ impl Verdict {
     }
 }
 
-/// The vote of this node in a document.
-pub(crate) fn vote_in(json: &str) -> Option<Vec<u8>> {
+/// The vote of this node that a document tells of.
+pub(crate) fn vote_in(json: &str, voter: &Identity) -> Option<Vec<u8>> {
     #[derive(Deserialize)]
     struct Kept {
-        vote: Option<String>,
+        #[serde(rename = "isValid")]
+        valid: bool,
+        #[serde(rename = "foundTS")]
+        found: String,
+        signature: String,
     }
-    hex::decode(serde_json::from_str::<Kept>(json).ok()?.vote?).ok()
+    let Kept { valid, found, signature } = serde_json::from_str(json).ok()?;
+    let found: jiff::Timestamp = found.parse().ok()?;
+    let at_ms = u64::try_from(found.as_millisecond()).ok()?;
+    Some(Vote::write(voter, valid, at_ms, &hex::decode(signature).ok()?))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use optimusdb_dag::{IdentityKeys, VoteSubject};
 
     #[test]
     fn a_verdict_is_found_again_in_its_document() {
         let cid: Cid =
             "bafkreihdwdcefgh4dqkjv67uzcmw7ojee6xedzdetojuzjevtenxquvyku".parse().unwrap();
+        let keys = IdentityKeys::from_bytes(&[1; 32], &[2; 32]).unwrap();
+        let subject = VoteSubject { swarm: "s", peer: b"peer", cid: &cid };
+        let at_ms = 1_764_329_000_007;
         let verdict = Verdict {
             valid: false,
             votes: 1,
             reason: "why".into(),
             finder: Finder::Own,
-            vote: Some(vec![1, 255]),
-            at_ms: 0,
+            signature: Some(Vote::sign(&keys, &subject, false, at_ms)),
+            at_ms,
         };
         let json = verdict.document(&cid).to_string();
         assert!(verdict.is_in(&json) && !verdict.is_in("{}"));
-        assert_eq!(vote_in(&json), Some(vec![1, 255]));
-        let of_others = Verdict { finder: Finder::Swarm, vote: None, ..verdict.clone() };
+        let vote = Vote::open(&vote_in(&json, keys.identity()).unwrap(), &subject).unwrap();
+        assert_eq!((vote.valid, vote.at_ms), (false, at_ms));
+        let of_others = Verdict { finder: Finder::Swarm, signature: None, ..verdict.clone() };
         assert!(!of_others.is_in(&json));
-        assert_eq!(
-            vote_in(&of_others.document(&cid).to_string()),
-            None,
-            "it is no vote of this node"
-        );
+        let json = of_others.document(&cid).to_string();
+        assert_eq!(vote_in(&json, keys.identity()), None, "it is no vote of this node");
     }
 }

@@ -68,7 +68,7 @@ impl Node {
             writer: Arc::clone(&inner.writer),
             accesses: Arc::clone(&inner.accesses),
             names: Arc::clone(&inner.names),
-            own_key: inner.keys.identity().public_key.clone(),
+            identity: Arc::clone(inner.keys.identity()),
             files: inner.files.blocks(),
             file_peers: inner.files.peers(),
             validations: self.store(VALIDATIONS)?,

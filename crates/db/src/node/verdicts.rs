@@ -125,7 +125,7 @@ impl Node {
                 votes: count as u64,
                 reason,
                 finder: Finder::Swarm,
-                vote: None,
+                signature: None,
                 at_ms: now_ms(),
             }));
         }
@@ -153,8 +153,8 @@ impl Node {
         let at_ms = now_ms();
         let peer = self.inner.host.id().to_bytes();
         let subject = VoteSubject { swarm: &self.inner.id.swarm, peer: &peer, cid };
-        let vote = Some(Vote::sign(&self.inner.keys, &subject, valid, at_ms));
-        Some(Verdict { valid, votes: 1, reason, finder: Finder::Own, vote, at_ms })
+        let signature = Some(Vote::sign(&self.inner.keys, &subject, valid, at_ms));
+        Some(Verdict { valid, votes: 1, reason, finder: Finder::Own, signature, at_ms })
     }
 
     /// Asks connected peers, and counts the votes that come in time: one a peer, one an identity.

@@ -287,7 +287,7 @@ impl Driver {
                 self.effects.fetch(log, cid, from);
             }
             Effect::Store { entries, identities, passed, restored } => {
-                if entries.iter().any(|entry| entry.key() == self.sources.own_key) {
+                if entries.iter().any(|entry| entry.key() == self.sources.identity.public_key) {
                     self.own_entries_from_elsewhere(&log);
                 }
                 let received = ReceivedEntries { entries, identities, passed, restored };

@@ -26,6 +26,7 @@ use crate::writer::Writer;
 use driver::Driver;
 use figures::ReplicationFigures;
 use input::Input;
+use optimusdb_dag::Identity;
 use optimusdb_storage::{FileBlocks, Readers, StoreRef};
 use optimusdb_swarm::{Swarm, SwarmConfig};
 use prometheus_client::registry::Registry;
@@ -45,8 +46,8 @@ pub(crate) struct Sources {
     pub(crate) writer: Arc<Writer>,
     pub(crate) accesses: Arc<AccessCache>,
     pub(crate) names: Arc<StoreNames>,
-    /// The public key that this node signs entries with.
-    pub(crate) own_key: String,
+    /// Whom this node signs entries and votes as.
+    pub(crate) identity: Arc<Identity>,
     /// Blocks of files.
     pub(crate) files: Arc<FileBlocks>,
     /// The verdicts of this node.
@@ -78,8 +79,9 @@ impl Replication {
     ) -> Result<Replication, Error> {
         let shared = SharedStores::default();
         let (readers, files) = (Arc::clone(&sources.readers), Arc::clone(&sources.files));
-        let handout =
-            Handout::new(readers, shared.clone(), files, sources.file_peers, sources.validations);
+        let Sources { file_peers, validations, .. } = sources;
+        let voter = Arc::clone(&sources.identity);
+        let handout = Handout::new(readers, shared.clone(), files, file_peers, validations, voter);
         let (swarm, events) = Swarm::start(config, Arc::new(handout)).await?;
         let (inputs, received) = channel(DRIVER_INPUTS_MAX);
         let (status, names) = (Status::default(), Arc::clone(&sources.names));

@@ -8,7 +8,7 @@ use crate::files::FilePeers;
 use crate::limits::{HANDED_OUT_READS_MAX, HEADS_SENT_MAX, READ_MS_MAX};
 use crate::verdict::vote_in;
 use optimusdb_dag::sync::{self, Unreadable};
-use optimusdb_dag::{Address, Blocks as _, Cid, LogCid};
+use optimusdb_dag::{Address, Blocks as _, Cid, Identity, LogCid};
 use optimusdb_storage::{FileBlocks, PartOf, Readers, Scope, StoreRef, View};
 use optimusdb_swarm::{Asker, BoxFuture, Local, PeerId};
 use std::collections::HashMap;
@@ -60,6 +60,7 @@ pub(crate) struct Handout {
     stores: SharedStores,
     files: Arc<FileBlocks>,
     validations: StoreRef,
+    voter: Arc<Identity>,
     file_peers: FilePeers,
     reads: Arc<Semaphore>,
 }
@@ -71,9 +72,10 @@ impl Handout {
         files: Arc<FileBlocks>,
         file_peers: FilePeers,
         validations: StoreRef,
+        voter: Arc<Identity>,
     ) -> Handout {
         let reads = Arc::new(Semaphore::new(HANDED_OUT_READS_MAX));
-        Handout { readers, stores, files, validations, file_peers, reads }
+        Handout { readers, stores, files, validations, voter, file_peers, reads }
     }
 
     /// The blocks of files, if the peer may have them.
@@ -170,7 +172,7 @@ impl Local for Handout {
             }
             view.document(&store, &cid.to_string())
         });
-        Box::pin(async move { vote_in(&read.await.flatten()?) })
+        Box::pin(async move { vote_in(&read.await.flatten()?, &self.voter) })
     }
 
     fn sync(&self, peer: PeerId, request: Vec<u8>) -> BoxFuture<'_, Vec<u8>> {
@@ -234,7 +236,9 @@ mod tests {
         let files = Arc::new(FileBlocks::open(&repo, Durability::Relaxed, None).unwrap());
         let readers = || Arc::new(Readers::new(place.clone(), 1));
         let (all, validations) = (FilePeers::All, own.0);
-        let handout = Handout::new(readers(), stores.clone(), Arc::clone(&files), all, validations);
+        let (voter, both) = (keys.identity(), Arc::clone(&files));
+        let handout =
+            Handout::new(readers(), stores.clone(), both, all, validations, Arc::clone(voter));
         let peer = PeerId::random();
         let asker = Asker { peer, member: false };
         let in_store = Cid::from(shared.1.cid());
@@ -271,7 +275,9 @@ mod tests {
         let mut adding = files.add();
         adding.put(&file, b"f").unwrap();
         adding.finish(std::slice::from_ref(&file), "f", 0).unwrap();
-        let closed = Handout::new(readers(), stores, files, FilePeers::Swarm, validations);
+        let members = FilePeers::Swarm;
+        let closed =
+            Handout::new(readers(), stores, files, members, validations, Arc::clone(voter));
         let member = Asker { member: true, ..asker };
         for (handout, asker, has) in
             [(&handout, asker, true), (&closed, asker, false), (&closed, member, true)]
