@@ -1,7 +1,7 @@
 //! Addresses as text: a letter for the base, then the digits (multibase).
 //!
-//! Each base has one spelling of an address: letters of the other case, or bits left over at the end
-//! that are not zero, are refused.
+//! Each letter has one spelling of an address: digits of the other case, or bits left over at the end
+//! that are not zero, are refused. Upper-case letters are read, and never written.
 
 use multibase::Base as Multibase;
 
@@ -39,20 +39,24 @@ impl Base {
         }
     }
 
-    fn of_letter(letter: u8) -> Option<Base> {
-        Some(match letter {
-            b'f' => Base::Base16,
-            b'b' => Base::Base32,
-            b'k' => Base::Base36,
-            b'z' => Base::Base58,
-            b'u' => Base::Base64Url,
-            _ => return None,
-        })
-    }
-
     pub(super) fn write(self, bytes: &[u8]) -> String {
         multibase::encode(self.multibase(), bytes)
     }
+}
+
+/// The digits that a letter stands for.
+fn digits_of(letter: u8) -> Option<Multibase> {
+    Some(match letter {
+        b'f' => Multibase::Base16Lower,
+        b'F' => Multibase::Base16Upper,
+        b'b' => Multibase::Base32Lower,
+        b'B' => Multibase::Base32Upper,
+        b'k' => Multibase::Base36Lower,
+        b'K' => Multibase::Base36Upper,
+        b'z' => Multibase::Base58Btc,
+        b'u' => Multibase::Base64Url,
+        _ => return None,
+    })
 }
 
 /// The text of version 0.
@@ -73,10 +77,10 @@ pub(super) fn read(text: &str) -> Result<(Vec<u8>, Version), Error> {
         let bytes = Multibase::Base58Btc.decode(text).map_err(|_| Error::CidText)?;
         return Ok((bytes, Version::V0));
     }
-    let base = text.bytes().next().and_then(Base::of_letter).ok_or(Error::CidText)?;
+    let digits = text.bytes().next().and_then(digits_of).ok_or(Error::CidText)?;
     // The library reads more than one spelling of the same bytes; it writes one.
-    match base.multibase().decode(&text[1..]) {
-        Ok(bytes) if base.write(&bytes) == text => Ok((bytes, Version::V1)),
+    match digits.decode(&text[1..]) {
+        Ok(bytes) if digits.encode(&bytes) == text[1..] => Ok((bytes, Version::V1)),
         _ => Err(Error::CidText),
     }
 }
