@@ -237,10 +237,16 @@ pub const TRANSFER_BLOCK_MS_MAX: u64 = 30_000;
 pub const TRANSFER_MS_MAX: u64 = 24 * 60 * 60 * 1_000;
 /// Transfers that one answer shows.
 pub const TRANSFERS_SHOWN_MAX: usize = 1_000;
+/// Pins that one answer shows.
+pub const PINS_SHOWN_MAX: usize = 10_000;
 /// Pins of users that are brought at a time.
 pub const PIN_FETCHES_MAX: usize = 4;
 /// Contributions of the swarm that are brought at a time.
 pub const REPLICA_FETCHES_MAX: usize = 2;
+/// Pins of either kind whose root is looked for at a time, so that what nobody has keeps nobody waiting.
+pub const ROOT_FETCHES_MAX: usize = 32;
+/// How long such a root is waited for, in milliseconds.
+pub const ROOT_MS_MAX: u64 = 15_000;
 /// How long after the first try in vain a pin is tried again, in milliseconds. The wait doubles with each.
 pub const KEEP_RETRY_MS: u64 = 2_000;
 /// The longest such wait, in milliseconds.

@@ -205,17 +205,28 @@ fn what_is_unpinned_is_gone_and_what_is_pinned_stays() {
     let server = Server::start();
     let (kept, gone) = (bytes(600_000), bytes(3_000_000)[1_000_000..].to_vec());
     let kept_cid = add(&server, "", &kept)["cid"].as_str().unwrap().to_owned();
-    let gone_cid = add(&server, "", &gone)["cid"].as_str().unwrap().to_owned();
+    let gone_cid = add(&server, "?name=gone.bin", &gone)["cid"].as_str().unwrap().to_owned();
     let name = json!({"name": "a name"}).to_string();
     let pin = server.request("PUT", &format!("/pins/{kept_cid}"), &[], name.as_bytes());
     assert_eq!(pin.status, 200);
     let pins = server.get("/pins").json()["data"].take();
     let shown: Vec<_> =
         pins.as_array().unwrap().iter().map(|pin| (&pin["cid"], &pin["name"])).collect();
-    assert_eq!(shown, [(&json!(kept_cid), &json!("a name")), (&json!(gone_cid), &json!(""))]);
+    assert_eq!(
+        shown,
+        [(&json!(kept_cid), &json!("a name")), (&json!(gone_cid), &json!("gone.bin"))]
+    );
+    assert_eq!(server.get("/pins?limit=1").json()["data"], json!([pins[0]]));
+    assert_eq!(server.get(&format!("/pins?after={kept_cid}")).json()["data"], json!([pins[1]]));
+    assert_eq!(server.get(&format!("/pins/{gone_cid}")).json()["data"], pins[1]);
+    server.get("/pins?limit=x").refusal(400);
+    let contributed = server.data(&json!({"method": {"cmd": "contri"}}));
+    assert_eq!(contributed[1]["value"]["name"], "gone.bin");
     let unpin = || server.request("DELETE", &format!("/pins/{gone_cid}"), &[], b"");
     assert_eq!(unpin().status, 200);
     unpin().refusal(404);
+    server.get(&format!("/pins/{gone_cid}")).refusal(404);
+    server.get(&format!("/pins?after={gone_cid}")).refusal(404);
     eventually("its blocks are gone", || segments(server.home.path()) == 600_000);
     server.get(&format!("/files/{gone_cid}")).refusal(504);
     assert!(server.get(&format!("/files/{kept_cid}")).body == kept);

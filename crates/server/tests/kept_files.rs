@@ -152,6 +152,23 @@ fn every_contribution_comes_to_a_full_replica_and_what_it_unpins_stays_away() {
 }
 
 #[test]
+fn what_nobody_has_keeps_no_contribution_waiting() {
+    let swarm = "-swarm=absent-test";
+    let first = Server::start_with(&[swarm]);
+    let cid = add(&first, &bytes(300_000, 8));
+    let absent: Vec<Value> = (0..31_u8)
+        .map(|n| {
+            let path = format!("/ipfs/f01551220{n:064x}");
+            json!({"value": {"path": path, "name": "absent", "size": 1}})
+        })
+        .collect();
+    let put = json!({"method": {"cmd": "crudput"}, "dstype": "contributions", "criteria": absent});
+    assert_eq!(first.command(&put).0, 200);
+    let second = Server::start_with(&[swarm, &format!("-bootstrap={}", multiaddr(&first))]);
+    eventually("what somebody has is here", || pin_of(&second, &cid)["state"] == "here");
+}
+
+#[test]
 fn files_take_no_more_room_than_they_may() {
     let swarm = "-swarm=room-test";
     let small = Server::start_with(&[swarm, "-storage-max=2MB"]);

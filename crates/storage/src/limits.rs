@@ -53,7 +53,7 @@ pub const FILTER_TERMS_MAX: usize = 200;
 /// time that sorting a document takes, and who wants only the first ones is done with them sooner.
 pub const WALKED_STORES_MAX: i64 = 64;
 /// Version of the layout of the database of files.
-pub const FILES_FORMAT_VERSION: u32 = 2;
+pub const FILES_FORMAT_VERSION: u32 = 3;
 /// Bytes up to which a block of a file is a row. A larger one lies in a segment: rows of more than a
 /// few pages are chains of pages, which are read and written one by one.
 pub const SMALL_BLOCK_BYTES_MAX: usize = 16 * 1024;

@@ -1,9 +1,13 @@
-//! Bringing what is pinned: each pin of which not all is here is fetched, those of users before those that the
-//! node made for the swarm, the newest first.
+//! Bringing what is pinned: each pin of which not all is here is fetched, those that were never tried before others,
+//! the newest first. Users' pins and those that the node made for the swarm have turns of their own.
+//!
+//! Many roots are looked for at a time, and few are brought whole: what nobody has keeps neither a turn nor what a
+//! sweep could remove.
 //!
 //! How far a pin came is in the tables, so a restart goes on where it was. What could not be had is tried again
 //! after a wait that grows, and when a peer comes; what there is no room for is tried seldom, and said.
 
+use super::fetch::Fetcher;
 use super::gather::gather;
 use super::transfers::{Running, TransferReason, TransferShown, Transfers};
 use super::{Files, off_task};
@@ -11,25 +15,42 @@ use crate::clock::now_ms;
 use crate::error::Error;
 use crate::limits::{
     DAG_BYTES_MAX, KEEP_ERROR_BYTES_MAX, KEEP_PEER_MS, KEEP_RETRY_MS, KEEP_RETRY_MS_MAX,
-    KEEP_WAIT_MS_MAX, PIN_FETCHES_MAX, REPLICA_FETCHES_MAX, SKIPPED_RETRY_MS, TRANSFERS_SHOWN_MAX,
+    KEEP_WAIT_MS_MAX, PIN_FETCHES_MAX, REPLICA_FETCHES_MAX, ROOT_FETCHES_MAX, ROOT_MS_MAX,
+    SKIPPED_RETRY_MS, TRANSFERS_SHOWN_MAX,
 };
 use optimusdb_dag::Cid;
 use optimusdb_storage::{Pin, PinOutcome, PinState};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, Semaphore, watch};
 use tokio::task::AbortHandle;
 
 /// What is being brought.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Keeping {
     /// Something is to be looked at.
     wake: Notify,
     /// Told whenever a try has ended.
     outcomes: watch::Sender<()>,
     running: Mutex<HashMap<Cid, Bringing>>,
+    /// Turns to bring the rest of what users pinned, and of what the node did.
+    pin_turns: Semaphore,
+    replica_turns: Semaphore,
     peer_came: Mutex<Option<Instant>>,
+}
+
+impl Default for Keeping {
+    fn default() -> Keeping {
+        Keeping {
+            wake: Notify::default(),
+            outcomes: watch::Sender::default(),
+            running: Mutex::default(),
+            pin_turns: Semaphore::new(PIN_FETCHES_MAX),
+            replica_turns: Semaphore::new(REPLICA_FETCHES_MAX),
+            peer_came: Mutex::default(),
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -126,19 +147,17 @@ impl Files {
             let blocks = self.blocks();
             off_task(move || blocks.try_absent_pins()).await?;
         }
-        for (replica, most) in [(false, PIN_FETCHES_MAX), (true, REPLICA_FETCHES_MAX)] {
+        for replica in [false, true] {
             let running = self.keeping.count(replica);
-            if running >= most {
+            if running >= ROOT_FETCHES_MAX {
                 continue;
             }
             // Those that run are among them.
-            let (blocks, limit) = (self.blocks(), most + running);
+            let (blocks, limit) = (self.blocks(), ROOT_FETCHES_MAX + running);
             let due = off_task(move || blocks.partial_pins(replica, now_ms(), limit)).await?;
-            due.into_iter().for_each(|pin| self.bring(pin, most));
+            due.into_iter().for_each(|pin| self.bring(pin));
         }
-        if self.keeping.count(false) >= PIN_FETCHES_MAX
-            || self.keeping.count(true) >= REPLICA_FETCHES_MAX
-        {
+        if [false, true].iter().any(|replica| self.keeping.count(*replica) >= ROOT_FETCHES_MAX) {
             // Who gives a turn back wakes this. The next one that is due is not looked for among many each time.
             return Ok(Duration::from_millis(KEEP_WAIT_MS_MAX));
         }
@@ -148,10 +167,10 @@ impl Files {
         Ok(Duration::from_millis(wait.clamp(KEEP_RETRY_MS, KEEP_WAIT_MS_MAX)))
     }
 
-    fn bring(self: &Arc<Self>, pin: Pin, most: usize) {
+    fn bring(self: &Arc<Self>, pin: Pin) {
         let mut running = self.keeping.running();
         let of_kind = running.values().filter(|bringing| bringing.replica == pin.replica).count();
-        if of_kind >= most || running.contains_key(&pin.cid) {
+        if of_kind >= ROOT_FETCHES_MAX || running.contains_key(&pin.cid) {
             return;
         }
         let (cid, replica) = (pin.cid.clone(), pin.replica);
@@ -219,7 +238,19 @@ impl Files {
                 }
             }
         }
+        self.find_root(&pin.cid).await?;
+        let keeping = &self.keeping;
+        let turns = if pin.replica { &keeping.replica_turns } else { &keeping.pin_turns };
+        let _turn = turns.acquire().await;
         gather(self, &pin.cid, running, DAG_BYTES_MAX).await
+    }
+
+    /// Whoever has a file has its root.
+    async fn find_root(self: &Arc<Self>, root: &Cid) -> Result<(), Error> {
+        let fetcher = Fetcher::new(self, root.clone());
+        let deadline = tokio::time::Instant::now() + Duration::from_millis(ROOT_MS_MAX);
+        fetcher.block(root.clone(), deadline).await?;
+        fetcher.flush().await
     }
 
     async fn make_room(self: &Arc<Self>) -> Result<(), Error> {

@@ -4,7 +4,7 @@ use super::Node;
 use crate::clock::now_ms;
 use crate::error::Error;
 use crate::files::{TransferShown, off_task};
-use crate::limits::{FILE_NAME_BYTES_MAX, PIN_ANSWER_MS};
+use crate::limits::{FILE_NAME_BYTES_MAX, PIN_ANSWER_MS, PINS_SHOWN_MAX};
 use optimusdb_dag::Cid;
 use optimusdb_storage::{Pin, PinState};
 use serde::Serialize;
@@ -32,14 +32,29 @@ pub struct PinShown {
 }
 
 impl Node {
-    /// What is pinned, oldest first.
+    /// What is pinned, oldest first: so many, behind the pin of an address or from the first on.
     ///
     /// # Errors
-    /// When it cannot be read.
-    pub async fn pins(&self) -> Result<Vec<PinShown>, Error> {
-        let blocks = self.inner.files.blocks();
-        let pins = off_task(move || blocks.pins()).await?;
+    /// [`Error::NotFound`] behind an address that is not pinned; when it cannot be read.
+    pub async fn pins(&self, after: Option<Cid>, limit: usize) -> Result<Vec<PinShown>, Error> {
+        if let Some(after) = &after {
+            self.pin_of(after.clone()).await?;
+        }
+        let (blocks, limit) = (self.inner.files.blocks(), limit.min(PINS_SHOWN_MAX));
+        let pins = off_task(move || blocks.pins_after(after.as_ref(), limit)).await?;
         Ok(pins.into_iter().map(|pin| self.pin_shown(pin)).collect())
+    }
+
+    /// The pin of an address.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] when there is none; when it cannot be read.
+    pub async fn pin_of(&self, cid: Cid) -> Result<PinShown, Error> {
+        let blocks = self.inner.files.blocks();
+        let (pinned, what) = (cid.clone(), cid);
+        let pin = off_task(move || blocks.pin_of(&pinned)).await?;
+        let pin = pin.ok_or_else(|| Error::NotFound(format!("{what} is not pinned")))?;
+        Ok(self.pin_shown(pin))
     }
 
     /// Keeps what is below an address: what is not here is fetched. Answers how far it is, after a short while.

@@ -24,7 +24,7 @@ use super::pieces::{self, Part};
 use super::upload::{disposition, form};
 use super::{Api, answer, content_type, range};
 
-const KEYS: Keys = Keys { of: "the query string", known: &["profile"], instead: &[] };
+const KEYS: Keys = Keys { of: "the query string", known: &["profile", "name"], instead: &[] };
 
 /// What was added, as it is answered.
 #[derive(Serialize)]
@@ -36,14 +36,16 @@ struct FilesReceipt {
     files: Option<Vec<AddedFile>>,
 }
 
-/// `PUT /files[?profile=]`: the bytes of a file, or a form whose parts are files.
+/// `PUT /files[?profile=][&name=]`: the bytes of a file, or a form whose parts are files. The name is that of the pin
+/// and of the contribution.
 pub(super) async fn add(
     State(api): State<Arc<Api>>,
     parameters: Result<Query<Vec<(String, String)>>, QueryRejection>,
     request: Request,
 ) -> Result<Response, ApiError> {
     let Query(parameters) = parameters.map_err(|error| ApiError::bad_request(error.body_text()))?;
-    let profile = match KEYS.open(parameters)?.get("profile") {
+    let mut parameters = KEYS.open(parameters)?;
+    let profile = match parameters.remove("profile") {
         None => None,
         Some(name) => Some(name.parse().map_err(|_| {
             let known = Profile::ALL.map(Profile::name).join(", ");
@@ -53,12 +55,13 @@ pub(super) async fn add(
     no_coding(request.headers())?;
     let mut adding = api.node.add_files(profile)?;
     let is_form = form::is_form(request.headers());
-    let name = if is_form {
+    let of_part = if is_form {
         add_form(&mut adding, request).await?
     } else {
         add_bytes(&mut adding, request.into_body()).await?;
         String::new()
     };
+    let name = parameters.remove("name").unwrap_or(of_part);
     let added = finish(async move { api.node.contribute(adding, name).await }).await?;
     let files = is_form.then_some(added.files);
     let (cid, size) = (added.cid.to_string(), added.size);

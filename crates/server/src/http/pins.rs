@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Path, Request, State};
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Path, Query, Request, State};
 use axum::http::Uri;
 use axum::response::Response;
 use serde_json::Value;
@@ -13,11 +14,33 @@ use super::keys::{Keys, no_query};
 use super::{Api, answer};
 
 const KEYS: Keys = Keys { of: "the pin", known: &["name"], instead: &[] };
+const LIST_KEYS: Keys = Keys { of: "the query string", known: &["after", "limit"], instead: &[] };
 
-/// `GET /pins`: all pins, oldest first.
-pub(super) async fn list(State(api): State<Arc<Api>>, uri: Uri) -> Result<Response, ApiError> {
+/// `GET /pins[?limit=N][&after=CID]`: pins, oldest first.
+pub(super) async fn list(
+    State(api): State<Arc<Api>>,
+    parameters: Result<Query<Vec<(String, String)>>, QueryRejection>,
+) -> Result<Response, ApiError> {
+    let Query(parameters) = parameters.map_err(|error| ApiError::bad_request(error.body_text()))?;
+    let parameters = LIST_KEYS.open(parameters)?;
+    let after = parameters.get("after").map(|after| cid(after)).transpose()?;
+    let limit = match parameters.get("limit") {
+        None => usize::MAX,
+        Some(limit) => limit.parse().map_err(|_| {
+            ApiError::bad_request("'limit' must be a number: how many pins are wanted.")
+        })?,
+    };
+    Ok(answer::data(&api.node.pins(after, limit).await?))
+}
+
+/// `GET /pins/{cid}`: one pin.
+pub(super) async fn show(
+    State(api): State<Arc<Api>>,
+    Path(pinned): Path<String>,
+    uri: Uri,
+) -> Result<Response, ApiError> {
     no_query(&uri)?;
-    Ok(answer::data(&api.node.pins().await?))
+    Ok(answer::data(&api.node.pin_of(cid(&pinned)?).await?))
 }
 
 /// `GET /transfers`: what is being fetched whole, and what waits to be.

@@ -68,7 +68,7 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
         endpoint("/files/{cid}/{*path}", "files", get(files::below)),
         Endpoint { keeps_deadline: true, ..endpoint("/car", "car", put(car::add)) },
         endpoint("/pins", "pins", get(pins::list)),
-        endpoint("/pins/{cid}", "pins", put(pins::pin).delete(pins::unpin)),
+        endpoint("/pins/{cid}", "pins", get(pins::show).put(pins::pin).delete(pins::unpin)),
         endpoint("/transfers", "transfers", get(pins::transfers)),
         endpoint("/id", "id", get(state::id)),
         endpoint("/peers", "peers", get(state::peers)),

@@ -103,10 +103,24 @@ impl FileBlocks {
     /// # Errors
     /// When the tables cannot be read.
     pub fn pins(&self) -> Result<Vec<Pin>, Error> {
+        self.pins_after(None, usize::MAX)
+    }
+
+    /// So many pins behind that of an address, or from the first one on; oldest first. None behind an address that
+    /// is not pinned.
+    ///
+    /// # Errors
+    /// As [`FileBlocks::pins`].
+    pub fn pins_after(&self, after: Option<&Cid>, limit: usize) -> Result<Vec<Pin>, Error> {
         self.read(|link| {
-            let sql = format!("SELECT {COLUMNS} FROM pins ORDER BY created, cid");
+            let sql = format!(
+                "SELECT {COLUMNS} FROM pins
+                 WHERE ?1 IS NULL OR (created, cid) > (SELECT created, cid FROM pins WHERE cid = ?1)
+                 ORDER BY created, cid LIMIT ?2"
+            );
             let mut statement = link.db.prepare_cached(&sql)?;
-            let mut rows = statement.query([])?;
+            let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+            let mut rows = statement.query((after.map(Cid::to_bytes), limit))?;
             let mut pins = Vec::new();
             while let Some(row) = rows.next()? {
                 pins.push(pin(row)?);
@@ -128,7 +142,7 @@ impl FileBlocks {
         })
     }
 
-    /// Pins of which not all is here, the newest first: of users, or replicas.
+    /// Pins of which not all is here, of users or replicas: those that were tried least first, of these the newest.
     ///
     /// # Errors
     /// As [`FileBlocks::pins`].
@@ -141,7 +155,7 @@ impl FileBlocks {
         self.read(|link| {
             let sql = format!(
                 "SELECT {COLUMNS} FROM pins WHERE state <> 1 AND replica = ?1 AND due <= ?2
-                 ORDER BY created DESC LIMIT ?3"
+                 ORDER BY tries, created DESC LIMIT ?3"
             );
             let mut statement = link.db.prepare_cached(&sql)?;
             let mut rows = statement.query((replica, time(due_ms), limit as i64))?;

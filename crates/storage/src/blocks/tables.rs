@@ -71,8 +71,14 @@ CREATE TABLE contributions_read (
 );
 ";
 
+const FORMAT_3: &str = "
+-- Those that were tried least come first.
+DROP INDEX pins_partial;
+CREATE INDEX pins_partial ON pins (replica, tries, created, due) WHERE state <> 1;
+";
+
 /// What each version adds to the one before.
-const FORMATS: [&str; FILES_FORMAT_VERSION as usize] = [FORMAT_1, FORMAT_2];
+const FORMATS: [&str; FILES_FORMAT_VERSION as usize] = [FORMAT_1, FORMAT_2, FORMAT_3];
 
 /// Makes the tables, or brings those of an older format up to date. A newer format is left untouched.
 pub(super) fn prepare(db: &mut Connection, place: &Place) -> Result<(), Error> {

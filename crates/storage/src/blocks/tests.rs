@@ -357,6 +357,11 @@ fn contributions_are_pinned_until_a_user_unpins_them() {
     let replicas = home.blocks().partial_pins(true, 0, 10).unwrap();
     let cids: Vec<_> = replicas.iter().map(|pin| &pin.cid).collect();
     assert_eq!(cids, [&two, &one], "the newest first");
+    let in_vain = PinOutcome { state: PinState::Absent, tries: 1, due_ms: 0, error: "x".into() };
+    home.blocks().note_outcome(&two, &in_vain).unwrap();
+    let replicas = home.blocks().partial_pins(true, 0, 10).unwrap();
+    let cids: Vec<_> = replicas.iter().map(|pin| &pin.cid).collect();
+    assert_eq!(cids, [&one, &two], "what was tried before comes later");
     assert!(home.blocks().unpin(&two).unwrap());
     home.blocks().pin(&one, "mine", 7).unwrap();
     home.reopen();
