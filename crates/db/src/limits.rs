@@ -299,7 +299,5 @@ pub const MATCH_SHOWN_CAPACITIES: usize = 100;
 pub const MATCH_SHOWN_CAPACITIES_MAX: usize = 1_000;
 /// Candidates and refused ones of all nodes that a match shows; further ones are counted alone.
 pub const MATCH_SHOWN_ALL_CAPACITIES_MAX: usize = 20_000;
-/// Capacities that a match judges between two looks at the clock.
-pub const MATCH_CLOCK_CAPACITIES: usize = 256;
 /// Types above one that are looked for in a match.
 pub const TYPES_ABOVE_MAX: usize = 64;

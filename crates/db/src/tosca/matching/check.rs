@@ -1,9 +1,12 @@
 //! Conditions made ready to be asked of thousands of capacities: what they compare with is read once.
 
-use super::quantity::Quantity;
+use super::asked::{Asked, AskedPlace, Whose};
+use super::lineage::WantedName;
+use super::operand::Operand;
 use optimusdb_dag::Ipld;
 use optimusdb_storage::tosca::{FilterCondition, FilterTerm, TermPlace};
 use serde_json::Value;
+use std::borrow::Cow;
 use std::cmp::Ordering;
 
 /// A condition.
@@ -20,21 +23,11 @@ pub(super) enum Check {
 /// A property and what it is compared with.
 #[derive(Debug)]
 pub(super) struct Comparison {
-    pub(super) place: Whose,
-    /// Empty where it is enough that the capability is there.
-    pub(super) path: Vec<String>,
+    /// The number of the place where it is looked for.
+    pub(super) place: usize,
     pub(super) test: ValueTest,
     /// As it is told: `greater_or_equal 4 GB`.
     pub(super) told: String,
-}
-
-/// Whose property it is: as [`TermPlace`].
-#[derive(Debug)]
-pub(super) enum Whose {
-    Node,
-    Capability(String),
-    AnyCapability,
-    Either(String),
 }
 
 /// What a value must be.
@@ -42,19 +35,19 @@ pub(super) enum Whose {
 pub(super) enum ValueTest {
     Present,
     /// In one of these orders to the operand.
-    Ordered(&'static [Ordering], Operand),
+    Ordered(&'static [Ordering], Constant),
     /// Between two, which count; without one there is no bound.
-    Between(Option<Operand>, Option<Operand>),
-    OneOf(Vec<Operand>),
+    Between(Option<Constant>, Option<Constant>),
+    OneOf(Vec<Constant>),
     /// So many characters, elements or fields.
     Length(&'static [Ordering], u64),
 }
 
-/// What a value is compared with.
-#[derive(Debug)]
-pub(super) struct Operand {
-    value: Value,
-    quantity: Option<Quantity>,
+/// What values are compared with.
+type Constant = Operand<'static>;
+
+fn constant(value: Value) -> Constant {
+    Operand::of(Cow::Owned(value))
 }
 
 const EQUAL: &[Ordering] = &[Ordering::Equal];
@@ -64,15 +57,19 @@ const AT_LEAST: &[Ordering] = &[Ordering::Greater, Ordering::Equal];
 const AT_MOST: &[Ordering] = &[Ordering::Less, Ordering::Equal];
 
 /// Makes a condition ready; what is not understood of it is added to `unclear`, in words.
-pub(super) fn prepare(condition: &FilterCondition<'_>, unclear: &mut Vec<String>) -> Check {
+pub(super) fn prepare(
+    condition: &FilterCondition<'_>,
+    asked: &mut Asked,
+    unclear: &mut Vec<String>,
+) -> Check {
     let mut each = |parts: &[FilterCondition<'_>]| -> Vec<Check> {
-        parts.iter().map(|part| prepare(part, unclear)).collect()
+        parts.iter().map(|part| prepare(part, asked, unclear)).collect()
     };
     match condition {
         FilterCondition::All(parts) => Check::All(each(parts)),
         FilterCondition::Any(parts) => Check::Any(each(parts)),
-        FilterCondition::Not(part) => Check::Not(Box::new(prepare(part, unclear))),
-        FilterCondition::Term(term) => match comparison(term) {
+        FilterCondition::Not(part) => Check::Not(Box::new(prepare(part, asked, unclear))),
+        FilterCondition::Term(term) => match comparison(term, asked) {
             Some(comparison) => Check::Compare(comparison),
             None => {
                 unclear.push(told_term(term));
@@ -86,7 +83,7 @@ pub(super) fn prepare(condition: &FilterCondition<'_>, unclear: &mut Vec<String>
     }
 }
 
-fn comparison(term: &FilterTerm<'_>) -> Option<Comparison> {
+fn comparison(term: &FilterTerm<'_>, asked: &mut Asked) -> Option<Comparison> {
     let operand = match term.operand {
         Some(operand) => Some(json(operand)?),
         None => None,
@@ -94,7 +91,7 @@ fn comparison(term: &FilterTerm<'_>) -> Option<Comparison> {
     let told = operand
         .as_ref()
         .map_or_else(|| term.op.to_owned(), |it| format!("{} {}", term.op, plain(it)));
-    let ordered = |orders| Some(ValueTest::Ordered(orders, Operand::of(operand.clone()?)));
+    let ordered = |orders| Some(ValueTest::Ordered(orders, constant(operand.clone()?)));
     let test = match term.op {
         "exists" => Some(ValueTest::Present),
         "equal" => ordered(EQUAL),
@@ -105,7 +102,7 @@ fn comparison(term: &FilterTerm<'_>) -> Option<Comparison> {
         "in_range" => between(operand.as_ref()?),
         "valid_values" => match operand? {
             Value::Array(values) => {
-                Some(ValueTest::OneOf(values.into_iter().map(Operand::of).collect()))
+                Some(ValueTest::OneOf(values.into_iter().map(constant).collect()))
             }
             _ => None,
         },
@@ -114,19 +111,19 @@ fn comparison(term: &FilterTerm<'_>) -> Option<Comparison> {
         "max_length" => Some(ValueTest::Length(AT_MOST, operand?.as_u64()?)),
         _ => None,
     }?;
-    let place = match term.place {
+    let whose = match term.place {
         TermPlace::Node => Whose::Node,
-        TermPlace::Capability(name) => Whose::Capability(name.to_owned()),
+        TermPlace::Capability(name) => Whose::Capability(WantedName::new(name)),
         TermPlace::AnyCapability => Whose::AnyCapability,
-        TermPlace::Either(name) => Whose::Either(name.to_owned()),
+        TermPlace::Either(name) => Whose::Either(WantedName::new(name)),
     };
     let path = term.path.iter().map(|part| part.clone().into_owned()).collect();
-    Some(Comparison { place, path, test, told })
+    Some(Comparison { place: asked.places.number(AskedPlace { whose, path }), test, told })
 }
 
 fn between(operand: &Value) -> Option<ValueTest> {
     let [low, high] = operand.as_array()?.as_slice() else { return None };
-    let bound = |value: &Value| (value != "UNBOUNDED").then(|| Operand::of(value.clone()));
+    let bound = |value: &Value| (value != "UNBOUNDED").then(|| constant(value.clone()));
     Some(ValueTest::Between(bound(low), bound(high)))
 }
 
@@ -171,53 +168,23 @@ pub(super) fn plain(value: &Value) -> String {
     }
 }
 
-impl Operand {
-    fn of(value: Value) -> Operand {
-        Operand { quantity: Quantity::of(&value), value }
-    }
-
-    /// How a value stands to this one: amounts as amounts, text that is versions part by part.
-    fn order_of(&self, value: &Value) -> Option<Ordering> {
-        let quantity = Quantity::of(value);
-        if let (Value::String(a), Value::String(b)) = (value, &self.value) {
-            let bare = |q: Option<Quantity>| q.is_none_or(Quantity::is_number);
-            if bare(quantity) && bare(self.quantity) {
-                return if a == b { Some(Ordering::Equal) } else { versions(a, b) };
-            }
-        }
-        match (quantity, self.quantity) {
-            (Some(a), Some(b)) => a.compare(b),
-            _ => (*value == self.value).then_some(Ordering::Equal),
-        }
-    }
-}
-
-/// The order of two texts of numbers with points between, such as versions.
-fn versions(a: &str, b: &str) -> Option<Ordering> {
-    let parts = |text: &str| text.split('.').map(|part| part.parse().ok()).collect();
-    let (a, b): (Option<Vec<u64>>, Option<Vec<u64>>) = (parts(a), parts(b));
-    Some(a?.cmp(&b?))
-}
-
 impl ValueTest {
     /// Whether a value passes; None where it cannot be compared.
-    pub(super) fn passes(&self, value: &Value) -> Option<bool> {
+    pub(super) fn passes(&self, found: &Operand<'_>) -> Option<bool> {
         Some(match self {
             ValueTest::Present => true,
-            ValueTest::Ordered(EQUAL, operand) => operand.order_of(value) == Some(Ordering::Equal),
-            ValueTest::Ordered(orders, operand) => orders.contains(&operand.order_of(value)?),
+            ValueTest::Ordered(EQUAL, constant) => equals(found, constant),
+            ValueTest::Ordered(orders, constant) => orders.contains(&found.compare(constant)?),
             ValueTest::Between(low, high) => {
-                let within = |bound: &Option<Operand>, orders: &[Ordering]| match bound {
-                    Some(bound) => Some(orders.contains(&bound.order_of(value)?)),
+                let within = |bound: &Option<Constant>, orders: &[Ordering]| match bound {
+                    Some(bound) => Some(orders.contains(&found.compare(bound)?)),
                     None => Some(true),
                 };
                 within(low, AT_LEAST)? && within(high, AT_MOST)?
             }
-            ValueTest::OneOf(operands) => {
-                operands.iter().any(|operand| operand.order_of(value) == Some(Ordering::Equal))
-            }
+            ValueTest::OneOf(constants) => constants.iter().any(|it| equals(found, it)),
             ValueTest::Length(orders, length) => {
-                let found = match value {
+                let found = match &*found.value {
                     Value::String(text) => text.chars().count(),
                     Value::Array(items) => items.len(),
                     Value::Object(fields) => fields.len(),
@@ -227,4 +194,8 @@ impl ValueTest {
             }
         })
     }
+}
+
+fn equals(found: &Operand<'_>, constant: &Constant) -> bool {
+    found.compare(constant) == Some(Ordering::Equal)
 }

@@ -71,21 +71,35 @@ pub(super) fn short(name: &str) -> &str {
     }
 }
 
-/// Whether what has that lineage is of the type `wanted`.
+/// A type or capability that is asked for by name.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct WantedName {
+    /// As it is written.
+    pub(super) name: String,
+    /// The same as [`short`] makes it.
+    pub(super) short: String,
+}
+
+impl WantedName {
+    pub(super) fn new(name: &str) -> WantedName {
+        WantedName { name: name.to_owned(), short: short(name).to_owned() }
+    }
+}
+
+/// Whether what has that lineage is of the type `wanted`, which is a short name.
 pub(super) fn is_of(lineage: &[TypeName], wanted: &str) -> bool {
-    let wanted = short(wanted);
     wanted == ROOT || lineage.iter().any(|it| it.name == wanted)
 }
 
 /// Whether a capability is what is asked for by name or type.
-pub(super) fn is_capability(capability: &Capability, wanted: &str) -> bool {
-    capability.name == wanted
+pub(super) fn is_capability(capability: &Capability, wanted: &WantedName) -> bool {
+    capability.name == wanted.name
         || match &capability.lineage {
-            Some(lineage) => is_of(lineage, wanted),
+            Some(lineage) => is_of(lineage, &wanted.short),
             // Nobody says of which type it is.
-            None => USUAL
-                .iter()
-                .any(|(name, types)| *name == capability.name && types.contains(&short(wanted))),
+            None => USUAL.iter().any(|(name, types)| {
+                *name == capability.name && types.contains(&wanted.short.as_str())
+            }),
         }
 }
 

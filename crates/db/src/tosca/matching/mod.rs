@@ -7,20 +7,23 @@
 //! One state of the database is read, then everything is judged in memory: every capacity by every node
 //! that asks. Work ends at the deadline, and an answer has a bounded size whatever is found.
 
+mod asked;
 mod capacity;
 mod check;
 mod demand;
+mod facts;
 mod judge;
 mod lineage;
+mod operand;
 mod quantity;
 mod reading;
 
 use crate::error::Error;
-use crate::limits::{MATCH_CLOCK_CAPACITIES, MATCH_SHOWN_ALL_CAPACITIES_MAX};
+use crate::limits::MATCH_SHOWN_ALL_CAPACITIES_MAX;
 use crate::query::Criteria;
-use capacity::Capacity;
-use check::{Check, Whose};
-use demand::{Demand, demands};
+use asked::Asked;
+use demand::{Ask, demands};
+use facts::Facts;
 use judge::{meets, reason};
 use optimusdb_storage::{StoreRef, View};
 use serde::Serialize;
@@ -123,28 +126,32 @@ pub(crate) fn answer(
         }));
     }
     let (node, requirement) = (question.node.as_deref(), question.requirement.as_deref());
-    let mut asked = Vec::new();
+    let mut asked = Asked::default();
+    let (mut nodes, mut asks) = (Vec::new(), Vec::new());
     for (id, document) in &templates {
-        asked.extend(demands(document, node, requirement).into_iter().flatten().map(|it| (id, it)));
+        let demands = demands(document, &mut asked, node, requirement);
+        for demand in demands.into_iter().flatten() {
+            nodes.push(NodeMatch::of(id, demand.node, &demand.asks, demand.unclear));
+            asks.push(demand.asks);
+        }
     }
-    if let (Some(node), true) = (node, asked.is_empty()) {
+    if let (Some(node), true) = (node, nodes.is_empty()) {
         return Err(Error::NotFound(match templates.as_slice() {
             [(id, _)] => format!("template {id:?} has no node template {node:?}"),
             _ => format!("no template that matches has a node template {node:?}"),
         }));
     }
-    let whole = asked
-        .iter()
-        .flat_map(|(_, it)| &it.asks)
-        .any(|ask| ask.check.as_ref().is_some_and(of_node));
-    let capacities = reading::capacities(view, stores, whole, deadline)?;
-    let mut room = MATCH_SHOWN_ALL_CAPACITIES_MAX;
-    let mut nodes = Vec::with_capacity(asked.len());
-    for (id, demand) in asked {
-        let limit = question.limit.min(room / 2);
-        let found = judged(id, demand, &capacities, stores, limit, deadline)?;
-        room -= found.candidates.len() + found.rejected.len();
-        nodes.push(found);
+    let capacities = reading::capacities(view, stores, asked.asks_nodes(), deadline)?;
+    let shown = MATCH_SHOWN_ALL_CAPACITIES_MAX / 2 / nodes.len().max(1);
+    let limit = question.limit.min(shown);
+    for capacity in &capacities {
+        if Instant::now() >= deadline {
+            return Err(optimusdb_storage::Error::Interrupted.into());
+        }
+        let facts = Facts::new(capacity, &asked);
+        for (node, asks) in nodes.iter_mut().zip(&asks) {
+            node.judge(asks, &facts, &stores[capacity.store].0, limit);
+        }
     }
     let template = match templates.into_iter().next() {
         Some((id, _)) if nodes.iter().all(|node| node.template == id) => Some(id),
@@ -153,68 +160,46 @@ pub(crate) fn answer(
     Ok(ToscaMatch { template, nodes })
 }
 
-/// Whether a condition asks for properties that are not of a capability.
-fn of_node(check: &Check) -> bool {
-    match check {
-        Check::All(parts) | Check::Any(parts) => parts.iter().any(of_node),
-        Check::Not(part) => of_node(part),
-        Check::Compare(it) => matches!(it.place, Whose::Node | Whose::Either(_)),
-        Check::Unclear => false,
+impl NodeMatch {
+    fn of(template: &str, node: String, asks: &[Ask], unclear: Vec<String>) -> NodeMatch {
+        NodeMatch {
+            template: template.to_owned(),
+            node,
+            asks: asks.iter().map(|ask| ask.name.clone()).collect(),
+            candidates: Vec::new(),
+            rejected: Vec::new(),
+            candidates_total: 0,
+            rejected_total: 0,
+            not_understood: unclear,
+        }
     }
-}
 
-fn judged(
-    template: &str,
-    demand: Demand,
-    capacities: &[Capacity],
-    stores: &[SearchedStore],
-    limit: usize,
-    deadline: Instant,
-) -> Result<NodeMatch, Error> {
-    let Demand { node, asks, unclear } = demand;
-    let mut found = NodeMatch {
-        template: template.to_owned(),
-        asks: asks.iter().map(|ask| ask.name.clone()).collect(),
-        candidates: Vec::new(),
-        rejected: Vec::new(),
-        candidates_total: 0,
-        rejected_total: 0,
-        not_understood: unclear,
-        node,
-    };
-    // Who asks for nothing is met by nobody.
-    let capacities = if asks.is_empty() { &[][..] } else { capacities };
-    for (nth, capacity) in capacities.iter().enumerate() {
-        if nth % MATCH_CLOCK_CAPACITIES == 0 && Instant::now() >= deadline {
-            return Err(optimusdb_storage::Error::Interrupted.into());
+    /// Takes up a capacity: as a candidate, or as refused. Of each at most `limit` are shown.
+    fn judge(&mut self, asks: &[Ask], facts: &Facts<'_>, store: &str, limit: usize) {
+        let capacity = facts.capacity;
+        // Who asks for nothing is met by nobody, and nobody is what it asks for itself.
+        let is_self = capacity.key == self.template && capacity.node == self.node;
+        if asks.is_empty() || is_self {
+            return;
         }
-        if capacity.key == template && capacity.node == found.node {
-            continue;
+        let failed = asks.iter().find(|ask| !ask.optional && !meets(ask, facts));
+        let (total, shown) = match failed {
+            None => (&mut self.candidates_total, self.candidates.len()),
+            Some(_) => (&mut self.rejected_total, self.rejected.len()),
+        };
+        *total += 1;
+        if shown >= limit {
+            return;
         }
-        let failed = asks.iter().find(|ask| !ask.optional && !meets(ask, capacity));
-        let shown =
-            || (stores[capacity.store].0.clone(), capacity.key.clone(), capacity.node.clone());
-        let matched =
-            || asks.iter().filter(|ask| meets(ask, capacity)).map(|ask| ask.name.clone()).collect();
-        if let Some(failed) = failed {
-            found.rejected_total += 1;
-            if found.rejected.len() < limit {
-                let ((store, id, node), reason) = (shown(), reason(failed, capacity));
-                found.rejected.push(RejectedCapacity {
-                    store,
-                    id,
-                    node,
-                    reason,
-                    matched: matched(),
-                });
-            }
-        } else {
-            found.candidates_total += 1;
-            if found.candidates.len() < limit {
-                let (store, id, node) = shown();
-                found.candidates.push(Candidate { store, id, node, matched: matched() });
+        let matched = asks.iter().filter(|ask| meets(ask, facts)).map(|ask| ask.name.clone());
+        let matched = matched.collect();
+        let (store, id, node) = (store.to_owned(), capacity.key.clone(), capacity.node.clone());
+        match failed {
+            None => self.candidates.push(Candidate { store, id, node, matched }),
+            Some(ask) => {
+                let reason = reason(ask, facts);
+                self.rejected.push(RejectedCapacity { store, id, node, reason, matched });
             }
         }
     }
-    Ok(found)
 }

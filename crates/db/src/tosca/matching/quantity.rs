@@ -32,59 +32,6 @@ pub(super) struct Quantity {
 const NANOSECOND: i128 = 1;
 const SECOND: i128 = 1_000_000_000;
 
-/// The units of TOSCA, with what they are of the smallest one. Rates in bytes are kept in bits.
-const UNITS: [(&str, Dimension, i128); 49] = [
-    ("B", Dimension::Size, 1),
-    ("kB", Dimension::Size, 1_000),
-    ("KiB", Dimension::Size, 1 << 10),
-    ("MB", Dimension::Size, 1_000_000),
-    ("MiB", Dimension::Size, 1 << 20),
-    ("GB", Dimension::Size, 1_000_000_000),
-    ("GiB", Dimension::Size, 1 << 30),
-    ("TB", Dimension::Size, 1_000_000_000_000),
-    ("TiB", Dimension::Size, 1 << 40),
-    ("PB", Dimension::Size, 1_000_000_000_000_000),
-    ("PiB", Dimension::Size, 1 << 50),
-    ("EB", Dimension::Size, 1_000_000_000_000_000_000),
-    ("EiB", Dimension::Size, 1 << 60),
-    ("d", Dimension::Time, 86_400 * SECOND),
-    ("h", Dimension::Time, 3_600 * SECOND),
-    ("m", Dimension::Time, 60 * SECOND),
-    ("s", Dimension::Time, SECOND),
-    ("ms", Dimension::Time, 1_000_000 * NANOSECOND),
-    ("us", Dimension::Time, 1_000 * NANOSECOND),
-    ("µs", Dimension::Time, 1_000 * NANOSECOND),
-    ("ns", Dimension::Time, NANOSECOND),
-    ("Hz", Dimension::Frequency, 1),
-    ("kHz", Dimension::Frequency, 1_000),
-    ("MHz", Dimension::Frequency, 1_000_000),
-    ("GHz", Dimension::Frequency, 1_000_000_000),
-    ("THz", Dimension::Frequency, 1_000_000_000_000),
-    ("bps", Dimension::Rate, 1),
-    ("Kbps", Dimension::Rate, 1_000),
-    ("Kibps", Dimension::Rate, 1 << 10),
-    ("Mbps", Dimension::Rate, 1_000_000),
-    ("Mibps", Dimension::Rate, 1 << 20),
-    ("Gbps", Dimension::Rate, 1_000_000_000),
-    ("Gibps", Dimension::Rate, 1 << 30),
-    ("Tbps", Dimension::Rate, 1_000_000_000_000),
-    ("Tibps", Dimension::Rate, 1 << 40),
-    ("Pbps", Dimension::Rate, 1_000_000_000_000_000),
-    ("Pibps", Dimension::Rate, 1 << 50),
-    ("Bps", Dimension::Rate, 8),
-    ("KBps", Dimension::Rate, 8_000),
-    ("KiBps", Dimension::Rate, 8 << 10),
-    ("MBps", Dimension::Rate, 8_000_000),
-    ("MiBps", Dimension::Rate, 8 << 20),
-    ("GBps", Dimension::Rate, 8_000_000_000),
-    ("GiBps", Dimension::Rate, 8 << 30),
-    ("TBps", Dimension::Rate, 8_000_000_000_000),
-    ("TiBps", Dimension::Rate, 8 << 40),
-    ("PBps", Dimension::Rate, 8_000_000_000_000_000),
-    ("PiBps", Dimension::Rate, 8 << 50),
-    ("bit/s", Dimension::Rate, 1),
-];
-
 /// Digits of an amount; a power of ten has no more either.
 const DIGITS_MAX: usize = 30;
 
@@ -150,6 +97,9 @@ impl Quantity {
         if self.dimension != other.dimension {
             return None;
         }
+        if self.decimals == other.decimals {
+            return Some(self.units.cmp(&other.units));
+        }
         let decimals = self.decimals.max(other.decimals);
         let units = |it: Quantity| it.units.checked_mul(10_i128.pow(decimals - it.decimals));
         Some(units(self)?.cmp(&units(other)?))
@@ -161,16 +111,58 @@ impl Quantity {
     }
 }
 
-/// A unit as it is written, or else in another case. In rates a small b is bits and a large one bytes.
+/// The units of TOSCA, in any case: what they are of the smallest one. In rates a small b is bits and a
+/// large one bytes; they are kept in bits.
 fn unit_of(unit: &str) -> Option<(i128, Dimension)> {
-    let same = |name: &str| {
-        let byte = |text: &str| text.ends_with("Bps");
-        name.eq_ignore_ascii_case(unit) && byte(name) == byte(unit)
-    };
-    let exact = UNITS.iter().find(|(name, ..)| *name == unit);
-    let found = exact.or_else(|| UNITS.iter().find(|(name, ..)| same(name)));
-    found.map(|(_, dimension, factor)| (*factor, *dimension))
+    let mut lower = [0; UNIT_BYTES_MAX];
+    let lower = lower.get_mut(..unit.len())?;
+    lower.copy_from_slice(unit.as_bytes());
+    lower.make_ascii_lowercase();
+    let bits = if unit.ends_with("Bps") { 8 } else { 1 };
+    Some(match std::str::from_utf8(lower).ok()? {
+        "b" => (1, Dimension::Size),
+        "kb" => (1_000, Dimension::Size),
+        "kib" => (1 << 10, Dimension::Size),
+        "mb" => (1_000_000, Dimension::Size),
+        "mib" => (1 << 20, Dimension::Size),
+        "gb" => (1_000_000_000, Dimension::Size),
+        "gib" => (1 << 30, Dimension::Size),
+        "tb" => (1_000_000_000_000, Dimension::Size),
+        "tib" => (1 << 40, Dimension::Size),
+        "pb" => (1_000_000_000_000_000, Dimension::Size),
+        "pib" => (1 << 50, Dimension::Size),
+        "eb" => (1_000_000_000_000_000_000, Dimension::Size),
+        "eib" => (1 << 60, Dimension::Size),
+        "d" => (86_400 * SECOND, Dimension::Time),
+        "h" => (3_600 * SECOND, Dimension::Time),
+        "m" => (60 * SECOND, Dimension::Time),
+        "s" => (SECOND, Dimension::Time),
+        "ms" => (1_000_000 * NANOSECOND, Dimension::Time),
+        "us" | "µs" => (1_000 * NANOSECOND, Dimension::Time),
+        "ns" => (NANOSECOND, Dimension::Time),
+        "hz" => (1, Dimension::Frequency),
+        "khz" => (1_000, Dimension::Frequency),
+        "mhz" => (1_000_000, Dimension::Frequency),
+        "ghz" => (1_000_000_000, Dimension::Frequency),
+        "thz" => (1_000_000_000_000, Dimension::Frequency),
+        "bps" => (bits, Dimension::Rate),
+        "kbps" => (bits * 1_000, Dimension::Rate),
+        "kibps" => (bits << 10, Dimension::Rate),
+        "mbps" => (bits * 1_000_000, Dimension::Rate),
+        "mibps" => (bits << 20, Dimension::Rate),
+        "gbps" => (bits * 1_000_000_000, Dimension::Rate),
+        "gibps" => (bits << 30, Dimension::Rate),
+        "tbps" => (bits * 1_000_000_000_000, Dimension::Rate),
+        "tibps" => (bits << 40, Dimension::Rate),
+        "pbps" => (bits * 1_000_000_000_000_000, Dimension::Rate),
+        "pibps" => (bits << 50, Dimension::Rate),
+        "bit/s" => (1, Dimension::Rate),
+        _ => return None,
+    })
 }
+
+/// Bytes of the longest of them.
+const UNIT_BYTES_MAX: usize = 5;
 
 #[cfg(test)]
 mod tests {
