@@ -10,6 +10,7 @@ mod client;
 mod crash_soak;
 mod documents;
 mod gateway;
+mod hostile;
 mod interop;
 mod javascript;
 mod netns;
@@ -42,6 +43,7 @@ fn run(arguments: &[String]) -> Result<()> {
         "interop" => interop::run(rest),
         "crash-soak" => crash_soak::run(rest),
         "netns" => netns::run(rest),
+        "hostile" => hostile::run(rest),
         other => bail!("the lab has no chore `{other}`: `cargo xtask help` tells which there are"),
     }
 }

@@ -32,6 +32,9 @@ Usage: cargo xtask <chore>
   crash-soak [--rounds N] [--seed N]
                             kill a node under load, again and again, and check what it acknowledged
   netns [--bin PATH]        nodes on hosts of their own, whose network is cut, slowed and mended
+  hostile ATTACK [--bin PATH] [--seconds N]
+                            let hostile peers attack a node, and measure what that costs others;
+                            `all` plays every attack
   simulate [--seeds N] [--from N] [--seed S] [--steps M]
                             let swarms of simulated nodes run into faults and hostile peers;
                             --seed does one run and prints all of it, --steps bounds a run
@@ -53,7 +56,9 @@ fn run(arguments: &[String]) -> Result<()> {
     match chore {
         "tidy" => tidy::run(workspace_root()),
         "simulate" => simulate::run(rest),
-        "smoke" | "bench" | "interop" | "gateway" | "crash-soak" | "netns" => lab::run(arguments),
+        "smoke" | "bench" | "interop" | "gateway" | "crash-soak" | "netns" | "hostile" => {
+            lab::run(arguments)
+        }
         "help" | "--help" | "-h" => {
             print!("{USAGE}");
             Ok(())

@@ -3,66 +3,23 @@
 
 #![allow(clippy::unwrap_used)]
 
+#[path = "../examples/hostile/raw.rs"]
+mod raw;
 mod support;
 
 use std::time::Duration;
 
-use libp2p::futures::{AsyncReadExt, AsyncWriteExt, StreamExt};
-use libp2p::swarm::{NetworkBehaviour, SwarmEvent};
-use libp2p::{
-    Multiaddr, PeerId, Stream, StreamProtocol, SwarmBuilder, identify, noise, tcp, yamux,
-};
-use libp2p_stream::Control;
+use libp2p::futures::{AsyncReadExt, AsyncWriteExt};
+use libp2p::{Multiaddr, Stream};
 use optimusdb_dag::Address;
 use optimusdb_swarm::Event;
+use raw::Raw;
 use support::{Node, head, node, store};
 
-#[derive(NetworkBehaviour)]
-struct Raw {
-    identify: identify::Behaviour,
-    streams: libp2p_stream::Behaviour,
-}
-
-/// A peer without manners: connected, and free to send anything on any protocol.
-struct Hostile {
-    id: PeerId,
-    control: Control,
-    _running: tokio::task::JoinHandle<()>,
-}
-
-impl Hostile {
-    async fn connected_to(node: &mut Node) -> Hostile {
-        let mut swarm = SwarmBuilder::with_new_identity()
-            .with_tokio()
-            .with_tcp(tcp::Config::default(), noise::Config::new, yamux::Config::default)
-            .unwrap()
-            .with_behaviour(|key| Raw {
-                identify: identify::Behaviour::new(identify::Config::new(
-                    "/any/1".into(),
-                    key.public(),
-                )),
-                streams: libp2p_stream::Behaviour::new(),
-            })
-            .unwrap()
-            .with_swarm_config(|config| {
-                config.with_idle_connection_timeout(Duration::from_secs(3_600))
-            })
-            .build();
-        let (id, control) = (*swarm.local_peer_id(), swarm.behaviour().streams.new_control());
-        swarm.dial(node.tcp().parse::<Multiaddr>().unwrap()).unwrap();
-        let running = tokio::spawn(async move {
-            loop {
-                let _: SwarmEvent<RawEvent> = swarm.select_next_some().await;
-            }
-        });
-        assert!(!node.until_up(id).await, "it does not speak our protocol");
-        Hostile { id, control, _running: running }
-    }
-
-    async fn open(&mut self, node: &Node, protocol: &str) -> Stream {
-        let protocol = StreamProtocol::try_from_owned(protocol.to_owned()).unwrap();
-        self.control.open_stream(node.id(), protocol).await.unwrap()
-    }
+async fn raw_peer(node: &mut Node) -> Raw {
+    let raw = Raw::connect(&node.tcp().parse::<Multiaddr>().unwrap(), Vec::new()).await.unwrap();
+    assert!(!node.until_up(raw.id).await, "it does not speak our protocol");
+    raw
 }
 
 /// Writes until all is written or the other side has had enough.
@@ -127,8 +84,8 @@ async fn hostile_heads() {
         (vec![0x81; 65_536], 4, false),
     ];
     for (number, (bytes, times, ends)) in cases.into_iter().enumerate() {
-        let mut hostile = Hostile::connected_to(&mut node).await;
-        let mut stream = hostile.open(&node, &protocol).await;
+        let mut hostile = raw_peer(&mut node).await;
+        let mut stream = hostile.open(node.id(), &protocol).await.unwrap();
         pour(&mut stream, &bytes, times).await;
         if ends {
             let _ = stream.close().await;
@@ -152,8 +109,8 @@ async fn hostile_sync() {
         (vec![0xfe; 65_536], 64),
     ];
     for (bytes, times) in cases {
-        let mut hostile = Hostile::connected_to(&mut node).await;
-        let mut stream = hostile.open(&node, "/optimusdb/sync/1").await;
+        let mut hostile = raw_peer(&mut node).await;
+        let mut stream = hostile.open(node.id(), "/optimusdb/sync/1").await.unwrap();
         pour(&mut stream, &bytes, times).await;
         end_of(stream).await;
     }
@@ -164,11 +121,11 @@ async fn hostile_sync() {
 async fn streams_that_stay_open_take_nobody_elses_place() {
     let log = store("s");
     let mut node = victim(log).await;
-    let mut hostile = Hostile::connected_to(&mut node).await;
+    let mut hostile = raw_peer(&mut node).await;
     let mut kept = Vec::new();
     for _ in 0..40 {
         for protocol in ["/optimusdb/sync/1".to_owned(), format!("/orbitdb/heads{log}")] {
-            let mut stream = hostile.open(&node, &protocol).await;
+            let mut stream = hostile.open(node.id(), &protocol).await.unwrap();
             // A frame that promises a megabyte, or a head that does.
             let _ = stream.write_all(&[0x80, 0x80, 0x40]).await;
             let _ = stream.flush().await;
@@ -183,10 +140,10 @@ async fn streams_that_stay_open_take_nobody_elses_place() {
 async fn whoever_goes_on_and_on_is_sent_away() {
     let log = store("s");
     let mut node = victim(log).await;
-    let mut hostile = Hostile::connected_to(&mut node).await;
+    let mut hostile = raw_peer(&mut node).await;
     for _ in 0..6 {
-        let protocol = StreamProtocol::try_from_owned(format!("/orbitdb/heads{log}")).unwrap();
-        let Ok(mut stream) = hostile.control.open_stream(node.id(), protocol).await else {
+        let protocol = format!("/orbitdb/heads{log}");
+        let Ok(mut stream) = hostile.open(node.id(), &protocol).await else {
             break;
         };
         pour(&mut stream, &[0xff; 10], 1).await;

@@ -65,7 +65,7 @@ pub(super) fn requests_per_second(port: u16, clients: usize, requests: &[Vec<u8>
 ///
 /// # Errors
 /// When one of them is not answered with 200.
-pub(super) fn fill(port: u16, numbers: Range<u64>) -> Result<()> {
+pub(crate) fn fill(port: u16, numbers: Range<u64>) -> Result<()> {
     let mut client = HttpClient::connect(port)?;
     let total = numbers.end - numbers.start;
     let started = Instant::now();
@@ -86,7 +86,7 @@ pub(super) fn fill(port: u16, numbers: Range<u64>) -> Result<()> {
 }
 
 /// How long each of a number of things took, one at least.
-pub(super) struct Latencies(Vec<Duration>);
+pub(crate) struct Latencies(Vec<Duration>);
 
 impl Latencies {
     /// Sends `requests` one after the other over one connection. Each must be answered with one
@@ -109,7 +109,7 @@ impl Latencies {
     }
 
     /// The time in milliseconds that `share` of them did not pass; 0.5 is the median.
-    pub(super) fn quantile_ms(&self, share: f64) -> f64 {
+    pub(crate) fn quantile_ms(&self, share: f64) -> f64 {
         let rank = (self.0.len() as f64 * share).ceil() as usize;
         let index = rank.clamp(1, self.0.len()) - 1;
         self.0[index].as_secs_f64() * 1_000.0

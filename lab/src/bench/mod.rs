@@ -7,11 +7,11 @@
 
 mod disk;
 mod files;
-mod load;
+pub(crate) mod load;
 mod million;
 mod small;
 mod swarm;
-mod table;
+pub(crate) mod table;
 mod writes;
 
 use std::path::{Path, PathBuf};

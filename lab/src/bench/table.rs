@@ -4,14 +4,14 @@ use std::fmt;
 
 /// What was measured so far.
 #[derive(Default)]
-pub(super) struct Table {
+pub(crate) struct Table {
     notes: Vec<String>,
     rows: Vec<[String; 4]>,
 }
 
 impl Table {
     /// Adds a line above the table.
-    pub(super) fn note(&mut self, note: String) {
+    pub(crate) fn note(&mut self, note: String) {
         self.notes.push(note);
     }
 
@@ -22,18 +22,18 @@ impl Table {
     }
 
     /// Adds a figure that is better the smaller it is.
-    pub(super) fn at_most(&mut self, measure: &str, figure: f64, limit: f64, unit: &str) {
+    pub(crate) fn at_most(&mut self, measure: &str, figure: f64, limit: f64, unit: &str) {
         let missed = (figure > limit).then(|| (figure - limit) / limit);
         self.judged(measure, &show(figure, unit), &format!("<= {}", show(limit, unit)), missed);
     }
 
     /// Adds a figure that has no limit.
-    pub(super) fn plain(&mut self, measure: &str, figure: f64, unit: &str) {
+    pub(crate) fn plain(&mut self, measure: &str, figure: f64, unit: &str) {
         self.rows.push([measure.to_owned(), show(figure, unit), String::new(), String::new()]);
     }
 
     /// Adds a measure that could not be taken.
-    pub(super) fn missing(&mut self, measure: &str, why: &str) {
+    pub(crate) fn missing(&mut self, measure: &str, why: &str) {
         let row = [measure, "not measured", "", why];
         self.rows.push(row.map(str::to_owned));
     }
