@@ -23,6 +23,8 @@ pub(crate) enum Command {
     Judge { announcement: Announcement, verdict: Verdict },
     /// Note what a peer did.
     Blame { peer: PeerId, offence: Offence },
+    /// A peer brought what was missing here.
+    Proved { peer: PeerId },
     /// A name was looked up for the dialler.
     Resolved { seed: usize, found: Result<Vec<IpAddr>, String> },
     /// Whether the peer answered on a connection that is in doubt.

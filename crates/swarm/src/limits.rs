@@ -12,23 +12,11 @@ pub const PENDING_INCOMING_CONNECTIONS_MAX: u32 = 64;
 /// Connections that are being dialled at one time.
 pub const PENDING_OUTGOING_CONNECTIONS_MAX: u32 = 64;
 
-/// Connections that others opened.
-pub const INCOMING_CONNECTIONS_MAX: u32 = 192;
-
 /// Connections that this node opened.
 pub const OUTGOING_CONNECTIONS_MAX: u32 = 128;
 
 /// Connections to one peer: both may dial at once, over two transports.
 pub const CONNECTIONS_PER_PEER_MAX: u32 = 4;
-
-/// Connections that one address may open a second, on average.
-pub const CONNECTIONS_PER_ADDRESS_PER_SECOND_MAX: f64 = 10.0;
-
-/// Connections that one address may open at once: as many nodes as run on one machine.
-pub const CONNECTIONS_PER_ADDRESS_BURST_MAX: f64 = 64.0;
-
-/// Addresses whose connections are counted.
-pub const ADDRESSES_COUNTED_MAX: usize = 1_024;
 
 /// How many peers this node looks for by itself.
 pub const CONNECTED_PEERS_TARGET: usize = 32;
@@ -210,13 +198,19 @@ pub const STREAMS_WAITING_MAX: usize = 128;
 /// Streams that wait until one connection opens them.
 pub const STREAMS_OPENING_MAX: usize = 64;
 
-/// Bytes of one request or answer of fast sync.
+/// Bytes of one request of fast sync.
+pub const SYNC_REQUEST_BYTES_MAX: usize = optimusdb_dag::limits::SYNC_REQUEST_BYTES_MAX;
+
+/// Bytes of one answer of fast sync.
 pub const SYNC_FRAME_BYTES_MAX: usize = 4 * 1024 * 1024;
 
-/// Sync streams that are served at one time.
-pub const SYNC_STREAMS_MAX: usize = 64;
+/// From the first byte of a request to its last one.
+pub const FRAME_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Sync streams that are served to one peer at one time.
+/// Sync streams that are open at one time, whether they ask or rest.
+pub const SYNC_STREAMS_MAX: usize = 256;
+
+/// Sync streams of one peer that are open at one time.
 pub const SYNC_STREAMS_PER_PEER_MAX: usize = 4;
 
 /// Until a stream is open.
@@ -234,10 +228,19 @@ pub const VOTE_QUESTION_BYTES_MAX: usize = 160;
 /// Bytes of a vote: an identity, a signature and little else.
 pub const VOTE_BYTES_MAX: usize = 5 * 1024;
 
-/// Questions for votes that are served at one time.
-pub const VOTE_STREAMS_MAX: usize = 64;
+/// Requests of peers, of any protocol, that are answered at one time.
+pub const ANSWERED_REQUESTS_MAX: usize = 64;
 
-/// Questions for votes that are served to one peer at one time.
+/// How long a request may be answered before its place goes to another one that waits.
+pub const PLACE_HELD_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Between two looks of a request that waits at those that hold the places.
+pub const PLACE_LOOK_INTERVAL: Duration = Duration::from_millis(250);
+
+/// Questions for votes that are open at one time.
+pub const VOTE_STREAMS_MAX: usize = 256;
+
+/// Questions for votes of one peer that are open at one time.
 pub const VOTE_STREAMS_PER_PEER_MAX: usize = 16;
 
 /// From a question for a vote to its answer.
@@ -249,14 +252,20 @@ pub const HEADS_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// Heads that are read from or written to one stream.
 pub const HEADS_MAX: usize = 1_024;
 
-/// Heads streams that are served at one time.
+/// Heads streams that are open at one time.
 pub const HEADS_STREAMS_MAX: usize = 256;
 
-/// Heads streams that are served to one peer at one time: each of its stores may ask at once.
+/// Heads streams of one peer that are open at one time: each of its stores may ask at once.
 pub const HEADS_STREAMS_PER_PEER_MAX: usize = 64;
 
-/// KiB of heads that are being read at one time, of all peers.
-pub const HEADS_KIB: usize = 128 * 1024;
+/// KiB of heads that are being read at one time, of all peers. Beyond it the one that has most of it loses it.
+pub const HEADS_KIB_MAX: usize = 48 * 1024;
+
+/// KiB of heads of one peer that are being read at one time: those of one stream.
+pub const HEADS_KIB_PER_PEER_MAX: usize = HEADS_BYTES_MAX / 1024 + 64;
+
+/// How long heads may take to come, beside as much for the greatest number of bytes.
+pub const HEADS_READ_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// A whole exchange of heads.
 pub const HEADS_TIMEOUT: Duration = Duration::from_secs(60);
@@ -270,15 +279,6 @@ pub const HEAD_DEPTH_MAX: usize = 160;
 
 // Behaviour of peers.
 
-/// Peers whose offences are remembered.
-pub const SCORED_PEERS_MAX: usize = 4_096;
-
-/// Offence points after which a peer is banned.
-pub const BAN_POINTS: f64 = 100.0;
-
-/// Time in which offence points halve.
-pub const POINTS_HALF_LIFE: Duration = Duration::from_secs(120);
-
 /// How long a banned peer stays out.
 pub const BAN_TIMEOUT: Duration = Duration::from_secs(600);
 
@@ -287,9 +287,6 @@ pub const REFUSAL_TIMEOUT: Duration = Duration::from_secs(300);
 
 /// How long a refused peer stays connected, so that both sides learn why.
 pub const FAREWELL_DELAY: Duration = Duration::from_secs(1);
-
-/// Peers that are kept out at one time.
-pub const KEPT_OUT_PEERS_MAX: usize = 4_096;
 
 // Being reached.
 

@@ -336,6 +336,14 @@ impl Swarm {
         self.send(Command::Blame { peer, offence }).await
     }
 
+    /// Notes that a peer brought what was missing here: it keeps its place when others want one.
+    ///
+    /// # Errors
+    /// [`Error::Closed`] after the end.
+    pub async fn proved(&self, peer: PeerId) -> Result<(), Error> {
+        self.send(Command::Proved { peer }).await
+    }
+
     /// Closes all connections and stops. Returns when that is done, or after a deadline.
     pub async fn shutdown(&self) {
         let _ = self.inner.commands.send(Command::Shutdown).await;

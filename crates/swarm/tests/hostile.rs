@@ -13,6 +13,7 @@ use libp2p::futures::{AsyncReadExt, AsyncWriteExt};
 use libp2p::{Multiaddr, Stream};
 use optimusdb_dag::Address;
 use optimusdb_swarm::Event;
+use optimusdb_swarm::limits::SYNC_STREAMS_PER_PEER_MAX;
 use raw::Raw;
 use support::{Node, head, node, store};
 
@@ -104,7 +105,7 @@ async fn hostile_sync() {
     let cases: [(Vec<u8>, usize); 4] = [
         (vec![0xff; 100], 1),
         // Over the limit by one byte.
-        (vec![0x81, 0x80, 0x80, 0x02], 1),
+        (vec![0x81, 0x80, 0x04], 1),
         (vec![0x80, 0x00], 1),
         (vec![0xfe; 65_536], 64),
     ];
@@ -126,14 +127,56 @@ async fn streams_that_stay_open_take_nobody_elses_place() {
     for _ in 0..40 {
         for protocol in ["/optimusdb/sync/1".to_owned(), format!("/orbitdb/heads{log}")] {
             let mut stream = hostile.open(node.id(), &protocol).await.unwrap();
-            // A frame that promises a megabyte, or a head that does.
-            let _ = stream.write_all(&[0x80, 0x80, 0x40]).await;
+            // A frame that promises 16 KiB, or a head that is none.
+            let _ = stream.write_all(&[0x80, 0x80, 0x01]).await;
             let _ = stream.flush().await;
             kept.push(stream);
         }
     }
     served(&mut node, log).await;
     drop(kept);
+}
+
+/// Twenty peers hold as many half requests as each may, and others have asked and take no answer.
+#[tokio::test(flavor = "multi_thread")]
+async fn half_requests_of_many_peers_hold_up_nobody() {
+    let log = store("s");
+    let mut node = victim(log).await;
+    let (mut peers, mut kept) = (Vec::new(), Vec::new());
+    for number in 0..20 {
+        let mut hostile = raw_peer(&mut node).await;
+        for _ in 0..SYNC_STREAMS_PER_PEER_MAX {
+            let mut stream = hostile.open(node.id(), "/optimusdb/sync/1").await.unwrap();
+            // 16 KiB are promised; of every second peer they come, and their answers are left lying.
+            stream.write_all(&[0x80, 0x80, 0x01]).await.unwrap();
+            if number % 2 == 0 {
+                stream.write_all(&[7; 16 * 1024]).await.unwrap();
+            }
+            stream.flush().await.unwrap();
+            kept.push(stream);
+        }
+        peers.push(hostile);
+    }
+    served(&mut node, log).await;
+    drop((peers, kept));
+}
+
+/// One peer sends heads that do not end, on stream after stream. The streams end, and others' heads come.
+#[tokio::test(flavor = "multi_thread")]
+async fn heads_that_do_not_end_have_no_more_room_than_one_peer_may_have() {
+    let log = store("s");
+    let mut node = victim(log).await;
+    let mut hostile = raw_peer(&mut node).await;
+    let protocol = format!("/orbitdb/heads{log}");
+    let unfinished = [vec![0x5a, 0x00, 0x7f, 0x00, 0x00], vec![0; 5 << 20]].concat();
+    let mut kept = Vec::new();
+    for _ in 0..2 {
+        let mut stream = hostile.open(node.id(), &protocol).await.unwrap();
+        pour(&mut stream, &unfinished, 1).await;
+        kept.push(stream);
+    }
+    end_of(kept.remove(1)).await;
+    served(&mut node, log).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -3,7 +3,7 @@
 mod support;
 
 use optimusdb_dag::Address;
-use optimusdb_swarm::limits::{HEADS_BYTES_MAX, SYNC_FRAME_BYTES_MAX};
+use optimusdb_swarm::limits::{HEADS_BYTES_MAX, SYNC_REQUEST_BYTES_MAX};
 use optimusdb_swarm::{Error, Event, PeerId};
 use support::{Node, head, node, store};
 
@@ -90,13 +90,13 @@ async fn sync_asks_again_and_again_on_one_stream() {
     let (a, b) = (node().await, node().await);
     a.connect(&b).await;
     let mut stream = a.swarm.open_sync(b.id()).await.unwrap();
-    for bytes in [0, 1, 127, 128, 70_000, SYNC_FRAME_BYTES_MAX] {
+    for bytes in [0, 1, 127, 128, 60_000, SYNC_REQUEST_BYTES_MAX] {
         let mut request: Vec<u8> = (0..bytes).map(|at| (at % 251) as u8).collect();
         let answer = stream.request(request.clone()).await.unwrap();
         request.reverse();
         assert!(answer == request, "{bytes} bytes");
     }
-    let error = stream.request(vec![0; SYNC_FRAME_BYTES_MAX + 1]).await.unwrap_err();
+    let error = stream.request(vec![0; SYNC_REQUEST_BYTES_MAX + 1]).await.unwrap_err();
     assert!(matches!(error, Error::TooLarge { .. }), "{error}");
     // That was found out before anything was sent.
     assert_eq!(stream.request(b"ab".to_vec()).await.unwrap(), b"ba");

@@ -44,6 +44,8 @@ const DOCUMENTS: u64 = 5_200;
 const SECONDS: u64 = 30;
 /// How long the attack has been going on when the measuring begins.
 const LEAD: Duration = Duration::from_secs(5);
+/// The same where connections come no faster than the node lets them.
+const CONNECTIONS_LEAD: Duration = Duration::from_secs(20);
 /// Files whose blocks are read, and their bytes: one block each.
 const FILES: u8 = 32;
 const FILE_BYTES: usize = 256 * 1024;
@@ -106,8 +108,9 @@ fn play(
             })?
         }
         _ => {
-            let mut attacking = attacker(peer, attack, &victim, seconds + LEAD.as_secs())?;
-            sleep(LEAD);
+            let lead = if attack == "idle" { CONNECTIONS_LEAD } else { LEAD };
+            let mut attacking = attacker(peer, attack, &victim, seconds + lead.as_secs())?;
+            sleep(lead);
             let beside = beside::measure(&victim, binary, &newcomer, time)?;
             table.note(format!("{attack}: {}", said(&mut attacking)?));
             beside

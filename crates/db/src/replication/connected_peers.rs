@@ -19,6 +19,8 @@ struct ConnectedPeer {
     number: Peer,
     /// Whether it speaks fast sync; None until it has said which protocols it speaks.
     native: Option<bool>,
+    /// It brought entries that were missing here.
+    proven: bool,
     logs: BTreeSet<Address>,
 }
 
@@ -31,6 +33,13 @@ impl ConnectedPeers {
     /// The peer of a number, while it is connected.
     pub(super) fn id(&self, number: Peer) -> Option<PeerId> {
         self.ids.get(&number).copied()
+    }
+
+    /// A peer brought entries. Answers its libp2p id, the first time in its stay.
+    pub(super) fn proved(&mut self, number: Peer) -> Option<PeerId> {
+        let id = *self.ids.get(&number)?;
+        let known = self.known.get_mut(&id)?;
+        (!std::mem::replace(&mut known.proven, true)).then_some(id)
     }
 
     /// A peer said what it speaks. Answers the stores that it is known to have.
@@ -72,7 +81,7 @@ impl ConnectedPeers {
             self.last += 1;
             let number = Peer(self.last);
             self.ids.insert(number, peer);
-            ConnectedPeer { number, native: None, logs: BTreeSet::new() }
+            ConnectedPeer { number, native: None, proven: false, logs: BTreeSet::new() }
         })
     }
 }

@@ -14,7 +14,7 @@ use super::{OnPeer, Sources};
 use crate::limits::{DRIVER_SLEEP_MS_MAX, READ_MS_MAX};
 use crate::writer::ReceivedEntries;
 use optimusdb_dag::Address;
-use optimusdb_dag::replicator::{AnnouncementId, Effect, Replicator};
+use optimusdb_dag::replicator::{AnnouncementId, Effect, Peer, Replicator};
 use optimusdb_storage::StoreRef;
 use optimusdb_swarm::{Announcement, Event, Events, Swarm};
 use std::collections::HashMap;
@@ -135,13 +135,15 @@ impl Driver {
                 replicator.on_fetched(now, snapshot, cid, block.as_deref())
             }),
             Input::Replied { log, peer, number, reply } => {
-                self.with(&log, |now, replicator, snapshot| {
+                self.with_word_of(peer, &log, |now, replicator, snapshot| {
                     replicator.on_reply(now, snapshot, peer, number, reply.as_deref())
                 })
             }
-            Input::Heads { log, peer, blocks } => self.with(&log, |now, replicator, snapshot| {
-                replicator.on_heads(now, snapshot, peer, &blocks)
-            }),
+            Input::Heads { log, peer, blocks } => {
+                self.with_word_of(peer, &log, |now, replicator, snapshot| {
+                    replicator.on_heads(now, snapshot, peer, &blocks)
+                })
+            }
             Input::Stored { log, stored } => {
                 if let (Some(driven), Some(entries)) = (self.stores.get_mut(&log), stored) {
                     driven.catch_up.stored(entries);
@@ -194,13 +196,13 @@ impl Driver {
                 self.last_announcement += 1;
                 let name = AnnouncementId(self.last_announcement);
                 self.announcements.insert(name, announcement);
-                self.with(&log, |now, replicator, snapshot| {
+                self.with_word_of(number, &log, |now, replicator, snapshot| {
                     replicator.on_announced(now, snapshot, number, name, &block)
                 });
             }
             Event::Heads { peer, log, blocks } => {
                 let number = self.peers.number(peer);
-                self.with(&log, |now, replicator, snapshot| {
+                self.with_word_of(number, &log, |now, replicator, snapshot| {
                     replicator.on_heads(now, snapshot, number, &blocks)
                 });
             }
@@ -244,6 +246,24 @@ impl Driver {
                     tracing::error!("who may write to {}: {error}", self.name(&store.address));
                 }
             }
+        }
+    }
+
+    /// As [`Driver::with`], with what a peer sent. If it brought entries, the peer has proved useful.
+    fn with_word_of(
+        &mut self,
+        peer: Peer,
+        log: &Address,
+        ask: impl FnOnce(u64, &mut Replicator, &Snapshot<'_>) -> Vec<Effect>,
+    ) {
+        let mut brought = false;
+        self.with(log, |now, replicator, snapshot| {
+            let effects = ask(now, replicator, snapshot);
+            brought = effects.iter().any(|effect| matches!(effect, Effect::Store { .. }));
+            effects
+        });
+        if brought && let Some(id) = self.peers.proved(peer) {
+            self.hand(self.swarm.proved(id));
         }
     }
 

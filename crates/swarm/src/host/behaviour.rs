@@ -13,13 +13,14 @@ use libp2p::{
 use crate::limits::{
     ADDRESSES_PER_PEER_MAX, AUTONAT_ANSWERS_MAX, AUTONAT_BOOT_DELAY, AUTONAT_CLIENTS_PERIOD,
     AUTONAT_DIALS_PER_PEER_MAX, AUTONAT_REFRESH_INTERVAL, AUTONAT_RETRY_INTERVAL,
-    AUTONAT_SERVER_INTERVAL, AUTONAT_TIMEOUT, CONNECTIONS_PER_PEER_MAX, INCOMING_CONNECTIONS_MAX,
-    KNOWN_PEERS_MAX, NEGOTIATING_STREAMS_MAX, OUTGOING_CONNECTIONS_MAX,
-    PENDING_INCOMING_CONNECTIONS_MAX, PENDING_OUTGOING_CONNECTIONS_MAX, PING_INTERVAL,
-    PING_TIMEOUT, PROVIDER_RECORD_TIMEOUT, RELAYED_BYTES_MAX, RELAYED_TIMEOUT,
+    AUTONAT_SERVER_INTERVAL, AUTONAT_TIMEOUT, CONNECTIONS_PER_PEER_MAX, KNOWN_PEERS_MAX,
+    NEGOTIATING_STREAMS_MAX, OUTGOING_CONNECTIONS_MAX, PENDING_INCOMING_CONNECTIONS_MAX,
+    PENDING_OUTGOING_CONNECTIONS_MAX, PING_INTERVAL, PING_TIMEOUT, PROVIDER_RECORD_TIMEOUT,
+    RELAYED_BYTES_MAX, RELAYED_TIMEOUT,
 };
 use crate::peering::agent::{Agent, encoded};
 use crate::peering::gate::Gate;
+use crate::peering::incoming::IncomingPlaces;
 use crate::peering::provider_records::ProviderRecords;
 use crate::protocols::gossip;
 use crate::protocols::streams;
@@ -30,6 +31,7 @@ use crate::{Error, SwarmConfig, reason};
 pub(crate) struct Behaviour {
     pub(crate) gate: Gate,
     pub(crate) limits: connection_limits::Behaviour,
+    pub(crate) incoming: IncomingPlaces,
     pub(crate) streams: streams::StreamsBehaviour,
     pub(crate) identify: identify::Behaviour,
     pub(crate) ping: ping::Behaviour,
@@ -52,6 +54,7 @@ pub(crate) fn build(
     Ok(Behaviour {
         gate: Gate::default(),
         limits: connection_limits::Behaviour::new(limits()),
+        incoming: IncomingPlaces::default(),
         streams: streams::StreamsBehaviour::new(),
         identify: identify::Behaviour::new(identify(config, key)),
         ping: ping::Behaviour::new(
@@ -80,7 +83,6 @@ fn limits() -> connection_limits::ConnectionLimits {
     connection_limits::ConnectionLimits::default()
         .with_max_pending_incoming(Some(PENDING_INCOMING_CONNECTIONS_MAX))
         .with_max_pending_outgoing(Some(PENDING_OUTGOING_CONNECTIONS_MAX))
-        .with_max_established_incoming(Some(INCOMING_CONNECTIONS_MAX))
         .with_max_established_outgoing(Some(OUTGOING_CONNECTIONS_MAX))
         .with_max_established_per_peer(Some(CONNECTIONS_PER_PEER_MAX))
 }

@@ -76,6 +76,9 @@ impl Host {
             }
         }
         let member = agent.is_some();
+        if member {
+            self.swarm.behaviour_mut().incoming.is_member(peer);
+        }
         let identity = IdentifyInfo {
             agent: info.agent_version.chars().take(AGENT_BYTES_MAX).collect(),
             region: agent.and_then(|agent| agent.region),

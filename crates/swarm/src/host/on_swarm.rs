@@ -95,6 +95,10 @@ impl Host {
         self.address_book.on_connected(&peer);
         // Over TCP and over QUIC, or under two names: one of our own dials is enough.
         let ours = self.dialler.on_connected(connection, peer);
+        let known = self.swarm.behaviour().incoming.is_proven(&peer);
+        if known || ours || self.waiters.contains_key(&connection) {
+            self.proved(peer);
+        }
         let spare = if ours {
             self.shared.peers().dialled_before(&peer, connection)
         } else {

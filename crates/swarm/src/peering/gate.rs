@@ -18,11 +18,12 @@ use libp2p::swarm::{
 };
 use libp2p::{Multiaddr, PeerId};
 
-use crate::limits::{
+use crate::peering::limits::{
     ADDRESSES_COUNTED_MAX, CONNECTIONS_PER_ADDRESS_BURST_MAX,
     CONNECTIONS_PER_ADDRESS_PER_SECOND_MAX, KEPT_OUT_PEERS_MAX,
 };
 use crate::peering::rate::TokenBucket;
+use crate::peering::source::host;
 
 /// Why a peer is kept out.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -97,7 +98,7 @@ impl Gate {
     }
 
     fn check_address(&mut self, now: Instant, address: IpAddr) -> Result<(), ConnectionDenied> {
-        let address = network(address);
+        let address = host(address);
         if self.addresses.len() >= ADDRESSES_COUNTED_MAX && !self.addresses.contains_key(&address) {
             self.addresses.retain(|_, bucket| !bucket.is_full(now));
             if self.addresses.len() >= ADDRESSES_COUNTED_MAX {
@@ -116,18 +117,6 @@ impl Gate {
     fn deny(&mut self, why: Refusal) -> ConnectionDenied {
         self.refused += 1;
         ConnectionDenied::new(why)
-    }
-}
-
-/// The network of an address, for a host that has one IPv6 address has 2^64 of them.
-fn network(address: IpAddr) -> IpAddr {
-    match address {
-        IpAddr::V4(_) => address,
-        IpAddr::V6(six) => {
-            let mut segments = six.segments();
-            segments[4..].fill(0);
-            IpAddr::from(segments)
-        }
     }
 }
 

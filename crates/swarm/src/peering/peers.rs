@@ -1,6 +1,7 @@
 //! The peers that are connected, and what is known of them. A peer that leaves is forgotten here.
 
 use std::collections::{BTreeSet, HashMap};
+use std::net::IpAddr;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use libp2p::core::ConnectedPoint;
@@ -9,6 +10,8 @@ use libp2p::{Multiaddr, PeerId};
 use optimusdb_dag::Address;
 
 use crate::limits::SUPERSEDED_AGE;
+use crate::peering::gate::ip_of;
+use crate::peering::source::{Source, network};
 
 /// Who opened the connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -71,6 +74,8 @@ pub(crate) struct ConnectedPeer {
     began: Instant,
     /// Set once it has said who it is and was let in.
     pub(crate) identity: Option<IdentifyInfo>,
+    /// It was useful, or is one that this node looks for.
+    pub(crate) proven: bool,
     /// Tells this stay of the peer from an earlier one.
     pub(crate) stay: u64,
     pub(crate) subscribed: BTreeSet<Address>,
@@ -134,6 +139,7 @@ impl Peers {
                 since: SystemTime::now(),
                 began: Instant::now(),
                 identity: None,
+                proven: false,
                 stay: *stays,
                 subscribed: BTreeSet::new(),
             }
@@ -210,13 +216,22 @@ impl Peers {
             .collect()
     }
 
+    /// The addresses from which the peer is connected, not those of relays.
+    fn ips<'a>(&'a self, id: &PeerId) -> impl Iterator<Item = IpAddr> + use<'a> {
+        let connections = self.peers.get(id).map_or(&[][..], |peer| &peer.connections);
+        connections.iter().filter(|one| !one.relayed).filter_map(|one| ip_of(&one.remote))
+    }
+
+    /// Whom work for the peer is charged to.
+    pub(crate) fn source(&self, id: PeerId) -> Source {
+        let proven = self.peers.get(&id).is_some_and(|peer| peer.proven);
+        let network = self.ips(&id).next().filter(|_| !proven).map(network);
+        Source { peer: id, network }
+    }
+
     /// Whether the peer is connected from this machine.
     pub(crate) fn is_local(&self, id: &PeerId) -> bool {
-        self.peers.get(id).is_some_and(|peer| {
-            peer.connections.iter().filter(|one| !one.relayed).any(|one| {
-                crate::peering::gate::ip_of(&one.remote).is_some_and(|ip| ip.is_loopback())
-            })
-        })
+        self.ips(id).any(|ip| ip.is_loopback())
     }
 
     /// A peer of our own that speaks `protocol` and that we dialled ourselves, with its address.

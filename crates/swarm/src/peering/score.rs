@@ -6,7 +6,8 @@ use std::time::Instant;
 use libp2p::PeerId;
 use optimusdb_dag::replicator::Offence;
 
-use crate::limits::{BAN_POINTS, POINTS_HALF_LIFE, SCORED_PEERS_MAX};
+use crate::peering::fading::Fading;
+use crate::peering::limits::{BAN_POINTS, POINTS_HALF_LIFE, SCORED_PEERS_MAX};
 
 /// How much an offence weighs. An honest peer may have much to say, or pass on what it could not judge;
 /// a forger knows what it does.
@@ -22,39 +23,25 @@ fn points_of(offence: Offence) -> f64 {
 /// The points of peers.
 #[derive(Debug, Default)]
 pub(crate) struct Scores {
-    peers: HashMap<PeerId, Points>,
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Points {
-    points: f64,
-    at: Instant,
-}
-
-impl Points {
-    fn now(&self, now: Instant) -> f64 {
-        let passed = now.saturating_duration_since(self.at).as_secs_f64();
-        self.points * (-passed / POINTS_HALF_LIFE.as_secs_f64()).exp2()
-    }
+    peers: HashMap<PeerId, Fading>,
 }
 
 impl Scores {
     /// Notes an offence. True if the peer is to be banned; its points are then forgotten.
     pub(crate) fn note(&mut self, now: Instant, peer: PeerId, offence: Offence) -> bool {
         if self.peers.len() >= SCORED_PEERS_MAX && !self.peers.contains_key(&peer) {
-            self.peers.retain(|_, points| points.now(now) >= 1.0);
+            self.peers.retain(|_, points| points.left(now) >= 1.0);
             let least = self
                 .peers
                 .iter()
-                .min_by(|(_, a), (_, b)| a.now(now).total_cmp(&b.now(now)))
+                .min_by(|(_, a), (_, b)| a.left(now).total_cmp(&b.left(now)))
                 .map(|(peer, _)| *peer);
             if let Some(least) = least.filter(|_| self.peers.len() >= SCORED_PEERS_MAX) {
                 self.peers.remove(&least);
             }
         }
-        let entry = self.peers.entry(peer).or_insert(Points { points: 0.0, at: now });
-        *entry = Points { points: entry.now(now) + points_of(offence), at: now };
-        let banned = entry.points >= BAN_POINTS;
+        let entry = self.peers.entry(peer).or_insert_with(|| Fading::new(now, POINTS_HALF_LIFE));
+        let banned = entry.add(now, points_of(offence)) >= BAN_POINTS;
         if banned {
             self.peers.remove(&peer);
         }
@@ -63,14 +50,14 @@ impl Scores {
 
     /// The points of a peer; 0 for one that did nothing.
     pub(crate) fn points(&self, now: Instant, peer: &PeerId) -> f64 {
-        self.peers.get(peer).map_or(0.0, |points| points.now(now))
+        self.peers.get(peer).map_or(0.0, |points| points.left(now))
     }
 
     /// Gives the peers with points, and forgets those that have hardly any left.
     pub(crate) fn fade(&mut self, now: Instant) -> Vec<(PeerId, f64)> {
         let mut all = Vec::with_capacity(self.peers.len());
         self.peers.retain(|peer, points| {
-            let points = points.now(now);
+            let points = points.left(now);
             all.push((*peer, if points < 0.5 { 0.0 } else { points }));
             points >= 0.5
         });

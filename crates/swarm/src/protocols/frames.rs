@@ -29,12 +29,29 @@ pub(crate) async fn read_frame(
     from: &mut (impl AsyncRead + Unpin),
     bytes_max: usize,
 ) -> io::Result<Option<Vec<u8>>> {
+    match begin_frame(from).await? {
+        Some(first) => end_frame(from, first, bytes_max).await.map(Some),
+        None => Ok(None),
+    }
+}
+
+/// The first byte of the next frame. Until it comes, nothing is kept of the stream.
+pub(crate) async fn begin_frame(from: &mut (impl AsyncRead + Unpin)) -> io::Result<Option<u8>> {
+    let mut first = [0];
+    Ok((from.read(&mut first).await? > 0).then_some(first[0]))
+}
+
+/// The frame that begins with `first`.
+pub(crate) async fn end_frame(
+    from: &mut (impl AsyncRead + Unpin),
+    first: u8,
+    bytes_max: usize,
+) -> io::Result<Vec<u8>> {
     let invalid = |why: &'static str| io::Error::new(io::ErrorKind::InvalidData, why);
-    let mut length = 0_usize;
+    let (mut byte, mut length) = ([first], 0_usize);
     for place in 0..=LENGTH_BYTES_MAX {
-        let mut byte = [0];
-        if from.read(&mut byte).await? == 0 {
-            return if place == 0 { Ok(None) } else { Err(io::ErrorKind::UnexpectedEof.into()) };
+        if place > 0 {
+            from.read_exact(&mut byte).await?;
         }
         if place == LENGTH_BYTES_MAX || (place > 0 && byte[0] == 0) {
             return Err(invalid("a length that is none"));
@@ -49,7 +66,7 @@ pub(crate) async fn read_frame(
     }
     let mut body = Vec::with_capacity(length.min(READ_BYTES));
     from.take(length as u64).read_to_end(&mut body).await?;
-    if body.len() == length { Ok(Some(body)) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
+    if body.len() == length { Ok(body) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
 }
 
 #[cfg(test)]

@@ -12,16 +12,17 @@ use libp2p::futures::{AsyncRead, AsyncReadExt, AsyncWriteExt, StreamExt, future}
 use libp2p::{PeerId, Stream, StreamProtocol};
 use optimusdb_dag::Address;
 use optimusdb_dag::replicator::Offence;
-use tokio::sync::Semaphore;
+use tokio::time::{Instant, timeout_at};
 
 use crate::event::Event;
-use crate::limits::{HEADS_BYTES_MAX, HEADS_GAP, HEADS_MAX, HEADS_TIMEOUT};
+use crate::limits::{HEADS_BYTES_MAX, HEADS_GAP, HEADS_MAX, HEADS_READ_TIMEOUT, HEADS_TIMEOUT};
+use crate::protocols::heads_room::HeadsLease;
 use crate::protocols::items::Items;
 use crate::protocols::serving::Serving;
 use crate::protocols::streams::{self, IncomingStreams};
 use crate::{Error, reason};
 
-const READ_BYTES: usize = 64 * 1024;
+const READ_BYTES: usize = 16 * 1024;
 
 /// The protocol of a store's heads.
 pub(crate) fn protocol(log: &Address) -> StreamProtocol {
@@ -45,7 +46,7 @@ async fn exchange(
     stream: Stream,
     ours: &[Vec<u8>],
     gap: Duration,
-    room: &Semaphore,
+    room: HeadsLease,
 ) -> Result<Vec<Vec<u8>>, HeadsError> {
     let (mut reader, mut writer) = stream.split();
     let send = async {
@@ -74,41 +75,70 @@ async fn exchange(
     theirs
 }
 
+/// Reads heads, unless they come too slowly or others need the room more.
 async fn read(
     reader: &mut (impl AsyncRead + Unpin),
-    room: &Semaphore,
+    mut room: HeadsLease,
 ) -> Result<Vec<Vec<u8>>, HeadsError> {
-    let malformed = |why: &dyn std::fmt::Display| Err(HeadsError::Malformed(why.to_string()));
-    let mut items = Items::new(HEADS_BYTES_MAX);
-    let mut heads = Vec::new();
-    let mut bytes = 0;
+    let broken = |why: &str| HeadsError::Broken(why.to_owned());
+    let (began, mut reading) = (Instant::now(), Reading::default());
     let mut piece = vec![0; READ_BYTES];
-    // Given back when the heads are handed on.
-    let mut rooms = Vec::new();
     loop {
-        let count = reader.read(&mut piece).await.map_err(|e| HeadsError::Broken(reason(&e)))?;
-        if count == 0 {
-            break;
-        }
-        bytes += count;
-        if bytes > HEADS_BYTES_MAX {
-            return malformed(&"more bytes of heads than allowed");
-        }
-        let more = room.try_acquire_many(count.div_ceil(1024) as u32);
-        rooms.push(more.map_err(|_| HeadsError::Broken("others send too much".to_owned()))?);
-        items.feed(&piece[..count]);
-        loop {
-            match items.next() {
-                Ok(Some(_)) if heads.len() >= HEADS_MAX => {
-                    return malformed(&"more heads than allowed");
-                }
-                Ok(Some(head)) => heads.push(head),
-                Ok(None) => break,
-                Err(error) => return malformed(&error),
+        // What comes steadily may take its time.
+        let for_bytes = HEADS_READ_TIMEOUT.mul_f64(reading.bytes as f64 / HEADS_BYTES_MAX as f64);
+        let count = tokio::select! {
+            read = timeout_at(began + HEADS_READ_TIMEOUT + for_bytes, reader.read(&mut piece)) => {
+                read.map_err(|_| broken("its heads come too slowly"))?
             }
+            () = room.evicted() => return Err(broken("others need the room of its heads")),
+        };
+        let count = count.map_err(|e| HeadsError::Broken(reason(&e)))?;
+        if count == 0 {
+            return reading.end();
+        }
+        if !room.grow(count.div_ceil(1024)) {
+            return Err(broken("it sends more heads than there is room for"));
+        }
+        reading.take(&piece[..count])?;
+    }
+}
+
+/// The heads that came so far.
+struct Reading {
+    items: Items,
+    heads: Vec<Vec<u8>>,
+    bytes: usize,
+}
+
+impl Default for Reading {
+    fn default() -> Reading {
+        Reading { items: Items::new(HEADS_BYTES_MAX), heads: Vec::new(), bytes: 0 }
+    }
+}
+
+impl Reading {
+    fn take(&mut self, piece: &[u8]) -> Result<(), HeadsError> {
+        let malformed = |why: &dyn std::fmt::Display| HeadsError::Malformed(why.to_string());
+        self.bytes += piece.len();
+        if self.bytes > HEADS_BYTES_MAX {
+            return Err(malformed(&"more bytes of heads than allowed"));
+        }
+        self.items.feed(piece);
+        while let Some(head) = self.items.next().map_err(|error| malformed(&error))? {
+            if self.heads.len() >= HEADS_MAX {
+                return Err(malformed(&"more heads than allowed"));
+            }
+            self.heads.push(head);
+        }
+        Ok(())
+    }
+
+    fn end(self) -> Result<Vec<Vec<u8>>, HeadsError> {
+        match self.items.is_between() {
+            true => Ok(self.heads),
+            false => Err(HeadsError::Malformed("the last head does not end".to_owned())),
         }
     }
-    if items.is_between() { Ok(heads) } else { malformed(&"the last head does not end") }
 }
 
 /// The pause between two heads for this peer: our own program needs none.
@@ -132,9 +162,12 @@ pub(crate) async fn serve(log: Address, mut incoming: IncomingStreams, serving: 
 }
 
 async fn serve_one(peer: PeerId, log: Address, stream: Stream, serving: &Serving) {
+    let source = serving.source(peer);
+    let place = serving.places.take(source).await;
     let ours = serving.local.heads(peer, log).await;
+    drop(place);
     let gap = gap(serving.is_native(&peer));
-    match exchange(stream, &ours, gap, &serving.heads_room).await {
+    match exchange(stream, &ours, gap, serving.heads_room.lease(source)).await {
         Ok(blocks) if blocks.is_empty() => {}
         Ok(blocks) => {
             let bytes = blocks.iter().map(Vec::len).sum();
@@ -159,7 +192,8 @@ pub(crate) async fn ask(
     let stream =
         streams::open(&mut control, peer, protocol(&log)).await.map_err(|error| (error, None))?;
     let gap = gap(serving.is_native(&peer));
-    exchange(stream, &ours, gap, &serving.heads_room).await.map_err(|error| {
+    let room = serving.heads_room.lease(serving.source(peer));
+    exchange(stream, &ours, gap, room).await.map_err(|error| {
         let offence = matches!(error, HeadsError::Malformed(_)).then_some(Offence::Malformed);
         (Error::stream(peer, error), offence)
     })

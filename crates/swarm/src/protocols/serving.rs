@@ -4,16 +4,20 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use libp2p::PeerId;
 use optimusdb_dag::replicator::Offence;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::mpsc;
 
 use crate::command::Command;
 use crate::event::EventSender;
 use crate::limits::{
-    HEADS_KIB, HEADS_STREAMS_MAX, HEADS_STREAMS_PER_PEER_MAX, SYNC_STREAMS_MAX,
-    SYNC_STREAMS_PER_PEER_MAX, VOTE_STREAMS_MAX, VOTE_STREAMS_PER_PEER_MAX,
+    ANSWERED_REQUESTS_MAX, HEADS_KIB_MAX, HEADS_KIB_PER_PEER_MAX, HEADS_STREAMS_MAX,
+    HEADS_STREAMS_PER_PEER_MAX, SYNC_STREAMS_MAX, SYNC_STREAMS_PER_PEER_MAX, VOTE_STREAMS_MAX,
+    VOTE_STREAMS_PER_PEER_MAX,
 };
 use crate::local::Local;
 use crate::peering::peers::Peers;
+use crate::peering::source::Source;
+use crate::protocols::fair_places::FairPlaces;
+use crate::protocols::heads_room::HeadsRoom;
 use crate::protocols::stream_pool::StreamPool;
 
 /// What every task needs that serves a stream of a peer.
@@ -24,8 +28,9 @@ pub(crate) struct Serving {
     pub(crate) heads_pool: StreamPool,
     pub(crate) sync_pool: StreamPool,
     pub(crate) votes_pool: StreamPool,
-    /// KiB of heads that may be read.
-    pub(crate) heads_room: Semaphore,
+    /// Places of requests that are being answered.
+    pub(crate) places: FairPlaces,
+    pub(crate) heads_room: HeadsRoom,
     commands: mpsc::WeakSender<Command>,
 }
 
@@ -43,7 +48,8 @@ impl Serving {
             heads_pool: StreamPool::new(HEADS_STREAMS_MAX, HEADS_STREAMS_PER_PEER_MAX),
             sync_pool: StreamPool::new(SYNC_STREAMS_MAX, SYNC_STREAMS_PER_PEER_MAX),
             votes_pool: StreamPool::new(VOTE_STREAMS_MAX, VOTE_STREAMS_PER_PEER_MAX),
-            heads_room: Semaphore::new(HEADS_KIB),
+            places: FairPlaces::new(ANSWERED_REQUESTS_MAX, Arc::default()),
+            heads_room: HeadsRoom::new(HEADS_KIB_MAX, HEADS_KIB_PER_PEER_MAX),
             commands,
         }
     }
@@ -53,6 +59,11 @@ impl Serving {
         if let Some(commands) = self.commands.upgrade() {
             let _ = commands.try_send(Command::Blame { peer, offence });
         }
+    }
+
+    /// Whom work for this peer is charged to.
+    pub(crate) fn source(&self, peer: PeerId) -> Source {
+        self.peers.lock().unwrap_or_else(PoisonError::into_inner).source(peer)
     }
 
     pub(crate) fn is_native(&self, peer: &PeerId) -> bool {

@@ -1,4 +1,7 @@
 //! How many streams are served at one time, in all and to one peer.
+//!
+//! When as many are out as may be, a peer that has less than an equal part of them gets one all the same: so
+//! those who have many keep nobody out who has few.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -35,7 +38,9 @@ impl StreamPool {
     pub(crate) fn lease(&self, peer: PeerId) -> Option<StreamLease> {
         let mut leased = self.leased.lock().unwrap_or_else(PoisonError::into_inner);
         let of_peer = leased.by_peer.get(&peer).copied().unwrap_or(0);
-        if leased.all >= self.all_max || of_peer >= self.per_peer_max {
+        let others = leased.by_peer.len() + usize::from(of_peer == 0);
+        let equal_part = (self.all_max / others).max(1);
+        if of_peer >= self.per_peer_max || (leased.all >= self.all_max && of_peer >= equal_part) {
             return None;
         }
         leased.all += 1;
@@ -73,5 +78,17 @@ mod tests {
         drop(first);
         assert!(pool.lease(b).is_some());
         assert!(pool.lease(a).is_some());
+    }
+
+    #[test]
+    fn whoever_has_few_gets_one_when_others_have_all() {
+        let pool = StreamPool::new(8, 8);
+        let (greedy, modest) = (PeerId::random(), PeerId::random());
+        let all: Vec<_> = std::iter::from_fn(|| pool.lease(greedy)).collect();
+        assert_eq!(all.len(), 8);
+        let few: Vec<_> = std::iter::from_fn(|| pool.lease(modest)).collect();
+        assert_eq!(few.len(), 4);
+        drop(all);
+        assert!(pool.lease(modest).is_some(), "alone it has more than half");
     }
 }

@@ -1,7 +1,10 @@
 //! Fast sync on the wire: `/optimusdb/sync/1`.
 //!
-//! A stream carries requests and answers in turn, each in a frame. The swarm does not look into them. The side that opened the stream asks; it may ask as often
-//! as it likes, one request at a time.
+//! A stream carries requests and answers in turn, each in a frame. The swarm does not look into them. The side
+//! that opened the stream asks; it may ask as often as it likes, one request at a time.
+//!
+//! A stream that rests costs nearly nothing. A frame that was begun has seconds to be whole, and only a whole
+//! one waits for a place among those that are answered.
 
 use std::io;
 use std::sync::Arc;
@@ -9,9 +12,13 @@ use std::sync::Arc;
 use libp2p::futures::{AsyncWriteExt, StreamExt};
 use libp2p::{PeerId, Stream, StreamProtocol};
 use optimusdb_dag::replicator::Offence;
+use tokio::time::timeout;
 
-use crate::limits::{SYNC_FRAME_BYTES_MAX, SYNC_IDLE_TIMEOUT, SYNC_REQUEST_TIMEOUT};
-use crate::protocols::frames::{read_frame, write_frame};
+use crate::limits::{
+    FRAME_TIMEOUT, SYNC_FRAME_BYTES_MAX, SYNC_IDLE_TIMEOUT, SYNC_REQUEST_BYTES_MAX,
+    SYNC_REQUEST_TIMEOUT,
+};
+use crate::protocols::frames::{begin_frame, end_frame, read_frame, write_frame};
 use crate::protocols::serving::Serving;
 use crate::protocols::streams::IncomingStreams;
 use crate::{Error, reason};
@@ -38,8 +45,9 @@ impl SyncStream {
     /// [`Error::TooLarge`] for a request over the limit. After any other error the stream cannot be used
     /// again: [`Error::Stream`] when it broke, [`Error::Deadline`] when the answer did not come in time.
     pub async fn request(&mut self, request: Vec<u8>) -> Result<Vec<u8>, Error> {
-        if request.len() > SYNC_FRAME_BYTES_MAX {
-            let (what, bytes, bytes_max) = ("a sync request", request.len(), SYNC_FRAME_BYTES_MAX);
+        if request.len() > SYNC_REQUEST_BYTES_MAX {
+            let (what, bytes, bytes_max) =
+                ("a sync request", request.len(), SYNC_REQUEST_BYTES_MAX);
             return Err(Error::TooLarge { what, bytes, bytes_max });
         }
         let peer = self.peer;
@@ -50,7 +58,7 @@ impl SyncStream {
             let answer = read_frame(&mut stream, SYNC_FRAME_BYTES_MAX).await?;
             answer.ok_or_else(|| io::Error::from(io::ErrorKind::UnexpectedEof))
         };
-        match tokio::time::timeout(SYNC_REQUEST_TIMEOUT, turn).await {
+        match timeout(SYNC_REQUEST_TIMEOUT, turn).await {
             Ok(Ok(answer)) => {
                 self.stream = Some(stream);
                 Ok(answer)
@@ -87,18 +95,22 @@ pub(crate) async fn serve(mut incoming: IncomingStreams, serving: Arc<Serving>) 
 async fn serve_one(peer: PeerId, mut stream: Stream, serving: &Serving) -> io::Result<()> {
     let late = |_| io::Error::from(io::ErrorKind::TimedOut);
     loop {
-        let request =
-            tokio::time::timeout(SYNC_IDLE_TIMEOUT, read_frame(&mut stream, SYNC_FRAME_BYTES_MAX))
-                .await
-                .map_err(late)?;
-        let Some(request) = request? else {
+        let first = timeout(SYNC_IDLE_TIMEOUT, begin_frame(&mut stream)).await.map_err(late)??;
+        let Some(first) = first else {
             return stream.close().await;
         };
+        let whole = end_frame(&mut stream, first, SYNC_REQUEST_BYTES_MAX);
+        let request = timeout(FRAME_TIMEOUT, whole).await.map_err(late)??;
+        let place = serving.places.take(serving.source(peer)).await;
         let answer = serving.local.sync(peer, request).await;
         if answer.len() > SYNC_FRAME_BYTES_MAX {
             return Err(io::Error::other("the answer is larger than a frame"));
         }
-        let written = write_frame(&mut stream, &answer);
-        tokio::time::timeout(SYNC_REQUEST_TIMEOUT, written).await.map_err(late)??;
+        tokio::select! {
+            written = timeout(SYNC_REQUEST_TIMEOUT, write_frame(&mut stream, &answer)) => {
+                written.map_err(late)??;
+            }
+            () = place.lost() => return Err(io::Error::other("it was slow to take an answer")),
+        }
     }
 }

@@ -51,7 +51,12 @@ async fn serve_one(peer: PeerId, mut stream: Stream, serving: &Serving) -> io::R
     let cid = Cid::from_bytes(&question)
         .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error.to_string()))?;
     // Plain IPFS nodes exchange blocks of files and get nothing else.
-    let vote = if serving.is_native(&peer) { serving.local.vote(peer, cid).await } else { None };
+    let vote = if serving.is_native(&peer) {
+        let _place = serving.places.take(serving.source(peer)).await;
+        serving.local.vote(peer, cid).await
+    } else {
+        None
+    };
     let vote = vote.unwrap_or_default();
     write_frame(&mut stream, &vote).await?;
     stream.close().await

@@ -1,0 +1,39 @@
+//! Where a peer is, as far as shares are concerned: an identity costs nothing, an address does.
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use libp2p::PeerId;
+
+/// Whom work is done for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Source {
+    /// The peer.
+    pub(crate) peer: PeerId,
+    /// The network that it connects from; none of a peer that is known, which stands for itself, and of
+    /// one behind a relay.
+    pub(crate) network: Option<IpAddr>,
+}
+
+/// The network of an address that shares are counted by: 256 addresses of IPv4, and of IPv6 what one
+/// host has.
+pub(crate) fn network(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(four) => {
+            let [a, b, c, _] = four.octets();
+            Ipv4Addr::new(a, b, c, 0).into()
+        }
+        IpAddr::V6(_) => host(address),
+    }
+}
+
+/// The host of an address, for one that has an IPv6 address has 2^64 of them.
+pub(crate) fn host(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(_) => address,
+        IpAddr::V6(six) => {
+            let mut segments = six.segments();
+            segments[4..].fill(0);
+            IpAddr::from(segments)
+        }
+    }
+}
