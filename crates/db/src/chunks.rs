@@ -2,15 +2,18 @@
 //! them.
 //!
 //! The first chunk is made before the stream is handed out, so that an early error is an error and not
-//! half an answer. The thread holds a connection: if the reader takes nothing for a while, the stream
-//! is broken off.
+//! half an answer. The thread holds a connection: if the reader takes nothing for a while, or the read has to
+//! end, the stream is broken off.
 
 use crate::error::Error;
-use crate::limits::{CHUNK_BYTES, CHUNKS_MAX, STREAM_STALL_MS_MAX};
+use crate::limits::{CHUNK_BYTES, CHUNKS_MAX, PLACE_LOOK_MS, STREAM_STALL_MS_MAX};
+use crate::places::Taking;
 use std::ops::ControlFlow;
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
+use tokio::sync::mpsc::error::TrySendError;
 
 pub(crate) type Chunk = Result<String, Error>;
 /// What goes through the channel: chunks, then `Ok(None)` as the mark of the end, or an error. A
@@ -30,17 +33,20 @@ impl Chunks {
         Chunks { first: (!text.is_empty()).then_some(Ok(text)), rest: None }
     }
 
-    /// Runs `write` on a thread that may wait, and waits for its first chunk.
+    /// Runs `write` on a thread that may wait, until the deadline at most, and waits for its first chunk.
     ///
     /// # Errors
     /// What `write` fails with before it has filled a chunk.
     pub(crate) async fn made(
+        taking: Arc<Taking>,
+        deadline: Instant,
         write: impl FnOnce(ChunkWriter) + Send + 'static,
     ) -> Result<Chunks, Error> {
         let (sender, mut receiver) = mpsc::channel(CHUNKS_MAX);
         let runtime = Handle::current();
         tokio::task::spawn_blocking(move || {
-            write(ChunkWriter { sender, runtime, text: String::new(), stalled: false });
+            let text = String::new();
+            write(ChunkWriter { sender, runtime, taking, deadline, text, stalled: false });
         });
         let first = received(&mut receiver).await?;
         let rest = first.is_some().then_some(receiver);
@@ -63,7 +69,8 @@ impl Chunks {
 async fn received(stream: &mut mpsc::Receiver<SentChunk>) -> SentChunk {
     stream.recv().await.unwrap_or_else(|| {
         Err(Error::TimedOut(format!(
-            "nothing was taken of the answer for {STREAM_STALL_MS_MAX} ms; it is not complete"
+            "the answer was not taken within {STREAM_STALL_MS_MAX} ms, or not while others waited; it is \
+             not complete"
         )))
     })
 }
@@ -72,6 +79,8 @@ async fn received(stream: &mut mpsc::Receiver<SentChunk>) -> SentChunk {
 pub(crate) struct ChunkWriter {
     sender: mpsc::Sender<SentChunk>,
     runtime: Handle,
+    taking: Arc<Taking>,
+    deadline: Instant,
     text: String,
     stalled: bool,
 }
@@ -120,9 +129,35 @@ impl ChunkWriter {
         if self.stalled {
             return;
         }
-        let wait = Duration::from_millis(STREAM_STALL_MS_MAX);
-        let sent = self.runtime.block_on(tokio::time::timeout(wait, self.sender.send(chunk)));
+        let sent = match self.sender.try_send(chunk) {
+            Ok(()) => true,
+            Err(TrySendError::Closed(_)) => false,
+            Err(TrySendError::Full(chunk)) => {
+                self.taking.begin_wait();
+                let sent = self.send_later(chunk);
+                self.taking.end_wait();
+                sent
+            }
+        };
         // The reader is gone or too slow: the channel closes without the mark of the end.
-        self.stalled = !matches!(sent, Ok(Ok(())));
+        self.stalled = !sent;
+    }
+
+    /// Waits until there is room for a chunk; answers whether it was sent.
+    fn send_later(&self, chunk: SentChunk) -> bool {
+        let look = Duration::from_millis(PLACE_LOOK_MS);
+        let stall = Instant::now() + Duration::from_millis(STREAM_STALL_MS_MAX);
+        let until = self.deadline.min(stall);
+        loop {
+            match self.runtime.block_on(tokio::time::timeout(look, self.sender.reserve())) {
+                Ok(Ok(room)) => {
+                    room.send(chunk);
+                    return true;
+                }
+                Ok(Err(_)) => return false,
+                Err(_) if self.taking.is_over() || Instant::now() >= until => return false,
+                Err(_) => {}
+            }
+        }
     }
 }

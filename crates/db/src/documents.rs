@@ -3,12 +3,13 @@
 use crate::chunks::Chunks;
 use crate::error::Error;
 use crate::limits::SCAN_READERS_MAX;
+use crate::places::{Places, ReadPlace};
 use crate::query::Query;
 use crate::reading;
-use optimusdb_storage::{Place, Readers, StoreRef, View};
+use optimusdb_storage::{Place, Readers, Snapshots, StoreRef, View};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Documents as JSON text, in chunks of comma-joined documents.
 #[derive(Debug)]
@@ -33,12 +34,12 @@ impl Documents {
         query: Query,
         deadline: Instant,
     ) -> Result<Documents, Error> {
-        let lease = scans.lease(deadline).await?;
+        let place = scans.place(query.client, deadline).await?;
         let readers = Arc::clone(&scans.readers);
-        let chunks = Chunks::made(move |mut chunks| {
-            let _lease = lease;
+        let chunks = Chunks::made(place.taking(), deadline, move |mut chunks| {
+            let _place = place;
             let mut first = true;
-            // There are as many leases as connections, so this does not wait.
+            // There are as many places as connections, so this does not wait.
             let read = readers.read(Duration::ZERO, |view| {
                 Ok(reading::documents(view, &store, &query, deadline, |json| {
                     chunks.write(|text| {
@@ -58,45 +59,39 @@ impl Documents {
     }
 }
 
-/// The connections for scans, and the leases of them. Waiting for a lease takes no thread, so that
-/// long scans never hold up what is short.
+/// The connections for scans, and the places for those who read on them: long scans never hold up what is
+/// short.
 #[derive(Debug)]
 pub(crate) struct Scans {
     readers: Arc<Readers>,
-    leases: Arc<Semaphore>,
+    places: Arc<Places>,
 }
 
 impl Scans {
-    pub(crate) fn new(place: Place) -> Scans {
-        Scans {
-            readers: Arc::new(Readers::new(place, SCAN_READERS_MAX)),
-            leases: Arc::new(Semaphore::new(SCAN_READERS_MAX)),
-        }
+    pub(crate) fn new(place: Place, snapshots: &Arc<Snapshots>) -> Scans {
+        let readers = Readers::new(place, SCAN_READERS_MAX).ending_with(Arc::clone(snapshots));
+        let places = Places::new("long reads", SCAN_READERS_MAX, Arc::clone(snapshots));
+        Scans { readers: Arc::new(readers), places: Arc::new(places) }
     }
 
     /// Reads on one of the connections, on a thread that may wait for the disk.
     pub(crate) async fn read<T: Send + 'static>(
         &self,
+        reader: Option<IpAddr>,
         deadline: Instant,
         read: impl FnOnce(View<'_>) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
-        let lease = self.lease(deadline).await?;
+        let place = self.place(reader, deadline).await?;
         let readers = Arc::clone(&self.readers);
         let reading = tokio::task::spawn_blocking(move || {
-            let _lease = lease;
-            // There are as many leases as connections, so this does not wait.
+            let _place = place;
+            // There are as many places as connections, so this does not wait.
             readers.read(Duration::ZERO, |view| Ok(read(view)))
         });
         reading.await.map_err(|e| Error::Internal(format!("reading: {e}")))??
     }
 
-    async fn lease(&self, deadline: Instant) -> Result<OwnedSemaphorePermit, Error> {
-        let waiting = Arc::clone(&self.leases).acquire_owned();
-        match tokio::time::timeout_at(deadline.into(), waiting).await {
-            Ok(Ok(lease)) => Ok(lease),
-            _ => Err(Error::Unavailable(format!(
-                "{SCAN_READERS_MAX} long reads are running already; try again"
-            ))),
-        }
+    async fn place(&self, reader: Option<IpAddr>, deadline: Instant) -> Result<ReadPlace, Error> {
+        self.places.take(reader, deadline).await
     }
 }

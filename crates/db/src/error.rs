@@ -89,7 +89,9 @@ impl From<optimusdb_storage::Error> for Error {
             Storage::Full(_) => Error::Unavailable(format!(
                 "this node refuses writes until there is room on its disk: {text}"
             )),
-            Storage::Locked(_) | Storage::Busy(_) => Error::Unavailable(text),
+            Storage::Locked(_) | Storage::Busy(_) | Storage::SnapshotOver => {
+                Error::Unavailable(text)
+            }
             Storage::NoRoom { .. } => Error::NoRoom(text),
             Storage::TooMany(_) => Error::TooLarge(text),
             Storage::Statement { .. } => Error::Invalid(text),

@@ -19,6 +19,7 @@ mod lookup_pool;
 mod metrics;
 mod node;
 mod opening;
+mod places;
 
 mod query;
 mod reading;

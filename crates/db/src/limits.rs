@@ -78,7 +78,14 @@ pub const POINT_READERS_MAX: usize = 4;
 /// `_id`s that one look-up takes; more are read as a stream.
 pub const POINT_IDS_MAX: usize = 16;
 /// Connections for scans.
-pub const SCAN_READERS_MAX: usize = 4;
+pub const SCAN_READERS_MAX: usize = 8;
+/// Of so many places for reads, one is kept from a client that has all the others.
+pub const PLACES_PER_SPARE_PLACE: usize = 4;
+/// How long in all a client may keep its read waiting, in milliseconds, while others wait for a place, or
+/// the write-ahead log is long.
+pub const CLIENT_WAIT_MS_MAX: u64 = 500;
+/// How often who waits for a place, or for a client, looks about, in milliseconds.
+pub const PLACE_LOOK_MS: u64 = 100;
 /// Statements of SQL that run at a time, and connections for them.
 pub const SQL_READERS_MAX: usize = 4;
 /// Longest store name, in bytes.

@@ -8,14 +8,17 @@
 use crate::chunks::{ChunkWriter, Chunks};
 use crate::error::Error;
 use crate::limits::SQL_READERS_MAX;
+use crate::places::{Places, ReadPlace};
 use crate::writer::{SqlDone, SqlWork};
+use optimusdb_storage::Error as StorageError;
 use optimusdb_storage::{
-    SqlCell, SqlColumn, SqlDoor, SqlParams, SqlPlaces, SqlRan, SqlSink, SqlStatement, SqlTable,
+    Snapshots, SqlCell, SqlColumn, SqlDoor, SqlParams, SqlPlaces, SqlRan, SqlSink, SqlStatement,
+    SqlTable,
 };
+use std::net::IpAddr;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Instant;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// A statement as a client sends it.
 #[derive(Debug)]
@@ -28,6 +31,8 @@ pub struct SqlRequest {
     pub time_budget_ms: Option<u64>,
     /// Rows after which no more are wanted; all if absent.
     pub rows_max: Option<u64>,
+    /// The address of who asks; `None` for the node itself.
+    pub client: Option<IpAddr>,
 }
 
 /// How a statement ended.
@@ -77,42 +82,48 @@ impl SqlAnswer {
 #[derive(Debug, Clone)]
 pub(crate) struct SqlGate {
     door: Arc<SqlDoor>,
-    leases: Arc<Semaphore>,
+    places: Arc<Places>,
 }
 
 impl SqlGate {
-    pub(crate) fn open(places: SqlPlaces) -> Result<SqlGate, Error> {
-        let door = Arc::new(SqlDoor::open(places, SQL_READERS_MAX)?);
-        Ok(SqlGate { door, leases: Arc::new(Semaphore::new(SQL_READERS_MAX)) })
+    pub(crate) fn open(files: SqlPlaces, snapshots: Arc<Snapshots>) -> Result<SqlGate, Error> {
+        let door = Arc::new(SqlDoor::open(files, SQL_READERS_MAX)?);
+        let places = Places::new("statements", SQL_READERS_MAX, snapshots);
+        Ok(SqlGate { door, places: Arc::new(places) })
     }
 
     /// Waits for its turn, which takes no thread.
-    pub(crate) async fn lease(&self, deadline: Instant) -> Result<OwnedSemaphorePermit, Error> {
-        let waiting = Arc::clone(&self.leases).acquire_owned();
-        match tokio::time::timeout_at(deadline.into(), waiting).await {
-            Ok(Ok(lease)) => Ok(lease),
-            _ => Err(Error::Unavailable(format!(
-                "{SQL_READERS_MAX} statements are running already; try again"
-            ))),
-        }
+    pub(crate) async fn place(
+        &self,
+        reader: Option<IpAddr>,
+        deadline: Instant,
+    ) -> Result<ReadPlace, Error> {
+        self.places.take(reader, deadline).await
     }
 
     /// Runs a statement. `write` puts the work of one that writes to a store of that name to the
     /// writer, and waits for it.
     pub(crate) async fn run(
         &self,
-        lease: OwnedSemaphorePermit,
+        place: ReadPlace,
         statement: SqlStatement,
         mut render: Box<dyn SqlRender>,
         write: impl AsyncFnOnce(String, SqlWork) -> Result<SqlDone, Error> + Send + 'static,
     ) -> Result<SqlAnswer, Error> {
         let door = Arc::clone(&self.door);
-        let chunks = Chunks::made(move |mut chunks| {
-            let is_gone = Arc::new(chunks.is_gone());
+        let taking = place.taking();
+        let chunks = Chunks::made(place.taking(), statement.deadline, move |mut chunks| {
+            let is_gone = chunks.is_gone();
+            let asked = Arc::clone(&taking);
+            let is_gone = Arc::new(move || is_gone() || asked.is_over());
             let statement = Arc::new(SqlStatement { is_gone, ..statement });
             let mut sink = Rendered { chunks: &mut chunks, render: &mut *render };
-            let ran = door.run(&statement, &mut sink).map_err(Error::from);
-            drop(lease);
+            let ran = door.run(&statement, &mut sink).map_err(|error| match error {
+                StorageError::Interrupted if taking.is_outdated() => StorageError::SnapshotOver,
+                error => error,
+            });
+            drop(place);
+            let ran = ran.map_err(Error::from);
             let end = ran.and_then(|ran| match ran {
                 SqlRan::Read { more } => Ok(SqlEnd { did: SqlDid::Read, affected: 0, more }),
                 SqlRan::Local { affected } => {

@@ -110,6 +110,50 @@ fn a_large_answer_streams_and_is_whole() {
 }
 
 #[test]
+fn clients_that_read_no_answer_hold_up_nobody() {
+    const STALLED: usize = 48;
+    let server = Server::start();
+    // More than the buffers of a connection take.
+    for half in 0..2 {
+        let texts =
+            (0..9).map(|n| json!({"_id": format!("{half}-{n}"), "t": "x".repeat(MIB - 99)}));
+        server.put("", texts.collect());
+    }
+    let scan = json!({"method": {"cmd": "crudget"}, "criteria": [{"t": {"$exists": true}}]});
+    let head = |body: &str| {
+        format!(
+            "POST /swarmkb/command HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        )
+    };
+    let mut stalled: Vec<_> = (0..STALLED)
+        .map(|_| {
+            let mut client = server.connect();
+            client.send(head(&scan.to_string()).as_bytes());
+            client
+        })
+        .collect();
+    let statement = json!({"sql": "SELECT _id, doc FROM dsswres"}).to_string();
+    let mut statements: Vec<_> = (0..STALLED / 4)
+        .map(|_| {
+            let mut client = server.connect();
+            client.send(head(&statement).replace("/command", "/sql").as_bytes());
+            client
+        })
+        .collect();
+    std::thread::sleep(Duration::from_secs(1));
+    let one = json!([{"t": {"$exists": true}, "_id": {"$gte": "1-8"}}]);
+    assert_eq!(server.find("", one).as_array().unwrap().len(), 1);
+    let counted = json!({"sql": "SELECT count(*) FROM dsswres"}).to_string();
+    let counted = server.request("POST", "/sql", &[], counted.as_bytes());
+    assert_eq!(counted.json()["data"]["rows"], json!([[18]]), "{}", counted.text());
+    // What was ended is seen to be no whole answer.
+    for client in [&mut stalled, &mut statements] {
+        assert!(client.iter_mut().any(|client| !client.answer(false).unwrap().whole));
+    }
+}
+
+#[test]
 fn depth_is_accepted_to_a_hundred_and_refused_in_words_beyond() {
     let server = Server::start();
     let nested = |levels: usize| {

@@ -6,6 +6,7 @@ use crate::limits::{
     WAL_KEPT_BYTES, WRITER_CACHE_KIB,
 };
 use crate::order::SortValue;
+use crate::snapshots::{Snapshots, micros_of};
 use crate::stores::beside;
 use optimusdb_dag::{Address, LogCid};
 use rusqlite::config::DbConfig;
@@ -72,7 +73,22 @@ pub(crate) struct Link {
     // Microseconds on the clock of `micros_now`; 0 for none.
     deadline: Arc<AtomicU64>,
     gone: Arc<Mutex<Option<IsGone>>>,
+    snapshot: Arc<Snapshot>,
     sorts: Cell<bool>,
+}
+
+/// The snapshot that is being read.
+#[derive(Default)]
+struct Snapshot {
+    snapshots: OnceLock<Arc<Snapshots>>,
+    began: Mutex<Option<Instant>>,
+}
+
+impl Snapshot {
+    fn is_over(&self) -> bool {
+        let began = *self.began.lock().unwrap_or_else(PoisonError::into_inner);
+        began.zip(self.snapshots.get()).is_some_and(|(began, all)| all.are_over(began))
+    }
 }
 
 /// Asked now and then whether nobody waits for a statement any more.
@@ -100,12 +116,31 @@ impl Link {
     /// Has SQLite look whether a statement is to end after so many of its steps.
     pub(crate) fn look_every(&mut self, steps: i32) -> Result<(), Error> {
         let (deadline, gone) = (Arc::clone(&self.deadline), Arc::clone(&self.gone));
+        let snapshot = Arc::clone(&self.snapshot);
         let ends = move || {
             let at = deadline.load(Ordering::Relaxed);
             let gone = gone.lock().unwrap_or_else(PoisonError::into_inner);
             at != 0 && (micros_of(Instant::now()) >= at || gone.as_ref().is_some_and(|gone| gone()))
+                || snapshot.is_over()
         };
         Ok(self.db.progress_handler(steps, Some(ends))?)
+    }
+
+    /// Has its reads end when the snapshots of that database have to.
+    pub(crate) fn end_with(&self, snapshots: &Arc<Snapshots>) {
+        // A connection belongs to one database for good.
+        let _ = self.snapshot.snapshots.set(Arc::clone(snapshots));
+    }
+
+    /// A snapshot begins now, or there is none any more.
+    pub(crate) fn set_snapshot(&self, is_read: bool) {
+        let began = is_read.then(Instant::now);
+        *self.snapshot.began.lock().unwrap_or_else(PoisonError::into_inner) = began;
+    }
+
+    /// Whether the snapshot has to end.
+    pub(crate) fn is_over(&self) -> bool {
+        self.snapshot.is_over()
     }
 
     /// Not within a transaction.
@@ -139,12 +174,6 @@ impl Drop for Bounded<'_> {
         self.0.deadline.store(0, Ordering::Relaxed);
         *self.0.gone.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
-}
-
-fn micros_of(at: Instant) -> u64 {
-    static START: OnceLock<Instant> = OnceLock::new();
-    let start = START.get_or_init(Instant::now);
-    u64::try_from(at.saturating_duration_since(*start).as_micros()).unwrap_or(u64::MAX)
 }
 
 pub(crate) fn read_write(place: &Place, durability: Durability) -> Result<Link, Error> {
@@ -210,8 +239,8 @@ fn prepare(db: Connection, cache_kib: i64) -> Result<Link, Error> {
             Ok(beside(context.get_raw(0).as_str()?, &address, NAMESAKE_CHARS))
         },
     )?;
-    let mut link =
-        Link { db, deadline: Arc::default(), gone: Arc::default(), sorts: Cell::new(false) };
+    let (deadline, gone, snapshot) = (Arc::default(), Arc::default(), Arc::default());
+    let mut link = Link { db, deadline, gone, snapshot, sorts: Cell::new(false) };
     link.look_every(STEPS_PER_DEADLINE_CHECK)?;
     Ok(link)
 }

@@ -8,8 +8,10 @@ use crate::entries::{self, EntryCache};
 use crate::error::Error;
 use crate::fingerprints::Fingerprints;
 use crate::index;
+use crate::log_bound::LogBound;
 use crate::passed;
 use crate::schema;
+use crate::snapshots::Snapshots;
 use crate::stores::{self, Scope, StoreId, StoreRef, StoreRow};
 use crate::view::View;
 use optimusdb_dag::sync::Span;
@@ -32,6 +34,7 @@ pub struct Database {
     // Whether there is an entry that was passed over, which one to be stored might be.
     has_passed: bool,
     fingerprints: Arc<Fingerprints>,
+    log_bound: LogBound,
 }
 
 impl Database {
@@ -46,6 +49,7 @@ impl Database {
             Place::File(path) => copied::inode(path).map(|inode| (path.clone(), inode)),
             Place::Memory(_) => None,
         };
+        let log_bound = LogBound::of(file.as_ref().map(|(path, _)| path));
         let mut database = Database {
             link,
             file,
@@ -55,6 +59,7 @@ impl Database {
             next_seq: 0,
             has_passed: false,
             fingerprints: Arc::default(),
+            log_bound,
         };
         database.forget_uncommitted()?;
         Ok(database)
@@ -74,6 +79,17 @@ impl Database {
     /// The summaries that readers of this database share: for [`crate::Readers::with_fingerprints`].
     pub fn fingerprints(&self) -> Arc<Fingerprints> {
         Arc::clone(&self.fingerprints)
+    }
+
+    /// What its readers are told: for [`crate::Readers::ending_with`].
+    pub fn snapshots(&self) -> Arc<Snapshots> {
+        Arc::clone(&self.log_bound.snapshots)
+    }
+
+    /// Keeps the write-ahead log from outgrowing its limit; to be called now and then, best after each
+    /// commit. Answers the bytes of the log where snapshots of readers had to end for it.
+    pub fn bound_log(&mut self) -> Result<Option<u64>, Error> {
+        self.log_bound.look(&self.link)
     }
 
     /// Starts a transaction, as durable as the database was opened. Dropping it undoes it.

@@ -65,6 +65,11 @@ pub enum Error {
     /// The caller stopped the work.
     #[error("interrupted")]
     Interrupted,
+    /// The snapshot that was read had to end: it kept the write-ahead log from being cut.
+    #[error(
+        "the read was ended, as so much was written meanwhile that the log of the database could not grow further; try again"
+    )]
+    SnapshotOver,
     /// Anything else that SQLite said.
     #[error("SQLite: {0}")]
     Sqlite(rusqlite::Error),
@@ -92,9 +97,11 @@ impl Error {
     /// The class of this error.
     pub fn kind(&self) -> Kind {
         match self {
-            Error::Locked(_) | Error::Busy(_) | Error::Full(_) | Error::Interrupted => {
-                Kind::Unavailable
-            }
+            Error::Locked(_)
+            | Error::Busy(_)
+            | Error::Full(_)
+            | Error::Interrupted
+            | Error::SnapshotOver => Kind::Unavailable,
             Error::NoRoom { .. } => Kind::Unavailable,
             Error::TooMany(_) => Kind::TooLarge,
             Error::Statement { .. } => Kind::Invalid,

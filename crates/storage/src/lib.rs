@@ -21,12 +21,14 @@ mod journal;
 mod json;
 pub mod limits;
 mod links;
+mod log_bound;
 mod order;
 mod passed;
 mod readers;
 mod repo;
 mod schema;
 mod select;
+mod snapshots;
 mod sql;
 mod stores;
 pub mod tosca;
@@ -49,6 +51,7 @@ pub use order::{Order, SortField, SortKey, SortValue};
 pub use readers::Readers;
 pub use repo::Repo;
 pub use select::Select;
+pub use snapshots::Snapshots;
 pub use sql::{
     SqlCell, SqlColumn, SqlDoor, SqlParams, SqlPlaces, SqlRan, SqlReturned, SqlSink, SqlStatement,
     SqlTable, SqlTableKind, SqlValue, SqlWrites,

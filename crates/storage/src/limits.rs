@@ -13,6 +13,16 @@ pub const WAL_CHECKPOINT_PAGES: i64 = 4_000;
 /// Size to which the write-ahead log is cut back after a checkpoint, in bytes. It is larger than the
 /// log usually gets, so the file is overwritten and not grown.
 pub const WAL_KEPT_BYTES: i64 = 24 * 1024 * 1024;
+/// Size of the write-ahead log, in bytes, from which slow readers end and commits are moved at every chance.
+pub const LOG_PRESSED_BYTES: u64 = 64 * 1024 * 1024;
+/// Size of the write-ahead log, in bytes, at which every snapshot that is being read ends.
+pub const LOG_BYTES_MAX: u64 = 512 * 1024 * 1024;
+/// How often the writer tries to begin such a log anew, in milliseconds.
+pub const LOG_PRESSED_MS: u64 = 1_000;
+/// How long it waits each time for those who read in it, in milliseconds.
+pub const LOG_PRESSED_WAIT_MS: u64 = 20;
+/// How long it waits once their snapshots have to end, in milliseconds.
+pub const LOG_WAIT_MS_MAX: u64 = 1_000;
 /// Characters of a store's address behind the key of a document that is not the first of its key, in
 /// the name of its catalog entry.
 pub const NAMESAKE_CHARS: usize = 8;

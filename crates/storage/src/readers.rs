@@ -3,6 +3,7 @@
 use crate::connection::{Link, Place, read_only};
 use crate::error::Error;
 use crate::fingerprints::Fingerprints;
+use crate::snapshots::Snapshots;
 use crate::view::View;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -12,6 +13,7 @@ use std::time::{Duration, Instant};
 pub struct Readers {
     place: Place,
     fingerprints: Option<Arc<Fingerprints>>,
+    snapshots: Option<Arc<Snapshots>>,
     idle: Mutex<Idle>,
     returned: Condvar,
 }
@@ -29,6 +31,7 @@ impl Readers {
         Readers {
             place,
             fingerprints: None,
+            snapshots: None,
             idle: Mutex::new(Idle { links: Vec::new(), free: readers_max }),
             returned: Condvar::new(),
         }
@@ -39,6 +42,12 @@ impl Readers {
     #[must_use]
     pub fn with_fingerprints(self, fingerprints: Arc<Fingerprints>) -> Readers {
         Readers { fingerprints: Some(fingerprints), ..self }
+    }
+
+    /// Lets reads end when the snapshots of the [`crate::Database`] have to that these are of.
+    #[must_use]
+    pub fn ending_with(self, snapshots: Arc<Snapshots>) -> Readers {
+        Readers { snapshots: Some(snapshots), ..self }
     }
 
     /// Runs `read` on a connection, waiting up to `wait` for one to become free.
@@ -53,6 +62,7 @@ impl Readers {
         match &lent.link {
             Some(link) => {
                 // One transaction is one snapshot, whatever is committed meanwhile.
+                link.set_snapshot(true);
                 link.db.execute_batch("BEGIN")?;
                 read(View::new(link, self.fingerprints.as_deref()))
             }
@@ -75,7 +85,11 @@ impl Readers {
         drop(idle);
         let mut lent = Lent { pool: self, link: kept };
         if lent.link.is_none() {
-            lent.link = Some(read_only(&self.place)?);
+            let link = read_only(&self.place)?;
+            if let Some(snapshots) = &self.snapshots {
+                link.end_with(snapshots);
+            }
+            lent.link = Some(link);
         }
         Ok(lent)
     }
@@ -93,6 +107,7 @@ impl Drop for Lent<'_> {
             // The snapshot ends, however the read did; it wrote nothing, and an error may have
             // ended it already.
             let _ = link.db.execute_batch("ROLLBACK");
+            link.set_snapshot(false);
         }
         let mut idle = self.pool.idle.lock().unwrap_or_else(PoisonError::into_inner);
         idle.free += 1;

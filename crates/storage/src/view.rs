@@ -89,8 +89,8 @@ impl<'c> View<'c> {
         }
         let mut statement = self.db.prepare_cached(&sql)?;
         let _bounded = self.link.until(select.deadline);
-        let mut rows = statement.query(params_from_iter(params))?;
-        while let Some(row) = rows.next()? {
+        let mut rows = statement.query(params_from_iter(params)).map_err(|e| self.ended(e))?;
+        while let Some(row) = rows.next().map_err(|e| self.ended(e))? {
             let text = |column: usize| {
                 row.get_ref(column)?.as_str().map_err(|_| {
                     Error::Corrupt(format!("a document of {} is not text", store.address))
@@ -103,8 +103,18 @@ impl<'c> View<'c> {
             if select.deadline.is_some_and(|deadline| Instant::now() >= deadline) {
                 return Err(Error::Interrupted);
             }
+            if self.link.is_over() {
+                return Err(Error::SnapshotOver);
+            }
         }
         Ok(())
+    }
+
+    fn ended(&self, error: rusqlite::Error) -> Error {
+        match Error::from(error) {
+            Error::Interrupted if self.link.is_over() => Error::SnapshotOver,
+            error => error,
+        }
     }
 
     /// The keys in `store` of the TOSCA documents with that `_filename`.

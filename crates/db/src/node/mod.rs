@@ -34,7 +34,9 @@ use crate::stores::{BlockSource, ListNews, StoreNames, make_builtin};
 use crate::writer::{Done, Health, Lane, Work, Writer};
 use crate::{keys, opening};
 use optimusdb_dag::IdentityKeys;
-use optimusdb_storage::{Database, Durability, FileBlocks, Fingerprints, Place, Repo, SqlPlaces};
+use optimusdb_storage::{
+    Database, Durability, FileBlocks, Fingerprints, Place, Repo, Snapshots, SqlPlaces,
+};
 use optimusdb_swarm::HostKey;
 use prometheus_client::registry::Registry;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -68,6 +70,7 @@ struct NodeInner {
     journal: Mutex<Option<JournalThread>>,
     place: Place,
     fingerprints: Arc<Fingerprints>,
+    snapshots: Arc<Snapshots>,
     journal_place: Place,
     // Last, so that the directory is unlocked after everything in it is closed.
     repo: Mutex<Option<Repo>>,
@@ -90,12 +93,12 @@ impl Node {
         config.opening.begin("joining the swarm", None);
         let stores = database.view().stores()?;
         let figures = WriterFigures::new(&stores);
-        let fingerprints = database.fingerprints();
+        let (fingerprints, snapshots) = (database.fingerprints(), database.snapshots());
         let commits = Commits::default();
         let accesses = Arc::new(AccessCache::new());
         let files = FileBlocks::open(&repo, durability, config.files.storage_max_bytes)?;
         let files = Files::start(files, config.files, repo.path().join("downloads"))?;
-        let lookups = LookupPool::new(place.clone());
+        let lookups = LookupPool::new(place.clone(), Arc::clone(&snapshots));
         let journal_place = Place::File(repo.journal_path());
         let journal = config
             .journal
@@ -103,11 +106,10 @@ impl Node {
                 JournalThread::start(receiver, &journal_place, config.journal_retention)
             })
             .transpose()?;
-        let sql = SqlGate::open(SqlPlaces {
-            node: place.clone(),
-            journal: journal_place.clone(),
-            user: Place::File(repo.user_path()),
-        })?;
+        let (node, at_journal) = (place.clone(), journal_place.clone());
+        let user = Place::File(repo.user_path());
+        let sql_files = SqlPlaces { node, journal: at_journal, user };
+        let sql = SqlGate::open(sql_files, Arc::clone(&snapshots))?;
         Ok(Node {
             inner: Arc::new(NodeInner {
                 id: NodeId {
@@ -135,10 +137,11 @@ impl Node {
                 keys: identity,
                 names: Arc::new(StoreNames::new(stores)),
                 lookups,
-                scans: Scans::new(place.clone()),
+                scans: Scans::new(place.clone(), &snapshots),
                 sql,
                 place,
                 fingerprints,
+                snapshots,
                 figures,
                 journal: Mutex::new(journal),
                 journal_place,

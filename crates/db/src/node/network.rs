@@ -62,7 +62,8 @@ impl Node {
             region: inner.id.region.clone(),
             version: inner.id.version.clone(),
         };
-        let readers = Readers::new(inner.place.clone(), PEER_READERS_MAX);
+        let readers = Readers::new(inner.place.clone(), PEER_READERS_MAX)
+            .ending_with(Arc::clone(&inner.snapshots));
         let sources = Sources {
             readers: Arc::new(readers.with_fingerprints(Arc::clone(&inner.fingerprints))),
             writer: Arc::clone(&inner.writer),

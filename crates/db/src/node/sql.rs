@@ -22,7 +22,7 @@ impl Node {
     ) -> Result<SqlAnswer, Error> {
         let time = request.time_budget_ms.map_or(READ_MS_MAX, |ms| ms.min(READ_MS_MAX));
         let deadline = Instant::now() + Duration::from_millis(time);
-        let lease = self.inner.sql.lease(deadline).await?;
+        let turn = self.inner.sql.place(request.client, deadline).await?;
         let peers = serde_json::to_string(&self.peers())
             .map_err(|e| Error::Internal(format!("the peers as JSON: {e}")))?;
         let statement = SqlStatement {
@@ -35,7 +35,7 @@ impl Node {
         };
         let node = self.clone();
         let write = async move |name: String, work: SqlWork| node.write_sql(&name, work).await;
-        self.inner.sql.run(lease, statement, render, write).await
+        self.inner.sql.run(turn, statement, render, write).await
     }
 
     async fn write_sql(&self, name: &str, sql: SqlWork) -> Result<SqlDone, Error> {

@@ -28,9 +28,10 @@ impl Node {
         }
         let time = question.time_budget_ms.map_or(READ_MS_MAX, |ms| ms.min(READ_MS_MAX));
         let deadline = Instant::now() + Duration::from_millis(time);
+        let client = question.client;
         let read = move |view: optimusdb_storage::View<'_>| {
             tosca::answer(view, &question, &stores, deadline)
         };
-        self.inner.scans.read(deadline, read).await
+        self.inner.scans.read(client, deadline, read).await
     }
 }

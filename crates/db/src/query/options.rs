@@ -1,6 +1,7 @@
 //! A read: criteria and the options beside them.
 
 use serde_json::{Map, Value};
+use std::net::IpAddr;
 
 use super::criteria::Criteria;
 use super::project::Projection;
@@ -40,6 +41,8 @@ pub struct Query {
     pub max_peers: Option<u64>,
     /// Time for the whole of it, in milliseconds; `None` leaves it to the command.
     pub time_budget_ms: Option<u64>,
+    /// The address of who asks; `None` for the node itself.
+    pub client: Option<IpAddr>,
     /// Whether each document says which node it came from.
     pub annotate_source: bool,
 }
@@ -112,6 +115,7 @@ impl Query {
             min_rows: count(options, "min_rows")?,
             max_peers: count(options, "max_peers")?,
             time_budget_ms: count(options, "time_budget_ms")?,
+            client: None,
             annotate_source: flag(options, "annotate_source")?,
         })
     }

@@ -11,6 +11,7 @@ mod access;
 mod batch;
 mod check;
 mod lanes;
+mod log_bound;
 mod plan;
 mod sql;
 mod stores;
@@ -183,6 +184,7 @@ impl WriterThread {
             if let Err(error) = done {
                 break Some(error);
             }
+            log_bound::keep(&mut self.database);
             let unmoved = self.unmoved_since.map(|since| since.elapsed());
             if unmoved.is_some_and(|ms| ms >= Duration::from_millis(UNMOVED_MS_MAX)) {
                 self.ask_for_checkpoint();

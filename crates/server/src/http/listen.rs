@@ -7,10 +7,11 @@
 use std::convert::Infallible;
 use std::future::poll_fn;
 use std::io;
+use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 use std::time::Instant;
 
-use axum::http::Request;
+use axum::http::{Extensions, Request};
 use axum::response::Response;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -40,6 +41,28 @@ pub(crate) trait Answers: Send + Sync + 'static {
     fn answer(&self, request: Request<Incoming>) -> impl Future<Output = Response> + Send;
 }
 
+/// Where a client is: an address of IPv4, or the network of one of IPv6, as whoever has one of its addresses
+/// has them all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+struct ClientAddress(IpAddr);
+
+impl ClientAddress {
+    fn of(address: IpAddr) -> ClientAddress {
+        ClientAddress(match address.to_canonical() {
+            IpAddr::V6(v6) if !v6.is_loopback() => {
+                let [a, b, c, d, ..] = v6.segments();
+                Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0).into()
+            }
+            address => address,
+        })
+    }
+}
+
+/// Where the client of a request is, which `serve` notes among its extensions.
+pub(super) fn client_of(extensions: &Extensions) -> Option<IpAddr> {
+    extensions.get().map(|ClientAddress(address)| *address)
+}
+
 /// Serves `front` until `shutdown`, then lets the requests in flight end. Returns when the last
 /// connection is closed; dropped before, it cuts those that are open.
 pub(crate) async fn serve<A: Answers>(
@@ -58,12 +81,12 @@ pub(crate) async fn serve<A: Answers>(
             () = shutdown.cancelled() => break,
             accepted = accept(A::NAME, &listener, &free, &mut told) => accepted,
         };
-        let Some((stream, permit)) = accepted else { continue };
+        let Some((stream, client, permit)) = accepted else { continue };
         let (front, shutdown, cut) = (Arc::clone(&front), shutdown.clone(), cut.clone());
         tokio::spawn(async move {
             tokio::select! {
                 () = cut.cancelled() => tracing::warn!("a connection was cut: its request did not end in time"),
-                () = connection(stream, front, shutdown) => {}
+                () = connection(stream, client, front, shutdown) => {}
             }
             drop(permit);
         });
@@ -82,13 +105,13 @@ async fn accept(
     listener: &TcpListener,
     free: &Arc<Semaphore>,
     told: &mut Option<Instant>,
-) -> Option<(TcpStream, OwnedSemaphorePermit)> {
+) -> Option<(TcpStream, ClientAddress, OwnedSemaphorePermit)> {
     if free.available_permits() == 0 && is_due(told) {
         tracing::warn!("{name} has as many connections as it takes; others wait: {}", room());
     }
     let permit = Arc::clone(free).acquire_owned().await.ok()?;
     match listener.accept().await {
-        Ok((stream, _peer)) => Some((stream, permit)),
+        Ok((stream, peer)) => Some((stream, ClientAddress::of(peer.ip()), permit)),
         Err(error) if belongs_to_the_client(&error) => None,
         Err(error) => {
             if is_due(told) {
@@ -143,11 +166,17 @@ fn belongs_to_the_client(error: &io::Error) -> bool {
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
 }
 
-async fn connection<A: Answers>(stream: TcpStream, front: Arc<A>, shutdown: CancellationToken) {
+async fn connection<A: Answers>(
+    stream: TcpStream,
+    client: ClientAddress,
+    front: Arc<A>,
+    shutdown: CancellationToken,
+) {
     // Answers are written whole: waiting to fill a segment would only delay them.
     let _ = stream.set_nodelay(true);
     let io = TokioIo::new(StallGuard::new(stream, WRITE_STALL_TIMEOUT));
-    let service = service_fn(move |request| {
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(client);
         let front = Arc::clone(&front);
         Box::pin(async move { Ok::<_, Infallible>(front.answer(request).await) })
     });

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use super::error::ApiError;
 use super::keys::{Keys, Opened, no_query};
+use super::listen::client_of;
 use super::{Api, answer};
 
 const KEYS: Keys = Keys {
@@ -38,7 +39,8 @@ pub(super) async fn find_matches(
     no_query(&parts.uri)?;
     let received = api.bodies.read(&parts.headers, body).await?;
     let _values = api.bodies.room_to_parse(&received.bytes).await?;
-    let question = question(&received.bytes)?;
+    let client = client_of(&parts.extensions);
+    let question = ToscaQuestion { client, ..question(&received.bytes)? };
     Ok(answer::data(&api.node.match_tosca(question).await?))
 }
 
@@ -76,6 +78,7 @@ fn question(body: &[u8]) -> Result<ToscaQuestion, ApiError> {
             }
         },
         time_budget_ms: count(&mut body, "time_budget_ms", 1)?,
+        client: None,
     })
 }
 

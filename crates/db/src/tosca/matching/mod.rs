@@ -27,6 +27,7 @@ use facts::Facts;
 use judge::{meets, reason};
 use optimusdb_storage::{StoreRef, View};
 use serde::Serialize;
+use std::net::IpAddr;
 use std::time::Instant;
 
 /// Whose demands are to be met, and where.
@@ -46,6 +47,8 @@ pub struct ToscaQuestion {
     pub limit: usize,
     /// How long it may take, in milliseconds.
     pub time_budget_ms: Option<u64>,
+    /// The address of who asks; `None` for the node itself.
+    pub client: Option<IpAddr>,
 }
 
 /// What was found.

@@ -5,6 +5,7 @@
 //! refused. Each wrong shape has its own message.
 
 use std::fmt;
+use std::net::IpAddr;
 
 use optimusdb_db::{DEFAULT_STORE, Query};
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
@@ -33,6 +34,8 @@ pub(super) struct Envelope {
     pub(super) options: Value,
     /// A statement of SQL, if there is one.
     pub(super) sqldml: Option<String>,
+    /// The address that it came from, once that is known.
+    pub(super) client: Option<IpAddr>,
     /// What a command takes beside documents, in any shape: clients pad their requests.
     args: Value,
     /// A file in base64, in any shape: clients pad their requests with an empty one.
@@ -81,6 +84,7 @@ impl Envelope {
                 Value::String(sql) => Some(sql),
                 _ => None,
             },
+            client: None,
             args: raw.take("args"),
             file: raw.take("file"),
             criteria_twice: raw.criteria_twice,
@@ -129,7 +133,8 @@ impl Envelope {
         if let Some(key) = &self.criteria_twice {
             return Err(twice(&quoted(key), "an object of 'criteria'"));
         }
-        Ok(Query::from_json(&self.criteria, &self.options)?)
+        let query = Query::from_json(&self.criteria, &self.options)?;
+        Ok(Query { client: self.client, ..query })
     }
 }
 

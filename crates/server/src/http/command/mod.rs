@@ -34,6 +34,7 @@ use super::Api;
 use super::edge::CommandName;
 use super::error::ApiError;
 use super::limits::{PARSE_INLINE_BYTES_MAX, REQUEST_BUDGET_MAX, REQUEST_TIMEOUT};
+use super::listen::client_of;
 use envelope::Envelope;
 
 /// The commands there are, in the order of `help`.
@@ -130,7 +131,8 @@ async fn carry_out(
     // What is parsed from a large body is large as well: its room is held to the end.
     let _room = received.room;
     let _values = api.bodies.room_to_parse(&received.bytes).await?;
-    let envelope = parse(received.bytes).await?;
+    let mut envelope = parse(received.bytes).await?;
+    envelope.client = client_of(&parts.extensions);
     let (command, known_name) =
         Command::named(&envelope.cmd).ok_or_else(|| unknown(&envelope.cmd))?;
     *name = known_name;

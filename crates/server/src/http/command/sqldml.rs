@@ -19,5 +19,6 @@ pub(super) async fn run(node: &Node, envelope: Envelope) -> Result<Response, Api
         ));
     };
     let params = SqlParams::Positional(Vec::new());
-    sql::records(node, SqlRequest { sql, params, time_budget_ms, rows_max: None }).await
+    let client = envelope.client;
+    sql::records(node, SqlRequest { sql, params, time_budget_ms, rows_max: None, client }).await
 }

@@ -20,6 +20,7 @@ use serde_json::Value;
 use super::body::ReceivedBody;
 use super::error::ApiError;
 use super::keys::{Keys, Opened, no_query};
+use super::listen::client_of;
 use super::{Api, answer, stream};
 use lines::{CsvLines, JsonLines};
 use records::{Records, Rows};
@@ -50,7 +51,8 @@ pub(super) async fn run(
     no_query(&parts.uri)?;
     let ReceivedBody { bytes, room: _room } = api.bodies.read(&parts.headers, body).await?;
     let _values = api.bodies.room_to_parse(&bytes).await?;
-    let statement = parse(KEYS.open_body(&bytes, EXAMPLE)?)?;
+    let mut statement = parse(KEYS.open_body(&bytes, EXAMPLE)?)?;
+    statement.client = client_of(&parts.extensions);
     let (render, content_type): (Box<dyn SqlRender>, _) = match Shape::of(&parts.headers) {
         Shape::Json => (Box::new(Rows::default()), "application/json"),
         Shape::JsonLines => (Box::new(JsonLines), "application/x-ndjson"),
@@ -140,5 +142,5 @@ fn parse(mut body: Opened<Value>) -> Result<SqlRequest, ApiError> {
     let time_budget_ms = whole("time_budget_ms", "milliseconds")?;
     let rows_max = whole("max_rows", "rows")?;
     let params = params::params(body.remove("params").unwrap_or_default())?;
-    Ok(SqlRequest { sql, params, time_budget_ms, rows_max })
+    Ok(SqlRequest { sql, params, time_budget_ms, rows_max, client: None })
 }
