@@ -2,8 +2,8 @@
 
 use crate::error::Error;
 use crate::limits::{
-    BUSY_TIMEOUT_MS, NAMESAKE_CHARS, READER_CACHE_KIB, STATEMENTS_MAX, WAL_CHECKPOINT_PAGES,
-    WAL_KEPT_BYTES, WRITER_CACHE_KIB,
+    BUSY_TIMEOUT_MS, NAMESAKE_CHARS, PAGE_BYTES, READER_CACHE_KIB, STATEMENTS_MAX,
+    WAL_CHECKPOINT_BYTES, WAL_KEPT_BYTES, WRITER_CACHE_KIB,
 };
 use crate::order::SortValue;
 use crate::snapshots::{Snapshots, micros_of};
@@ -177,6 +177,15 @@ impl Drop for Bounded<'_> {
 }
 
 pub(crate) fn read_write(place: &Place, durability: Durability) -> Result<Link, Error> {
+    read_write_paged(place, durability, PAGE_BYTES)
+}
+
+/// As [`read_write`]; a database that is made here gets pages of so many bytes.
+pub(crate) fn read_write_paged(
+    place: &Place,
+    durability: Durability,
+    page_bytes: i64,
+) -> Result<Link, Error> {
     let db = Connection::open_with_flags(
         place.uri(),
         OpenFlags::SQLITE_OPEN_READ_WRITE
@@ -186,8 +195,12 @@ pub(crate) fn read_write(place: &Place, durability: Durability) -> Result<Link, 
     )?;
     let link = prepare(db, WRITER_CACHE_KIB)?;
     let db = &link.db;
+    // Without effect on a database that has pages already.
+    db.pragma_update(None, "page_size", page_bytes)?;
     db.pragma_update(None, "journal_mode", "WAL")?;
-    db.pragma_update(None, "wal_autocheckpoint", WAL_CHECKPOINT_PAGES)?;
+    let page_bytes: i64 = db.pragma_query_value(None, "page_size", |row| row.get(0))?;
+    let checkpoint_pages = WAL_CHECKPOINT_BYTES / page_bytes.max(1);
+    db.pragma_update(None, "wal_autocheckpoint", checkpoint_pages)?;
     db.pragma_update(None, "journal_size_limit", WAL_KEPT_BYTES)?;
     link.set_durability(durability)?;
     Ok(link)

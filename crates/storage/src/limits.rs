@@ -6,10 +6,15 @@ pub const FORMAT_VERSION: u32 = 8;
 pub const WRITER_CACHE_KIB: i64 = 8 * 1024;
 /// Page cache of each read-only connection, in KiB.
 pub const READER_CACHE_KIB: i64 = 2 * 1024;
-/// Pages in the write-ahead log after which a commit moves them into the database. More would make
+/// Bytes of a page of a database that has no other need.
+pub const PAGE_BYTES: i64 = 4 * 1024;
+/// Bytes of a page of the database of files. Of 4 KiB, a small file of 2 KiB and more would take a page alone, and what is
+/// left of it stays empty.
+pub const FILES_PAGE_BYTES: i64 = 16 * 1024;
+/// Bytes of pages in the write-ahead log after which a commit moves them into the database. More would make
 /// large loads cheaper, fewer would sooner write over the file instead of growing it: a sync of a
 /// file that grows takes twice as long.
-pub const WAL_CHECKPOINT_PAGES: i64 = 4_000;
+pub const WAL_CHECKPOINT_BYTES: i64 = 16_000 * 1024;
 /// Size to which the write-ahead log is cut back after a checkpoint, in bytes. It is larger than the
 /// log usually gets, so the file is overwritten and not grown.
 pub const WAL_KEPT_BYTES: i64 = 24 * 1024 * 1024;

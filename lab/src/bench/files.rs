@@ -75,13 +75,7 @@ fn own_round(bench: &Bench<'_>, a: &Path, b: &Path, file: &Path, taken: &mut Tak
     Ok(())
 }
 
-fn kubo_round(
-    binary: &Path,
-    a: &Path,
-    b: &Path,
-    file: &Path,
-    taken: &mut Taken,
-) -> Result<()> {
+fn kubo_round(binary: &Path, a: &Path, b: &Path, file: &Path, taken: &mut Taken) -> Result<()> {
     let has = Kubo::start(binary, a.to_owned(), None)?;
     let wants = Kubo::start(binary, b.to_owned(), None)?;
     wants.dial(&has.address()?)?;

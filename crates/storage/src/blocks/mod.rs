@@ -27,9 +27,9 @@ pub use pins::{Pin, PinOutcome, PinState};
 pub use room::RoomFigures;
 pub use sweep::{Sweep, SweepStep};
 
-use crate::connection::{Durability, Link, Place, read_only, read_write};
+use crate::connection::{Durability, Link, Place, read_only, read_write_paged};
 use crate::error::Error;
-use crate::limits::{FILE_READERS_MAX, SMALL_BLOCK_BYTES_MAX};
+use crate::limits::{FILE_READERS_MAX, FILES_PAGE_BYTES, SMALL_BLOCK_BYTES_MAX};
 use crate::repo::Repo;
 use guard::Guard;
 use optimusdb_dag::{Blocks, Cid};
@@ -78,7 +78,7 @@ impl FileBlocks {
         bytes_max: Option<u64>,
     ) -> Result<FileBlocks, Error> {
         let place = Place::File(directory.join("files.sqlite"));
-        let mut writer = read_write(&place, durability)?;
+        let mut writer = read_write_paged(&place, durability, FILES_PAGE_BYTES)?;
         tables::prepare(&mut writer.db, &place)?;
         tables::forget_unfinished(&mut writer.db)?;
         let segments = Segments::open(&directory.join("blocks"))?;

@@ -1,6 +1,7 @@
 //! All or none, whatever happens; what is wanted stays, and what nobody wants goes.
 
 use super::*;
+use crate::connection::read_write;
 use optimusdb_dag::unixfs::{FileWriter, Profile, Written};
 use optimusdb_dag::{Codec, HashCode};
 use std::fs;

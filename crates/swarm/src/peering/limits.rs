@@ -6,7 +6,8 @@ use crate::limits::PENDING_INCOMING_CONNECTIONS_MAX;
 
 /// Connections that are being accepted beyond which a network may have no more than
 /// [`PENDING_CONNECTIONS_PER_NETWORK_MAX`] of them.
-pub(crate) const SHARED_PENDING_CONNECTIONS_MAX: usize = PENDING_INCOMING_CONNECTIONS_MAX as usize / 2;
+pub(crate) const SHARED_PENDING_CONNECTIONS_MAX: usize =
+    PENDING_INCOMING_CONNECTIONS_MAX as usize / 2;
 
 /// Connections of one network that are being accepted while many are.
 pub(crate) const PENDING_CONNECTIONS_PER_NETWORK_MAX: usize =
