@@ -18,6 +18,19 @@ pub const OUTGOING_CONNECTIONS_MAX: u32 = 128;
 /// Connections to one peer: both may dial at once, over two transports.
 pub const CONNECTIONS_PER_PEER_MAX: u32 = 4;
 
+/// Dials of one address that may fail at once, and a second in the long run.
+pub const DIALS_PER_ADDRESS_BURST_MAX: f64 = 8.0;
+/// See [`DIALS_PER_ADDRESS_BURST_MAX`].
+pub const DIALS_PER_ADDRESS_PER_SECOND_MAX: f64 = 1.0 / 15.0;
+
+/// Dials of one host, at all its ports, that may fail at once, and a second in the long run.
+pub const DIALS_PER_HOST_BURST_MAX: f64 = 32.0;
+/// See [`DIALS_PER_HOST_BURST_MAX`].
+pub const DIALS_PER_HOST_PER_SECOND_MAX: f64 = 0.5;
+
+/// Hosts, and addresses, whose dials are counted.
+pub const DIAL_TARGETS_MAX: usize = 1_024;
+
 /// How many peers this node looks for by itself.
 pub const CONNECTED_PEERS_TARGET: usize = 32;
 

@@ -7,15 +7,18 @@
 mod raw;
 mod support;
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use libp2p::futures::{AsyncReadExt, AsyncWriteExt};
 use libp2p::{Multiaddr, Stream};
 use optimusdb_dag::Address;
 use optimusdb_swarm::Event;
-use optimusdb_swarm::limits::SYNC_STREAMS_PER_PEER_MAX;
+use optimusdb_swarm::limits::{DIALS_PER_ADDRESS_BURST_MAX, SYNC_STREAMS_PER_PEER_MAX};
 use raw::Raw;
 use support::{Node, head, node, store};
+use tokio::net::TcpListener;
 
 async fn raw_peer(node: &mut Node) -> Raw {
     let raw = Raw::connect(&node.tcp().parse::<Multiaddr>().unwrap(), Vec::new()).await.unwrap();
@@ -177,6 +180,34 @@ async fn heads_that_do_not_end_have_no_more_room_than_one_peer_may_have() {
     }
     end_of(kept.remove(1)).await;
     served(&mut node, log).await;
+}
+
+/// Short connections of many peers that all claim to listen where a bystander does.
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_is_dialled_again_and_again_because_others_claim_its_address() {
+    let mut node = node().await;
+    let bystander = TcpListener::bind(("127.0.0.2", 0)).await.unwrap();
+    let claim: Multiaddr =
+        format!("/ip4/127.0.0.2/tcp/{}", bystander.local_addr().unwrap().port()).parse().unwrap();
+    let dialled = Arc::new(AtomicUsize::new(0));
+    let counting = dialled.clone();
+    tokio::spawn(async move {
+        while bystander.accept().await.is_ok() {
+            counting.fetch_add(1, Ordering::Relaxed);
+        }
+    });
+    let address = node.tcp().parse::<Multiaddr>().unwrap();
+    for _ in 0..2 * DIALS_PER_ADDRESS_BURST_MAX as usize {
+        let raw = Raw::connect(&address, vec![claim.clone()]).await.unwrap();
+        let id = raw.id;
+        node.until_up(id).await;
+        drop(raw);
+        node.until_down(id).await;
+    }
+    support::eventually(|| dialled.load(Ordering::Relaxed) > 0).await;
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    let dialled = dialled.load(Ordering::Relaxed);
+    assert!(dialled <= DIALS_PER_ADDRESS_BURST_MAX as usize + 1, "dialled {dialled} times");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -3,7 +3,7 @@
 use crate::clock::timestamp;
 use crate::files::AddedFiles;
 use crate::limits::CONTRIBUTOR_ADDRESSES_MAX;
-use optimusdb_swarm::FileHolder;
+use optimusdb_swarm::{FileHolder, is_near};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -61,14 +61,6 @@ fn ip_of(multiaddr: &str) -> Option<IpAddr> {
     match (parts.next()?, parts.next()?) {
         ("ip4" | "ip6", ip) => ip.parse().ok().filter(|ip: &IpAddr| !ip.is_loopback()),
         _ => None,
-    }
-}
-
-/// Whether only neighbours reach it.
-fn is_near(ip: &IpAddr) -> bool {
-    match ip {
-        IpAddr::V4(ip) => ip.is_private() || ip.is_link_local(),
-        IpAddr::V6(ip) => ip.is_unique_local() || ip.is_unicast_link_local(),
     }
 }
 

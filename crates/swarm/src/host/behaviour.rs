@@ -13,10 +13,9 @@ use libp2p::{
 use crate::limits::{
     ADDRESSES_PER_PEER_MAX, AUTONAT_ANSWERS_MAX, AUTONAT_BOOT_DELAY, AUTONAT_CLIENTS_PERIOD,
     AUTONAT_DIALS_PER_PEER_MAX, AUTONAT_REFRESH_INTERVAL, AUTONAT_RETRY_INTERVAL,
-    AUTONAT_SERVER_INTERVAL, AUTONAT_TIMEOUT, CONNECTIONS_PER_PEER_MAX, KNOWN_PEERS_MAX,
-    NEGOTIATING_STREAMS_MAX, OUTGOING_CONNECTIONS_MAX, PENDING_INCOMING_CONNECTIONS_MAX,
-    PENDING_OUTGOING_CONNECTIONS_MAX, PING_INTERVAL, PING_TIMEOUT, PROVIDER_RECORD_TIMEOUT,
-    RELAYED_BYTES_MAX, RELAYED_TIMEOUT,
+    AUTONAT_SERVER_INTERVAL, AUTONAT_TIMEOUT, CONNECTIONS_PER_PEER_MAX, NEGOTIATING_STREAMS_MAX,
+    OUTGOING_CONNECTIONS_MAX, PENDING_INCOMING_CONNECTIONS_MAX, PENDING_OUTGOING_CONNECTIONS_MAX,
+    PING_INTERVAL, PING_TIMEOUT, PROVIDER_RECORD_TIMEOUT, RELAYED_BYTES_MAX, RELAYED_TIMEOUT,
 };
 use crate::peering::agent::{Agent, encoded};
 use crate::peering::gate::Gate;
@@ -96,7 +95,8 @@ fn identify(config: &SwarmConfig, key: &Keypair) -> identify::Config {
     identify::Config::new("/optimusdb/1".to_owned(), key.public())
         .with_agent_version(agent.text())
         .with_push_listen_addr_updates(true)
-        .with_cache_size(KNOWN_PEERS_MAX)
+        // What peers claim is dialled as the address book says, and by nobody else.
+        .with_cache_size(0)
 }
 
 /// Peers of this swarm alone: the protocol carries its name. It keeps who has which files, and nothing

@@ -33,13 +33,13 @@ use crate::peering::gate::Refusal;
 use crate::peering::lookups::Lookups;
 use crate::peering::peers::Peers;
 use crate::peering::provided::Provided;
-use crate::peering::rate::TokenBucket;
 use crate::peering::relays::Relays;
 use crate::peering::score::Scores;
 use crate::peering::target;
 use crate::protocols::bitswap::Bitswap;
 use crate::protocols::serving::Serving;
 use crate::protocols::streams;
+use crate::rate::TokenBucket;
 use crate::reason;
 
 /// What a host is and what it may do; fixed at its start.
@@ -319,7 +319,7 @@ impl Host {
                 let options = DialOpts::unknown_peer_id().address(address.clone());
                 // A name may lead to this node itself. From the port that it listens on to the same
                 // port no connection is possible.
-                let named = crate::peering::gate::ip_of(&address).is_none();
+                let named = crate::source::ip_of(&address).is_none();
                 if named { options.allocate_new_port() } else { options }.build()
             }
         };

@@ -22,8 +22,7 @@ use crate::limits::{
     EARLY_EVENTS_MAX, LISTEN_GRACE, LISTEN_TIMEOUT, PORT_TRIES_MAX, RELISTEN_PAUSE,
     RELISTEN_TRIES_MAX,
 };
-use crate::peering::gate;
-use crate::{Error, SwarmConfig, reason};
+use crate::{Error, SwarmConfig, reason, source};
 
 /// A host that listens.
 #[derive(Debug)]
@@ -209,7 +208,7 @@ fn one_by_one(
     listen_on: &mut dyn FnMut(&Multiaddr) -> Result<ListenerId, String>,
     refused: &mut Refused,
 ) -> Vec<(ListenerId, Multiaddr)> {
-    let Some(any) = gate::ip_of(place).filter(IpAddr::is_unspecified) else {
+    let Some(any) = source::ip_of(place).filter(IpAddr::is_unspecified) else {
         return Vec::new();
     };
     let mut listeners = Vec::new();

@@ -18,10 +18,11 @@ use crate::limits::{
 use crate::peering::agent::Agent;
 use crate::peering::gate::Refusal;
 use crate::peering::peers::IdentifyInfo;
-use crate::peering::rate::TokenBucket;
 use crate::protocols::gossip;
 use crate::protocols::{bitswap, sync_stream};
+use crate::rate::TokenBucket;
 use crate::reason;
+use crate::source::{ip_of, is_near};
 
 impl Host {
     pub(crate) fn on_identify(&mut self, event: identify::Event) {
@@ -64,6 +65,7 @@ impl Host {
             .into_iter()
             .map(without_peer)
             .filter(|address| local || !is_loopback(address))
+            .filter(|address| self.may_name(Some(&peer), address))
             .take(ADDRESSES_PER_PEER_MAX)
             .collect();
         let speaks = |name: &str| info.protocols.iter().any(|one| one.as_ref() == name);
@@ -208,7 +210,7 @@ impl Host {
             }
             tracing::debug!(%peer, %address, "found on the local network");
             let wait = polite_wait(self.profile.own, peer);
-            self.address_book.hear(now, peer, self.usable([address]), wait);
+            self.address_book.hear(now, peer, self.usable([address]), |_| true, wait);
         }
     }
 
@@ -238,12 +240,29 @@ impl Host {
         let connected = self.shared.peers().is_connected(&peer);
         if !connected && peer != self.profile.own && !self.is_kept_out(now, &peer) {
             let wait = polite_wait(self.profile.own, peer);
-            self.address_book.hear(now, peer, self.usable(addresses), wait);
+            let mut addresses = self.usable(addresses);
+            addresses.retain(|address| self.may_name(None, address));
+            self.address_book.hear(now, peer, addresses, |_| false, wait);
         }
     }
 
     fn is_kept_out(&self, now: Instant, peer: &PeerId) -> bool {
         self.swarm.behaviour().gate.refusal(now, peer).is_some()
+    }
+
+    /// Whether an address counts that a peer names, or somebody else. One that only neighbours reach, or
+    /// whose name may lead anywhere, has to come from a neighbour: others would have this node knock at
+    /// doors of its own network.
+    pub(crate) fn may_name(&self, by: Option<&PeerId>, address: &Multiaddr) -> bool {
+        if ip_of(address).is_some_and(|ip| !is_near(&ip)) {
+            return true;
+        }
+        let neighbour = by.and_then(|peer| self.shared.peers().is_neighbour(peer));
+        neighbour.unwrap_or_else(|| {
+            // This node has none but neighbours.
+            let listen = self.shared.listen();
+            listen.iter().filter_map(ip_of).all(|ip| ip.is_loopback() || is_near(&ip))
+        })
     }
 
     /// Addresses over the transports that this host has.
@@ -274,5 +293,5 @@ fn is_link_local(address: &Multiaddr) -> bool {
 }
 
 pub(crate) fn is_loopback(address: &Multiaddr) -> bool {
-    crate::peering::gate::ip_of(address).is_some_and(|ip| ip.is_loopback())
+    ip_of(address).is_some_and(|ip| ip.is_loopback())
 }

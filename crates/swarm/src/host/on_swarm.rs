@@ -12,6 +12,7 @@ use crate::host::relays::is_relayed;
 use crate::limits::{LISTENER_REPORT_INTERVAL, REDIAL_FIRST, SWARM_KEY_REPORT_INTERVAL};
 use crate::peering::dialler::DialFailure;
 use crate::peering::gate::Refusal;
+use crate::source::ip_of;
 use crate::transport::opening::Stranger;
 use crate::{Error, reason};
 
@@ -92,7 +93,8 @@ impl Host {
 
     fn on_connected(&mut self, peer: PeerId, connection: ConnectionId, end: &ConnectedPoint) {
         self.shared.peers().on_connected(peer, connection, end);
-        self.address_book.on_connected(&peer);
+        let dialled = end.is_dialer().then(|| end.get_remote_address());
+        self.address_book.on_connected(&peer, dialled);
         // Over TCP and over QUIC, or under two names: one of our own dials is enough.
         let ours = self.dialler.on_connected(connection, peer);
         let known = self.swarm.behaviour().incoming.is_proven(&peer);
@@ -133,8 +135,9 @@ impl Host {
     }
 
     fn on_disconnected(&mut self, peer: PeerId, connection: ConnectionId) {
-        let listen = {
+        let (listen, ip) = {
             let mut peers = self.shared.peers();
+            let ip = peers.ip_on(&peer, connection);
             let identity = peers.get(&peer).and_then(|it| it.identity.as_ref());
             let listen = identity.map(|it| it.listen.clone());
             let superseded = peers.superseded_of(&peer).contains(&connection);
@@ -145,7 +148,7 @@ impl Host {
                 }
                 return;
             }
-            listen
+            (listen, ip)
         };
         let now = Instant::now();
         self.rates.remove(&peer);
@@ -156,7 +159,10 @@ impl Host {
         // The network may be down, and the peer comes back with it.
         let refused = self.swarm.behaviour().gate.refusal(now, &peer).is_some();
         if let Some(listen) = listen.filter(|_| !refused) {
-            self.address_book.hear(now, peer, listen, polite_wait(self.profile.own, peer));
+            // Where it was is sure; where else it says that it listens is not.
+            let is_sure = |address: &Multiaddr| ip.is_some() && ip_of(address) == ip;
+            let wait = polite_wait(self.profile.own, peer);
+            self.address_book.hear(now, peer, listen, is_sure, wait);
         }
         if let Some(waiter) = self.waiters.remove(&connection) {
             let why = "it closed the connection at once".to_owned();

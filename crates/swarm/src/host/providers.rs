@@ -76,6 +76,7 @@ impl Host {
         if !self.shared.listen().iter().all(is_loopback) {
             addresses.retain(|address| !is_loopback(address));
         }
+        addresses.retain(|address| self.may_name(None, address));
         self.reach(peer, addresses);
     }
 

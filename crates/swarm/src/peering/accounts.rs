@@ -15,7 +15,7 @@ use libp2p::PeerId;
 
 use crate::peering::fading::Fading;
 use crate::peering::limits::{ACCOUNTS_MAX, CHARGES_HALF_LIFE};
-use crate::peering::source::Source;
+use crate::source::Source;
 
 /// The accounts of all peers.
 #[derive(Debug, Default)]

@@ -1,7 +1,8 @@
 //! Peers that were heard of: on the local network, from other peers, or connected before.
 //!
 //! They are dialled while there are fewer connections than wanted. A peer that does not answer is
-//! dialled less and less often, and in the end forgotten.
+//! dialled less and less often, and in the end forgotten. That is for addresses at which it was; one that
+//! somebody merely claims is tried once.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -16,19 +17,33 @@ const FAILURES_MAX: u32 = 36;
 
 #[derive(Debug)]
 struct Addresses {
-    addresses: Vec<Multiaddr>,
+    addresses: Vec<HeardAddress>,
     due: Instant,
     failures: u32,
+}
+
+#[derive(Debug)]
+struct HeardAddress {
+    address: Multiaddr,
+    /// The peer was there.
+    is_sure: bool,
+    tried: bool,
 }
 
 impl Addresses {
     /// The addresses of the transport whose turn it is: TCP first, which costs less and notices at
     /// once when the other process has died, then QUIC, and so on.
-    fn turn(&self) -> Vec<Multiaddr> {
-        let is_quic = |address: &Multiaddr| address.iter().any(|part| part == Protocol::QuicV1);
-        let (quic, tcp): (Vec<_>, Vec<_>) = self.addresses.iter().cloned().partition(is_quic);
+    fn turn(&mut self) -> Vec<Multiaddr> {
+        let is_quic =
+            |heard: &&mut HeardAddress| heard.address.iter().any(|part| part == Protocol::QuicV1);
+        let (quic, tcp): (Vec<_>, Vec<_>) = self.addresses.iter_mut().partition(is_quic);
         let quics_turn = self.failures % 2 == 1;
-        if (quics_turn && !quic.is_empty()) || tcp.is_empty() { quic } else { tcp }
+        let turn = if (quics_turn && !quic.is_empty()) || tcp.is_empty() { quic } else { tcp };
+        let try_it = |heard: &mut HeardAddress| {
+            heard.tried = true;
+            heard.address.clone()
+        };
+        turn.into_iter().map(try_it).collect()
     }
 }
 
@@ -39,12 +54,14 @@ pub(crate) struct AddressBook {
 }
 
 impl AddressBook {
-    /// A peer may be at these addresses; it is dialled after `wait` at the earliest.
+    /// A peer may be at these addresses, `is_sure` says of which it is known that it was; it is dialled after
+    /// `wait` at the earliest.
     pub(crate) fn hear(
         &mut self,
         now: Instant,
         peer: PeerId,
         addresses: impl IntoIterator<Item = Multiaddr>,
+        is_sure: impl Fn(&Multiaddr) -> bool,
         wait: Duration,
     ) {
         if self.peers.len() >= KNOWN_PEERS_MAX && !self.peers.contains_key(&peer) {
@@ -58,8 +75,11 @@ impl AddressBook {
         });
         for address in addresses {
             // The newest address is the likeliest.
-            entry.addresses.retain(|known| *known != address);
-            entry.addresses.insert(0, address);
+            let earlier = entry.addresses.iter().position(|heard| heard.address == address);
+            let earlier = earlier.map(|at| entry.addresses.remove(at));
+            let (was_sure, tried) = earlier.map_or((false, false), |it| (it.is_sure, it.tried));
+            let is_sure = was_sure || is_sure(&address);
+            entry.addresses.insert(0, HeardAddress { address, is_sure, tried });
         }
         entry.addresses.truncate(ADDRESSES_PER_PEER_MAX);
     }
@@ -85,20 +105,25 @@ impl AddressBook {
         due
     }
 
-    /// A dial failed.
+    /// A dial failed. What was tried and is not sure is forgotten.
     pub(crate) fn on_failed(&mut self, peer: &PeerId) {
         if let Some(entry) = self.peers.get_mut(peer) {
             entry.failures += 1;
-            if entry.failures > FAILURES_MAX {
+            entry.addresses.retain(|heard| heard.is_sure || !heard.tried);
+            if entry.failures > FAILURES_MAX || entry.addresses.is_empty() {
                 self.peers.remove(peer);
             }
         }
     }
 
-    /// The peer is connected.
-    pub(crate) fn on_connected(&mut self, peer: &PeerId) {
+    /// The peer is connected, and was dialled at `address` if there is one.
+    pub(crate) fn on_connected(&mut self, peer: &PeerId, address: Option<&Multiaddr>) {
         if let Some(entry) = self.peers.get_mut(peer) {
             entry.failures = 0;
+            let same = entry.addresses.iter_mut().find(|heard| Some(&heard.address) == address);
+            if let Some(heard) = same {
+                heard.is_sure = true;
+            }
         }
     }
 
@@ -120,7 +145,7 @@ mod tests {
     fn a_peer_is_dialled_less_and_less_and_then_forgotten() {
         let (mut now, peer) = (Instant::now(), PeerId::random());
         let mut known = AddressBook::default();
-        known.hear(now, peer, [address(1), address(2)], REDIAL_FIRST);
+        known.hear(now, peer, [address(1), address(2)], |_| true, REDIAL_FIRST);
         assert_eq!(known.due(now, 9, |_| false), vec![]);
         now += REDIAL_FIRST;
         assert_eq!(known.due(now, 9, |_| true), vec![]);
@@ -134,11 +159,31 @@ mod tests {
     }
 
     #[test]
+    fn what_is_only_claimed_is_tried_once() {
+        let (mut now, peer) = (Instant::now(), PeerId::random());
+        let mut known = AddressBook::default();
+        let claims = || (1..=3).map(address);
+        known.hear(now, peer, claims(), |claim| *claim == address(2), Duration::ZERO);
+        assert_eq!(known.due(now, 9, |_| false)[0].1.len(), 3);
+        known.on_connected(&peer, Some(&address(3)));
+        known.on_failed(&peer);
+        now += REDIAL_LONGEST;
+        let left = vec![(peer, vec![address(3), address(2)])];
+        assert_eq!(known.due(now, 9, |_| false), left);
+        // One of whom nothing is left is forgotten.
+        let other = PeerId::random();
+        known.hear(now, other, [address(7)], |_| false, Duration::ZERO);
+        assert_eq!(known.due(now, 9, |_| false), vec![(other, vec![address(7)])]);
+        known.on_failed(&other);
+        assert!(!known.peers.contains_key(&other));
+    }
+
+    #[test]
     fn the_transports_take_turns() {
         let (now, peer) = (Instant::now(), PeerId::random());
         let quic: Multiaddr = "/ip4/192.0.2.1/udp/1/quic-v1".parse().unwrap();
         let mut known = AddressBook::default();
-        known.hear(now, peer, [quic.clone(), address(1)], Duration::ZERO);
+        known.hear(now, peer, [quic.clone(), address(1)], |_| true, Duration::ZERO);
         let turns = [address(1), quic.clone(), address(1), quic];
         for (number, turn) in turns.into_iter().enumerate() {
             let later = now + REDIAL_LONGEST * number as u32;
@@ -152,11 +197,11 @@ mod tests {
         let now = Instant::now();
         let mut known = AddressBook::default();
         for port in 0..=KNOWN_PEERS_MAX as u16 {
-            known.hear(now, PeerId::random(), [address(port)], Duration::ZERO);
+            known.hear(now, PeerId::random(), [address(port)], |_| true, Duration::ZERO);
         }
         assert_eq!(known.due(now, usize::MAX, |_| false).len(), KNOWN_PEERS_MAX);
         let peer = PeerId::random();
-        known.hear(now, peer, (0..100).map(address), Duration::ZERO);
+        known.hear(now, peer, (0..100).map(address), |_| true, Duration::ZERO);
         assert_eq!(known.peers[&peer].addresses.len(), ADDRESSES_PER_PEER_MAX);
     }
 }

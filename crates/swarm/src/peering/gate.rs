@@ -11,7 +11,6 @@ use std::time::{Duration, Instant};
 
 use libp2p::core::Endpoint;
 use libp2p::core::transport::PortUse;
-use libp2p::multiaddr::Protocol;
 use libp2p::swarm::{
     ConnectionDenied, ConnectionId, FromSwarm, NetworkBehaviour, THandler, THandlerInEvent,
     THandlerOutEvent, ToSwarm, dummy,
@@ -22,8 +21,8 @@ use crate::peering::limits::{
     ADDRESSES_COUNTED_MAX, CONNECTIONS_PER_ADDRESS_BURST_MAX,
     CONNECTIONS_PER_ADDRESS_PER_SECOND_MAX, KEPT_OUT_PEERS_MAX,
 };
-use crate::peering::rate::TokenBucket;
-use crate::peering::source::host;
+use crate::rate::TokenBucket;
+use crate::source::{host, ip_of};
 
 /// Why a peer is kept out.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -117,15 +116,6 @@ impl Gate {
     fn deny(&mut self, why: Refusal) -> ConnectionDenied {
         self.refused += 1;
         ConnectionDenied::new(why)
-    }
-}
-
-/// The IP address that a multiaddr begins with.
-pub(crate) fn ip_of(address: &Multiaddr) -> Option<IpAddr> {
-    match address.iter().next() {
-        Some(Protocol::Ip4(ip)) => Some(ip.into()),
-        Some(Protocol::Ip6(ip)) => Some(ip.into()),
-        _ => None,
     }
 }
 

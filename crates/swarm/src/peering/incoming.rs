@@ -19,12 +19,12 @@ use libp2p::swarm::{
 };
 use libp2p::{Multiaddr, PeerId};
 
-use crate::peering::gate::ip_of;
 use crate::peering::limits::{
     INCOMING_CONNECTIONS_MAX, INCOMING_STRANGERS_MAX, PENDING_CONNECTIONS_PER_NETWORK_MAX,
     PROVEN_PEERS_MAX, SHARED_PENDING_CONNECTIONS_MAX,
 };
-use crate::peering::source::{host, network};
+use crate::source::ip_of;
+use crate::source::{host, network};
 
 /// All places are taken, by peers that are no less useful.
 #[derive(Debug, thiserror::Error)]

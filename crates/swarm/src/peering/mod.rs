@@ -23,8 +23,6 @@ pub(crate) mod lookups;
 pub(crate) mod peers;
 pub(crate) mod provided;
 pub(crate) mod provider_records;
-pub(crate) mod rate;
 pub(crate) mod relays;
 pub(crate) mod score;
-pub(crate) mod source;
 pub(crate) mod target;

@@ -10,8 +10,7 @@ use libp2p::{Multiaddr, PeerId};
 use optimusdb_dag::Address;
 
 use crate::limits::SUPERSEDED_AGE;
-use crate::peering::gate::ip_of;
-use crate::peering::source::{Source, network};
+use crate::source::{Source, ip_of, is_near, network};
 
 /// Who opened the connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -220,6 +219,20 @@ impl Peers {
     fn ips<'a>(&'a self, id: &PeerId) -> impl Iterator<Item = IpAddr> + use<'a> {
         let connections = self.peers.get(id).map_or(&[][..], |peer| &peer.connections);
         connections.iter().filter(|one| !one.relayed).filter_map(|one| ip_of(&one.remote))
+    }
+
+    /// The address that one of the peer's connections leads to, or that of its relay.
+    pub(crate) fn ip_on(&self, id: &PeerId, connection: ConnectionId) -> Option<IpAddr> {
+        let mut connections = self.peers.get(id)?.connections.iter();
+        ip_of(&connections.find(|one| one.id == connection)?.remote)
+    }
+
+    /// Whether the peer is a neighbour; `None` if it is only connected through a relay.
+    pub(crate) fn is_neighbour(&self, id: &PeerId) -> Option<bool> {
+        let near = |ip: IpAddr| ip.is_loopback() || is_near(&ip);
+        let mut ips = self.ips(id).peekable();
+        ips.peek()?;
+        Some(ips.any(near))
     }
 
     /// Whom work for the peer is charged to.

@@ -14,7 +14,7 @@ use tokio::time::timeout;
 
 use crate::limits::{PLACE_HELD_TIMEOUT, PLACE_LOOK_INTERVAL};
 use crate::peering::accounts::Accounts;
-use crate::peering::source::Source;
+use crate::source::Source;
 
 /// A number of places. Clones are the same ones.
 #[derive(Debug, Clone)]

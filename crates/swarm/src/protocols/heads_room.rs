@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use libp2p::PeerId;
 use tokio::sync::watch;
 
-use crate::peering::source::Source;
+use crate::source::Source;
 
 /// The room, in KiB. Clones are the same one.
 #[derive(Debug, Clone)]

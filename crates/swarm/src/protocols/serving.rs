@@ -15,10 +15,10 @@ use crate::limits::{
 };
 use crate::local::Local;
 use crate::peering::peers::Peers;
-use crate::peering::source::Source;
 use crate::protocols::fair_places::FairPlaces;
 use crate::protocols::heads_room::HeadsRoom;
 use crate::protocols::stream_pool::StreamPool;
+use crate::source::Source;
 
 /// What every task needs that serves a stream of a peer.
 pub(crate) struct Serving {

@@ -3,10 +3,13 @@
 //! With a swarm key every TCP connection is encrypted with it below noise, and QUIC, which has no
 //! place for such a layer, is off.
 //!
+//! What peers name is dialled within the budgets of `budgets.rs`.
+//!
 //! Each lies over the one before: `opening.rs` looks at the first bytes of a TCP connection,
 //! `muxer.rs` makes streams of it, `counted.rs` counts their bytes. Whom to dial and what is spoken on
 //! a stream is not known here.
 
+mod budgets;
 pub(crate) mod counted;
 mod muxer;
 pub(crate) mod opening;
@@ -25,6 +28,7 @@ use libp2p::{dns, noise, pnet, quic, relay, tcp};
 use crate::limits::{
     HANDSHAKE_TIMEOUT, QUIC_IDLE_TIMEOUT, QUIC_KEEP_ALIVE_INTERVAL, STREAMS_PER_CONNECTION_MAX,
 };
+use crate::transport::budgets::Budgeted;
 use crate::transport::counted::{Counted, TransportBytes};
 use crate::transport::muxer::Yamux;
 use crate::transport::opening::Opening;
@@ -56,13 +60,14 @@ pub(crate) fn all(
             .boxed(),
     };
     // Without the system's resolver configuration, names are asked of public resolvers.
-    let direct = match dns::tokio::Transport::system(direct()) {
+    let direct = match dns::tokio::Transport::system(Budgeted::new(direct())) {
         Ok(direct) => direct.boxed(),
         Err(error) => {
             let why = reason(&error);
             tracing::warn!(why, "the system's resolver configuration cannot be read");
             let config = dns::ResolverConfig::default();
-            dns::tokio::Transport::custom(direct(), config, dns::ResolverOpts::default()).boxed()
+            let direct = Budgeted::new(direct());
+            dns::tokio::Transport::custom(direct, config, dns::ResolverOpts::default()).boxed()
         }
     };
     let relayed = traffic.relayed.clone();

@@ -19,9 +19,7 @@ impl TokenBucket {
 
     /// Takes `tokens`, or nothing if there are fewer.
     pub(crate) fn take(&mut self, now: Instant, tokens: f64) -> bool {
-        let passed = now.saturating_duration_since(self.at).as_secs_f64();
-        self.at = self.at.max(now);
-        self.tokens = (self.tokens + passed * self.per_second).min(self.tokens_max);
+        (self.tokens, self.at) = (self.left(now), self.at.max(now));
         let enough = self.tokens >= tokens;
         if enough {
             self.tokens -= tokens;
@@ -29,10 +27,20 @@ impl TokenBucket {
         enough
     }
 
+    /// Gives back what was taken for nothing.
+    pub(crate) fn give_back(&mut self, tokens: f64) {
+        self.tokens = (self.tokens + tokens).min(self.tokens_max);
+    }
+
+    /// The tokens in it.
+    pub(crate) fn left(&self, now: Instant) -> f64 {
+        let passed = now.saturating_duration_since(self.at).as_secs_f64();
+        (self.tokens + passed * self.per_second).min(self.tokens_max)
+    }
+
     /// Whether it is as good as a new one.
     pub(crate) fn is_full(&self, now: Instant) -> bool {
-        let passed = now.saturating_duration_since(self.at).as_secs_f64();
-        self.tokens + passed * self.per_second >= self.tokens_max
+        self.left(now) >= self.tokens_max
     }
 }
 

@@ -1,8 +1,9 @@
-//! Where a peer is, as far as shares are concerned: an identity costs nothing, an address does.
+//! Where peers are, as far as shares and claims are concerned: an identity costs nothing, an address does.
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use libp2p::PeerId;
+use libp2p::multiaddr::Protocol;
+use libp2p::{Multiaddr, PeerId};
 
 /// Whom work is done for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -35,5 +36,22 @@ pub(crate) fn host(address: IpAddr) -> IpAddr {
             segments[4..].fill(0);
             IpAddr::from(segments)
         }
+    }
+}
+
+/// The IP address that a multiaddr begins with.
+pub(crate) fn ip_of(address: &Multiaddr) -> Option<IpAddr> {
+    match address.iter().next() {
+        Some(Protocol::Ip4(ip)) => Some(ip.into()),
+        Some(Protocol::Ip6(ip)) => Some(ip.into()),
+        _ => None,
+    }
+}
+
+/// Whether only neighbours reach an address.
+pub fn is_near(ip: &IpAddr) -> bool {
+    match ip {
+        IpAddr::V4(ip) => ip.is_private() || ip.is_link_local(),
+        IpAddr::V6(ip) => ip.is_unique_local() || ip.is_unicast_link_local(),
     }
 }
