@@ -190,6 +190,27 @@ pub const USELESS_MESSAGES_PER_SECOND_MAX: u64 = 10;
 /// Useless messages that one peer may send all at once without blame.
 pub const USELESS_BURST_MESSAGES_MAX: u64 = 200;
 
+/// Ancestors that nobody has, of heads that one peer showed as its own, in a second, in the long run, until it counts as
+/// one that only costs.
+pub const ABSENT_LINKS_PER_SECOND_MAX: u64 = 1_000;
+
+/// Such ancestors when they come all at once: a score of heads with as many as may be.
+pub const ABSENT_LINKS_BURST_MAX: u64 = 20 * NEXT_LINKS_MAX as u64;
+
+/// Ancestors that the join waits for because of the heads of one peer. Beyond it its heads are left to a pull.
+pub const AWAITED_LINKS_OF_PEER_MAX: usize = 32 * NEXT_LINKS_MAX;
+
+/// Announcements that one peer wrote itself in a second, beyond the entries that become ready, until it counts as one that
+/// only costs.
+pub const VAIN_ANNOUNCEMENTS_PER_SECOND_MAX: u64 = 1_000;
+
+/// Such announcements when they come all at once: the fastest writer whose entries cannot be pulled for a
+/// minute is still within.
+pub const VAIN_ANNOUNCEMENTS_BURST_MAX: u64 = 100_000;
+
+/// How often a peer that only costs is blamed for it.
+pub const WASTE_BLAME_MS: u64 = 1_000;
+
 /// Offences after which a peer is shunned: no pulls from it, no fetches.
 pub const OFFENCES_MAX: u32 = 3;
 

@@ -193,6 +193,14 @@ impl Replicator {
         self.finish(now, local)
     }
 
+    /// What comes next of this peer it wrote itself, and does not pass on: so it answers for what that costs,
+    /// unless this node is what is slow.
+    pub fn on_author(&mut self, now: u64, peer: Peer) {
+        if !self.is_paused(now) && !self.store_queue.is_full() {
+            self.peers.announces(now, peer);
+        }
+    }
+
     /// As [`Replicator::on_announced`], of an entry that the caller has verified.
     pub fn on_proven(
         &mut self,
@@ -202,7 +210,9 @@ impl Replicator {
         id: AnnouncementId,
         proven: Proven,
     ) -> Vec<Effect> {
-        if self.may_announce(now, peer, id)
+        if !self.is_heard(now, peer) {
+            self.verdict(id, Verdict::Ignore);
+        } else if self.may_announce(now, peer, id)
             && !self.is_repeated(now, local, peer, id, &proven.entry().cid())
         {
             self.judge(now, local, peer, id, proven);
@@ -219,7 +229,7 @@ impl Replicator {
         blocks: &[Vec<u8>],
     ) -> Vec<Effect> {
         self.contacted = true;
-        if self.peers.may_announce(now, peer) {
+        if self.is_heard(now, peer) && self.peers.may_announce(now, peer) {
             for block in blocks.iter().take(HEADS_EXCHANGED_MAX) {
                 self.shown(now, local, peer, block);
             }

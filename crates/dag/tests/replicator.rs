@@ -7,8 +7,9 @@ use std::sync::Arc;
 
 use optimusdb_dag::join::{Proven, Replica};
 use optimusdb_dag::limits::{
-    ANNOUNCEMENT_WAIT_MS, FETCHES_FIRST, HEADS_PERIOD_MS, NEW_PEER_SPREAD_MS, PEER_SPREAD_MS,
-    PULL_GAP_MS, PULL_GAP_MS_MAX, PULL_PERIOD_MS, STORE_RETRY_MS_MAX, USELESS_BURST_MESSAGES_MAX,
+    ANNOUNCEMENT_WAIT_MS, FETCHES_FIRST, HEADS_PERIOD_MS, NEW_PEER_SPREAD_MS, NEXT_LINKS_MAX,
+    PEER_SPREAD_MS, PULL_GAP_MS, PULL_GAP_MS_MAX, PULL_PERIOD_MS, STORE_RETRY_MS_MAX,
+    USELESS_BURST_MESSAGES_MAX,
 };
 use optimusdb_dag::replicator::{
     AnnouncementId, Effect, LocalStore, Offence, Peer, Replicator, Verdict,
@@ -421,4 +422,59 @@ fn peers_are_turned_to_from_time_to_time() {
         }
     }
     assert!((8..=16).contains(&pulls), "{pulls}");
+}
+
+/// Heads with as many parents as may be, of which nobody has one: from who shows them among its own heads, and
+/// from who passes announcements of them on.
+#[test]
+fn who_shows_heads_that_lead_nowhere_is_no_longer_heard() {
+    for shows in [true, false] {
+        let (mut node, mut blames) = (Node::new(), Vec::new());
+        node.peer(PLAIN, false);
+        for number in 0..60u64 {
+            node.now += 100;
+            let nowhere = |n: u64| LogCid::of(&[number.to_be_bytes(), n.to_be_bytes()].concat());
+            let next = (0..NEXT_LINKS_MAX as u64).map(nowhere).collect();
+            let links = Links { next, refs: vec![], time: 9 };
+            let head = Entry::sign(&keys(1), log(), links, Ipld::Null).unwrap();
+            let effects = if shows {
+                let blocks = [head.block().to_vec()];
+                node.replicator.on_heads(node.now, &node.disk, PLAIN, &blocks)
+            } else {
+                node.announced(PLAIN, head.block())
+            };
+            let mut asked = fetches(&effects);
+            while let Some(cid) = asked.pop() {
+                asked.extend(fetches(&node.fetched(cid, None)));
+            }
+            let is_blame = |effect: &Effect| matches!(effect, Effect::Blame { .. });
+            blames.extend(effects.into_iter().filter(is_blame));
+        }
+        let waste = Effect::Blame { peer: PLAIN, why: Offence::Waste };
+        assert_eq!(blames.contains(&waste), shows, "{blames:?}");
+        assert!(blames.len() <= 6, "once a second");
+        // Somebody else is heard as before.
+        node.peer(Peer(3), false);
+        let one = entry(&keys(2), 1, &[]);
+        assert_eq!(verdicts(&node.announced(Peer(3), one.block())), [Verdict::Accept]);
+    }
+}
+
+/// What comes for nothing may come as fast as the fastest writer's announcements for a minute.
+#[test]
+fn who_floods_is_blamed_and_who_writes_fast_is_not() {
+    for (per_second, seconds, is_blamed) in [(2_000, 60, false), (4_000, 60, true)] {
+        let (mut node, mut wasted) = (Node::new(), 0);
+        node.peer(NATIVE, true);
+        for number in 0..per_second * seconds {
+            node.now = 1_000 * number / per_second;
+            node.replicator.on_author(node.now, NATIVE);
+            if number % 100 == 0 {
+                let effects = node.announced(NATIVE, &number.to_be_bytes());
+                let waste = Effect::Blame { peer: NATIVE, why: Offence::Waste };
+                wasted += usize::from(effects.contains(&waste));
+            }
+        }
+        assert_eq!(wasted > 0, is_blamed, "{per_second} a second");
+    }
 }

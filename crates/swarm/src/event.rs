@@ -76,6 +76,13 @@ pub struct Announcement {
     pub(crate) own: bool,
 }
 
+impl Announcement {
+    /// Whether the peer that sent it to us wrote it itself.
+    pub fn is_own(&self) -> bool {
+        self.own
+    }
+}
+
 /// An event on its way, and the room that its bytes take.
 #[derive(Debug)]
 struct Queued {

@@ -292,9 +292,6 @@ pub const HEAD_DEPTH_MAX: usize = 160;
 
 // Behaviour of peers.
 
-/// How long a banned peer stays out.
-pub const BAN_TIMEOUT: Duration = Duration::from_secs(600);
-
 /// How long a peer of another swarm or version is not let in.
 pub const REFUSAL_TIMEOUT: Duration = Duration::from_secs(300);
 

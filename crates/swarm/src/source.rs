@@ -15,6 +15,23 @@ pub(crate) struct Source {
     pub(crate) network: Option<IpAddr>,
 }
 
+/// What an account is kept for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum AccountHolder {
+    /// A peer.
+    Peer(PeerId),
+    /// All strangers of a network.
+    Network(IpAddr),
+}
+
+impl Source {
+    /// Whose accounts the peer has a part in.
+    pub(crate) fn holders(&self) -> impl Iterator<Item = AccountHolder> + use<> {
+        let network = self.network.map(AccountHolder::Network);
+        [Some(AccountHolder::Peer(self.peer)), network].into_iter().flatten()
+    }
+}
+
 /// The network of an address that shares are counted by: 256 addresses of IPv4, and of IPv6 what one
 /// host has.
 pub(crate) fn network(address: IpAddr) -> IpAddr {

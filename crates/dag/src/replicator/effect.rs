@@ -30,6 +30,8 @@ pub enum Verdict {
 pub enum Offence {
     /// It sent more than it may in the time, or what is useless faster than anything useful.
     Flood,
+    /// It made this node work and brought nothing, for longer than any peer does that is behind.
+    Waste,
     /// It sent bytes that are not what the protocol carries.
     Malformed,
     /// It sent, or holds as part of its log, an entry that no node may take in.

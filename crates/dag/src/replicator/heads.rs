@@ -22,6 +22,9 @@ impl Replicator {
         block: &[u8],
     ) {
         let cid = LogCid::of(block);
+        if !self.is_heard(now, peer) {
+            return self.verdict(id, Verdict::Ignore);
+        }
         if !self.may_announce(now, peer, id) || self.is_repeated(now, local, peer, id, &cid) {
             return;
         }
@@ -44,6 +47,26 @@ impl Replicator {
             }
         } else {
             self.leave_to_pull(now, peer, id);
+        }
+    }
+
+    /// Whether what a peer says is looked at: not while it only costs. That it goes on then is held against
+    /// it.
+    pub(super) fn is_heard(&mut self, now: u64, peer: Peer) -> bool {
+        if !self.peers.only_costs(now, peer) {
+            return true;
+        }
+        if self.peers.may_blame_waste(now, peer) {
+            self.blame(now, peer, Offence::Waste);
+        }
+        false
+    }
+
+    /// An ancestor of a head cannot be had. Whoever showed the head among its own says that it has all of it;
+    /// who passed an announcement on says nothing of the kind.
+    fn count_absent(&mut self, now: u64, head: Option<LogCid>, links: u64) {
+        if let Some(peer) = head.and_then(|head| self.wanted.shown_by(&head)) {
+            self.peers.absent(now, peer, links);
         }
     }
 
@@ -124,7 +147,7 @@ impl Replicator {
         self.useless(now, peer);
     }
 
-    fn verdict(&mut self, id: AnnouncementId, verdict: Verdict) {
+    pub(super) fn verdict(&mut self, id: AnnouncementId, verdict: Verdict) {
         self.effects.push(Effect::Verdict { id, verdict });
     }
 
@@ -149,6 +172,7 @@ impl Replicator {
             return self.useless(now, peer);
         }
         self.head(now, local, peer, ShownHead::Block(cid, block));
+        self.wanted.is_shown(&cid, peer);
     }
 
     /// Hands a head to the join. What it lacks is left to a pull if its peer can
@@ -163,10 +187,12 @@ impl Replicator {
             // A fast writer announces more than there is room for. A pull brings all of it.
             return self.turn_to(peer, now);
         }
+        let waiting = self.join.waiting();
         let effects = match shown {
             ShownHead::Proven(proven) => self.join.on_proven(local, *proven),
             ShownHead::Block(_, block) => self.join.on_announced(local, block),
         };
+        self.wanted.awaits(&cid, self.join.waiting().saturating_sub(waiting));
         let (park, parked) = (self.peers.can_pull(now, peer), self.parked.len());
         let cause = Cause { peer: Some(peer), head: Some(cid) };
         self.take_effects_of(now, local, effects, cause, park);
@@ -193,14 +219,21 @@ impl Replicator {
                 self.identified(now, local, announced, identity.clone());
             }
         }
+        let waiting = self.join.waiting();
         let mut effects = match block {
             Some(block) => self.join.on_block(local, cid, block),
             None => self.join.on_missing(local, cid),
         };
+        if let Some(head) = cause.head {
+            // A long chain is no crowd: what an entry names in place of itself is not counted.
+            self.wanted.awaits(&head, self.join.waiting().saturating_sub(waiting + 1));
+        }
         // A peer that serves entries has their ancestors, too. If one cannot be had
         // now, the others are left to the next pull.
-        if let (None, Cause { peer: Some(peer), head: None }) = (block, cause) {
-            for lacked in self.fetches.drop_pulled(peer) {
+        if let (None, Cause { peer: Some(peer), head }) = (block, cause) {
+            self.count_absent(now, head, 1);
+            let lacked = if head.is_none() { self.fetches.drop_pulled(peer) } else { Vec::new() };
+            for lacked in lacked {
                 effects.extend(self.join.on_missing(local, lacked));
             }
         }
@@ -267,7 +300,12 @@ impl Replicator {
                 }
                 JoinEffect::Reject { cid, why } => {
                     // Without this one the other ancestors that the head lacks are of no use.
-                    for lacked in self.rejected(now, cid, &why) {
+                    let shown_by = self.wanted.shown_by(&cid);
+                    let lacked = self.rejected(now, cid, &why);
+                    if let Some(peer) = shown_by {
+                        self.peers.absent(now, peer, lacked.len() as u64);
+                    }
+                    for lacked in lacked {
                         effects.extend(self.join.on_missing(local, lacked));
                     }
                 }
@@ -291,8 +329,10 @@ impl Replicator {
                 silent = true;
             }
         }
+        let entries = ready.entries.len() as u64;
+        self.peers.ready(entries);
         if let Some(pulling) = &mut self.pulling {
-            pulling.gained(now, ready.entries.len() as u64);
+            pulling.gained(now, entries);
         }
         self.store_queue.add(ready);
         if silent {

@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 
 use super::Peer;
 use crate::limits::{
-    ANNOUNCEMENTS_BURST_MAX, ANNOUNCEMENTS_PER_SECOND_MAX, OFFENCES_MAX, PULL_GAP_MS,
-    PULL_GAP_MS_MAX, REPLICATOR_PEERS_MAX, SHUN_MS, USELESS_BURST_MESSAGES_MAX,
-    USELESS_MESSAGES_PER_SECOND_MAX,
+    ABSENT_LINKS_BURST_MAX, ABSENT_LINKS_PER_SECOND_MAX, ANNOUNCEMENTS_BURST_MAX,
+    ANNOUNCEMENTS_PER_SECOND_MAX, OFFENCES_MAX, PULL_GAP_MS, PULL_GAP_MS_MAX, REPLICATOR_PEERS_MAX,
+    SHUN_MS, USELESS_BURST_MESSAGES_MAX, USELESS_MESSAGES_PER_SECOND_MAX,
+    VAIN_ANNOUNCEMENTS_BURST_MAX, VAIN_ANNOUNCEMENTS_PER_SECOND_MAX, WASTE_BLAME_MS,
 };
 
 /// What is known of one peer.
@@ -25,6 +26,12 @@ pub(super) struct PeerRecord {
     heads_at_ms: Option<u64>,
     announcements: LeakyBucket,
     useless: LeakyBucket,
+    /// Ancestors of what it showed that nobody has.
+    absent: LeakyBucket,
+    /// Announcements beyond the entries that became ready.
+    vain: LeakyBucket,
+    /// No blame for what it costs before this.
+    blame_after_ms: u64,
     offences: u32,
     /// When its offences are forgotten.
     forgiven_ms: u64,
@@ -222,6 +229,52 @@ impl StorePeers {
         flood
     }
 
+    /// Ancestors of what this peer showed cannot be had.
+    pub(super) fn absent(&mut self, now: u64, peer: Peer, links: u64) {
+        if let Some(record) = self.by_peer.get_mut(&peer) {
+            let (rate, burst) = (ABSENT_LINKS_PER_SECOND_MAX, ABSENT_LINKS_BURST_MAX);
+            record.absent.pour(now, links, rate, burst);
+        }
+    }
+
+    /// This peer announces something that it wrote itself, which may be in vain.
+    pub(super) fn announces(&mut self, now: u64, peer: Peer) {
+        if let Some(record) = self.by_peer.get_mut(&peer) {
+            let (rate, burst) = (VAIN_ANNOUNCEMENTS_PER_SECOND_MAX, VAIN_ANNOUNCEMENTS_BURST_MAX);
+            record.vain.pour(now, 1, rate, burst);
+        }
+    }
+
+    /// So many entries are ready: as many announcements, whoever made them, were not in vain.
+    pub(super) fn ready(&mut self, entries: u64) {
+        for record in self.by_peer.values_mut() {
+            record.vain.drain(entries);
+        }
+    }
+
+    /// Whether this peer costs and brings nothing.
+    pub(super) fn only_costs(&mut self, now: u64, peer: Peer) -> bool {
+        self.by_peer.get_mut(&peer).is_some_and(|record| {
+            record.absent.is_over(now, ABSENT_LINKS_PER_SECOND_MAX, ABSENT_LINKS_BURST_MAX)
+                || record.vain.is_over(
+                    now,
+                    VAIN_ANNOUNCEMENTS_PER_SECOND_MAX,
+                    VAIN_ANNOUNCEMENTS_BURST_MAX,
+                )
+        })
+    }
+
+    /// Whether it is time to blame this peer for what it costs; it then counts as blamed.
+    pub(super) fn may_blame_waste(&mut self, now: u64, peer: Peer) -> bool {
+        self.by_peer.get_mut(&peer).is_some_and(|record| {
+            let may = record.blame_after_ms <= now;
+            if may {
+                record.blame_after_ms = now.saturating_add(WASTE_BLAME_MS);
+            }
+            may
+        })
+    }
+
     /// Remembers an offence.
     pub(super) fn blame(&mut self, now: u64, peer: Peer) {
         if let Some(record) = self.by_peer.get_mut(&peer) {
@@ -241,9 +294,29 @@ impl PeerRecord {
 }
 
 impl LeakyBucket {
-    fn add(&mut self, now: u64, per_second: u64, burst: u64) -> bool {
+    fn leak(&mut self, now: u64, per_second: u64) {
         let leaked = now.saturating_sub(self.at_ms).saturating_mul(per_second);
         (self.level, self.at_ms) = (self.level.saturating_sub(leaked), now.max(self.at_ms));
+    }
+
+    /// Adds what may not fit; not all of what is far beyond is remembered.
+    fn pour(&mut self, now: u64, amount: u64, per_second: u64, burst: u64) {
+        self.leak(now, per_second);
+        let level = self.level.saturating_add(amount.saturating_mul(1_000));
+        self.level = level.min(2 * burst * 1_000);
+    }
+
+    fn drain(&mut self, amount: u64) {
+        self.level = self.level.saturating_sub(amount.saturating_mul(1_000));
+    }
+
+    fn is_over(&mut self, now: u64, per_second: u64, burst: u64) -> bool {
+        self.leak(now, per_second);
+        self.level > burst * 1_000
+    }
+
+    fn add(&mut self, now: u64, per_second: u64, burst: u64) -> bool {
+        self.leak(now, per_second);
         let fits = self.level + 1_000 <= burst * 1_000;
         if fits {
             self.level += 1_000;

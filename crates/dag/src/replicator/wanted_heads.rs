@@ -8,8 +8,8 @@ use super::Peer;
 use super::jitter::Jitter;
 use crate::LogCid;
 use crate::limits::{
-    HEAD_ATTEMPTS_MAX, HEAD_RETRY_MS, HEAD_RETRY_MS_MAX, HEAD_SOURCES_MAX, HEADS_WANTED_MAX,
-    HEADS_WANTED_OF_PEER_MAX,
+    AWAITED_LINKS_OF_PEER_MAX, HEAD_ATTEMPTS_MAX, HEAD_RETRY_MS, HEAD_RETRY_MS_MAX,
+    HEAD_SOURCES_MAX, HEADS_WANTED_MAX, HEADS_WANTED_OF_PEER_MAX,
 };
 
 /// A head that is not here yet.
@@ -19,6 +19,10 @@ pub(super) struct WantedHead {
     from: Vec<Peer>,
     /// How often it failed.
     attempts: u32,
+    /// Ancestors that the join has waited for because of it.
+    links: usize,
+    /// Whether the first of them showed it among its own heads, and did not pass it on.
+    is_shown: bool,
     /// When it is tried next; `None` while the join works on it.
     at_ms: Option<u64>,
 }
@@ -43,12 +47,39 @@ impl WantedHeads {
             }
             return true;
         }
-        let of_peer = self.by_cid.values().filter(|head| head.from.first() == Some(&peer)).count();
-        if self.by_cid.len() >= HEADS_WANTED_MAX || of_peer >= HEADS_WANTED_OF_PEER_MAX {
+        let of_peer = self.by_cid.values().filter(|head| head.from.first() == Some(&peer));
+        let (heads, links) =
+            of_peer.fold((0, 0), |(heads, links), head| (heads + 1, links + head.links));
+        if self.by_cid.len() >= HEADS_WANTED_MAX
+            || heads >= HEADS_WANTED_OF_PEER_MAX
+            || links >= AWAITED_LINKS_OF_PEER_MAX
+        {
             return false;
         }
-        self.by_cid.insert(cid, WantedHead { from: vec![peer], attempts: 0, at_ms });
+        self.by_cid.insert(
+            cid,
+            WantedHead { from: vec![peer], attempts: 0, links: 0, is_shown: false, at_ms },
+        );
         true
+    }
+
+    /// A peer shows this head among its own. Who only passed it on before answers for nothing.
+    pub(super) fn is_shown(&mut self, cid: &LogCid, peer: Peer) {
+        if let Some(head) = self.by_cid.get_mut(cid) {
+            head.is_shown |= head.from.first() == Some(&peer);
+        }
+    }
+
+    /// Who showed this head among its own, if somebody did.
+    pub(super) fn shown_by(&self, cid: &LogCid) -> Option<Peer> {
+        self.by_cid.get(cid).filter(|head| head.is_shown)?.from.first().copied()
+    }
+
+    /// The join waits for so many more ancestors of a head.
+    pub(super) fn awaits(&mut self, cid: &LogCid, links: usize) {
+        if let Some(head) = self.by_cid.get_mut(cid) {
+            head.links += links;
+        }
     }
 
     pub(super) fn remove(&mut self, cid: &LogCid) -> bool {

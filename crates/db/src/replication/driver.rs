@@ -195,8 +195,12 @@ impl Driver {
                 let number = self.peers.number(peer);
                 self.last_announcement += 1;
                 let name = AnnouncementId(self.last_announcement);
+                let is_own = announcement.is_own();
                 self.announcements.insert(name, announcement);
                 self.with_word_of(number, &log, |now, replicator, snapshot| {
+                    if is_own {
+                        replicator.on_author(now, number);
+                    }
                     replicator.on_announced(now, snapshot, number, name, &block)
                 });
             }

@@ -12,7 +12,7 @@ use crate::command::Command;
 use crate::event::Announcement;
 use crate::host::figures::count;
 use crate::host::{Host, Waiter};
-use crate::limits::{BAN_TIMEOUT, TOPICS_MAX};
+use crate::limits::TOPICS_MAX;
 use crate::peering::gate::Refusal;
 use crate::peering::target;
 use crate::protocols::{gossip, heads};
@@ -139,13 +139,14 @@ impl Host {
     pub(crate) fn blame(&mut self, peer: PeerId, offence: Offence) {
         let now = Instant::now();
         count(&self.shared.counters.offences);
-        let banned = self.scores.note(now, peer, offence);
+        let source = self.shared.peers().source(peer);
+        let banned = self.scores.note(now, &source, offence);
         let points = self.scores.points(now, &peer);
         self.swarm.behaviour_mut().gossip.set_application_score(&peer, -points);
-        if banned {
-            tracing::warn!(%peer, ?offence, "a peer misbehaved again and again and is banned");
+        if let Some(time) = banned {
+            tracing::warn!(%peer, ?offence, ?time, "a peer misbehaved again and again and is banned");
             count(&self.shared.counters.peers_banned);
-            self.send_away(peer, Refusal::Banned, BAN_TIMEOUT);
+            self.send_away(peer, Refusal::Banned, time);
         } else {
             tracing::debug!(%peer, ?offence, points, "a peer misbehaved");
         }

@@ -7,25 +7,16 @@
 
 use std::cmp::Ordering;
 use std::collections::HashMap;
-use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use libp2p::PeerId;
-
 use crate::peering::fading::Fading;
 use crate::peering::limits::{ACCOUNTS_MAX, CHARGES_HALF_LIFE};
-use crate::source::Source;
+use crate::source::{AccountHolder, Source};
 
 /// The accounts of all peers.
 #[derive(Debug, Default)]
 pub(crate) struct Accounts(Mutex<HashMap<AccountHolder, Fading>>);
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-enum AccountHolder {
-    Peer(PeerId),
-    Network(IpAddr),
-}
 
 /// What a peer has cost: its network first, then itself.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -45,7 +36,7 @@ impl Accounts {
     /// Charges a peer, and its network.
     pub(crate) fn charge(&self, now: Instant, source: &Source, ms: f64) {
         let mut accounts = self.accounts();
-        for holder in holders(source) {
+        for holder in source.holders() {
             if accounts.len() >= ACCOUNTS_MAX && !accounts.contains_key(&holder) {
                 forget_least(&mut accounts, now);
             }
@@ -70,12 +61,6 @@ impl Accounts {
     }
 }
 
-fn holders(source: &Source) -> impl Iterator<Item = AccountHolder> + use<> {
-    [Some(AccountHolder::Peer(source.peer)), source.network.map(AccountHolder::Network)]
-        .into_iter()
-        .flatten()
-}
-
 /// Forgets the accounts on which hardly anything is left, and one in any case.
 fn forget_least(accounts: &mut HashMap<AccountHolder, Fading>, now: Instant) {
     accounts.retain(|_, account| account.left(now) >= 1.0);
@@ -90,6 +75,8 @@ fn forget_least(accounts: &mut HashMap<AccountHolder, Fading>, now: Instant) {
 #[cfg(test)]
 mod tests {
     use std::net::Ipv4Addr;
+
+    use libp2p::PeerId;
 
     use super::*;
 

@@ -34,6 +34,18 @@ pub(crate) const SCORED_PEERS_MAX: usize = 4_096;
 /// Offence points after which a peer is banned.
 pub(crate) const BAN_POINTS: f64 = 100.0;
 
+/// Offence points that a ban takes in any case, however often the peer or its network was banned.
+pub(crate) const REPEATED_BAN_POINTS: f64 = 20.0;
+
+/// How long the first ban lasts. Each one doubles the next.
+pub(crate) const BAN_FIRST: Duration = Duration::from_secs(120);
+
+/// How long a ban lasts at the most.
+pub(crate) const BAN_LONGEST: Duration = Duration::from_secs(4 * 60 * 60);
+
+/// Time in which a ban counts half.
+pub(crate) const BANS_HALF_LIFE: Duration = Duration::from_secs(60 * 60);
+
 /// Time in which offence points halve.
 pub(crate) const POINTS_HALF_LIFE: Duration = Duration::from_secs(120);
 
