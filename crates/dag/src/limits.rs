@@ -287,7 +287,7 @@ pub const PEER_SPREAD_MS: u64 = 50;
 
 /// Bytes of verified entries that wait to be stored. Beyond it nothing more is
 /// asked for.
-pub const STORE_WAITING_BYTES_MAX: usize = 32 * 1024 * 1024;
+pub const STORE_WAITING_BYTES_MAX: usize = 8 * 1024 * 1024;
 
 /// Entries that wait to be stored. Beyond it nothing more is asked for.
 pub const STORE_WAITING_ENTRIES_MAX: usize = 16_384;
@@ -296,7 +296,7 @@ pub const STORE_WAITING_ENTRIES_MAX: usize = 16_384;
 pub const STORE_ENTRIES_MAX: usize = 1_024;
 
 /// Bytes of entries stored in one go.
-pub const STORE_BYTES_MAX: usize = 8 * 1024 * 1024;
+pub const STORE_BYTES_MAX: usize = 2 * 1024 * 1024;
 
 /// How long after a failed store a replicator begins anew. Doubles each time.
 pub const STORE_RETRY_MS: u64 = 1_000;

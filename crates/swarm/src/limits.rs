@@ -181,10 +181,13 @@ pub const TOPICS_MAX: usize = 2_048;
 pub const SUBSCRIPTIONS_PER_FRAME_MAX: usize = 4_096;
 
 /// Announcements that one peer may pass on a second, on average.
-pub const ANNOUNCEMENTS_PER_SECOND_MAX: f64 = 20_000.0;
+pub const ANNOUNCEMENTS_PER_SECOND_MAX: f64 = 4_000.0;
 
 /// Announcements that one peer may pass on at once.
-pub const ANNOUNCEMENTS_BURST_MAX: f64 = 40_000.0;
+pub const ANNOUNCEMENTS_BURST_MAX: f64 = 20_000.0;
+
+/// What an announcement is charged to the peer that passed it on.
+pub const ANNOUNCEMENT_MS: f64 = 0.1;
 
 /// Bytes of announcements that one peer may pass on a second, on average.
 pub const ANNOUNCED_BYTES_PER_SECOND_MAX: f64 = 16.0 * 1024.0 * 1024.0;

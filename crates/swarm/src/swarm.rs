@@ -24,6 +24,7 @@ use crate::limits::{
 };
 use crate::peering::dialler::Dialler;
 use crate::peering::peers::PeerView;
+use crate::peering::shares::Shares;
 use crate::peering::target::{self, DialTarget};
 use crate::protocols::bitswap::Bitswap;
 use crate::protocols::bitswap::session::BlockSession;
@@ -84,9 +85,10 @@ impl Swarm {
         };
         let weak = commands.downgrade();
         let mut control = swarm.behaviour().streams.new_control();
-        let bitswap = Bitswap::start(control.clone(), Arc::clone(&local))
+        let shares = Shares { accounts: Arc::default(), peers: Arc::clone(&shared.peers) };
+        let bitswap = Bitswap::start(control.clone(), Arc::clone(&local), shares.clone())
             .map_err(|e| Error::setup("bitswap", e))?;
-        let serving = Serving::new(local, sender.clone(), shared.peers.clone(), weak.clone());
+        let serving = Serving::new(local, sender.clone(), shares, weak.clone());
         let serving = Arc::new(serving);
         let syncing = control
             .accept(sync_stream::PROTOCOL)

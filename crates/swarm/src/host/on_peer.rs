@@ -12,8 +12,9 @@ use crate::host::on_swarm::polite_wait;
 use crate::host::{Host, Rates};
 use crate::limits::{
     ADDRESSES_PER_PEER_MAX, AGENT_BYTES_MAX, ANNOUNCED_BYTES_BURST_MAX,
-    ANNOUNCED_BYTES_PER_SECOND_MAX, ANNOUNCEMENTS_BURST_MAX, ANNOUNCEMENTS_PER_SECOND_MAX,
-    CONNECTED_PEERS_TARGET, PROTOCOLS_PER_PEER_MAX, REFUSAL_TIMEOUT, TOPICS_MAX,
+    ANNOUNCED_BYTES_PER_SECOND_MAX, ANNOUNCEMENT_MS, ANNOUNCEMENTS_BURST_MAX,
+    ANNOUNCEMENTS_PER_SECOND_MAX, CONNECTED_PEERS_TARGET, PROTOCOLS_PER_PEER_MAX, REFUSAL_TIMEOUT,
+    TOPICS_MAX,
 };
 use crate::peering::agent::Agent;
 use crate::peering::gate::Refusal;
@@ -153,6 +154,7 @@ impl Host {
             self.ignore(&announcement);
             return;
         };
+        self.serving.shares.charge(peer, ANNOUNCEMENT_MS);
         if !self.within_rate(peer, bytes) {
             count(&counters.announcements_over_rate);
             self.ignore(&announcement);

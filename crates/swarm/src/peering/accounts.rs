@@ -19,7 +19,7 @@ use crate::source::{AccountHolder, Source};
 pub(crate) struct Accounts(Mutex<HashMap<AccountHolder, Fading>>);
 
 /// What a peer has cost: its network first, then itself.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub(crate) struct Charged {
     network_ms: f64,
     peer_ms: f64,

@@ -25,6 +25,9 @@ pub(crate) const PROVEN_PEERS_MAX: usize = 512;
 /// Time in which half of what a peer has cost is forgotten.
 pub(crate) const CHARGES_HALF_LIFE: Duration = Duration::from_secs(10);
 
+/// Bytes sent to a peer that are charged to it as a millisecond of work.
+pub(crate) const SENT_BYTES_PER_MS: f64 = 128.0 * 1024.0;
+
 /// Peers and networks whose costs are remembered.
 pub(crate) const ACCOUNTS_MAX: usize = 4_096;
 

@@ -25,4 +25,5 @@ pub(crate) mod provided;
 pub(crate) mod provider_records;
 pub(crate) mod relays;
 pub(crate) mod score;
+pub(crate) mod shares;
 pub(crate) mod target;

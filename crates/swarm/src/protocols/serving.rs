@@ -1,6 +1,6 @@
 //! What every task needs that serves a stream of a peer.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError};
 
 use libp2p::PeerId;
 use optimusdb_dag::replicator::Offence;
@@ -14,7 +14,7 @@ use crate::limits::{
     VOTE_STREAMS_PER_PEER_MAX,
 };
 use crate::local::Local;
-use crate::peering::peers::Peers;
+use crate::peering::shares::Shares;
 use crate::protocols::fair_places::FairPlaces;
 use crate::protocols::heads_room::HeadsRoom;
 use crate::protocols::stream_pool::StreamPool;
@@ -24,7 +24,7 @@ use crate::source::Source;
 pub(crate) struct Serving {
     pub(crate) local: Arc<dyn Local>,
     pub(crate) events: EventSender,
-    pub(crate) peers: Arc<Mutex<Peers>>,
+    pub(crate) shares: Shares,
     pub(crate) heads_pool: StreamPool,
     pub(crate) sync_pool: StreamPool,
     pub(crate) votes_pool: StreamPool,
@@ -38,18 +38,18 @@ impl Serving {
     pub(crate) fn new(
         local: Arc<dyn Local>,
         events: EventSender,
-        peers: Arc<Mutex<Peers>>,
+        shares: Shares,
         commands: mpsc::WeakSender<Command>,
     ) -> Serving {
         Serving {
             local,
             events,
-            peers,
             heads_pool: StreamPool::new(HEADS_STREAMS_MAX, HEADS_STREAMS_PER_PEER_MAX),
             sync_pool: StreamPool::new(SYNC_STREAMS_MAX, SYNC_STREAMS_PER_PEER_MAX),
             votes_pool: StreamPool::new(VOTE_STREAMS_MAX, VOTE_STREAMS_PER_PEER_MAX),
-            places: FairPlaces::new(ANSWERED_REQUESTS_MAX, Arc::default()),
+            places: FairPlaces::new(ANSWERED_REQUESTS_MAX, Arc::clone(&shares.accounts)),
             heads_room: HeadsRoom::new(HEADS_KIB_MAX, HEADS_KIB_PER_PEER_MAX),
+            shares,
             commands,
         }
     }
@@ -63,11 +63,11 @@ impl Serving {
 
     /// Whom work for this peer is charged to.
     pub(crate) fn source(&self, peer: PeerId) -> Source {
-        self.peers.lock().unwrap_or_else(PoisonError::into_inner).source(peer)
+        self.shares.source(peer)
     }
 
     pub(crate) fn is_native(&self, peer: &PeerId) -> bool {
-        let peers = self.peers.lock().unwrap_or_else(PoisonError::into_inner);
+        let peers = self.shares.peers.lock().unwrap_or_else(PoisonError::into_inner);
         peers.get(peer).and_then(|peer| peer.identity.as_ref()).is_some_and(|it| it.native)
     }
 }

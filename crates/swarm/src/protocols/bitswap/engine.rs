@@ -261,6 +261,7 @@ impl Engine {
                         WantAnswer::Block(cid, block) => {
                             count(&self.shared.counters.blocks_sent, 1);
                             count(&self.shared.counters.bytes_sent, block.len() as u64);
+                            self.shared.shares.charge_bytes(peer, block.len());
                             channel.outbox.block(cid.prefix(), block);
                         }
                         WantAnswer::Presence(cid, have) => {
@@ -346,10 +347,11 @@ impl Engine {
         }
         let now = self.now();
         loop {
-            let channels = &self.channels;
-            let has_room =
-                |peer: &PeerId| channels.get(peer).is_some_and(|it| it.outbox.has_room());
-            let Some(batch) = self.server.next_read(now, has_room) else { break };
+            let (channels, shares) = (&self.channels, &self.shared.shares);
+            let turn = |peer: &PeerId| {
+                channels.get(peer)?.outbox.has_room().then(|| shares.charged(*peer))
+            };
+            let Some(batch) = self.server.next_read(now, turn) else { break };
             let (local, reports) = (Arc::clone(&self.local), self.reports.clone());
             let member = self.channels.get(&batch.peer).is_some_and(|channel| channel.member);
             tokio::spawn(async move {

@@ -35,6 +35,7 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::time::timeout;
 
 use crate::Local;
+use crate::peering::shares::Shares;
 use crate::protocols::streams::{AlreadyRegistered, Control};
 
 use client::SessionTicket;
@@ -106,6 +107,7 @@ enum Asked {
 /// What the handles and the engine have in common.
 struct EngineShared {
     roster: Roster,
+    shares: Shares,
     counters: BlockCounters,
     /// Whether a block that arrives here could matter to a peer.
     peers_wait: AtomicBool,
@@ -122,15 +124,17 @@ pub struct Bitswap {
 }
 
 impl Bitswap {
-    /// Starts bitswap over streams; peers are answered from `local`. Must be called on a runtime.
+    /// Starts bitswap over streams; peers are answered from `local`, and charged for it. Must be called on a runtime.
     pub(crate) fn start(
         mut control: Control,
         local: Arc<dyn Local>,
+        shares: Shares,
     ) -> Result<Bitswap, AlreadyRegistered> {
         let accepted = control.accept(PROTOCOL)?;
         let (commands, commanded) = mpsc::channel(COMMANDS_MAX);
         let shared = Arc::new(EngineShared {
             roster: Roster::default(),
+            shares,
             counters: BlockCounters::default(),
             peers_wait: AtomicBool::new(false),
             closed: AtomicBool::new(false),

@@ -1,8 +1,8 @@
 //! The answering side: who wants what of this node, and in which order it is served.
 //!
-//! A machine. Wants wait in a queue per peer; peers take turns, a few wants at a time, so that one
-//! peer's thousand wants do not hold up another's single one. Each peer has a budget of
-//! wants per second. A want for a block that is not here is kept for a while and served when the
+//! A machine. Wants wait in a queue per peer, and a few at a time are looked up, those of the peer first that
+//! has cost least lately, and of equals in turn: so one peer's thousand wants do not hold up another's single
+//! one, and two that read all they can leave others their part. Each peer has a budget of wants per second. A want for a block that is not here is kept for a while and served when the
 //! block arrives, as other implementations do: some of them ask only once.
 
 use std::collections::{HashMap, HashSet, VecDeque};
@@ -16,6 +16,7 @@ use super::limits::{
 };
 use super::message::WantType;
 use super::turns::Turns;
+use crate::peering::accounts::Charged;
 
 /// How a peer wants to be answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -195,37 +196,44 @@ impl Server {
         }
     }
 
-    /// The wants to look up next, if a reader is free and somebody's turn has come.
+    /// The wants to look up next, if a reader is free and somebody's turn has come. `turn` says what a peer has
+    /// cost, or that there is no room for its answers.
     pub(super) fn next_read(
         &mut self,
         now: u64,
-        has_room: impl Fn(&PeerId) -> bool,
+        turn: impl Fn(&PeerId) -> Option<Charged>,
     ) -> Option<WantBatch> {
         if self.reads >= READS_MAX {
             return None;
         }
-        for _ in 0..self.ring.len() {
-            let peer = self.ring.pop_front()?;
-            let Some(state) = self.peers.get_mut(&peer).filter(|state| !state.queue.is_empty())
-            else {
-                self.in_ring.remove(&peer);
-                continue;
-            };
-            self.ring.push_back(peer);
+        self.ring.retain(|peer| {
+            let waits = self.peers.get(peer).is_some_and(|state| !state.queue.is_empty());
+            waits || !self.in_ring.remove(peer)
+        });
+        let mut least: Option<(usize, Charged)> = None;
+        for (at, peer) in self.ring.iter().enumerate() {
+            let Some(state) = self.peers.get_mut(peer) else { continue };
             state.refill(now);
-            let affordable = usize::try_from(state.budget / 1_000).unwrap_or(READ_WANTS_MAX);
-            if state.reads >= PEER_READS_MAX || affordable == 0 || !has_room(&peer) {
+            if state.reads >= PEER_READS_MAX || state.budget < 1_000 {
                 continue;
             }
-            let count = READ_WANTS_MAX.min(affordable);
-            let wants: Vec<(Cid, Want)> =
-                std::iter::from_fn(|| state.queue.pop_front()).take(count).collect();
-            state.budget -= 1_000 * wants.len() as u64;
-            state.reads += 1;
-            self.reads += 1;
-            return Some(WantBatch { peer, wants });
+            if let Some(charged) = turn(peer)
+                && least.is_none_or(|(_, least)| charged.cmp(&least).is_lt())
+            {
+                least = Some((at, charged));
+            }
         }
-        None
+        let peer = self.ring.remove(least?.0)?;
+        self.ring.push_back(peer);
+        let state = self.peers.get_mut(&peer)?;
+        let affordable = usize::try_from(state.budget / 1_000).unwrap_or(READ_WANTS_MAX);
+        let count = READ_WANTS_MAX.min(affordable);
+        let wants: Vec<(Cid, Want)> =
+            std::iter::from_fn(|| state.queue.pop_front()).take(count).collect();
+        state.budget -= 1_000 * wants.len() as u64;
+        state.reads += 1;
+        self.reads += 1;
+        Some(WantBatch { peer, wants })
     }
 
     /// What a [`Read`] found; returns what the peer is to be told.

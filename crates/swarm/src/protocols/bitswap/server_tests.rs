@@ -3,6 +3,8 @@
 use optimusdb_dag::LogCid;
 
 use super::*;
+use crate::peering::accounts::Accounts;
+use crate::source::Source;
 
 const PLEASE: Want = Want { ask: WantType::Block, send_dont_have: true };
 
@@ -18,7 +20,7 @@ fn wants(server: &mut Server, peer: PeerId, numbers: std::ops::Range<usize>) {
 
 /// The next read and what was wanted, as numbers of blocks below 10,000.
 fn read(server: &mut Server, now: u64) -> Option<(PeerId, Vec<Cid>)> {
-    let read = server.next_read(now, |_| true)?;
+    let read = server.next_read(now, |_| Some(Charged::default()))?;
     Some((read.peer, read.wants.into_iter().map(|(cid, _)| cid).collect()))
 }
 
@@ -37,7 +39,7 @@ fn wants_are_answered_in_their_order() {
     // Asked again, now only whether it is here: one want, in its old place.
     server.want(0, peer, cid(1), Want { ask: WantType::Have, send_dont_have: false });
     server.cancel(peer, &cid(2));
-    let found = server.next_read(0, |_| true).unwrap();
+    let found = server.next_read(0, |_| Some(Charged::default())).unwrap();
     let asks: Vec<(Cid, WantType)> =
         found.wants.iter().map(|(cid, want)| (cid.clone(), want.ask)).collect();
     assert_eq!(asks, [(cid(0), WantType::Block), (cid(1), WantType::Have)]);
@@ -84,15 +86,36 @@ fn readers_are_bounded_over_all_peers() {
 }
 
 #[test]
+fn who_has_cost_least_is_served_first_whatever_others_ask_for() {
+    let mut server = Server::new();
+    let [greedy, modest] = [PeerId::random(), PeerId::random()];
+    wants(&mut server, greedy, 0..PEER_WANTS_MAX);
+    wants(&mut server, modest, 0..3 * READ_WANTS_MAX);
+    let accounts = Accounts::default();
+    let source = |peer| Source { peer, network: None };
+    let now = std::time::Instant::now();
+    accounts.charge(now, &source(greedy), 100.0);
+    let next = |server: &mut Server| {
+        let read = server.next_read(0, |peer| Some(accounts.charged(now, &source(*peer)))).unwrap();
+        accounts.charge(now, &source(read.peer), 40.0);
+        let cids: Vec<Cid> = read.wants.into_iter().map(|(cid, _)| cid).collect();
+        answer(server, read.peer, &cids, true);
+        read.peer
+    };
+    let order: Vec<PeerId> = (0..6).map(|_| next(&mut server)).collect();
+    assert_eq!(order, [modest, modest, modest, greedy, greedy, greedy]);
+}
+
+#[test]
 fn nothing_is_read_for_a_peer_whose_outbox_is_full() {
     let mut server = Server::new();
     let [full, empty] = [PeerId::random(), PeerId::random()];
     wants(&mut server, full, 0..1);
     wants(&mut server, empty, 0..1);
-    let has_room = |peer: &PeerId| *peer == empty;
-    assert_eq!(server.next_read(0, has_room).unwrap().peer, empty);
-    assert_eq!(server.next_read(0, has_room), None);
-    assert_eq!(server.next_read(0, |_| true).unwrap().peer, full);
+    let turn = |peer: &PeerId| (*peer == empty).then(Charged::default);
+    assert_eq!(server.next_read(0, turn).unwrap().peer, empty);
+    assert_eq!(server.next_read(0, turn), None);
+    assert_eq!(server.next_read(0, |_| Some(Charged::default())).unwrap().peer, full);
 }
 
 #[test]
@@ -138,7 +161,7 @@ fn a_flood_is_served_at_its_rate() {
 fn wants_come_back_from_a_reader_that_had_enough() {
     let (mut server, peer) = (Server::new(), PeerId::random());
     wants(&mut server, peer, 0..READ_WANTS_MAX + 1);
-    let first = server.next_read(0, |_| true).unwrap();
+    let first = server.next_read(0, |_| Some(Charged::default())).unwrap();
     assert_eq!(first.wants.len(), READ_WANTS_MAX);
     let results = first.wants.into_iter().enumerate().map(|(at, (cid, want))| {
         let found = if at < 2 { Found::Block(Vec::new()) } else { Found::Unread };
@@ -154,7 +177,7 @@ fn waiting(send_dont_have: bool) -> (Server, PeerId) {
     let (mut server, peer) = (Server::new(), PeerId::random());
     let want = Want { ask: WantType::Block, send_dont_have };
     server.want(0, peer, cid(1), want);
-    server.next_read(0, |_| true).unwrap();
+    server.next_read(0, |_| Some(Charged::default())).unwrap();
     let told = server.on_read(0, peer, vec![(cid(1), want, Found::Missing)]);
     let dont_have = WantAnswer::Presence(cid(1), false);
     assert_eq!(told, if send_dont_have { vec![dont_have] } else { vec![] });

@@ -12,6 +12,7 @@ use optimusdb_dag::{Address, Cid, LogCid};
 
 use tokio::sync::{mpsc, watch};
 
+use crate::peering::shares::Shares;
 use crate::protocols::bitswap::Bitswap;
 use crate::protocols::streams;
 use crate::{Asker, BoxFuture, Local};
@@ -171,7 +172,7 @@ impl Node {
         let blocks = Arc::new(blocks);
         let behaviour = streams::StreamsBehaviour::new();
         let local = Arc::clone(&blocks) as Arc<dyn Local>;
-        let bitswap = Bitswap::start(behaviour.new_control(), local).unwrap();
+        let bitswap = Bitswap::start(behaviour.new_control(), local, Shares::default()).unwrap();
         let handle = bitswap.clone();
         let told = move |peer, up| match up {
             true => handle.peer_up(peer, true),
