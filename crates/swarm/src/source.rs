@@ -10,8 +10,8 @@ use libp2p::{Multiaddr, PeerId};
 pub(crate) struct Source {
     /// The peer.
     pub(crate) peer: PeerId,
-    /// The network that it connects from; none of a peer that is known, which stands for itself, and of
-    /// one behind a relay.
+    /// The network that it connects from; none of one that this node looks for, which stands for itself,
+    /// and of one behind a relay.
     pub(crate) network: Option<IpAddr>,
 }
 

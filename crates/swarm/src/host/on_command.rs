@@ -46,7 +46,7 @@ impl Host {
             Command::Publish { log, block } => self.publish(log, block),
             Command::Judge { announcement, verdict } => self.judge(&announcement, verdict),
             Command::Blame { peer, offence } => self.blame(peer, offence),
-            Command::Proved { peer } => self.proved(peer),
+            Command::Proved { peer } => self.swarm.behaviour_mut().incoming.proved(peer),
             Command::Resolved { seed, found } => {
                 let now = Instant::now();
                 for effect in self.dialler.on_resolved(now, seed, found) {
@@ -124,15 +124,6 @@ impl Host {
             &announcement.peer,
             acceptance,
         );
-    }
-
-    /// A peer is one that this node looks for, or brought what was missing here: it has a place, and stands for
-    /// itself.
-    pub(crate) fn proved(&mut self, peer: PeerId) {
-        self.swarm.behaviour_mut().incoming.proved(peer);
-        if let Some(peer) = self.shared.peers().get_mut(&peer) {
-            peer.proven = true;
-        }
     }
 
     /// Notes an offence; too many, and the peer is sent away.

@@ -97,9 +97,11 @@ impl Host {
         self.address_book.on_connected(&peer, dialled);
         // Over TCP and over QUIC, or under two names: one of our own dials is enough.
         let ours = self.dialler.on_connected(connection, peer);
-        let known = self.swarm.behaviour().incoming.is_proven(&peer);
-        if known || ours || self.waiters.contains_key(&connection) {
-            self.proved(peer);
+        if ours || self.waiters.contains_key(&connection) {
+            self.swarm.behaviour_mut().incoming.proved(peer);
+            if let Some(sought) = self.shared.peers().get_mut(&peer) {
+                sought.is_sought = true;
+            }
         }
         let spare = if ours {
             self.shared.peers().dialled_before(&peer, connection)

@@ -3,7 +3,8 @@
 //! While there are free ones everybody gets one. When all are taken, the least useful peer of the network that
 //! has most of them makes room: one that said nothing of itself before a node of the swarm, and the one that
 //! has been here longest before those that had no time to show anything. Peers that were useful once, and those
-//! that this node looks for, have places of their own.
+//! that this node looks for, have some places of their own, and beyond them stand with all others: being useful
+//! once is cheap.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::convert::Infallible;
@@ -78,13 +79,8 @@ impl IncomingPlaces {
         self.proven.push_back(peer);
     }
 
-    /// Whether a peer was useful, lately or in an earlier stay.
-    pub(crate) fn is_proven(&self, peer: &PeerId) -> bool {
-        self.proven.contains(peer)
-    }
-
     fn worth(&self, peer: &PeerId) -> Worth {
-        if self.is_proven(peer) {
+        if self.proven.contains(peer) {
             Worth::Proven
         } else if self.members.contains(peer) {
             Worth::Member
@@ -119,7 +115,9 @@ impl IncomingPlaces {
         let full = self.taken.len() >= INCOMING_CONNECTIONS_MAX
             || (!is_proven && strangers >= INCOMING_STRANGERS_MAX);
         if full {
-            let (gone, place) = self.least_useful(!is_proven).ok_or(NoPlace)?;
+            let reserved = INCOMING_CONNECTIONS_MAX - INCOMING_STRANGERS_MAX;
+            let for_stranger = !is_proven || self.taken.len() - strangers < reserved;
+            let (gone, place) = self.least_useful(for_stranger).ok_or(NoPlace)?;
             let gone_peer = place.peer;
             self.taken.remove(&gone);
             self.closing.push_back((gone_peer, gone));
@@ -143,9 +141,7 @@ impl IncomingPlaces {
             let crowd = place
                 .address
                 .map_or((1, 1), |address| (of_network[&network(address)], of_host[&host(address)]));
-            // Of those who proved themselves others are not told apart by where they are.
-            let is_proven = worth == Worth::Proven;
-            (is_proven, std::cmp::Reverse(crowd), worth, place.since)
+            (std::cmp::Reverse(crowd), worth, place.since)
         };
         let candidates = self
             .taken
@@ -296,19 +292,25 @@ mod tests {
         for last in 0..INCOMING_STRANGERS_MAX {
             coming.come(PeerId::random(), [10, 0, last as u8, 1]).unwrap();
         }
-        let known: Vec<PeerId> = (0..INCOMING_CONNECTIONS_MAX - INCOMING_STRANGERS_MAX + 5)
-            .map(|_| PeerId::random())
-            .collect();
-        let mut here = Vec::new();
-        for peer in known {
+        let useful = |coming: &mut Coming| {
+            let peer = PeerId::random();
             coming.places.proved(peer);
-            here.push(coming.come(peer, [192, 0, 2, 1]).unwrap());
-        }
+            coming.come(peer, [192, 0, 2, 1]).unwrap()
+        };
+        let reserved = INCOMING_CONNECTIONS_MAX - INCOMING_STRANGERS_MAX;
+        let here: Vec<ConnectionId> = (0..reserved).map(|_| useful(&mut coming)).collect();
         for _ in 0..INCOMING_CONNECTIONS_MAX {
             coming.come(PeerId::random(), [198, 51, 100, 1]).unwrap();
         }
         assert!(here.iter().all(|id| coming.has(*id)));
         assert_eq!(coming.places.taken.len(), INCOMING_CONNECTIONS_MAX);
+        // More of them, from one address, take no more than is fair.
+        for _ in 0..2 * INCOMING_CONNECTIONS_MAX {
+            useful(&mut coming);
+        }
+        let strangers =
+            coming.places.taken.values().filter(|it| it.address != Some([192, 0, 2, 1].into()));
+        assert!(strangers.count() >= INCOMING_CONNECTIONS_MAX / 2);
         for _ in 0..PROVEN_PEERS_MAX {
             coming.places.proved(PeerId::random());
         }

@@ -73,8 +73,8 @@ pub(crate) struct ConnectedPeer {
     began: Instant,
     /// Set once it has said who it is and was let in.
     pub(crate) identity: Option<IdentifyInfo>,
-    /// It was useful, or is one that this node looks for.
-    pub(crate) proven: bool,
+    /// It is one that this node looks for.
+    pub(crate) is_sought: bool,
     /// Tells this stay of the peer from an earlier one.
     pub(crate) stay: u64,
     pub(crate) subscribed: BTreeSet<Address>,
@@ -138,7 +138,7 @@ impl Peers {
                 since: SystemTime::now(),
                 began: Instant::now(),
                 identity: None,
-                proven: false,
+                is_sought: false,
                 stay: *stays,
                 subscribed: BTreeSet::new(),
             }
@@ -237,8 +237,8 @@ impl Peers {
 
     /// Whom work for the peer is charged to.
     pub(crate) fn source(&self, id: PeerId) -> Source {
-        let proven = self.peers.get(&id).is_some_and(|peer| peer.proven);
-        let network = self.ips(&id).next().filter(|_| !proven).map(network);
+        let is_sought = self.peers.get(&id).is_some_and(|peer| peer.is_sought);
+        let network = self.ips(&id).next().filter(|_| !is_sought).map(network);
         Source { peer: id, network }
     }
 
