@@ -201,6 +201,17 @@ impl Replicator {
         }
     }
 
+    /// Whether one more announcement of this peer is too many to be looked at: it is left to a pull, and to be
+    /// ignored. So a flood costs no look at the store.
+    pub fn is_excess(&mut self, now: u64, peer: Peer) -> bool {
+        let is_heard = self.is_heard(now, peer);
+        let is_excess = !is_heard || self.peers.announces_enough(now, peer);
+        if is_heard && is_excess {
+            self.turn_to(peer, now);
+        }
+        is_excess
+    }
+
     /// As [`Replicator::on_announced`], of an entry that the caller has verified.
     pub fn on_proven(
         &mut self,

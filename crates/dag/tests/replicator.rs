@@ -7,9 +7,9 @@ use std::sync::Arc;
 
 use optimusdb_dag::join::{Proven, Replica};
 use optimusdb_dag::limits::{
-    ANNOUNCEMENT_WAIT_MS, FETCHES_FIRST, HEADS_PERIOD_MS, NEW_PEER_SPREAD_MS, NEXT_LINKS_MAX,
-    PEER_SPREAD_MS, PULL_GAP_MS, PULL_GAP_MS_MAX, PULL_PERIOD_MS, STORE_RETRY_MS_MAX,
-    USELESS_BURST_MESSAGES_MAX,
+    ANNOUNCEMENT_WAIT_MS, ANNOUNCEMENTS_BURST_MAX, FETCHES_FIRST, HEADS_PERIOD_MS,
+    NEW_PEER_SPREAD_MS, NEXT_LINKS_MAX, PEER_SPREAD_MS, PULL_GAP_MS, PULL_GAP_MS_MAX,
+    PULL_PERIOD_MS, STORE_RETRY_MS_MAX, USELESS_BURST_MESSAGES_MAX,
 };
 use optimusdb_dag::replicator::{
     AnnouncementId, Effect, LocalStore, Offence, Peer, Replicator, Verdict,
@@ -458,6 +458,25 @@ fn who_shows_heads_that_lead_nowhere_is_no_longer_heard() {
         let one = entry(&keys(2), 1, &[]);
         assert_eq!(verdicts(&node.announced(Peer(3), one.block())), [Verdict::Accept]);
     }
+}
+
+#[test]
+fn what_is_too_many_to_be_looked_at_is_known_before_and_pulled() {
+    let mut node = Node::new();
+    node.peer(NATIVE, true);
+    node.wait(5 * NEW_PEER_SPREAD_MS);
+    let looked_at = (0..10 * ANNOUNCEMENTS_BURST_MAX).filter(|number| {
+        let looks = !node.replicator.is_excess(node.now, NATIVE);
+        if looks {
+            node.announced(NATIVE, entry(&keys(1), number + 1, &[]).block());
+        }
+        looks
+    });
+    let looked_at = looked_at.count() as u64;
+    assert_eq!(looked_at, ANNOUNCEMENTS_BURST_MAX);
+    node.now += 1_000;
+    assert!(!node.replicator.is_excess(node.now, NATIVE));
+    assert!(!node.replicator.is_excess(node.now, Peer(3)), "of others nothing is known");
 }
 
 /// What comes for nothing may come as fast as the fastest writer's announcements for a minute.

@@ -245,6 +245,14 @@ impl StorePeers {
         }
     }
 
+    /// Whether this peer has announced as much as is looked at.
+    pub(super) fn announces_enough(&mut self, now: u64, peer: Peer) -> bool {
+        self.by_peer.get_mut(&peer).is_some_and(|record| {
+            let bucket = &mut record.announcements;
+            bucket.is_over(now, ANNOUNCEMENTS_PER_SECOND_MAX, ANNOUNCEMENTS_BURST_MAX - 1)
+        })
+    }
+
     /// So many entries are ready: as many announcements, whoever made them, were not in vain.
     pub(super) fn ready(&mut self, entries: u64) {
         for record in self.by_peer.values_mut() {

@@ -14,7 +14,7 @@ use super::{OnPeer, Sources};
 use crate::limits::{DRIVER_SLEEP_MS_MAX, READ_MS_MAX};
 use crate::writer::ReceivedEntries;
 use optimusdb_dag::Address;
-use optimusdb_dag::replicator::{AnnouncementId, Effect, Peer, Replicator};
+use optimusdb_dag::replicator::{AnnouncementId, Effect, Peer, Replicator, Verdict};
 use optimusdb_storage::StoreRef;
 use optimusdb_swarm::{Announcement, Event, Events, Swarm};
 use std::collections::HashMap;
@@ -192,15 +192,20 @@ impl Driver {
                 });
             }
             Event::Announced { peer, log, block, announcement } => {
-                let number = self.peers.number(peer);
+                let (number, now) = (self.peers.number(peer), self.now_ms());
+                let is_excess = self.stores.get_mut(&log).is_some_and(|driven| {
+                    if announcement.is_own() {
+                        driven.replicator.on_author(now, number);
+                    }
+                    driven.replicator.is_excess(now, number)
+                });
+                if is_excess {
+                    return self.hand(self.swarm.validated(announcement, Verdict::Ignore));
+                }
                 self.last_announcement += 1;
                 let name = AnnouncementId(self.last_announcement);
-                let is_own = announcement.is_own();
                 self.announcements.insert(name, announcement);
                 self.with_word_of(number, &log, |now, replicator, snapshot| {
-                    if is_own {
-                        replicator.on_author(now, number);
-                    }
                     replicator.on_announced(now, snapshot, number, name, &block)
                 });
             }

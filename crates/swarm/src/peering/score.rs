@@ -20,7 +20,7 @@ fn points_of(offence: Offence) -> f64 {
     match offence {
         Offence::Flood => 0.25,
         Offence::Invalid => 5.0,
-        Offence::Waste => 10.0,
+        Offence::Waste => 20.0,
         Offence::Malformed => 20.0,
         Offence::Forged => 50.0,
     }
@@ -129,11 +129,11 @@ mod tests {
             });
             offences.extend(tries);
         }
-        assert_eq!(offences[..4], [10, 5, 3, 2], "{offences:?}");
-        assert_eq!((offences[11], last), (2, BAN_LONGEST));
+        assert_eq!(offences[..4], [5, 3, 2, 1], "{offences:?}");
+        assert_eq!((offences[11], last), (1, BAN_LONGEST));
         // Elsewhere, and for one who only has much to say, nothing is different.
         let known = alone(PeerId::random());
-        assert!((0..9).all(|_| scores.note(now, &known, Offence::Waste).is_none()));
+        assert!((0..4).all(|_| scores.note(now, &known, Offence::Waste).is_none()));
         let busy = Source { peer: PeerId::random(), network };
         assert!((0..300).all(|_| scores.note(now, &busy, Offence::Flood).is_none()));
     }
