@@ -12,6 +12,7 @@ mod documents;
 mod dollar;
 mod error;
 mod files;
+mod found;
 mod journal;
 mod keys;
 pub mod limits;

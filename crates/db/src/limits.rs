@@ -55,8 +55,20 @@ pub const CHUNK_BYTES: usize = 64 * 1024;
 pub const CHUNKS_MAX: usize = 2;
 /// How long a write may take, its waiting included, in milliseconds.
 pub const WRITE_MS_MAX: u64 = 30_000;
-/// How long an update or delete may look for what matches, in milliseconds: other writers wait.
+/// How long a statement that writes to a store may run, in milliseconds: other writers wait.
 pub const MATCH_MS_MAX: u64 = 5_000;
+/// How long one transaction looks again at what was written since its updates and deletes were prepared,
+/// all of them together, in milliseconds: other writers wait.
+pub const MATCH_AGAIN_MS_MAX: u64 = 50;
+/// Entries that are looked at again in a transaction for one update or delete.
+pub const MATCH_AGAIN_ENTRIES_MAX: usize = 256;
+/// Entries that are looked at again beside the writer. With more, all of the store is.
+pub const CATCH_UP_ENTRIES_MAX: usize = 100_000;
+/// How often an update or delete looks beside the writer at what was written meanwhile before it takes its
+/// turn.
+pub const CATCH_UPS_MAX: u32 = 4;
+/// How often an update or delete takes its turn in vain, as what it found had changed meanwhile.
+pub const CHANGE_TRIES_MAX: u32 = 8;
 /// Transactions that go before upkeep that waits.
 pub const UPKEEP_BATCHES_MAX: u32 = 64;
 /// How long commits stay in the write-ahead log while there is always something to be written, in

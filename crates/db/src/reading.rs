@@ -52,6 +52,20 @@ pub(crate) fn keys(
     Ok(keys)
 }
 
+/// Whether a document is there and matches, at this moment.
+pub(crate) fn is_asked_for(
+    view: View<'_>,
+    store: &StoreRef,
+    query: &Query,
+    key: &str,
+    deadline: Instant,
+) -> Result<bool, Error> {
+    in_time(deadline)?;
+    let criteria = &query.criteria;
+    let document = view.document(store, key)?;
+    Ok(document.is_some_and(|json| matching(criteria, criteria.matches_all(), &json).is_some()))
+}
+
 /// Documents by their keys: each as JSON text, and parsed.
 type Few = BTreeMap<String, (String, Value)>;
 

@@ -251,6 +251,58 @@ async fn updates_and_deletes_take_what_limit_and_sort_say() {
     node.close().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_changed_is_what_matches_at_the_moment_of_the_change() {
+    const DOCUMENTS: usize = 60;
+    let dir = tempfile::tempdir().unwrap();
+    let node = Node::open(config(dir.path())).unwrap();
+    let named = |n: usize, state: &str| json!({"_id": format!("d{n:02}"), "state": state, "n": n});
+    node.put("dsswres", (0..DOCUMENTS).map(|n| named(n, "new")).collect()).await.unwrap();
+
+    // Each is taken once, by however many.
+    let takers: Vec<_> = (0..4)
+        .map(|taker| {
+            let node = node.clone();
+            tokio::spawn(async move {
+                let fields = json!({"state": format!("taken-{taker}")});
+                let mut taken = 0;
+                loop {
+                    let one =
+                        query(json!([{"state": "new"}]), json!({"limit": 1, "sort": {"n": 1}}));
+                    let fields = fields.as_object().unwrap().clone();
+                    match node.update("dsswres", one, fields).await.unwrap() {
+                        0 => return taken,
+                        count => taken += count,
+                    }
+                }
+            })
+        })
+        .collect();
+    let mut taken = 0;
+    for taker in takers {
+        taken += taker.await.unwrap();
+    }
+    assert_eq!(taken, DOCUMENTS);
+
+    // What is written anew while it is looked at is judged as it is then.
+    let writing = tokio::spawn({
+        let node = node.clone();
+        async move {
+            for n in 0..DOCUMENTS {
+                node.put("dsswres", vec![named(n, "kept")]).await.unwrap();
+            }
+        }
+    });
+    while !writing.is_finished() {
+        let old = query(json!([{"state": {"$regex": "^taken"}}]), json!({}));
+        node.delete("dsswres", old).await.unwrap();
+    }
+    writing.await.unwrap();
+    let kept = find(&node, "dsswres", json!([{"state": "kept"}])).await;
+    assert_eq!(kept.len(), DOCUMENTS);
+    node.close().await;
+}
+
 /// Every `_id` is a text, so that some conditions on it are known to hold for none.
 #[tokio::test]
 async fn criteria_that_no_id_fulfils_find_nothing_in_any_order() {

@@ -154,6 +154,31 @@ fn clients_that_read_no_answer_hold_up_nobody() {
 }
 
 #[test]
+fn hard_patterns_of_updates_hold_up_no_writer() {
+    const MIBS: usize = 6;
+    let server = Server::start();
+    let text = "ab".repeat(MIB / 2 - 99);
+    server.put("", (0..MIBS).map(|n| json!({"_id": n.to_string(), "t": text})).collect());
+    let hard: Vec<Value> = (0..32)
+        .map(|n| json!({"t": {"$regex": format!("\\w{{4}}\\W\\w{{4}}[a-z]{{{}}}", n + 1)}}))
+        .collect();
+    let update = json!({"method": {"cmd": "crudupdate"}, "criteria": hard, "UpdateData": {"x": 1}});
+    std::thread::scope(|scope| {
+        let updates: Vec<_> = (0..4).map(|_| scope.spawn(|| server.command(&update))).collect();
+        let mut beside = 0;
+        while updates.iter().all(|update| !update.is_finished()) {
+            server.put("", json!([{"_id": "beside", "n": beside}]));
+            beside += 1;
+        }
+        assert!(beside > 3, "{beside} puts while the updates looked at {MIBS} MiB");
+        for update in updates {
+            let (status, answer) = update.join().unwrap();
+            assert_eq!(status, 200, "{answer}");
+        }
+    });
+}
+
+#[test]
 fn depth_is_accepted_to_a_hundred_and_refused_in_words_beyond() {
     let server = Server::start();
     let nested = |levels: usize| {

@@ -12,7 +12,7 @@ use crate::entries;
 use crate::error::Error;
 use crate::stores::{StoreId, StoreRef};
 use crate::tosca;
-use optimusdb_dag::{Entry, Ipld};
+use optimusdb_dag::{Entry, Ipld, OperationRef, StoreKind};
 use rusqlite::{Connection, OptionalExtension};
 use sha2::{Digest, Sha256};
 
@@ -81,6 +81,14 @@ pub(crate) fn is_replaced(
 ) -> Result<bool, Error> {
     let Some(filename) = uploaded_file(key, document) else { return Ok(false) };
     Ok(standing(db, store.id, filename)?.is_some_and(|(standing, _)| standing != key))
+}
+
+/// Whether an entry puts the document of an uploaded file, which may replace another of its name.
+pub(crate) fn is_upload(kind: StoreKind, entry: &Entry) -> bool {
+    match OperationRef::of(kind, entry.payload()) {
+        Some((OperationRef::Put { key, value }, _)) => uploaded_file(key, value).is_some(),
+        _ => false,
+    }
 }
 
 /// Drops what was noted for a store.

@@ -4,14 +4,17 @@ use crate::connection::Link;
 use crate::entries;
 use crate::error::Error;
 use crate::fingerprints::Fingerprints;
+use crate::index;
 use crate::order::Order;
 use crate::passed;
 use crate::select::{Select, is_walked, select_sql};
 use crate::stores::{self, Scope, StoreRef, StoreRow};
 use crate::tosca::{self, Owner, TypeEdge};
 use crate::tree::StoreTree;
+use crate::uploads;
 use optimusdb_dag::{Address, Entry, Ipld, LogCid, OperationRef};
 use rusqlite::{Connection, OptionalExtension, Row, params_from_iter};
+use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::time::Instant;
 
@@ -249,6 +252,30 @@ impl<'c> View<'c> {
             }
         }
         Ok(())
+    }
+
+    /// The row of the newest entry of all stores; 0 without any.
+    pub fn newest_row(&self) -> Result<i64, Error> {
+        let mut statement = self.db.prepare_cached("SELECT coalesce(max(seq), 0) FROM entries")?;
+        Ok(statement.query_row([], |row| row.get(0))?)
+    }
+
+    /// The keys of a store that entries in rows after `after` are about. `None` where these are more than
+    /// `entries_max`, or where one of them may have replaced the document of another key.
+    pub fn changed_keys(
+        &self,
+        store: &StoreRef,
+        after: i64,
+        entries_max: usize,
+    ) -> Result<Option<BTreeSet<String>>, Error> {
+        let (mut keys, mut left, mut known) = (BTreeSet::new(), entries_max, true);
+        self.log_after(store, after, |_, entry| {
+            known = left > 0 && !uploads::is_upload(store.kind, &entry);
+            left = left.saturating_sub(1);
+            keys.extend(index::change(store.kind, &entry).map(|change| change.key.into_owned()));
+            if known { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        })?;
+        Ok(known.then_some(keys))
     }
 
     /// An entry of any store.

@@ -5,16 +5,21 @@ use crate::document;
 use crate::documents::Documents;
 use crate::dollar;
 use crate::error::Error;
-use crate::limits::{POINT_IDS_MAX, READ_MS_MAX, UPLOAD_FILES_MAX, WRITE_DOCUMENTS_MAX};
+use crate::found::{CaughtUp, Found};
+use crate::limits::{
+    CATCH_UP_ENTRIES_MAX, CATCH_UPS_MAX, CHANGE_TRIES_MAX, MATCH_AGAIN_ENTRIES_MAX, POINT_IDS_MAX,
+    READ_MS_MAX, UPLOAD_FILES_MAX, WRITE_DOCUMENTS_MAX, WRITE_MS_MAX,
+};
 use crate::query::Query;
 use crate::reading;
 use crate::stores::DEFAULT_STORE;
 use crate::upload::{self, ToscaReceipt, ToscaUpload};
-use crate::writer::Work;
+use crate::writer::{Choice, Done, Lane, Work};
 use optimusdb_dag::StoreKind;
-use optimusdb_storage::Scope;
+use optimusdb_storage::{Scope, StoreRef};
 use serde_json::{Map, Value};
 use std::ops::ControlFlow;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 impl Node {
@@ -69,7 +74,7 @@ impl Node {
         query: impl Into<Query>,
         mut fields: Map<String, Value>,
     ) -> Result<usize, Error> {
-        let (name, query) = (store, Box::new(query.into()));
+        let (name, query) = (store, query.into());
         let store = self.changeable_store(name)?;
         named_on_purpose(&query)?;
         if let Some(id) = fields.remove("_id")
@@ -87,16 +92,84 @@ impl Node {
                 "store {name} is a key-value store: an update sets \"value\", and not {field:?}"
             )));
         }
-        let fields = document::to_ipld_map(fields);
-        self.count(Work::Update { store, query, fields }).await
+        let fields = Arc::new(document::to_ipld_map(fields));
+        self.change(store, query, move |choice| {
+            let fields = Arc::clone(&fields);
+            Work::Update { store, choice, fields }
+        })
+        .await
     }
 
     /// Deletes every document that the query asks for. Without `sort`, `limit` and `skip` count in the
     /// order of the `_id`s.
     pub async fn delete(&self, store: &str, query: impl Into<Query>) -> Result<usize, Error> {
-        let (store, query) = (self.changeable_store(store)?, Box::new(query.into()));
+        let (store, query) = (self.changeable_store(store)?, query.into());
         named_on_purpose(&query)?;
-        self.count(Work::Delete { store, query }).await
+        self.change(store, query, move |choice| Work::Delete { store, choice }).await
+    }
+
+    /// Finds what a query asks for beside the writer, and has the writer change it.
+    async fn change(
+        &self,
+        store: StoreRef,
+        query: Query,
+        work: impl Fn(Choice) -> Work,
+    ) -> Result<usize, Error> {
+        let deadline = Instant::now() + Duration::from_millis(WRITE_MS_MAX);
+        let query = Arc::new(query);
+        let ids = query.criteria.by_id().map_or(usize::MAX, |ids| ids.len());
+        let few = ids <= POINT_IDS_MAX && query.sort.is_empty();
+        for _ in 0..CHANGE_TRIES_MAX {
+            let found = match few {
+                true => None,
+                false => Some(self.look(store, &query, deadline).await?),
+            };
+            let choice = Choice { query: Arc::clone(&query), found };
+            match self.inner.writer.write(Lane::Local, work(choice), deadline).await? {
+                Done::Count(count) => return Ok(count),
+                Done::Outdated => {}
+                Done::Store(_) | Done::Sql(_) => {
+                    return Err(Error::Internal("the writer answered something else".into()));
+                }
+            }
+        }
+        Err(Error::Unavailable(
+            "others wrote so much to the store that what is to be changed was not settled; try again"
+                .into(),
+        ))
+    }
+
+    /// Looks at a store, and then at what was written meanwhile, until that is little.
+    async fn look(
+        &self,
+        store: StoreRef,
+        query: &Arc<Query>,
+        deadline: Instant,
+    ) -> Result<Found, Error> {
+        let (scans, client) = (&self.inner.scans, query.client);
+        let asked = Arc::clone(query);
+        let mut found = scans
+            .read(client, deadline, move |view| {
+                Found::look(view, &store, &asked, WRITE_DOCUMENTS_MAX, deadline)
+            })
+            .await?;
+        for _ in 0..CATCH_UPS_MAX {
+            let asked = Arc::clone(query);
+            let (level, caught_up) = scans
+                .read(client, deadline, move |view| {
+                    let most = CATCH_UP_ENTRIES_MAX;
+                    let level = found.catch_up(view, &store, &asked, most, deadline)?;
+                    Ok((level, found))
+                })
+                .await?;
+            found = caught_up;
+            match level {
+                CaughtUp::Level(changed) if changed > MATCH_AGAIN_ENTRIES_MAX / 4 => {}
+                // What is outdated is looked at again by the writer, if that is soon done.
+                CaughtUp::Level(_) | CaughtUp::Outdated => break,
+            }
+        }
+        Ok(found)
     }
 
     /// Reads TOSCA files and puts each in place of earlier ones of its name, all or none. Answers with

@@ -229,7 +229,7 @@ impl Node {
     async fn count(&self, work: Work) -> Result<usize, Error> {
         match self.write(work).await? {
             Done::Count(count) => Ok(count),
-            Done::Store(_) | Done::Sql(_) => {
+            Done::Store(_) | Done::Sql(_) | Done::Outdated => {
                 Err(Error::Internal("the writer answered something else".into()))
             }
         }

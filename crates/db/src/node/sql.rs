@@ -42,7 +42,7 @@ impl Node {
         let store = self.changeable_store(name)?;
         match self.write(Work::Sql { store, sql }).await? {
             Done::Sql(done) => Ok(done),
-            Done::Count(_) | Done::Store(_) => {
+            Done::Count(_) | Done::Store(_) | Done::Outdated => {
                 Err(Error::Internal("the writer answered something else".into()))
             }
         }

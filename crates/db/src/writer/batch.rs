@@ -7,14 +7,12 @@ use crate::clock::now_ms;
 use crate::commits::{Changed, Committed};
 use crate::document::{Checked, check_value};
 use crate::error::Error;
-use crate::limits::{ANNOUNCED_ENTRIES_MAX, MATCH_MS_MAX, UPDATE_BYTES_MAX, WRITE_DOCUMENTS_MAX};
-use crate::query::Query;
-use crate::reading;
+use crate::limits::{ANNOUNCED_ENTRIES_MAX, MATCH_AGAIN_MS_MAX, UPDATE_BYTES_MAX};
 use crate::stores::{NewStore, name_of};
 use optimusdb_dag::{Entry, IdentityKeys, Ipld, LogTip, Operation, Payload, StoreKind};
 use optimusdb_storage::{Scope, StoreId, StoreRef, StoreRow, Tx};
 use std::collections::{BTreeMap, HashMap, VecDeque};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Where an entry comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,6 +44,8 @@ pub(crate) struct Batch<'a> {
     made: Vec<StoreRow>,
     pub(super) renamed: Vec<String>,
     entries: [u64; 2],
+    /// For how long it may still look at what was written since updates and deletes were prepared.
+    pub(super) looking_left: Duration,
 }
 
 impl<'a> Batch<'a> {
@@ -56,7 +56,8 @@ impl<'a> Batch<'a> {
         accesses: &'a AccessCache,
     ) -> Batch<'a> {
         let (touched, made, renamed) = (BTreeMap::new(), Vec::new(), Vec::new());
-        Batch { tx, keys, accesses, tips, touched, made, renamed, entries: [0; 2] }
+        let (entries, looking_left) = ([0; 2], Duration::from_millis(MATCH_AGAIN_MS_MAX));
+        Batch { tx, keys, accesses, tips, touched, made, renamed, entries, looking_left }
     }
 
     /// Writes the heads and commits. Answers what changed.
@@ -130,25 +131,6 @@ impl<'a> Batch<'a> {
             self.append(store, Operation::Del { key }.into_payload(Some(now_ms())))?;
         }
         Ok(count)
-    }
-
-    /// The keys of the documents that the query asks for, as this transaction sees them.
-    pub(crate) fn matching(
-        &self,
-        store: &StoreRef,
-        query: &Query,
-        deadline: Instant,
-    ) -> Result<Vec<String>, Error> {
-        let view = self.tx.view();
-        let deadline = deadline.min(Instant::now() + Duration::from_millis(MATCH_MS_MAX));
-        let keys = reading::keys(view, store, query, WRITE_DOCUMENTS_MAX, deadline)?;
-        if keys.len() > WRITE_DOCUMENTS_MAX {
-            return Err(Error::TooLarge(format!(
-                "more than {WRITE_DOCUMENTS_MAX} documents match, and one request may change no \
-                 more; narrow the criteria, or change them in parts with options.limit"
-            )));
-        }
-        Ok(keys)
     }
 
     /// The matching documents with `fields` set, checked like new ones.

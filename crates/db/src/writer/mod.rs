@@ -10,6 +10,7 @@
 mod access;
 mod batch;
 mod check;
+mod chosen;
 mod lanes;
 mod log_bound;
 mod plan;
@@ -19,7 +20,7 @@ mod work;
 
 pub(crate) use lanes::Lane;
 use work::WriteFailure;
-pub(crate) use work::{AccessChange, Done, ReceivedEntries, SqlDone, SqlWork, Work};
+pub(crate) use work::{AccessChange, Choice, Done, ReceivedEntries, SqlDone, SqlWork, Work};
 
 use crate::access::AccessCache;
 use crate::commits::Commits;

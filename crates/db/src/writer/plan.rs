@@ -2,6 +2,7 @@
 //! applies, which only a failing database stops.
 
 use super::batch::Batch;
+use super::chosen::Chosen;
 use super::work::{Done, Work, WriteFailure, planning};
 use crate::document::Checked;
 use std::collections::BTreeSet;
@@ -18,15 +19,19 @@ pub(super) fn carry_out(
     }
     let done = match work {
         Work::Put { store, documents } => batch.put(&store, documents),
-        Work::Update { store, query, fields } => {
-            let documents = batch
-                .matching(&store, &query, deadline)
-                .and_then(|keys| batch.updated(&store, keys, &fields))
-                .map_err(planning)?;
+        Work::Update { store, choice, fields } => {
+            let keys = match batch.chosen(&store, choice, deadline).map_err(planning)? {
+                Chosen::Keys(keys) => keys,
+                Chosen::Outdated => return Ok(Done::Outdated),
+            };
+            let documents = batch.updated(&store, keys, &fields).map_err(planning)?;
             batch.put(&store, documents)
         }
-        Work::Delete { store, query } => {
-            let keys = batch.matching(&store, &query, deadline).map_err(planning)?;
+        Work::Delete { store, choice } => {
+            let keys = match batch.chosen(&store, choice, deadline).map_err(planning)? {
+                Chosen::Keys(keys) => keys,
+                Chosen::Outdated => return Ok(Done::Outdated),
+            };
             batch.own_only(&store, &keys).map_err(planning)?;
             batch.delete(&store, keys)
         }

@@ -2,6 +2,7 @@
 
 use crate::document::Checked;
 use crate::error::{Error, Kind};
+use crate::found::Found;
 use crate::query::Query;
 use crate::stores::NewStore;
 use optimusdb_dag::join::Passed;
@@ -16,9 +17,9 @@ pub(crate) enum Work {
     /// Insert or replace documents or values, or add events.
     Put { store: StoreRef, documents: Vec<Checked> },
     /// Set fields in what the query asks for.
-    Update { store: StoreRef, query: Box<Query>, fields: BTreeMap<String, Ipld> },
+    Update { store: StoreRef, choice: Choice, fields: Arc<BTreeMap<String, Ipld>> },
     /// Delete what the query asks for.
-    Delete { store: StoreRef, query: Box<Query> },
+    Delete { store: StoreRef, choice: Choice },
     /// Change the store by what a statement writes to its table.
     Sql { store: StoreRef, sql: SqlWork },
     /// Put the documents of TOSCA files, each in place of earlier ones of its file name.
@@ -35,6 +36,14 @@ pub(crate) enum Work {
     Access { store: StoreRef, change: AccessChange },
     /// Move the write-ahead log into the database file. A step of upkeep, outside of transactions.
     Checkpoint,
+}
+
+/// Which documents are updated or deleted.
+#[derive(Debug)]
+pub(crate) struct Choice {
+    pub(crate) query: Arc<Query>,
+    /// What was found beside the writer; none where a few look-ups find it.
+    pub(crate) found: Option<Found>,
 }
 
 /// A statement that writes to a store, and the door that can run it.
@@ -96,6 +105,8 @@ pub(crate) enum Done {
     Store(StoreRow),
     /// What a statement gives back.
     Sql(SqlDone),
+    /// Nothing, as too much was written since what it changes was looked for.
+    Outdated,
 }
 
 /// Why a write was not done.
@@ -125,10 +136,10 @@ impl Work {
             Work::Access { change, .. } => {
                 change.grant.iter().chain(&change.revoke).map(String::len).sum()
             }
-            Work::Update { fields, .. } => map_bytes(fields),
+            Work::Update { choice, fields, .. } => map_bytes(fields) + choice.bytes(),
+            Work::Delete { choice, .. } => choice.bytes(),
             Work::Sql { sql, .. } => sql.statement.bytes(),
-            Work::Delete { .. }
-            | Work::CreateStore(_)
+            Work::CreateStore(_)
             | Work::Reconcile { .. }
             | Work::Offer { .. }
             | Work::Checkpoint => 0,
@@ -150,6 +161,12 @@ impl Work {
             | Work::Access { .. }
             | Work::Checkpoint => None,
         }
+    }
+}
+
+impl Choice {
+    fn bytes(&self) -> usize {
+        self.found.as_ref().map_or(0, Found::bytes)
     }
 }
 
