@@ -16,7 +16,7 @@ use std::time::Instant;
 
 /// The keys that a query asks for, as of some moment.
 #[derive(Debug)]
-pub(crate) struct Found {
+pub(crate) struct FoundKeys {
     keys: Vec<String>,
     /// The row of the newest entry of that moment.
     seen: i64,
@@ -31,7 +31,7 @@ pub(crate) enum CaughtUp {
     Outdated,
 }
 
-impl Found {
+impl FoundKeys {
     /// Looks at all of a store.
     pub(crate) fn look(
         view: View<'_>,
@@ -39,10 +39,10 @@ impl Found {
         query: &Query,
         keys_max: usize,
         deadline: Instant,
-    ) -> Result<Found, Error> {
+    ) -> Result<FoundKeys, Error> {
         let seen = view.newest_row()?;
         let keys = reading::keys(view, store, query, keys_max, deadline)?;
-        Ok(Found { keys, seen })
+        Ok(FoundKeys { keys, seen })
     }
 
     /// Looks again at what was written meanwhile, if that is at most so many entries.

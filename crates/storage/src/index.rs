@@ -8,7 +8,7 @@
 use crate::catalog;
 use crate::entries;
 use crate::error::Error;
-use crate::json::{json_text, pair_text};
+use crate::json::{document_text, pair_text};
 use crate::stores::{Scope, StoreId, StoreRef, rows_of};
 use crate::tosca;
 use crate::uploads::{self, Upload};
@@ -54,7 +54,7 @@ pub(crate) struct IndexChange<'e> {
 /// A value as reads and SQL see it.
 #[derive(Clone, Copy)]
 pub(crate) enum ShownValue<'e> {
-    /// A document, as it is.
+    /// A document, as it is but for its `_id`, which is its key.
     Document(&'e Ipld),
     /// What is no document by itself: it is shown with its key.
     Value(&'e Ipld),
@@ -70,7 +70,7 @@ impl<'e> ShownValue<'e> {
 
     pub(crate) fn json(self, key: &str) -> Result<String, Error> {
         match self {
-            ShownValue::Document(document) => json_text(document),
+            ShownValue::Document(document) => document_text(key, document),
             ShownValue::Value(value) => pair_text(key, value),
         }
     }

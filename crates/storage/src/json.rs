@@ -15,6 +15,19 @@ pub(crate) fn json_text(value: &Ipld) -> Result<String, Error> {
     text(&Json(value))
 }
 
+/// A document with its key as `_id`, whatever its writer put there: of what others write that alone is
+/// changed, so that a look-up by `_id`, a scan and SQL tell the same.
+pub(crate) fn document_text(key: &str, document: &Ipld) -> Result<String, Error> {
+    match document {
+        Ipld::Map(fields) if fields.get("_id") != Some(&Ipld::String(key.to_owned())) => {
+            let mut fields = fields.clone();
+            fields.insert("_id".to_owned(), Ipld::String(key.to_owned()));
+            json_text(&Ipld::Map(fields))
+        }
+        document => json_text(document),
+    }
+}
+
 /// `{"_id":…,"value":…}`: a value that is no document by itself, as one.
 pub(crate) fn pair_text(id: &str, value: &Ipld) -> Result<String, Error> {
     text(&Pair(id, value))
@@ -71,6 +84,19 @@ fn one<S: Serializer>(out: S, name: &str, value: &impl Serialize) -> Result<S::O
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_document_has_its_key_as_id() {
+        let document = |id: Option<Ipld>| {
+            let fields = [("n".to_owned(), Ipld::Integer(1))].into_iter();
+            Ipld::Map(fields.chain(id.map(|id| ("_id".to_owned(), id))).collect())
+        };
+        for id in [None, Some(Ipld::Integer(7)), Some(Ipld::String("other".into()))] {
+            assert_eq!(document_text("k", &document(id)).unwrap(), r#"{"_id":"k","n":1}"#);
+        }
+        let own = document(Some(Ipld::String("k".into())));
+        assert_eq!(document_text("k", &own).unwrap(), json_text(&own).unwrap());
+    }
 
     #[test]
     fn every_kind_of_value() {

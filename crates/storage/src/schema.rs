@@ -162,6 +162,31 @@ pub(crate) fn migrate(db: &mut Connection, place: &Place) -> Result<(), Error> {
         tx.pragma_update(None, "user_version", version + 1)?;
         tx.commit()?;
     }
+    let tx = db.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+    derive_ids(&tx)?;
+    Ok(tx.commit()?)
+}
+
+/// The fact that documents are shown with their keys as `_id`.
+const IDS_ARE_KEYS: &str = "ids_are_keys";
+
+/// Derives the stores anew in which earlier versions show documents with another `_id` than their key.
+fn derive_ids(db: &Connection) -> Result<(), Error> {
+    let done = "SELECT EXISTS (SELECT 1 FROM facts WHERE name = ?1)";
+    if db.query_row(done, [IDS_ARE_KEYS], |row| row.get(0))? {
+        return Ok(());
+    }
+    for store in stores::list(db)? {
+        let any = "SELECT EXISTS (SELECT 1 FROM documents
+            WHERE row >= ?1 AND row < ?2 AND doc IS NOT NULL
+              AND (json_type(doc, '$._id') IS NOT 'text' OR doc ->> '$._id' IS NOT key))";
+        if store.kind == StoreKind::Documents
+            && db.query_row(any, stores::rows_of(store.id), |row| row.get(0))?
+        {
+            index::derive(db, &store, &mut || ())?;
+        }
+    }
+    db.execute("INSERT INTO facts (name, value) VALUES (?1, 'true')", [IDS_ARE_KEYS])?;
     Ok(())
 }
 

@@ -5,7 +5,7 @@ use crate::document;
 use crate::documents::Documents;
 use crate::dollar;
 use crate::error::Error;
-use crate::found::{CaughtUp, Found};
+use crate::found::{CaughtUp, FoundKeys};
 use crate::limits::{
     CATCH_UP_ENTRIES_MAX, CATCH_UPS_MAX, CHANGE_TRIES_MAX, MATCH_AGAIN_ENTRIES_MAX, POINT_IDS_MAX,
     READ_MS_MAX, UPLOAD_FILES_MAX, WRITE_DOCUMENTS_MAX, WRITE_MS_MAX,
@@ -145,12 +145,12 @@ impl Node {
         store: StoreRef,
         query: &Arc<Query>,
         deadline: Instant,
-    ) -> Result<Found, Error> {
+    ) -> Result<FoundKeys, Error> {
         let (scans, client) = (&self.inner.scans, query.client);
         let asked = Arc::clone(query);
         let mut found = scans
             .read(client, deadline, move |view| {
-                Found::look(view, &store, &asked, WRITE_DOCUMENTS_MAX, deadline)
+                FoundKeys::look(view, &store, &asked, WRITE_DOCUMENTS_MAX, deadline)
             })
             .await?;
         for _ in 0..CATCH_UPS_MAX {

@@ -133,21 +133,30 @@ impl<'a> Batch<'a> {
         Ok(count)
     }
 
-    /// The matching documents with `fields` set, checked like new ones.
+    /// The matching documents with `fields` set, checked like new ones. Those that are too large with them are
+    /// left out, unless all are.
     pub(crate) fn updated(
         &self,
         store: &StoreRef,
         keys: Vec<String>,
         fields: &BTreeMap<String, Ipld>,
     ) -> Result<Vec<Checked>, Error> {
-        let mut bytes = 0;
+        let (mut bytes, mut over) = (0, None);
         let mut documents = Vec::with_capacity(keys.len());
         for key in keys {
             let value = match (store.kind, fields.get("value")) {
                 (StoreKind::KeyValue, Some(value)) => value.clone(),
                 _ => self.with_fields(store, &key, fields)?,
             };
-            let document = check_value(key, value)?;
+            // A document that others wrote may be so large that nothing can be set in it: all others
+            // are updated.
+            let document = match check_value(key, value) {
+                Err(Error::TooLarge(text)) => {
+                    over.get_or_insert(text);
+                    continue;
+                }
+                document => document?,
+            };
             bytes += document.bytes;
             if bytes > UPDATE_BYTES_MAX {
                 return Err(Error::TooLarge(format!(
@@ -158,7 +167,10 @@ impl<'a> Batch<'a> {
             }
             documents.push(document);
         }
-        Ok(documents)
+        match over {
+            Some(text) if documents.is_empty() => Err(Error::TooLarge(text)),
+            _ => Ok(documents),
+        }
     }
 
     fn with_fields(

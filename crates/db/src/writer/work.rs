@@ -2,7 +2,7 @@
 
 use crate::document::Checked;
 use crate::error::{Error, Kind};
-use crate::found::Found;
+use crate::found::FoundKeys;
 use crate::query::Query;
 use crate::stores::NewStore;
 use optimusdb_dag::join::Passed;
@@ -43,7 +43,7 @@ pub(crate) enum Work {
 pub(crate) struct Choice {
     pub(crate) query: Arc<Query>,
     /// What was found beside the writer; none where a few look-ups find it.
-    pub(crate) found: Option<Found>,
+    pub(crate) found: Option<FoundKeys>,
 }
 
 /// A statement that writes to a store, and the door that can run it.
@@ -166,7 +166,7 @@ impl Work {
 
 impl Choice {
     fn bytes(&self) -> usize {
-        self.found.as_ref().map_or(0, Found::bytes)
+        self.found.as_ref().map_or(0, FoundKeys::bytes)
     }
 }
 
