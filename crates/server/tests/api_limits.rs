@@ -179,6 +179,27 @@ fn hard_patterns_of_updates_hold_up_no_writer() {
 }
 
 #[test]
+fn connections_without_a_request_make_room() {
+    // More than there is room for with so many files.
+    const SILENT: usize = 150;
+    let server = Server::start_with_files(512);
+    let mut silent: Vec<_> = (0..SILENT)
+        .map(|_| {
+            let mut client = server.connect();
+            client.send(b"GET /swarmkb/id HTTP/1.1\r\nHost: loc");
+            client
+        })
+        .collect();
+    for path in ["/healthz", "/id"] {
+        assert_eq!(server.get(path).status, 200);
+    }
+    // The first ones have gone for it, and the last is answered.
+    assert!(silent[0].answer(false).is_none());
+    silent[SILENT - 1].send(b"alhost\r\n\r\n");
+    assert_eq!(silent[SILENT - 1].answer(false).unwrap().status, 200);
+}
+
+#[test]
 fn depth_is_accepted_to_a_hundred_and_refused_in_words_beyond() {
     let server = Server::start();
     let nested = |levels: usize| {

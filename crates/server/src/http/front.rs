@@ -84,6 +84,11 @@ impl Front {
 impl Answers for Front {
     const NAME: &'static str = "the API";
 
+    fn is_probe(request: &Request<Incoming>) -> bool {
+        let path = request.uri().path();
+        path.ends_with("/healthz") || path.ends_with("/readyz")
+    }
+
     async fn answer(&self, request: Request<Incoming>) -> Response {
         unread::answer_whole(request, |request| self.reply(request)).await
     }

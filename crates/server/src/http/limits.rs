@@ -70,7 +70,13 @@ pub(super) const WRITE_STALL_TIMEOUT: Duration = Duration::from_secs(30);
 /// Bytes of the message of a refusal, which may name what is known, and quote what was sent.
 pub(super) const MESSAGE_BYTES_MAX: usize = 8 * 1024;
 
-/// Connections open at a time; further ones wait in the listener's backlog.
+/// Time for the head of the first request of a connection.
+pub(super) const FIRST_HEAD_TIMEOUT: Duration = Duration::from_secs(5);
+/// Connections that are let in when all others carry a request. Only probes are answered on them.
+pub(super) const PROBE_CONNECTIONS_MAX: usize = 16;
+/// How long a connection carries no request before it may have to make room for another.
+pub(super) const SILENCE_MIN: Duration = Duration::from_millis(250);
+/// Connections open at a time. Then those that carry no request make room.
 pub(super) const CONNECTIONS_MAX: usize = 4096;
 /// File descriptors that connections leave to the node (databases, journal, peers).
 pub(super) const DESCRIPTORS_RESERVED: usize = 256;

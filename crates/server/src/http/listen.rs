@@ -1,32 +1,36 @@
 //! Connections: accepted up to a limit, served as HTTP/1.1, drained when the node stops.
 //!
 //! A client can be slow in three places, and each has its own limit: sending a head
-//! (`HEAD_READ_TIMEOUT`), sending a body (`body.rs`, `unread.rs`) and reading an answer (`stall.rs`). One
-//! connection never holds up another; over the limit, connections wait in the listener's backlog.
+//! (`FIRST_HEAD_TIMEOUT`, `HEAD_READ_TIMEOUT`), sending a body (`body.rs`, `unread.rs`) and reading an answer
+//! (`stall.rs`). One connection never holds up another; which stay when there are too many is decided in
+//! `connections.rs`.
 
 use std::convert::Infallible;
 use std::future::poll_fn;
 use std::io;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use axum::http::{Extensions, Request};
-use axum::response::Response;
+use axum::http::{Extensions, HeaderValue, Request, header};
+use axum::response::{IntoResponse, Response};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use optimusdb_db::reason;
+use optimusdb_db::{Error, reason};
 use rustix::io::Errno;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
+use super::connections::{Connection, Connections};
+use super::error::ApiError;
 use super::limits::{
-    ACCEPT_PAUSE, ACCEPT_REPORT_INTERVAL, CONNECTIONS_MAX, DESCRIPTORS_RESERVED, HEAD_BYTES_MAX,
-    HEAD_READ_TIMEOUT, PORTS, WRITE_STALL_TIMEOUT,
+    ACCEPT_PAUSE, ACCEPT_REPORT_INTERVAL, CONNECTIONS_MAX, DESCRIPTORS_RESERVED,
+    FIRST_HEAD_TIMEOUT, HEAD_BYTES_MAX, HEAD_READ_TIMEOUT, PORTS, PROBE_CONNECTIONS_MAX,
+    WRITE_STALL_TIMEOUT,
 };
 use super::stall::StallGuard;
 use super::unread::hang_up;
@@ -36,6 +40,11 @@ use crate::open_files;
 pub(crate) trait Answers: Send + Sync + 'static {
     /// Its name in the journal, such as "the API".
     const NAME: &'static str;
+
+    /// Whether a request is a supervisor's, who asks whether the node lives.
+    fn is_probe(_request: &Request<Incoming>) -> bool {
+        false
+    }
 
     /// Answers a request, and sees to it that nothing of it is left on its connection.
     fn answer(&self, request: Request<Incoming>) -> impl Future<Output = Response> + Send;
@@ -70,8 +79,7 @@ pub(crate) async fn serve<A: Answers>(
     front: Arc<A>,
     shutdown: CancellationToken,
 ) {
-    let connections_max = connections_max();
-    let free = Arc::new(Semaphore::new(connections_max));
+    let connections = Connections::new(connections_max());
     let cut = CancellationToken::new();
     let _cut_when_dropped = cut.clone().drop_guard();
 
@@ -79,39 +87,45 @@ pub(crate) async fn serve<A: Answers>(
     loop {
         let accepted = tokio::select! {
             () = shutdown.cancelled() => break,
-            accepted = accept(A::NAME, &listener, &free, &mut told) => accepted,
+            accepted = accept(A::NAME, &listener, &connections, &mut told) => accepted,
         };
-        let Some((stream, client, permit)) = accepted else { continue };
+        let Some((stream, client, admitted)) = accepted else { continue };
         let (front, shutdown, cut) = (Arc::clone(&front), shutdown.clone(), cut.clone());
         tokio::spawn(async move {
+            let admitted = Arc::new(admitted);
             tokio::select! {
                 () = cut.cancelled() => tracing::warn!("a connection was cut: its request did not end in time"),
-                () = connection(stream, client, front, shutdown) => {}
+                // It carries no request, and others want its room.
+                () = admitted.end.cancelled() => {}
+                () = connection(stream, client, &admitted, front, shutdown) => {}
             }
-            drop(permit);
         });
     }
 
     drop(listener);
-    let every = u32::try_from(connections_max).unwrap_or(u32::MAX);
-    // The semaphore is never closed, so this ends when every connection has given its permit back.
-    let _all = free.acquire_many(every).await;
+    connections.ended().await;
 }
 
-/// The next connection, once there is room for one. `None` after a transient failure. `told` is when
+/// The next connection, for which there is room or is made. `None` after a transient failure. `told` is when
 /// the journal last reported one.
 async fn accept(
     name: &str,
     listener: &TcpListener,
-    free: &Arc<Semaphore>,
+    connections: &Arc<Connections>,
     told: &mut Option<Instant>,
-) -> Option<(TcpStream, ClientAddress, OwnedSemaphorePermit)> {
-    if free.available_permits() == 0 && is_due(told) {
-        tracing::warn!("{name} has as many connections as it takes; others wait: {}", room());
-    }
-    let permit = Arc::clone(free).acquire_owned().await.ok()?;
+) -> Option<(TcpStream, ClientAddress, Connection)> {
     match listener.accept().await {
-        Ok((stream, peer)) => Some((stream, ClientAddress::of(peer.ip()), permit)),
+        Ok((stream, peer)) => {
+            if connections.open() >= connections_max() && is_due(told) {
+                tracing::warn!(
+                    "{name} has as many connections as it takes; silent ones end, or others wait: {}",
+                    room()
+                );
+            }
+            let client = ClientAddress::of(peer.ip());
+            let admitted = connections.admit(client.0).await;
+            Some((stream, client, admitted))
+        }
         Err(error) if belongs_to_the_client(&error) => None,
         Err(error) => {
             if is_due(told) {
@@ -136,7 +150,7 @@ fn is_due(told: &mut Option<Instant>) -> bool {
 /// How many connections there may be, and what can be done about it.
 fn room() -> String {
     let (connections, limit) = (connections_max(), open_files::limit());
-    if connections == CONNECTIONS_MAX {
+    if connections == CONNECTIONS_MAX - PROBE_CONNECTIONS_MAX {
         return format!("{connections} are the most");
     }
     format!(
@@ -169,16 +183,24 @@ fn belongs_to_the_client(error: &io::Error) -> bool {
 async fn connection<A: Answers>(
     stream: TcpStream,
     client: ClientAddress,
+    admitted: &Arc<Connection>,
     front: Arc<A>,
     shutdown: CancellationToken,
 ) {
     // Answers are written whole: waiting to fill a segment would only delay them.
     let _ = stream.set_nodelay(true);
     let io = TokioIo::new(StallGuard::new(stream, WRITE_STALL_TIMEOUT));
+    let (counted, first) = (Arc::clone(admitted), Arc::new(AtomicBool::new(false)));
+    let asked = Arc::clone(&first);
     let service = service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(client);
-        let front = Arc::clone(&front);
-        Box::pin(async move { Ok::<_, Infallible>(front.answer(request).await) })
+        let (front, carried) = (Arc::clone(&front), counted.request());
+        asked.store(true, Ordering::Relaxed);
+        let refused = counted.probes_only && !A::is_probe(&request);
+        Box::pin(async move {
+            let response = if refused { no_room() } else { front.answer(request).await };
+            Ok::<_, Infallible>(response.map(|body| carried.until_sent(body)))
+        })
     });
     let mut serving = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -187,6 +209,7 @@ async fn connection<A: Answers>(
         .serve_connection(io, service);
     let ended = tokio::select! {
         ended = poll_fn(|cx| serving.poll_without_shutdown(cx)) => ended,
+        () = silent(&first) => return,
         () = shutdown.cancelled() => {
             std::pin::Pin::new(&mut serving).graceful_shutdown();
             poll_fn(|cx| serving.poll_without_shutdown(cx)).await
@@ -199,11 +222,27 @@ async fn connection<A: Answers>(
     hang_up(serving.into_parts().io.into_inner(), shutdown).await;
 }
 
+/// Ends when the head of the first request has not come in its time; else never.
+async fn silent(asked: &AtomicBool) {
+    sleep(FIRST_HEAD_TIMEOUT).await;
+    if asked.load(Ordering::Relaxed) {
+        std::future::pending().await
+    }
+}
+
+/// What is answered on the connections that are there for probes.
+fn no_room() -> Response {
+    let busy = Error::Unavailable("the node has as many connections as it takes; try again".into());
+    let mut response = ApiError::from(busy).into_response();
+    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    response
+}
+
 /// As many as the limit says, if the process may open as many files and the node keeps its share.
 fn connections_max() -> usize {
     let descriptors = open_files::limit();
     let room = descriptors.saturating_sub(DESCRIPTORS_RESERVED).max(descriptors / 2);
-    (room / PORTS).clamp(1, CONNECTIONS_MAX)
+    (room / PORTS).clamp(1 + PROBE_CONNECTIONS_MAX, CONNECTIONS_MAX) - PROBE_CONNECTIONS_MAX
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ mod body;
 mod car;
 mod coding;
 mod command;
+mod connections;
 pub(crate) mod content_type;
 mod edge;
 pub(crate) mod error;

@@ -49,9 +49,21 @@ impl Server {
         Server::start_in(tempfile::tempdir().unwrap(), flags)
     }
 
+    /// Starts one that may have so many files open.
+    pub fn start_with_files(files: usize) -> Server {
+        let limited = format!("ulimit -n {files}; exec \"$0\" \"$@\"");
+        let mut shell = Command::new("/bin/sh");
+        shell.args(["-c", &limited, env!("CARGO_BIN_EXE_optimusdb")]);
+        Server::start_as(shell, tempfile::tempdir().unwrap(), &[])
+    }
+
     /// Starts on what an earlier node left in `home`.
     pub fn start_in(home: TempDir, flags: &[&str]) -> Server {
-        let child = spawn(home.path(), flags);
+        Server::start_as(Command::new(env!("CARGO_BIN_EXE_optimusdb")), home, flags)
+    }
+
+    fn start_as(program: Command, home: TempDir, flags: &[&str]) -> Server {
+        let child = spawn(program, home.path(), flags);
         let (address, gateway) = (String::new(), String::new());
         let mut server = Server { child, address, gateway, home };
         (server.address, server.gateway) = where_it_is(&mut server.child);
@@ -145,8 +157,8 @@ impl Drop for Server {
 }
 
 /// Starts the binary with nothing of this process's environment.
-fn spawn(home: &Path, flags: &[&str]) -> Child {
-    Command::new(env!("CARGO_BIN_EXE_optimusdb"))
+fn spawn(mut program: Command, home: &Path, flags: &[&str]) -> Child {
+    program
         .env_clear()
         .env("HOME", home)
         .envs(ALONE)
