@@ -36,7 +36,8 @@ impl Heads {
     /// Adds an entry that is new to the log and whose parents are in it. The
     /// parents are no longer heads.
     pub fn add(&mut self, entry: EntryLinks) {
-        self.newest_first.retain(|head| !entry.next.contains(&head.cid) && head.cid != entry.cid);
+        let parents: HashSet<&LogCid> = entry.next.iter().collect();
+        self.newest_first.retain(|head| !parents.contains(&head.cid) && head.cid != entry.cid);
         let place = self.newest_first.partition_point(|head| head.cmp_order(&entry).is_gt());
         debug_assert!(
             self.newest_first[..place].iter().all(|head| !head.next.contains(&entry.cid)),
@@ -53,7 +54,8 @@ impl Heads {
     /// Notes an entry that is passed over and has these parents. They are no longer heads, because
     /// the entry above the passed one, which is in the log, reaches them.
     pub fn pass(&mut self, next: &[LogCid]) {
-        self.newest_first.retain(|head| !next.contains(&head.cid));
+        let parents: HashSet<&LogCid> = next.iter().collect();
+        self.newest_first.retain(|head| !parents.contains(&head.cid));
     }
 }
 

@@ -122,6 +122,8 @@ pub const TOSCA_EXPANDED_BYTES_MAX: usize = 4 * TOSCA_BYTES_MAX;
 /// Entries of one transaction that are announced to the swarm, the newest of each store. A peer that
 /// lacks older ones fetches them.
 pub const ANNOUNCED_ENTRIES_MAX: usize = 8;
+/// Heads of one store that `GET /stores` shows, the newest to this node.
+pub const HEADS_SHOWN_MAX: usize = 64;
 /// Heads of one store that are sent to a peer, the newest.
 pub const HEADS_SENT_MAX: usize = 64;
 /// Reads for peers that run at a time.

@@ -8,6 +8,7 @@ use crate::entries::{self, EntryCache};
 use crate::error::Error;
 use crate::fingerprints::Fingerprints;
 use crate::index;
+use crate::limits::FEW_HEADS_MAX;
 use crate::log_bound::LogBound;
 use crate::passed;
 use crate::schema;
@@ -16,7 +17,7 @@ use crate::stores::{self, Scope, StoreId, StoreRef, StoreRow};
 use crate::view::View;
 use optimusdb_dag::sync::Span;
 use optimusdb_dag::{Address, Entry, LogCid, StoreKind};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -30,6 +31,8 @@ pub struct Database {
     // As its commits are now: never more durable than that.
     durability: Durability,
     cache: EntryCache,
+    // The rows of the heads that were set last, of stores with many.
+    head_rows: BTreeMap<StoreId, HashMap<LogCid, i64>>,
     next_seq: i64,
     // Whether there is an entry that was passed over, which one to be stored might be.
     has_passed: bool,
@@ -56,6 +59,7 @@ impl Database {
             opened_as: durability,
             durability,
             cache: EntryCache::default(),
+            head_rows: BTreeMap::new(),
             next_seq: 0,
             has_passed: false,
             fingerprints: Arc::default(),
@@ -132,6 +136,7 @@ impl Database {
 
     fn forget_uncommitted(&mut self) -> Result<(), Error> {
         self.cache = EntryCache::default();
+        self.head_rows.clear();
         self.next_seq =
             self.link
                 .db
@@ -289,10 +294,19 @@ impl Tx<'_> {
     ) -> Result<(), Error> {
         self.write(|database| {
             let db = &database.link.db;
-            let mut rows = Vec::new();
+            let known = database.head_rows.remove(&store.id).unwrap_or_default();
+            let mut of_heads = HashMap::new();
             for cid in heads {
-                let row = database.cache.row_of(db, cid)?;
-                rows.push(row.ok_or_else(|| Error::Corrupt(format!("head {cid} is not stored")))?);
+                let row = match known.get(cid) {
+                    Some(row) => Some(*row),
+                    None => database.cache.row_of(db, cid)?,
+                };
+                let row = row.ok_or_else(|| Error::Corrupt(format!("head {cid} is not stored")))?;
+                of_heads.insert(*cid, row);
+            }
+            let mut rows: Vec<i64> = of_heads.values().copied().collect();
+            if rows.len() > FEW_HEADS_MAX {
+                database.head_rows.insert(store.id, of_heads);
             }
             rows.sort_unstable();
             if cfg!(debug_assertions) {

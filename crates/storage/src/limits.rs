@@ -37,6 +37,8 @@ pub const STATEMENTS_MAX: usize = 128;
 pub const BUSY_TIMEOUT_MS: u64 = 5_000;
 /// Entries whose row number is remembered, so that links are written without a look-up.
 pub const LINK_CACHE_ENTRIES_MAX: usize = 4_096;
+/// Heads of a log up to which their rows are looked up with each commit; those of more are remembered.
+pub const FEW_HEADS_MAX: usize = 64;
 /// Stores of one node. Each costs memory for the newest part of its log, and traffic of its own.
 pub const STORES_MAX: usize = 256;
 /// Longest message kept in the journal, in bytes.

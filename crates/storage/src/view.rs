@@ -214,6 +214,25 @@ impl<'c> View<'c> {
         Ok(heads)
     }
 
+    /// How many heads a store's log has, and the addresses of those that came last, at most `heads_max`.
+    pub fn newest_heads(
+        &self,
+        store: &StoreRef,
+        heads_max: usize,
+    ) -> Result<(usize, Vec<LogCid>), Error> {
+        let mut count =
+            self.db.prepare_cached("SELECT json_array_length(heads) FROM stores WHERE id = ?1")?;
+        let count: i64 = count.query_row([store.id], |row| row.get(0))?;
+        let mut newest = self.db.prepare_cached(
+            "SELECT e.cid FROM stores s, json_each(s.heads) h JOIN entries e ON e.seq = h.value
+             WHERE s.id = ?1 ORDER BY h.value DESC LIMIT ?2",
+        )?;
+        let cids = newest.query_map((store.id, heads_max as i64), |row| row.get(0))?;
+        let cids: Vec<[u8; 32]> = cids.collect::<Result<_, _>>()?;
+        let cids = cids.into_iter().rev().map(LogCid::from_digest).collect();
+        Ok((usize::try_from(count).unwrap_or_default(), cids))
+    }
+
     /// Calls `each` with every entry of a store, by clock time and address and so parents before
     /// children, until it breaks.
     pub fn log(

@@ -80,6 +80,9 @@ pub struct StoreInfo {
     pub entries: u64,
     /// The entries that no other names.
     pub heads: Vec<String>,
+    /// How many heads there are, where these are not all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub head_count: Option<usize>,
     /// The addresses of other stores that the swarm's list offers under this name; absent when there are
     /// none.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -95,6 +98,7 @@ impl From<StoreRow> for StoreInfo {
             documents: row.documents,
             entries: row.entries,
             heads: Vec::new(),
+            head_count: None,
             contested_by: Vec::new(),
         }
     }

@@ -2,9 +2,10 @@
 
 use super::{Node, StoreInfo};
 use crate::error::Error;
+use crate::limits::HEADS_SHOWN_MAX;
 use crate::stores::{self, NewAccess, NewStore, check_store_name, new_store, scope_of};
 use crate::writer::{Done, Work};
-use optimusdb_dag::{Address, StoreKind};
+use optimusdb_dag::{Address, LogCid, StoreKind};
 use optimusdb_storage::{Scope, StoreRef, StoreRow};
 use std::collections::HashMap;
 
@@ -24,9 +25,10 @@ impl Node {
             stores
                 .into_iter()
                 .map(|store| {
-                    let heads = view.heads(&store)?;
+                    let (count, heads) = view.newest_heads(&store, HEADS_SHOWN_MAX)?;
                     Ok(StoreInfo {
-                        heads: heads.iter().map(|head| head.cid().to_string()).collect(),
+                        head_count: (count > heads.len()).then_some(count),
+                        heads: heads.iter().map(LogCid::to_string).collect(),
                         ..StoreInfo::from(store)
                     })
                 })
