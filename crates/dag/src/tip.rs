@@ -9,7 +9,6 @@ use std::sync::Arc;
 use ipld_core::ipld::Ipld;
 
 use crate::heads::{Heads, Recent, plan_append};
-use crate::join::Passed;
 use crate::{Address, Entry, EntryLinks, Error, IdentityKeys, LogCid, Payload};
 
 /// The heads of a log and the links of its newest entries.
@@ -92,10 +91,10 @@ impl LogTip {
         Arc::make_mut(&mut self.state).add(entry.links());
     }
 
-    /// Takes up an entry that is passed over, after the entries it came with:
-    /// its parents are no longer heads.
-    pub fn pass(&mut self, passed: &Passed) {
-        Arc::make_mut(&mut self.state).heads.pass(&passed.next);
+    /// Takes up an entry that is reached from a head, with these parents: they are no longer heads. It is
+    /// passed over, and came after the entries above it, or is back after those.
+    pub fn pass(&mut self, next: &[LogCid]) {
+        Arc::make_mut(&mut self.state).heads.pass(next);
     }
 }
 

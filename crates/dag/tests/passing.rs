@@ -488,7 +488,7 @@ fn a_writer_goes_on_above_a_passed_entry() {
                 }
                 JoinEffect::Ready { entries, passed, .. } => {
                     entries.iter().for_each(|entry| writer.tip.join(entry));
-                    passed.iter().for_each(|passed| writer.tip.pass(passed));
+                    passed.iter().for_each(|passed| writer.tip.pass(&passed.next));
                     writer.replica.passed.extend(passed.into_iter().map(|p| (p.cid, p)));
                     entries.into_iter().for_each(|entry| writer.replica.store(entry));
                 }

@@ -60,6 +60,14 @@ impl AccessControl {
             Ok(ruler) => {
                 let ruler = view.store_at(&ruler)?;
                 let ruler = ruler.ok_or_else(|| missing(view, store, "access store"))?.store;
+                // Without an entry that is damaged, somebody might have a right that was taken away.
+                if view.set_aside_counts()?.iter().any(|(id, _)| *id == ruler.id) {
+                    return Err(Error::Corrupt(format!(
+                        "who may write to {} is not known: an entry that says so is damaged on the \
+                         disk, and peers are asked for it",
+                        name_of(view, store)
+                    )));
+                }
                 let owners = manifest_of(view, &ruler)?.access;
                 let mut capabilities = Capabilities::new(controller(view, &ruler, &owners)?);
                 view.log(&ruler, |entry| {

@@ -27,6 +27,8 @@ pub(crate) struct Changed {
     pub(crate) renamed: Vec<String>,
     /// New entries, local and remote ones.
     pub(crate) entries: [u64; 2],
+    /// Entries that were set aside and are back.
+    pub(crate) put_back: u64,
 }
 
 /// The listener. It is called on the writer's thread, so it never waits.

@@ -6,7 +6,7 @@ use crate::limits::SCAN_READERS_MAX;
 use crate::places::{Places, ReadPlace};
 use crate::query::Query;
 use crate::reading;
-use optimusdb_storage::{Place, Readers, Snapshots, StoreRef, View};
+use optimusdb_storage::{Damage, Place, Readers, Snapshots, StoreRef, View};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -68,8 +68,10 @@ pub(crate) struct Scans {
 }
 
 impl Scans {
-    pub(crate) fn new(place: Place, snapshots: &Arc<Snapshots>) -> Scans {
-        let readers = Readers::new(place, SCAN_READERS_MAX).ending_with(Arc::clone(snapshots));
+    pub(crate) fn new(place: Place, snapshots: &Arc<Snapshots>, damage: Arc<Damage>) -> Scans {
+        let readers = Readers::new(place, SCAN_READERS_MAX)
+            .ending_with(Arc::clone(snapshots))
+            .with_damage(damage);
         let places = Places::new("long reads", SCAN_READERS_MAX, Arc::clone(snapshots));
         Scans { readers: Arc::new(readers), places: Arc::new(places) }
     }

@@ -95,7 +95,14 @@ impl From<optimusdb_storage::Error> for Error {
             Storage::NoRoom { .. } => Error::NoRoom(text),
             Storage::TooMany(_) => Error::TooLarge(text),
             Storage::Statement { .. } => Error::Invalid(text),
-            Storage::Corrupt(_) | Storage::Block(_) => Error::Corrupt(text),
+            Storage::Corrupt(_)
+            | Storage::Block(_)
+            | Storage::DamagedEntry { .. }
+            | Storage::DamagedDocument => Error::Corrupt(text),
+            Storage::Unreadable(_) => Error::Corrupt(format!(
+                "{text}; start the node once with -reindex, or restore its directory, or give it a \
+                 new one (docs/OPERATIONS.md, \"A damaged disk\")"
+            )),
             Storage::NewerFormat { .. } | Storage::Io { .. } | Storage::Sqlite(_) => {
                 Error::Internal(text)
             }

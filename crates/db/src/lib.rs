@@ -7,6 +7,7 @@ mod access;
 mod chunks;
 mod clock;
 mod commits;
+mod disk;
 mod document;
 mod documents;
 mod dollar;

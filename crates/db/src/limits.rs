@@ -69,6 +69,12 @@ pub const CATCH_UP_ENTRIES_MAX: usize = 100_000;
 pub const CATCH_UPS_MAX: u32 = 4;
 /// How often an update or delete takes its turn in vain, as what it found had changed meanwhile.
 pub const CHANGE_TRIES_MAX: u32 = 8;
+/// How often it is looked whether a read has met damage, in milliseconds.
+pub const MEND_MS: u64 = 500;
+/// How often peers are asked for entries that are damaged here, in milliseconds.
+pub const MEND_RETRY_MS: u64 = 5_000;
+/// Entries that are damaged here and asked for at a time.
+pub const MEND_FETCHES_MAX: usize = 64;
 /// Transactions that go before upkeep that waits.
 pub const UPKEEP_BATCHES_MAX: u32 = 64;
 /// How long commits stay in the write-ahead log while there is always something to be written, in

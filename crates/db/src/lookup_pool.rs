@@ -3,7 +3,7 @@
 
 use crate::error::Error;
 use crate::limits::{POINT_READERS_MAX, READ_MS_MAX};
-use optimusdb_storage::{Place, Readers, Snapshots, View};
+use optimusdb_storage::{Damage, Place, Readers, Snapshots, View};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,9 +12,9 @@ use std::time::Duration;
 pub(crate) struct LookupPool(Arc<Readers>);
 
 impl LookupPool {
-    pub(crate) fn new(place: Place, snapshots: Arc<Snapshots>) -> LookupPool {
-        let readers = Readers::new(place, POINT_READERS_MAX).ending_with(snapshots);
-        LookupPool(Arc::new(readers))
+    pub(crate) fn new(place: Place, snapshots: Arc<Snapshots>, damage: Arc<Damage>) -> LookupPool {
+        let readers = Readers::new(place, POINT_READERS_MAX);
+        LookupPool(Arc::new(readers.ending_with(snapshots).with_damage(damage)))
     }
 
     /// Reads on a thread that may wait for the disk.

@@ -73,13 +73,48 @@ pub(crate) fn bind_swarm(database: &mut Database, swarm: &str) -> Result<(), Err
     }
 }
 
-/// Makes everything derived from the logs again, store by store.
+/// Makes everything derived from the logs again, store by store. Tables that cannot be read are given up
+/// for new ones.
 pub(crate) fn reindex(database: &mut Database, opening: &NodeOpening) -> Result<(), Error> {
+    match reindex_all(database, opening) {
+        Err(optimusdb_storage::Error::Unreadable(why)) => {
+            tracing::error!("the tables of the index cannot be read ({why}): new ones are made");
+            database.give_up_index()?;
+            reindex_all(database, opening)?;
+        }
+        done => done?,
+    }
+    Ok(database.index_is_made()?)
+}
+
+fn reindex_all(
+    database: &mut Database,
+    opening: &NodeOpening,
+) -> Result<(), optimusdb_storage::Error> {
     let stores = database.view().stores()?;
     opening.begin("making the index again", Some(stores.iter().map(|store| store.entries).sum()));
+    if let Err(error) = database.reindex_log() {
+        tracing::error!("the indexes of the logs cannot be made again: {error}");
+    }
     for store in stores {
         tracing::info!("making the index of {} again from {} entries", store.name, store.entries);
-        database.reindex(&store, || opening.one_more())?;
+        let mended = database.reindex(&store, || opening.one_more())?;
+        if !mended.entries.is_empty() {
+            tracing::error!(
+                "{} entries of {} are damaged on the disk: its index was made without them, and \
+                 peers are asked for them",
+                mended.entries.len(),
+                store.name
+            );
+        }
+        if mended.unreadable > 0 {
+            tracing::error!(
+                "{} entries of {} are in a part of the database that cannot be read: its index was \
+                 made without them",
+                mended.unreadable,
+                store.name
+            );
+        }
     }
     Ok(())
 }

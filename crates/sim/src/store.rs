@@ -92,7 +92,7 @@ impl Store {
             self.keep(entry);
         }
         for passed in passed {
-            self.tip.pass(passed);
+            self.tip.pass(&passed.next);
         }
         for entry in restored {
             if self.passed.remove(&entry.cid()).is_some() {

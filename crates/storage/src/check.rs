@@ -3,9 +3,9 @@
 //! In builds with debug assertions only. Counts are made of small stores and of few entries, and one
 //! row or summary in sixteen is looked at again: a check never costs more than a few rows of a commit.
 
+use crate::change::{IndexChange, ShownValue, change};
 use crate::entries;
 use crate::error::Error;
-use crate::index::{self, IndexChange, ShownValue};
 use crate::stores::{StoreId, StoreRef, rows_of};
 use crate::uploads;
 use optimusdb_dag::sync::{Cell, Id, Span, Summary, Summing};
@@ -64,7 +64,7 @@ pub(crate) fn entry(
     let read = entries::at(db, seq)?;
     debug_assert_eq!(read.block(), entry.block(), "the block of {}", entry.cid());
     debug_assert_eq!(entries::row_of(db, &entry.cid())?, Some(seq), "the row of {}", entry.cid());
-    let Some(IndexChange { key, .. }) = index::change(store.kind, entry) else { return Ok(()) };
+    let Some(IndexChange { key, .. }) = change(store.kind, entry) else { return Ok(()) };
     let mut row = db.prepare_cached(
         "SELECT row, time, entry, doc FROM documents WHERE key = ?1 AND store = ?2",
     )?;
@@ -80,7 +80,7 @@ pub(crate) fn entry(
     let winner = entries::at(db, by)?;
     debug_assert!(winner.order() >= entry.order(), "{key} is shown as an older entry has it");
     debug_assert_eq!(winner.clock().time.cast_signed(), time, "the time of {key}");
-    let change = index::change(store.kind, &winner);
+    let change = change(store.kind, &winner);
     debug_assert_eq!(change.as_ref().map(|of| &of.key), Some(&key), "whose row that is");
     let value = match change.and_then(|of| of.value) {
         Some(ShownValue::Document(document))

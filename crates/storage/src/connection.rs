@@ -1,5 +1,6 @@
 //! One SQLite connection as every part of this room wants it.
 
+use crate::damage::Damage;
 use crate::error::Error;
 use crate::limits::{
     BUSY_TIMEOUT_MS, NAMESAKE_CHARS, PAGE_BYTES, READER_CACHE_KIB, STATEMENTS_MAX,
@@ -75,6 +76,8 @@ pub(crate) struct Link {
     gone: Arc<Mutex<Option<IsGone>>>,
     snapshot: Arc<Snapshot>,
     sorts: Cell<bool>,
+    /// Where it is noted what cannot be read.
+    pub(crate) damage: Arc<Damage>,
 }
 
 /// The snapshot that is being read.
@@ -111,6 +114,11 @@ impl Link {
             let (json, path) = (context.get_raw(0).as_str()?, context.get_raw(1).as_str()?);
             Ok(Value::from(value(json, path, context.get(2)?)))
         })?)
+    }
+
+    /// Passes a result on, and notes what it says of damage.
+    pub(crate) fn noted<T>(&self, read: Result<T, Error>) -> Result<T, Error> {
+        read.inspect_err(|error| self.damage.note(error))
     }
 
     /// Has SQLite look whether a statement is to end after so many of its steps.
@@ -252,8 +260,14 @@ fn prepare(db: Connection, cache_kib: i64) -> Result<Link, Error> {
             Ok(beside(context.get_raw(0).as_str()?, &address, NAMESAKE_CHARS))
         },
     )?;
-    let (deadline, gone, snapshot) = (Arc::default(), Arc::default(), Arc::default());
-    let mut link = Link { db, deadline, gone, snapshot, sorts: Cell::new(false) };
+    let mut link = Link {
+        db,
+        deadline: Arc::default(),
+        gone: Arc::default(),
+        snapshot: Arc::default(),
+        sorts: Cell::new(false),
+        damage: Arc::default(),
+    };
     link.look_every(STEPS_PER_DEADLINE_CHECK)?;
     Ok(link)
 }

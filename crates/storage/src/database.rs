@@ -1,5 +1,9 @@
 //! Writing: one connection, one transaction at a time, one function that adds an entry.
 
+mod recovery;
+
+pub use recovery::Mended;
+
 use crate::catalog;
 use crate::check;
 use crate::connection::{Durability, Link, Place, read_write};
@@ -12,6 +16,7 @@ use crate::limits::FEW_HEADS_MAX;
 use crate::log_bound::LogBound;
 use crate::passed;
 use crate::schema;
+use crate::set_aside;
 use crate::snapshots::Snapshots;
 use crate::stores::{self, Scope, StoreId, StoreRef, StoreRow};
 use crate::view::View;
@@ -36,6 +41,8 @@ pub struct Database {
     next_seq: i64,
     // Whether there is an entry that was passed over, which one to be stored might be.
     has_passed: bool,
+    // What is added to the number of entries of a store to name its state.
+    state_base: i64,
     fingerprints: Arc<Fingerprints>,
     log_bound: LogBound,
 }
@@ -48,6 +55,7 @@ impl Database {
         let mut link = read_write(place, durability)?;
         schema::migrate(&mut link.db, place)?;
         catalog::create_views(&mut link.db)?;
+        set_aside::create_table(&link.db)?;
         let file = match place {
             Place::File(path) => copied::inode(path).map(|inode| (path.clone(), inode)),
             Place::Memory(_) => None,
@@ -62,6 +70,7 @@ impl Database {
             head_rows: BTreeMap::new(),
             next_seq: 0,
             has_passed: false,
+            state_base: 0,
             fingerprints: Arc::default(),
             log_bound,
         };
@@ -116,14 +125,6 @@ impl Database {
         Ok(Tx { database: self, first_seq, grown: BTreeMap::new(), open: true, failed: false })
     }
 
-    /// Drops every derived row of `store` and makes them again from its log; `indexed` is called
-    /// after each entry of it.
-    pub fn reindex(&mut self, store: &StoreRef, mut indexed: impl FnMut()) -> Result<(), Error> {
-        let tx = self.begin()?;
-        index::derive(&tx.database.link.db, store, &mut indexed)?;
-        tx.commit()
-    }
-
     /// Moves the write-ahead log into the database file.
     pub fn checkpoint(&self, how: Checkpoint) -> Result<(), Error> {
         let sql = match how {
@@ -137,11 +138,14 @@ impl Database {
     fn forget_uncommitted(&mut self) -> Result<(), Error> {
         self.cache = EntryCache::default();
         self.head_rows.clear();
-        self.next_seq =
-            self.link
-                .db
-                .query_row("SELECT coalesce(max(seq), 0) + 1 FROM entries", [], |row| row.get(0))?;
+        self.next_seq = self.link.db.query_row(
+            "SELECT 1 + max((SELECT coalesce(max(seq), 0) FROM entries),
+                                     (SELECT coalesce(max(seq), 0) FROM set_aside))",
+            [],
+            |row| row.get(0),
+        )?;
         self.has_passed = passed::is_any(&self.link.db)?;
+        self.state_base = set_aside::state_base(&self.link.db)?;
         Ok(())
     }
 }
@@ -332,7 +336,7 @@ impl Tx<'_> {
                     )?
                     .query_row((store, documents, added), |row| row.get(0))?;
                 // Before the commit, so that nobody who sees it finds a summary from before it.
-                database.fingerprints.changing(store, entries, times);
+                database.fingerprints.changing(store, database.state_base + entries, times);
                 if cfg!(debug_assertions) {
                     let _ = check::grown(db, store, first_seq, (documents, added), times);
                     let _ = check::counts(db, store);

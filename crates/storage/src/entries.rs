@@ -3,7 +3,8 @@
 //! A block of 1.6 KB is mostly text that can be made again: the address of its log, the writer's
 //! keys, the hashes of the entries before it. What cannot is kept: signature, payload, clock, and
 //! the links as distances ([`crate::links`]). Reading makes the block again and checks its hash, so
-//! a wrong byte on disk is an error and never an answer.
+//! a wrong byte on disk is an error and never an answer: [`Error::DamagedEntry`], with its row, so that it
+//! can be set aside ([`crate::set_aside`]).
 
 use crate::error::Error;
 use crate::limits::LINK_CACHE_ENTRIES_MAX;
@@ -61,9 +62,19 @@ pub(crate) fn log_of(db: &Connection, cid: &LogCid) -> Result<Option<Address>, E
 pub(crate) fn cid_of(db: &Connection, seq: i64) -> Result<LogCid, Error> {
     let mut statement = db.prepare_cached("SELECT cid FROM entries WHERE seq = ?1")?;
     let digest: Option<[u8; 32]> = statement.query_row([seq], |row| row.get(0)).optional()?;
+    let digest = match digest {
+        None => digest_set_aside(db, seq)?,
+        there => there,
+    };
     digest
         .map(LogCid::from_digest)
         .ok_or_else(|| Error::Corrupt(format!("an entry links to row {seq}, which is not there")))
+}
+
+/// The digest of the entry that was in row `seq` before it was set aside ([`crate::set_aside`]).
+fn digest_set_aside(db: &Connection, seq: i64) -> Result<Option<[u8; 32]>, Error> {
+    let mut statement = db.prepare_cached("SELECT cid FROM set_aside WHERE seq = ?1")?;
+    Ok(statement.query_row([seq], |row| row.get(0)).optional()?.flatten())
 }
 
 /// Stores `entry` in row `seq`. The caller knows that it is new.
@@ -118,7 +129,7 @@ fn writer_of(db: &Connection, cache: &mut EntryCache, entry: &Entry) -> Result<i
 
 const COLUMNS: &str =
     "e.seq, e.cid, e.time, e.links, e.sig, e.payload, w.identity, w.key, s.manifest
-     FROM entries e JOIN writers w ON w.id = e.writer JOIN stores s ON s.id = e.store";
+     FROM entries e LEFT JOIN writers w ON w.id = e.writer LEFT JOIN stores s ON s.id = e.store";
 
 /// The entry `cid` with its exact block, when it is stored.
 pub(crate) fn get(db: &Connection, cid: &LogCid) -> Result<Option<Entry>, Error> {
@@ -132,11 +143,30 @@ pub(crate) fn at(db: &Connection, seq: i64) -> Result<Entry, Error> {
     statement
         .query_row([seq], |row| Ok(read(db, row)))
         .optional()?
-        .unwrap_or_else(|| Err(Error::Corrupt(format!("there is no entry in row {seq}"))))
+        .unwrap_or_else(|| Err(Error::DamagedEntry { row: seq, why: "it is not there".into() }))
 }
 
 fn read(db: &Connection, row: &Row<'_>) -> Result<Entry, Error> {
-    Ok(Entry::from_stored(&parts(row, |row| cid_of(db, row))?)?)
+    let seq = row.get(0)?;
+    let parts = parts(row, |row| cid_of(db, row)).map_err(|error| damaged(seq, error))?;
+    Entry::from_stored(&parts).map_err(|error| damaged(seq, error.into()))
+}
+
+/// The parts that are stored in row `seq`, whether or not they make the entry that was.
+pub(crate) fn parts_at(db: &Connection, seq: i64) -> Result<Option<StoredEntry>, Error> {
+    let mut statement = db.prepare_cached(&format!("SELECT {COLUMNS} WHERE e.seq = ?1"))?;
+    let found =
+        statement.query_row([seq], |row| Ok(parts(row, |row| cid_of(db, row)))).optional()?;
+    Ok(found.and_then(Result::ok))
+}
+
+/// What is wrong in the row of an entry is damage to it; what keeps SQLite from reading is not.
+fn damaged(row: i64, error: Error) -> Error {
+    match error {
+        Error::Corrupt(why) => Error::DamagedEntry { row, why },
+        Error::Block(why) => Error::DamagedEntry { row, why: why.to_string() },
+        other => other,
+    }
 }
 
 /// The parts of the entry in a row of [`COLUMNS`]; `cid_of` finds the address of another row.
@@ -170,28 +200,34 @@ pub(crate) fn block(
 ) -> Result<Option<Vec<u8>>, Error> {
     let mut statement = db.prepare_cached(&format!("SELECT {COLUMNS} WHERE e.cid = ?1"))?;
     let found = statement
-        .query_row([cid.digest()], |row| Ok(parts(row, |row| cid_of(db, row))))
+        .query_row([cid.digest()], |row| {
+            let seq = row.get(0)?;
+            Ok(parts(row, |row| cid_of(db, row))
+                .map(|parts| (seq, parts))
+                .map_err(|e| damaged(seq, e)))
+        })
         .optional()?;
     match found.transpose()? {
-        Some(parts) if is_wanted(&parts.log) => Ok(Some(checked_block(&parts)?)),
+        Some((seq, parts)) if is_wanted(&parts.log) => Ok(Some(checked_block(seq, &parts)?)),
         _ => Ok(None),
     }
 }
 
 /// The blocks of the first entries of a store after `after` and before the time `until`, by time and
-/// address: at most `entries_max` and, but for the first, `bytes_max`.
+/// address: at most `entries_max` and, but for the first, `bytes_max`. What is damaged is left out, and
+/// told to `on_damaged`.
 pub(crate) fn blocks(
     db: &Connection,
     store: StoreId,
     after: (i64, &[u8]),
     until: i64,
-    entries_max: usize,
-    bytes_max: usize,
+    (entries_max, bytes_max): (usize, usize),
+    mut on_damaged: impl FnMut(Error),
 ) -> Result<Vec<Vec<u8>>, Error> {
     // The joined tables are small; their order keeps that of the index.
     let mut statement = db.prepare_cached(&format!(
         "SELECT {} FROM entries e INDEXED BY entries_time
-           CROSS JOIN writers w ON w.id = e.writer CROSS JOIN stores s ON s.id = e.store
+           LEFT JOIN writers w ON w.id = e.writer LEFT JOIN stores s ON s.id = e.store
          WHERE e.store = ?1 AND (e.time, e.cid) > (?2, ?3) AND e.time < ?4
          ORDER BY e.time, e.cid LIMIT ?5",
         COLUMNS.split_once(" FROM ").map_or(COLUMNS, |(columns, _)| columns).trim_end()
@@ -203,6 +239,7 @@ pub(crate) fn blocks(
     let mut blocks = Vec::new();
     let mut bytes = 0;
     while let Some(row) = rows.next()? {
+        let seq = row.get(0)?;
         let parts = parts(row, |at| match seen.get(&at) {
             Some(cid) => Ok(*cid),
             None => {
@@ -210,34 +247,53 @@ pub(crate) fn blocks(
                 seen.insert(at, cid);
                 Ok(cid)
             }
-        })?;
-        let block = checked_block(&parts)?;
+        });
+        let read = parts.map_err(|error| damaged(seq, error)).and_then(|parts| {
+            let block = checked_block(seq, &parts)?;
+            Ok((parts.cid, block))
+        });
+        let (cid, block) = match read {
+            Ok(read) => read,
+            Err(error @ Error::DamagedEntry { .. }) => {
+                on_damaged(error);
+                continue;
+            }
+            Err(error) => return Err(error),
+        };
         bytes += block.len();
         if bytes > bytes_max && !blocks.is_empty() {
             break;
         }
-        seen.insert(row.get(0)?, parts.cid);
+        seen.insert(seq, cid);
         blocks.push(block);
     }
     Ok(blocks)
 }
 
 /// The block that the parts make, if it is the one that was stored.
-fn checked_block(parts: &StoredEntry) -> Result<Vec<u8>, Error> {
+fn checked_block(row: i64, parts: &StoredEntry) -> Result<Vec<u8>, Error> {
     let block = parts.block();
     match LogCid::of(&block) == parts.cid {
         true => Ok(block),
-        false => Err(optimusdb_dag::Error::HashMismatch(parts.cid).into()),
+        false => {
+            let why = optimusdb_dag::Error::HashMismatch(parts.cid).to_string();
+            Err(Error::DamagedEntry { row, why })
+        }
     }
 }
 
-/// The place of the entry in row `seq` in its log's order, without making its block.
-pub(crate) fn order_at(db: &Connection, seq: i64) -> Result<OrderKey, Error> {
+/// The place of the entry in row `seq` in its log's order, without making its block. None for one that
+/// is set aside: it is applied again when it is put back.
+pub(crate) fn order_at(db: &Connection, seq: i64) -> Result<Option<OrderKey>, Error> {
     let mut statement = db.prepare_cached(
         "SELECT e.time, w.key, e.cid FROM entries e JOIN writers w ON w.id = e.writer
          WHERE e.seq = ?1",
     )?;
-    let (time, id, cid): (i64, String, [u8; 32]) =
-        statement.query_row([seq], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
-    Ok(OrderKey { time: time.cast_unsigned(), id: id.into(), cid: LogCid::from_digest(cid) })
+    let found: Option<(i64, String, [u8; 32])> =
+        statement.query_row([seq], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).optional()?;
+    Ok(found.map(|(time, id, cid)| OrderKey {
+        time: time.cast_unsigned(),
+        id: id.into(),
+        cid: LogCid::from_digest(cid),
+    }))
 }

@@ -51,6 +51,24 @@ pub enum Error {
     /// What is stored contradicts itself.
     #[error("the database is damaged: {0}")]
     Corrupt(String),
+    /// The entry in this row cannot be made again from what is stored of it.
+    #[error(
+        "the entry in row {row} is damaged on the disk ({why}); it is taken out of its log until a peer gives it back"
+    )]
+    DamagedEntry {
+        /// Its row.
+        row: i64,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// A document in the index cannot be read. It is derived, and made again from its entry.
+    #[error(
+        "a document in the index is damaged on the disk; it is made again from its entry, so ask again"
+    )]
+    DamagedDocument,
+    /// SQLite cannot read a part of the file.
+    #[error("a part of the database cannot be read: {0}")]
+    Unreadable(String),
     /// A limit of [`crate::limits`].
     #[error("{0}")]
     TooMany(String),
@@ -105,8 +123,34 @@ impl Error {
             Error::NoRoom { .. } => Kind::Unavailable,
             Error::TooMany(_) => Kind::TooLarge,
             Error::Statement { .. } => Kind::Invalid,
-            Error::Corrupt(_) | Error::Block(_) => Kind::Corrupt,
+            Error::Corrupt(_)
+            | Error::Block(_)
+            | Error::DamagedEntry { .. }
+            | Error::DamagedDocument
+            | Error::Unreadable(_) => Kind::Corrupt,
             Error::NewerFormat { .. } | Error::Io { .. } | Error::Sqlite(_) => Kind::Internal,
+        }
+    }
+
+    /// The row of the entry that is damaged, if that is what it says.
+    pub(crate) fn damaged_row(&self) -> Option<i64> {
+        match self {
+            Error::DamagedEntry { row, .. } => Some(*row),
+            _ => None,
+        }
+    }
+
+    /// The error of a statement over documents of the index: one that is no JSON is damaged.
+    pub(crate) fn of_documents(self) -> Error {
+        use rusqlite::{Error as Said, ffi};
+        match &self {
+            Error::Sqlite(Said::SqliteFailure(ffi::Error { .. }, Some(message)))
+                if message.contains("malformed JSON") =>
+            {
+                Error::DamagedDocument
+            }
+            Error::Corrupt(_) => Error::DamagedDocument,
+            _ => self,
         }
     }
 
@@ -142,7 +186,15 @@ impl From<rusqlite::Error> for Error {
             _ if matches!(code, ffi::SQLITE_IOERR_WRITE | ffi::SQLITE_IOERR_SHMSIZE) => {
                 Error::Full(error.to_string())
             }
-            ffi::SQLITE_CORRUPT | ffi::SQLITE_NOTADB => Error::Corrupt(error.to_string()),
+            ffi::SQLITE_CORRUPT | ffi::SQLITE_NOTADB => Error::Unreadable(error.to_string()),
+            // A bad sector. A sync that fails is another matter: what is on the disk is not known then.
+            _ if matches!(
+                code,
+                ffi::SQLITE_IOERR_READ | ffi::SQLITE_IOERR_SHORT_READ | ffi::SQLITE_IOERR_CORRUPTFS
+            ) =>
+            {
+                Error::Unreadable(error.to_string())
+            }
             ffi::SQLITE_BUSY | ffi::SQLITE_LOCKED => Error::Busy(error.to_string()),
             ffi::SQLITE_INTERRUPT => Error::Interrupted,
             _ => Error::Sqlite(error),

@@ -6,15 +6,15 @@
 //! ([`crate::uploads`]). So replaying the log in any order gives the same rows.
 
 use crate::catalog;
+use crate::change::{IndexChange, ShownValue, change};
 use crate::entries;
 use crate::error::Error;
-use crate::json::{document_text, pair_text};
+use crate::mend;
 use crate::stores::{Scope, StoreId, StoreRef, rows_of};
 use crate::tosca;
 use crate::uploads::{self, Upload};
-use optimusdb_dag::{Entry, Ipld, OperationRef, StoreKind};
+use optimusdb_dag::{Entry, StoreKind};
 use rusqlite::Connection;
-use std::borrow::Cow;
 
 /// Applies the operation of `entry`, stored in row `seq`, to the rows of its store. Answers by how
 /// many the number of documents changed.
@@ -28,72 +28,35 @@ pub(crate) fn apply(
     let Some(IndexChange { key, value, at_ms }) = change(store.kind, entry) else { return Ok(0) };
     let upload = match value {
         Some(ShownValue::Document(document)) => {
-            uploads::note(db, store, seq, entry, &key, document)?
+            mended(db, || uploads::note(db, store, seq, entry, &key, document))?
         }
         _ => Upload::NONE,
     };
     let written = Written { value, shown: !upload.replaced, at_ms };
-    let documents = write_row(db, store, seq, entry, &key, written)? - upload.replaces;
+    let documents = mended(db, || write_row(db, store, seq, entry, &key, written))?;
+    let documents = documents - upload.replaces;
     if store.kind == StoreKind::Events {
         let time = entry.clock().time.cast_signed();
-        db.prepare_cached("INSERT INTO events (entry, store, time) VALUES (?1, ?2, ?3)")?
+        db.prepare_cached("INSERT OR IGNORE INTO events (entry, store, time) VALUES (?1, ?2, ?3)")?
             .execute((seq, store.id, time))?;
     }
     Ok(documents)
 }
 
-/// Which document an entry changes, and what it becomes.
-pub(crate) struct IndexChange<'e> {
-    pub(crate) key: Cow<'e, str>,
-    /// `None` is a deletion.
-    pub(crate) value: Option<ShownValue<'e>>,
-    /// The writer's wall clock, where the operation carries it.
-    pub(crate) at_ms: Option<u64>,
-}
-
-/// A value as reads and SQL see it.
-#[derive(Clone, Copy)]
-pub(crate) enum ShownValue<'e> {
-    /// A document, as it is but for its `_id`, which is its key.
-    Document(&'e Ipld),
-    /// What is no document by itself: it is shown with its key.
-    Value(&'e Ipld),
-}
-
-impl<'e> ShownValue<'e> {
-    fn document(self) -> Option<&'e Ipld> {
-        match self {
-            ShownValue::Document(document) => Some(document),
-            ShownValue::Value(_) => None,
+/// Does a step whose first change fails where a document is damaged: then it is made again, and the step
+/// done once more.
+fn mended<T>(db: &Connection, step: impl Fn() -> Result<T, Error>) -> Result<T, Error> {
+    match step().map_err(Error::of_documents) {
+        Err(Error::DamagedDocument) => {
+            mend::documents(db)?;
+            step()
         }
+        done => done,
     }
-
-    pub(crate) fn json(self, key: &str) -> Result<String, Error> {
-        match self {
-            ShownValue::Document(document) => document_text(key, document),
-            ShownValue::Value(value) => pair_text(key, value),
-        }
-    }
-}
-
-/// What an entry does to the documents of a store of that kind, if it does anything.
-pub(crate) fn change(kind: StoreKind, entry: &Entry) -> Option<IndexChange<'_>> {
-    let (operation, at_ms) = OperationRef::of(kind, entry.payload())?;
-    let (key, value) = match operation {
-        OperationRef::Put { key, value } if kind == StoreKind::Documents => {
-            (key.into(), Some(ShownValue::Document(value)))
-        }
-        OperationRef::Put { key, value } => (key.into(), Some(ShownValue::Value(value))),
-        OperationRef::Del { key } => (key.into(), None),
-        // An event is a document that nothing ever replaces, under the hash of its entry.
-        OperationRef::Add { value } => {
-            (entry.cid().to_string().into(), Some(ShownValue::Value(value)))
-        }
-    };
-    Some(IndexChange { key, value, at_ms })
 }
 
 /// What an operation writes.
+#[derive(Clone, Copy)]
 struct Written<'v> {
     /// The document of a PUT; none of a DEL.
     value: Option<ShownValue<'v>>,
@@ -156,8 +119,8 @@ fn write_row(
         (Some(a), Some(b)) => Some(a.min(b)),
         (a, b) => a.or(b),
     };
-    let wins =
-        time > old.time || (time == old.time && entry.order() > entries::order_at(db, old.entry)?);
+    let wins = time > old.time
+        || (time == old.time && Some(entry.order()) > entries::order_at(db, old.entry)?);
     if !wins {
         if created != old.created {
             db.prepare_cached("UPDATE documents SET created = ?2 WHERE row = ?1")?
@@ -181,24 +144,70 @@ fn write_row(
 }
 
 /// Drops every row derived from a store's log, and makes them again; `indexed` is called after each
-/// entry of it.
+/// entry of it. Answers what entries are damaged: the rest is made without them.
 pub(crate) fn derive(
     db: &Connection,
     store: &StoreRef,
     indexed: &mut dyn FnMut(),
-) -> Result<(), Error> {
-    clear(db, store.id)?;
-    let mut documents = 0;
+) -> Result<Vec<Error>, Error> {
+    if let Err(error) = clear(db, store.id).map_err(Error::of_documents) {
+        match error {
+            Error::DamagedDocument => mend::blank(db)?,
+            error => return Err(error),
+        }
+        clear(db, store.id)?;
+    }
+    let (mut documents, mut damaged) = (0, Vec::new());
     let mut statement = db
         .prepare("SELECT seq FROM entries INDEXED BY entries_time WHERE store = ?1 ORDER BY seq")?;
     let mut rows = statement.query([store.id])?;
     while let Some(row) = rows.next()? {
         let seq = row.get(0)?;
-        documents += apply(db, store, seq, &entries::at(db, seq)?)?;
+        match entries::at(db, seq) {
+            Ok(entry) => documents += apply(db, store, seq, &entry)?,
+            Err(error @ (Error::DamagedEntry { .. } | Error::Unreadable(_))) => damaged.push(error),
+            Err(error) => return Err(error),
+        }
         indexed();
     }
     db.execute("UPDATE stores SET documents = ?2 WHERE id = ?1", (store.id, documents))?;
-    Ok(())
+    Ok(damaged)
+}
+
+/// Applies an entry that is back after it was set aside: what its key shows may still be its own, and
+/// lost.
+pub(crate) fn apply_again(
+    db: &Connection,
+    store: &StoreRef,
+    seq: i64,
+    entry: &Entry,
+) -> Result<(), Error> {
+    apply(db, store, seq, entry)?;
+    if let Some(IndexChange { key, .. }) = change(store.kind, entry)
+        && let Some(row) = held(db, store.id, &key)?.here
+        && row.entry == seq
+    {
+        mend::rewrite(db, store, row.row)?;
+    }
+    mend::recount(db, store.id)
+}
+
+/// Gives up the tables of the index, whose pages may not be readable, and makes empty ones. What they took
+/// of the file is lost to it.
+pub(crate) fn give_up(db: &Connection) -> Result<(), Error> {
+    const OURS: &str = "tbl_name IN ('documents', 'events', 'uploads', 'namesakes')
+        OR tbl_name LIKE 'tosca!_%' ESCAPE '!'";
+    let mut statement = db.prepare(&format!(
+        "SELECT sql FROM sqlite_schema WHERE type IN ('table', 'index') AND sql IS NOT NULL
+           AND ({OURS}) ORDER BY type DESC, rowid"
+    ))?;
+    let made: Vec<String> = statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
+    db.execute_batch(&format!(
+        "PRAGMA writable_schema = ON;
+         DELETE FROM sqlite_schema WHERE type IN ('table', 'index') AND ({OURS});
+         PRAGMA writable_schema = RESET"
+    ))?;
+    made.iter().try_for_each(|sql| Ok(db.execute_batch(sql)?))
 }
 
 fn clear(db: &Connection, store: StoreId) -> Result<(), Error> {

@@ -141,3 +141,12 @@ pub const TOSCA_FILTER_DEPTH_MAX: usize = 32;
 pub const TOSCA_FILTER_TERMS_MAX: usize = 1_000;
 /// Types above a type that are looked for.
 pub const TOSCA_TYPE_DEPTH_MAX: usize = 32;
+/// Rows of damaged entries that are noted until the writer looks at them. More are found again then.
+pub const DAMAGE_NOTED_ROWS_MAX: usize = 4_096;
+/// Damaged documents of a store that one read makes again for itself. With more it fails, and the next one
+/// finds them mended.
+pub const REMADE_ROWS_MAX: usize = 200;
+/// Damaged documents that are made again in one transaction; more are gone until `-reindex`.
+pub const MENDED_ROWS_MAX: i64 = 20_000;
+/// Damaged entries of one transaction for which all identities and manifests are tried.
+pub const SHARED_ROWS_TRIED_MAX: usize = 4;

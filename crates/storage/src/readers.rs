@@ -1,6 +1,7 @@
 //! A pool of read-only connections.
 
 use crate::connection::{Link, Place, read_only};
+use crate::damage::Damage;
 use crate::error::Error;
 use crate::fingerprints::Fingerprints;
 use crate::snapshots::Snapshots;
@@ -14,6 +15,7 @@ pub struct Readers {
     place: Place,
     fingerprints: Option<Arc<Fingerprints>>,
     snapshots: Option<Arc<Snapshots>>,
+    damage: Arc<Damage>,
     idle: Mutex<Idle>,
     returned: Condvar,
 }
@@ -32,6 +34,7 @@ impl Readers {
             place,
             fingerprints: None,
             snapshots: None,
+            damage: Arc::default(),
             idle: Mutex::new(Idle { links: Vec::new(), free: readers_max }),
             returned: Condvar::new(),
         }
@@ -50,6 +53,12 @@ impl Readers {
         Readers { snapshots: Some(snapshots), ..self }
     }
 
+    /// Lets these readers note what they cannot read where the writer of the [`crate::Database`] finds it.
+    #[must_use]
+    pub fn with_damage(self, damage: Arc<Damage>) -> Readers {
+        Readers { damage, ..self }
+    }
+
     /// Runs `read` on a connection, waiting up to `wait` for one to become free.
     ///
     /// Fails with [`Error::Interrupted`] when none did.
@@ -64,7 +73,7 @@ impl Readers {
                 // One transaction is one snapshot, whatever is committed meanwhile.
                 link.set_snapshot(true);
                 link.db.execute_batch("BEGIN")?;
-                read(View::new(link, self.fingerprints.as_deref()))
+                link.noted(read(View::new(link, self.fingerprints.as_deref())))
             }
             None => Err(Error::Interrupted),
         }
@@ -85,7 +94,8 @@ impl Readers {
         drop(idle);
         let mut lent = Lent { pool: self, link: kept };
         if lent.link.is_none() {
-            let link = read_only(&self.place)?;
+            let mut link = read_only(&self.place)?;
+            link.damage = Arc::clone(&self.damage);
             if let Some(snapshots) = &self.snapshots {
                 link.end_with(snapshots);
             }

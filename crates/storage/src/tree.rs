@@ -5,10 +5,13 @@
 //! steps over what is known, so after the first it reads little more than what has changed.
 
 use crate::check;
+use crate::connection::Link;
+use crate::damage::Damage;
 use crate::entries;
 use crate::error::Error;
 use crate::fingerprints::Fingerprints;
 use crate::limits::{FINGERPRINT_BATCH_CELLS_MAX, FINGERPRINT_LEAF_ENTRIES_MIN};
+use crate::set_aside;
 use crate::stores::{StoreId, StoreRef};
 use optimusdb_dag::sync::{Cell, Holding, Id, Span, Summary, Summing, Tree, Unreadable};
 use optimusdb_dag::{Address, LogCid};
@@ -19,22 +22,25 @@ use rusqlite::{Connection, OptionalExtension};
 pub struct StoreTree<'c> {
     db: &'c Connection,
     fingerprints: Option<&'c Fingerprints>,
+    damage: &'c Damage,
     store: StoreId,
     log: Address,
-    // How many entries there are, which names the state.
-    entries: i64,
+    // How many entries there are and were set aside, which names the state.
+    state: i64,
 }
 
 impl<'c> StoreTree<'c> {
     pub(crate) fn new(
-        db: &'c Connection,
+        link: &'c Link,
         fingerprints: Option<&'c Fingerprints>,
         store: &StoreRef,
     ) -> Result<StoreTree<'c>, Error> {
-        let entries = db
+        let (db, damage) = (&link.db, &*link.damage);
+        let entries: i64 = db
             .prepare_cached("SELECT entries FROM stores WHERE id = ?1")?
             .query_row([store.id], |row| row.get(0))?;
-        Ok(StoreTree { db, fingerprints, store: store.id, log: store.address, entries })
+        let state = entries + set_aside::state_base(db)?;
+        Ok(StoreTree { db, fingerprints, damage, store: store.id, log: store.address, state })
     }
 
     /// Computes the summary of a cell, and tells `closed` of the cells in it, but for those inside
@@ -76,11 +82,11 @@ impl<'c> StoreTree<'c> {
 
     /// The largest cell within `top` that begins at `from` or later, holds `time` and is known.
     fn known(&self, top: Cell, time: u64, from: u64) -> Option<(Cell, Summary)> {
-        self.fingerprints?.largest(self.store, self.entries, top.level(), time, from)
+        self.fingerprints?.largest(self.store, self.state, top.level(), time, from)
     }
 
     fn summary_of(&self, cell: Cell) -> Result<Summary, Error> {
-        let known = self.fingerprints.and_then(|f| f.get(self.store, self.entries, cell));
+        let known = self.fingerprints.and_then(|f| f.get(self.store, self.state, cell));
         match known {
             Some(summary) => {
                 if cfg!(debug_assertions) {
@@ -158,7 +164,7 @@ impl Fresh<'_, '_> {
 
     fn share(&mut self) {
         if let Some(fingerprints) = self.tree.fingerprints {
-            fingerprints.keep(self.tree.store, self.tree.entries, self.cells.drain(..));
+            fingerprints.keep(self.tree.store, self.tree.state, self.cells.drain(..));
         }
     }
 }
@@ -169,25 +175,28 @@ impl Drop for Fresh<'_, '_> {
     }
 }
 
-fn unreadable(error: Error) -> Unreadable {
-    Unreadable(error.to_string())
+impl StoreTree<'_> {
+    fn unreadable(&self, error: Error) -> Unreadable {
+        self.damage.note(&error);
+        Unreadable(error.to_string())
+    }
 }
 
 impl Tree for StoreTree<'_> {
     fn newest(&self) -> Result<Option<u64>, Unreadable> {
-        self.newest_of().map_err(unreadable)
+        self.newest_of().map_err(|error| self.unreadable(error))
     }
 
     fn summary(&self, cell: Cell) -> Result<Summary, Unreadable> {
-        self.summary_of(cell).map_err(unreadable)
+        self.summary_of(cell).map_err(|error| self.unreadable(error))
     }
 
     fn children(&self, cell: Cell) -> Result<Vec<(Cell, Summary)>, Unreadable> {
-        self.children_of(cell).map_err(unreadable)
+        self.children_of(cell).map_err(|error| self.unreadable(error))
     }
 
     fn ids(&self, span: Span, after: Option<Id>, ids_max: usize) -> Result<Vec<Id>, Unreadable> {
-        self.ids_in(span, after, ids_max).map_err(unreadable)
+        self.ids_in(span, after, ids_max).map_err(|error| self.unreadable(error))
     }
 }
 
@@ -205,12 +214,20 @@ impl Holding for StoreTree<'_> {
     ) -> Result<Vec<Vec<u8>>, Unreadable> {
         let after = beginning(&span, after.as_ref());
         let until = span.until.cast_signed();
-        entries::blocks(self.db, self.store, after, until, entries_max, bytes_max)
-            .map_err(unreadable)
+        // Whoever asked finds what is left out elsewhere, by its children.
+        let on_damaged = |error| self.damage.note(&error);
+        entries::blocks(self.db, self.store, after, until, (entries_max, bytes_max), on_damaged)
+            .map_err(|error| self.unreadable(error))
     }
 
     fn entry(&self, cid: &LogCid) -> Result<Option<Vec<u8>>, Unreadable> {
-        entries::block(self.db, cid, |log| *log == self.log).map_err(unreadable)
+        match entries::block(self.db, cid, |log| *log == self.log) {
+            Err(error @ Error::DamagedEntry { .. }) => {
+                self.damage.note(&error);
+                Ok(None)
+            }
+            read => read.map_err(|error| self.unreadable(error)),
+        }
     }
 
     fn identity(&self, cid: &LogCid) -> Result<Option<Vec<u8>>, Unreadable> {
@@ -220,7 +237,7 @@ impl Holding for StoreTree<'_> {
             .and_then(|mut statement| {
                 statement.query_row([cid.digest()], |row| row.get(0)).optional()
             })
-            .map_err(|e| unreadable(e.into()))?;
+            .map_err(|e| self.unreadable(e.into()))?;
         Ok(found.filter(|bytes: &Vec<u8>| LogCid::of(bytes) == *cid))
     }
 }

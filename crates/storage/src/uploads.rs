@@ -51,13 +51,14 @@ pub(crate) fn note(
         set_standing(db, store.id, filename, key, seq)?;
         return Ok(Upload::NONE);
     };
-    if entry.order() < entries::order_at(db, standing)? {
+    if Some(entry.order()) < entries::order_at(db, standing)? {
         return Ok(Upload { replaced: earlier != key, replaces: 0 });
     }
-    set_standing(db, store.id, filename, key, seq)?;
     if earlier == key {
+        set_standing(db, store.id, filename, key, seq)?;
         return Ok(Upload::NONE);
     }
+    // First what may fail: a damaged document is mended, and then all of this is done once more.
     // Where its row is another entry's by now, it has been replaced, deleted or changed already.
     let replaced: Option<i64> = db
         .prepare_cached(
@@ -66,6 +67,7 @@ pub(crate) fn note(
         )?
         .query_row((earlier, store.id, standing), |row| row.get(0))
         .optional()?;
+    set_standing(db, store.id, filename, key, seq)?;
     if let Some(row) = replaced {
         tosca::remove(db, row)?;
     }

@@ -1,18 +1,22 @@
 //! Reading: the same questions to a read-only connection and to a transaction in progress.
 
+use crate::change::change;
 use crate::connection::Link;
 use crate::entries;
 use crate::error::Error;
 use crate::fingerprints::Fingerprints;
-use crate::index;
+use crate::heads;
+use crate::mend;
 use crate::order::Order;
 use crate::passed;
 use crate::select::{Select, is_walked, select_sql};
-use crate::stores::{self, Scope, StoreRef, StoreRow};
+use crate::set_aside;
+use crate::stores::{self, Scope, StoreId, StoreRef, StoreRow};
 use crate::tosca::{self, Owner, TypeEdge};
 use crate::tree::StoreTree;
 use crate::uploads;
 use optimusdb_dag::{Address, Entry, Ipld, LogCid, OperationRef};
+use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, Row, params_from_iter};
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
@@ -68,12 +72,25 @@ impl<'c> View<'c> {
         if store.scope == Scope::Catalog {
             let mut statement =
                 self.db.prepare_cached("SELECT json(doc) FROM catalog_documents WHERE key = ?1")?;
-            return Ok(statement.query_row([key], json).optional()?);
+            return self.of_documents(statement.query_row([key], json).optional());
         }
-        let mut statement = self.db.prepare_cached(
-            "SELECT json(doc) FROM documents WHERE key = ?1 AND store = ?2 AND doc IS NOT NULL",
-        )?;
-        Ok(statement.query_row((key, store.id), json).optional()?)
+        let sql =
+            "SELECT json(doc) FROM documents WHERE key = ?1 AND store = ?2 AND doc IS NOT NULL";
+        let mut statement = self.db.prepare_cached(sql)?;
+        let found = self.of_documents(statement.query_row((key, store.id), json).optional());
+        if matches!(found, Err(Error::DamagedDocument))
+            && let Some((readable, mut params)) = mend::readable(self.db, store)?
+        {
+            params.extend([Value::Text(key.to_owned()), Value::Integer(store.id)]);
+            let sql = readable + &sql.replace("?1", "?").replace("?2", "?");
+            return Ok(self.db.query_row(&sql, params_from_iter(params), json).optional()?);
+        }
+        found
+    }
+
+    /// What a statement over documents says, with what it says of damage noted.
+    fn of_documents<T>(&self, read: Result<T, rusqlite::Error>) -> Result<T, Error> {
+        self.link.noted(read.map_err(|error| Error::from(error).of_documents()))
     }
 
     /// Calls `each` with the key and JSON text of every selected document until it breaks. What a
@@ -90,15 +107,45 @@ impl<'c> View<'c> {
         if let Order::By(_, value) = select.order {
             self.link.define_sort_value(value)?;
         }
-        let mut statement = self.db.prepare_cached(&sql)?;
         let _bounded = self.link.until(select.deadline);
+        let mut told = 0;
+        let mut once = |key: &str, json: &str| {
+            told += 1;
+            each(key, json)
+        };
+        let read = self.link.noted(self.told(&sql, params, select, &mut once));
+        if !matches!(read, Err(Error::DamagedDocument)) || store.scope == Scope::Catalog {
+            return read;
+        }
+        // Once more, in the same order, with what is damaged made again from its entry. An index would
+        // lead to the document as it lies.
+        let Some((mut readable, mut values)) = mend::readable(self.db, store)? else { return read };
+        let (sql, params) = select_sql(store, select, false);
+        readable.push_str(&sql);
+        values.extend(params);
+        let mut known = told;
+        self.told(&readable, values, select, &mut |key, json| match known {
+            0 => each(key, json),
+            _ => {
+                known -= 1;
+                ControlFlow::Continue(())
+            }
+        })
+    }
+
+    /// Calls `each` with the rows of one statement of [`View::documents`].
+    fn told(
+        &self,
+        sql: &str,
+        params: Vec<Value>,
+        select: &Select,
+        each: &mut dyn FnMut(&str, &str) -> ControlFlow<()>,
+    ) -> Result<(), Error> {
+        let mut statement = self.db.prepare_cached(sql)?;
         let mut rows = statement.query(params_from_iter(params)).map_err(|e| self.ended(e))?;
-        while let Some(row) = rows.next().map_err(|e| self.ended(e))? {
-            let text = |column: usize| {
-                row.get_ref(column)?.as_str().map_err(|_| {
-                    Error::Corrupt(format!("a document of {} is not text", store.address))
-                })
-            };
+        while let Some(row) = rows.next().map_err(|e| self.ended(e).of_documents())? {
+            let text =
+                |column: usize| row.get_ref(column)?.as_str().map_err(|_| Error::DamagedDocument);
             if each(text(0)?, text(1)?).is_break() {
                 break;
             }
@@ -187,7 +234,7 @@ impl<'c> View<'c> {
         let Some(seq) = seq else {
             return Ok(None);
         };
-        let entry = entries::at(self.db, seq)?;
+        let entry = self.link.noted(entries::at(self.db, seq))?;
         let cid = entry.cid();
         let put = match OperationRef::of(store.kind, entry.payload()) {
             Some((OperationRef::Put { key, .. }, _)) => Some(key),
@@ -201,17 +248,19 @@ impl<'c> View<'c> {
         value.map(Some).ok_or_else(|| Error::Corrupt(format!("entry {cid} puts no document")))
     }
 
-    /// The heads of a store's log, least first.
+    /// The heads of a store's log, least first. Where what is kept of them is damaged they are found again
+    /// from the entries.
     pub fn heads(&self, store: &StoreRef) -> Result<Vec<Entry>, Error> {
-        let mut statement = self
-            .db
-            .prepare_cached("SELECT h.value FROM stores s, json_each(s.heads) h WHERE s.id = ?1")?;
-        let rows: Vec<i64> =
-            statement.query_map([store.id], |row| row.get(0))?.collect::<Result<_, _>>()?;
-        let mut heads =
-            rows.into_iter().map(|seq| entries::at(self.db, seq)).collect::<Result<Vec<_>, _>>()?;
-        heads.sort_by_key(Entry::order);
-        Ok(heads)
+        match heads::kept(self.db, store) {
+            Err(error @ (Error::Corrupt(_) | Error::DamagedEntry { .. })) => {
+                self.link.damage.note(&error);
+                self.link.damage.note_heads(store.id);
+                let (heads, damaged) = heads::found(self.db, store)?;
+                damaged.iter().for_each(|error| self.link.damage.note(error));
+                Ok(heads)
+            }
+            kept => self.link.noted(kept),
+        }
     }
 
     /// How many heads a store's log has, and the addresses of those that came last, at most `heads_max`.
@@ -245,7 +294,7 @@ impl<'c> View<'c> {
         )?;
         let mut rows = statement.query([store.id])?;
         while let Some(row) = rows.next()? {
-            if each(entries::at(self.db, row.get(0)?)?).is_break() {
+            if each(self.link.noted(entries::at(self.db, row.get(0)?))?).is_break() {
                 break;
             }
         }
@@ -266,7 +315,7 @@ impl<'c> View<'c> {
         let mut rows = statement.query((store.id, after))?;
         while let Some(row) = rows.next()? {
             let seq = row.get(0)?;
-            if each(seq, entries::at(self.db, seq)?).is_break() {
+            if each(seq, self.link.noted(entries::at(self.db, seq))?).is_break() {
                 break;
             }
         }
@@ -291,7 +340,7 @@ impl<'c> View<'c> {
         self.log_after(store, after, |_, entry| {
             known = left > 0 && !uploads::is_upload(store.kind, &entry);
             left = left.saturating_sub(1);
-            keys.extend(index::change(store.kind, &entry).map(|change| change.key.into_owned()));
+            keys.extend(change(store.kind, &entry).map(|change| change.key.into_owned()));
             if known { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
         })?;
         Ok(known.then_some(keys))
@@ -299,7 +348,22 @@ impl<'c> View<'c> {
 
     /// An entry of any store.
     pub fn entry(&self, cid: &LogCid) -> Result<Option<Entry>, Error> {
-        entries::get(self.db, cid)
+        self.link.noted(entries::get(self.db, cid))
+    }
+
+    /// Whether an entry was found to be damaged, and is waited for.
+    pub fn is_set_aside(&self, cid: &LogCid) -> Result<bool, Error> {
+        Ok(set_aside::place_of(self.db, cid)?.is_some())
+    }
+
+    /// Entries that are set aside, with the stores that they are of: at most `limit`.
+    pub fn set_aside(&self, limit: usize) -> Result<Vec<(StoreId, LogCid)>, Error> {
+        set_aside::list(self.db, limit)
+    }
+
+    /// How many entries of each store are set aside.
+    pub fn set_aside_counts(&self) -> Result<Vec<(StoreId, u64)>, Error> {
+        set_aside::counts(self.db)
     }
 
     /// Whether an entry is in a log.
@@ -336,7 +400,7 @@ impl<'c> View<'c> {
 
     /// The entries of a store as fast sync sees them, at the moment of this view.
     pub fn tree(&self, store: &StoreRef) -> Result<StoreTree<'c>, Error> {
-        StoreTree::new(self.db, self.fingerprints, store)
+        StoreTree::new(self.link, self.fingerprints, store)
     }
 
     /// The bytes of any block: entry, passed over or not, identity, manifest or access controller.
@@ -347,7 +411,7 @@ impl<'c> View<'c> {
         match found {
             Some(bytes) if LogCid::of(&bytes) == *cid => Ok(Some(bytes)),
             Some(_) => Err(Error::Corrupt(format!("block {cid} has other bytes"))),
-            None => entries::block(self.db, cid, |_| true),
+            None => self.link.noted(entries::block(self.db, cid, |_| true)),
         }
     }
 

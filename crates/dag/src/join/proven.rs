@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::entry::Outline;
 use crate::{Address, Entry, Error, Identity, LogCid};
 
 /// An entry whose log, identity, key and signature are verified: everything but its
@@ -61,4 +62,14 @@ pub struct Passed {
     /// The block that it names as its identity, if that block is no identity. It is to be stored, for
     /// without it no other node could tell that the entry must be passed over.
     pub identity: Option<(LogCid, Arc<[u8]>)>,
+}
+
+impl Passed {
+    /// The parents that a block of that log names which was passed over.
+    ///
+    /// # Errors
+    /// It is no block that is passed over.
+    pub fn links(cid: LogCid, block: &[u8], log: &Address) -> Result<Vec<LogCid>, Error> {
+        Ok(Outline::read(cid, block, log)?.next)
+    }
 }

@@ -62,6 +62,8 @@ pub struct Readiness {
     pub reason: Option<String>,
     /// How many entries of peers a store is known to lack, by its name; level ones are left out.
     pub behind: BTreeMap<String, u64>,
+    /// What is wrong with its disk though it serves, a sentence each.
+    pub degraded: Vec<String>,
 }
 
 /// A store as it is shown.

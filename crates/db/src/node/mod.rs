@@ -8,6 +8,7 @@ mod files;
 mod info;
 mod journal;
 mod list;
+mod mending;
 mod network;
 mod pins;
 mod sql;
@@ -21,6 +22,7 @@ pub use pins::PinShown;
 
 use crate::access::AccessCache;
 use crate::commits::Commits;
+use crate::disk::DiskState;
 use crate::documents::Scans;
 use crate::error::Error;
 use crate::files::Files;
@@ -65,6 +67,7 @@ struct NodeInner {
     accesses: Arc<AccessCache>,
     figures: WriterFigures,
     commits: Commits,
+    disk: DiskState,
     host: HostKey,
     replication: OnceLock<Replication>,
     journal: Mutex<Option<JournalThread>>,
@@ -76,6 +79,22 @@ struct NodeInner {
     repo: Mutex<Option<Repo>>,
 }
 
+/// Opens the database with the stores that every node has, its index made again where that is due.
+fn open_database(
+    config: &NodeConfig,
+    place: &Place,
+    durability: Durability,
+    identity: &IdentityKeys,
+) -> Result<Database, Error> {
+    let mut database = Database::open(place, durability)?;
+    opening::bind_swarm(&mut database, &config.swarm)?;
+    make_builtin(&mut database, &config.swarm, identity)?;
+    if config.reindex || database.has_no_index()? {
+        opening::reindex(&mut database, &config.opening)?;
+    }
+    Ok(database)
+}
+
 impl Node {
     /// Opens the node of a directory, making what is missing. Blocks; nothing runs on failure.
     pub fn open(config: NodeConfig) -> Result<Node, Error> {
@@ -84,21 +103,18 @@ impl Node {
         let host = keys::host(&repo)?;
         let place = Place::File(repo.database_path());
         let durability = if config.durable { Durability::Full } else { Durability::Relaxed };
-        let mut database = Database::open(&place, durability)?;
-        opening::bind_swarm(&mut database, &config.swarm)?;
-        make_builtin(&mut database, &config.swarm, &identity)?;
-        if config.reindex {
-            opening::reindex(&mut database, &config.opening)?;
-        }
+        let database = open_database(&config, &place, durability, &identity)?;
         config.opening.begin("joining the swarm", None);
         let stores = database.view().stores()?;
+        let disk = DiskState::new(database.damage());
+        disk.count(database.view());
         let figures = WriterFigures::new(&stores);
         let (fingerprints, snapshots) = (database.fingerprints(), database.snapshots());
         let commits = Commits::default();
         let accesses = Arc::new(AccessCache::new());
         let files = FileBlocks::open(&repo, durability, config.files.storage_max_bytes)?;
         let files = Files::start(files, config.files, repo.path().join("downloads"))?;
-        let lookups = LookupPool::new(place.clone(), Arc::clone(&snapshots));
+        let lookups = LookupPool::new(place.clone(), Arc::clone(&snapshots), disk.damage());
         let journal_place = Place::File(repo.journal_path());
         let journal = config
             .journal
@@ -129,15 +145,17 @@ impl Node {
                     Arc::clone(&accesses),
                     figures.clone(),
                     commits.clone(),
+                    disk.clone(),
                 )?),
                 accesses,
                 commits,
+                disk: disk.clone(),
                 host,
                 replication: OnceLock::new(),
                 keys: identity,
                 names: Arc::new(StoreNames::new(stores)),
                 lookups,
-                scans: Scans::new(place.clone(), &snapshots),
+                scans: Scans::new(place.clone(), &snapshots, disk.damage()),
                 sql,
                 place,
                 fingerprints,
@@ -164,7 +182,8 @@ impl Node {
                 (false, false, Some(reason.as_ref().map_or("stopping".into(), Error::to_string)))
             }
         };
-        Readiness { ready, writable, reason, behind: self.behind() }
+        let (behind, degraded) = (self.behind(), self.inner.disk.degraded());
+        Readiness { ready, writable, reason, behind, degraded }
     }
 
     /// Waits until the node has ended by itself, and answers why.
@@ -182,6 +201,7 @@ impl Node {
     pub fn register_metrics(&self, registry: &mut Registry) {
         self.inner.figures.register(registry);
         self.inner.files.register(registry);
+        self.inner.disk.register(registry);
         if let Some(replication) = self.inner.replication.get() {
             replication.register(registry);
         }

@@ -63,7 +63,8 @@ impl Node {
             version: inner.id.version.clone(),
         };
         let readers = Readers::new(inner.place.clone(), PEER_READERS_MAX)
-            .ending_with(Arc::clone(&inner.snapshots));
+            .ending_with(Arc::clone(&inner.snapshots))
+            .with_damage(inner.disk.damage());
         let sources = Sources {
             readers: Arc::new(readers.with_fingerprints(Arc::clone(&inner.fingerprints))),
             writer: Arc::clone(&inner.writer),
@@ -99,6 +100,7 @@ impl Node {
         tokio::spawn(self.clone().keep_sharing());
         tokio::spawn(self.clone().follow_store_list());
         tokio::spawn(self.clone().keep_files());
+        tokio::spawn(self.clone().keep_mending());
         Ok(())
     }
 

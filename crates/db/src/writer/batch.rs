@@ -46,6 +46,7 @@ pub(crate) struct Batch<'a> {
     entries: [u64; 2],
     /// For how long it may still look at what was written since updates and deletes were prepared.
     pub(super) looking_left: Duration,
+    put_back: u64,
 }
 
 impl<'a> Batch<'a> {
@@ -57,7 +58,18 @@ impl<'a> Batch<'a> {
     ) -> Batch<'a> {
         let (touched, made, renamed) = (BTreeMap::new(), Vec::new(), Vec::new());
         let (entries, looking_left) = ([0; 2], Duration::from_millis(MATCH_AGAIN_MS_MAX));
-        Batch { tx, keys, accesses, tips, touched, made, renamed, entries, looking_left }
+        Batch {
+            tx,
+            keys,
+            accesses,
+            tips,
+            touched,
+            made,
+            renamed,
+            entries,
+            looking_left,
+            put_back: 0,
+        }
     }
 
     /// Writes the heads and commits. Answers what changed.
@@ -82,8 +94,8 @@ impl<'a> Batch<'a> {
             "entries that came through the door, and by which the stores have grown"
         );
         self.tx.commit()?;
-        let Batch { made, renamed, entries, .. } = self;
-        Ok(Changed { grown, made, renamed, entries })
+        let Batch { made, renamed, entries, put_back, .. } = self;
+        Ok(Changed { grown, made, renamed, entries, put_back })
     }
 
     /// Makes a store with the blocks that define it.
@@ -246,12 +258,16 @@ impl<'a> Batch<'a> {
             if self.tx.view().time_of(&entry.cid())?.is_some() {
                 continue;
             }
+            if self.put_back(store, entry)? {
+                new += 1;
+                continue;
+            }
             tip_of(self.tips, &self.tx, store)?.join(entry);
             self.apply(store, entry, Origin::Remote)?;
             new += 1;
         }
         for passed in &received.passed {
-            tip_of(self.tips, &self.tx, store)?.pass(passed);
+            tip_of(self.tips, &self.tx, store)?.pass(&passed.next);
         }
         for entry in &received.restored {
             // The heads stay: what is above it is in the log.
@@ -263,16 +279,29 @@ impl<'a> Batch<'a> {
         Ok(new)
     }
 
+    /// Puts an entry back to its place that is set aside; false if it is not.
+    fn put_back(&mut self, store: &StoreRef, entry: &Entry) -> Result<bool, Error> {
+        if !self.tx.view().is_set_aside(&entry.cid())? {
+            return Ok(false);
+        }
+        // As the heads were without it.
+        tip_of(self.tips, &self.tx, store)?;
+        let Some(is_head) = self.tx.put_back(store, entry)? else { return Ok(false) };
+        let tip = tip_of(self.tips, &self.tx, store)?;
+        if is_head {
+            tip.join(entry);
+        } else {
+            tip.pass(entry.next());
+        }
+        self.touch(store)?;
+        self.put_back += 1;
+        Ok(true)
+    }
+
     /// The one door: every entry that is stored, made here or received, passes through this line.
     fn apply(&mut self, store: &StoreRef, entry: &Entry, origin: Origin) -> Result<(), Error> {
         self.tx.put_entry(store, entry)?;
-        if !self.touched.contains_key(&store.id) {
-            let row = self.tx.view().store_at(&store.address)?;
-            let store = row.ok_or_else(|| {
-                Error::Corrupt(format!("the store {} is not in the database", store.address))
-            })?;
-            self.touched.insert(store.id, Committed { store, made: VecDeque::new() });
-        }
+        self.touch(store)?;
         if let Some(touched) = self.touched.get_mut(&store.id)
             && origin == Origin::Local
         {
@@ -282,6 +311,18 @@ impl<'a> Batch<'a> {
             touched.made.push_back(entry.block_shared());
         }
         self.entries[origin as usize] += 1;
+        Ok(())
+    }
+
+    /// Notes that this transaction changes the log of a store.
+    fn touch(&mut self, store: &StoreRef) -> Result<(), Error> {
+        if !self.touched.contains_key(&store.id) {
+            let row = self.tx.view().store_at(&store.address)?;
+            let store = row.ok_or_else(|| {
+                Error::Corrupt(format!("the store {} is not in the database", store.address))
+            })?;
+            self.touched.insert(store.id, Committed { store, made: VecDeque::new() });
+        }
         Ok(())
     }
 }

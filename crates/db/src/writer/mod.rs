@@ -4,8 +4,8 @@
 //! commit. Upkeep runs between transactions, one step at a time, behind the writes. A write is planned
 //! before it changes anything, so a refused one leaves nothing behind and its neighbours in the batch
 //! go through. When SQLite cannot store the batch, none of it is kept and every writer in it is told; a
-//! full disk is survived, anything else ends the thread and with it the node, for what is on the disk
-//! is then not known.
+//! full disk is survived, and so is what cannot be read: that store's writes are tried alone from then on.
+//! Anything else ends the thread and with it the node, for what is on the disk is then not known.
 
 mod access;
 mod batch;
@@ -16,24 +16,27 @@ mod log_bound;
 mod plan;
 mod sql;
 mod stores;
+mod upkeep;
 mod work;
 
 pub(crate) use lanes::Lane;
+use upkeep::is_survived;
 use work::WriteFailure;
 pub(crate) use work::{AccessChange, Choice, Done, ReceivedEntries, SqlDone, SqlWork, Work};
 
 use crate::access::AccessCache;
 use crate::commits::Commits;
+use crate::disk::DiskState;
 use crate::error::{Error, Kind};
 use crate::limits::{
     BATCH_KIB_MAX, BATCH_WRITES_MAX, IDLE_MS, IDLE_MS_MAX, UNMOVED_MS_MAX, UNSYNCED_MS_MAX,
-    WRITE_MS_MAX,
 };
 use crate::metrics::WriterFigures;
 use batch::{Batch, Tips};
 use lanes::{Lanes, NextWork};
 use optimusdb_dag::IdentityKeys;
-use optimusdb_storage::{Checkpoint, Database, Durability};
+use optimusdb_storage::{Checkpoint, Database, Durability, StoreId};
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -88,6 +91,7 @@ impl Writer {
         accesses: Arc<AccessCache>,
         figures: WriterFigures,
         commits: Commits,
+        disk: DiskState,
     ) -> Result<Writer, Error> {
         let lanes = Arc::new(Lanes::new());
         let (tell, health) = watch::channel(Health::Good);
@@ -99,6 +103,8 @@ impl Writer {
             tips: Tips::default(),
             figures,
             commits,
+            disk,
+            damaged: BTreeSet::new(),
             tell,
             // A crash may have left some.
             unmoved_since: Some(Instant::now()),
@@ -157,6 +163,9 @@ struct WriterThread {
     tips: Tips,
     figures: WriterFigures,
     commits: Commits,
+    disk: DiskState,
+    /// Stores that could not be written to, for what the disk did to them.
+    damaged: BTreeSet<StoreId>,
     tell: watch::Sender<Health>,
     /// Since when there are commits in the write-ahead log that a checkpoint is to move, while none
     /// is in its lane.
@@ -208,7 +217,7 @@ impl WriterThread {
         if self.database.is_in_place() {
             return Ok(());
         }
-        Err(Error::Corrupt(
+        Err(Error::Internal(
             "the data directory was removed or replaced while the node ran: nothing can be kept any more".into(),
         ))
     }
@@ -225,42 +234,21 @@ impl WriterThread {
         }
     }
 
-    /// Does one step of upkeep and answers it. An error ends the thread.
-    fn upkeep(&mut self, job: WriteJob) -> Result<(), Error> {
-        // Other steps, as sweeping blocks of files that nobody wants, are writes in a transaction.
-        if !matches!(job.work, Work::Checkpoint) {
-            return self.batch(vec![job]);
-        }
-        let moved = self.database.checkpoint(Checkpoint::Passive);
-        if let Err(error) = &moved {
-            self.unmoved_since.get_or_insert_with(Instant::now);
-            tracing::debug!("the write-ahead log stays for now: {error}");
-        }
-        job.answer(moved.map(|()| Done::Count(0)).map_err(Error::from));
-        Ok(())
-    }
-
-    /// Asks for the write-ahead log to be moved into the database file, if there is anything to be
-    /// moved: so the next start has little to read, and a later commit does not have to move it.
-    fn ask_for_checkpoint(&mut self) {
-        if self.unmoved_since.take().is_some() {
-            let deadline = Instant::now() + Duration::from_millis(WRITE_MS_MAX);
-            // A full lane, or one that is closed, has what it needs.
-            self.lanes.try_upkeep(WriteJob { work: Work::Checkpoint, deadline, reply: None });
-        }
-    }
-
     /// Does writes in one transaction, as far as that goes: a statement of SQL sees what is committed,
     /// and so begins one.
     fn batches(&mut self, jobs: Vec<WriteJob>) -> Result<(), Error> {
         let mut batch = Vec::with_capacity(jobs.len());
         for job in jobs {
-            if matches!(job.work, Work::Sql { .. }) && !batch.is_empty() {
+            let alone = job.work.store().is_some_and(|store| self.damaged.contains(&store.id));
+            if (alone || matches!(job.work, Work::Sql { .. })) && !batch.is_empty() {
                 self.batch(std::mem::take(&mut batch))?;
             }
             batch.push(job);
+            if alone {
+                self.batch(std::mem::take(&mut batch))?;
+            }
         }
-        self.batch(batch)
+        if batch.is_empty() { Ok(()) } else { self.batch(batch) }
     }
 
     /// Does a batch in one transaction and answers every write in it. An error ends the thread.
@@ -291,16 +279,19 @@ impl WriterThread {
         self.figures.batch(answers.len(), started.elapsed());
         // How the node is doing is known before anyone has an answer.
         let ending = failure.filter(|error| {
-            let survivable = error.kind() == Kind::Unavailable;
-            if survivable {
+            if error.kind() == Kind::Unavailable {
                 self.refusing(error);
             }
-            !survivable
+            !is_survived(error)
         });
         for (reply, answer) in answers {
             reply_to(reply, answer);
         }
-        ending.map_or(Ok(()), Err)
+        match ending {
+            Some(error) => Err(error),
+            // What could not be read was noted on the way.
+            None => self.mend(),
+        }
     }
 
     /// Answers whether anything was committed.
@@ -317,12 +308,16 @@ impl WriterThread {
         let mut batch = Batch::new(tx, &mut self.tips, &self.keys, &self.accesses);
         let mut failure: Option<Error> = None;
         for WriteJob { work, deadline, reply } in jobs {
+            let store = work.store().map(|store| store.id);
             let answer = match &failure {
                 Some(error) => Err(error.clone()),
                 None => {
                     do_one(&mut batch, work, deadline, reply.as_ref()).map_err(|why| match why {
                         WriteFailure::Own(error) => error,
                         WriteFailure::Batch(error) => {
+                            if error.kind() == Kind::Corrupt {
+                                self.damaged.extend(store);
+                            }
                             failure = Some(error.clone());
                             error
                         }
@@ -335,6 +330,14 @@ impl WriterThread {
             return Err(error);
         }
         let changed = batch.commit()?;
+        for (committed, _) in &changed.grown {
+            self.damaged.remove(&committed.store.id);
+        }
+        if changed.put_back > 0 {
+            self.disk.put_back(changed.put_back);
+            self.disk.count(self.database.view());
+            self.figures.renamed(&[], &self.database.view().stores()?);
+        }
         self.accesses.committed(changed.grown.iter().map(|(committed, _)| &*committed.store));
         self.figures.committed(&changed);
         if !changed.renamed.is_empty() {

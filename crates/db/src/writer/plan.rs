@@ -54,8 +54,8 @@ pub(super) fn carry_out(
         Work::Reconcile { new, names } => {
             return batch.reconcile(new.map(|new| *new), &names).map(Done::Count);
         }
-        // A step of upkeep that needs no transaction: the writer does it between two of them.
-        Work::Checkpoint => return Ok(Done::Count(0)),
+        // Steps of upkeep that the writer does between two transactions.
+        Work::Checkpoint | Work::Mend => return Ok(Done::Count(0)),
         Work::Offer { stores } => return batch.offer(&stores).map(Done::Count),
         Work::Access { store, change } => {
             return batch.change_access(&store, change).map(Done::Count);

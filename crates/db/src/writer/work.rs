@@ -34,6 +34,8 @@ pub(crate) enum Work {
     Offer { stores: Vec<StoreRow> },
     /// Change who may write to a store.
     Access { store: StoreRef, change: AccessChange },
+    /// Mend what readers found to be damaged. A step of upkeep, in a transaction of its own.
+    Mend,
     /// Move the write-ahead log into the database file. A step of upkeep, outside of transactions.
     Checkpoint,
 }
@@ -142,6 +144,7 @@ impl Work {
             Work::CreateStore(_)
             | Work::Reconcile { .. }
             | Work::Offer { .. }
+            | Work::Mend
             | Work::Checkpoint => 0,
         }
     }
@@ -159,7 +162,16 @@ impl Work {
             | Work::Reconcile { .. }
             | Work::Offer { .. }
             | Work::Access { .. }
+            | Work::Mend
             | Work::Checkpoint => None,
+        }
+    }
+
+    /// The store whose tables it changes, if it is one.
+    pub(super) fn store(&self) -> Option<&StoreRef> {
+        match self {
+            Work::Join { store, .. } | Work::Access { store, .. } => Some(store),
+            _ => self.written(),
         }
     }
 }

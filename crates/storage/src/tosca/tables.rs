@@ -205,7 +205,11 @@ pub(crate) fn fill(db: &Connection) -> Result<(), Error> {
         let uploaded = uploaded.query_map([first, end], |row| Ok((row.get(0)?, row.get(1)?)))?;
         let uploaded: Vec<(i64, i64)> = uploaded.collect::<Result<_, _>>()?;
         for (row, entry) in uploaded {
-            let entry = entries::at(db, entry)?;
+            let entry = match entries::at(db, entry) {
+                // It is found when it is read, and its rows are made when it is back.
+                Err(Error::DamagedEntry { .. }) => continue,
+                entry => entry?,
+            };
             if let Some((OperationRef::Put { value, .. }, _)) =
                 OperationRef::of(store.kind, entry.payload())
             {

@@ -134,7 +134,7 @@ pub(crate) fn take(
         Step::Checkpoint(how) => database.checkpoint(*how),
         Step::Reindex(store) => {
             let store = database.view().store(store)?.expect("it was made");
-            database.reindex(&store, || ())
+            database.reindex(&store, || ()).map(drop)
         }
         Step::Store(name, kind, scope) => {
             let mut tx = database.begin_as(commits.of(n))?;

@@ -1,0 +1,162 @@
+//! What is known of the disk under the node: what was found to be damaged, and what became of it.
+//!
+//! Reads note damage where they meet it, the writer mends it, and the node asks peers for entries that are
+//! set aside. All of it is shown in one place: what `/readyz` calls degraded, and the figures.
+
+use optimusdb_storage::{Damage, Mended, StoreRow, Suspects, View};
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::gauge::ConstGauge;
+use prometheus_client::registry::Registry;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// Where the way out is described.
+const WAY_OUT: &str = "see \"A damaged disk\" in docs/OPERATIONS.md";
+
+/// The state of the disk. Clones share it.
+#[derive(Debug, Clone)]
+pub(crate) struct DiskState {
+    damage: Arc<Damage>,
+    /// Entries that are set aside, by the names of their stores.
+    away: Arc<Mutex<BTreeMap<String, u64>>>,
+    documents_mended: Counter,
+    entries_set_aside: Counter,
+    entries_put_back: Counter,
+}
+
+impl DiskState {
+    /// The state of the disk that a database is on.
+    pub(crate) fn new(damage: Arc<Damage>) -> DiskState {
+        DiskState {
+            damage,
+            away: Arc::default(),
+            documents_mended: Counter::default(),
+            entries_set_aside: Counter::default(),
+            entries_put_back: Counter::default(),
+        }
+    }
+
+    /// Where readers note what they cannot read.
+    pub(crate) fn damage(&self) -> Arc<Damage> {
+        Arc::clone(&self.damage)
+    }
+
+    /// What the writer is to look at.
+    pub(crate) fn suspects(&self) -> Suspects {
+        self.damage.take()
+    }
+
+    /// Says what was mended.
+    pub(crate) fn mended(&self, mended: &Mended, stores: &[StoreRow]) {
+        let name = |id| {
+            let store = stores.iter().find(|store| store.id == id);
+            store.map_or("a store that is not here", |store| &store.name)
+        };
+        if mended.documents > 0 {
+            tracing::error!(
+                "{} documents of the index were damaged on the disk and are made again from their \
+                 entries: have the disk checked; {WAY_OUT}",
+                mended.documents
+            );
+            self.documents_mended.inc_by(mended.documents as u64);
+        }
+        for (row, store) in &mended.entries {
+            let name = name(*store);
+            tracing::error!(
+                "the entry in row {row} of {name} is damaged on the disk: it is left out until a \
+                 peer gives it back; have the disk checked; {WAY_OUT}"
+            );
+            self.entries_set_aside.inc();
+        }
+        for store in &mended.heads {
+            tracing::warn!("the heads of {} were found again from its entries", name(*store));
+        }
+    }
+
+    /// So many entries are back at their places.
+    pub(crate) fn put_back(&self, entries: u64) {
+        tracing::info!("{entries} entries that were damaged on the disk are back");
+        self.entries_put_back.inc_by(entries);
+    }
+
+    /// Counts again what is set aside. What cannot be read stays as it was counted.
+    pub(crate) fn count(&self, view: View<'_>) {
+        let (Ok(counts), Ok(stores)) = (view.set_aside_counts(), view.stores()) else { return };
+        let named = counts.into_iter().map(|(id, count)| {
+            let name = stores.iter().find(|store| store.id == id).map(|store| store.name.clone());
+            (name.unwrap_or_else(|| "unknown".to_owned()), count)
+        });
+        *self.lock() = named.collect();
+    }
+
+    /// Whether entries are set aside.
+    pub(crate) fn is_anything_away(&self) -> bool {
+        !self.lock().is_empty()
+    }
+
+    /// What is wrong though the node serves, a sentence each.
+    pub(crate) fn degraded(&self) -> Vec<String> {
+        let mut said: Vec<String> = self
+            .lock()
+            .iter()
+            .map(|(store, count)| {
+                format!(
+                    "{count} entries of {store} are damaged on the disk and not yet back from a \
+                     peer; {WAY_OUT}"
+                )
+            })
+            .collect();
+        if let Some(why) = self.damage.unreadable() {
+            said.push(format!("a part of the database could not be read ({why}); {WAY_OUT}"));
+        }
+        said
+    }
+
+    pub(crate) fn register(&self, registry: &mut Registry) {
+        registry.register(
+            "damaged_documents_mended",
+            "Documents of the index that were damaged on the disk and made again",
+            self.documents_mended.clone(),
+        );
+        registry.register(
+            "damaged_entries_set_aside",
+            "Entries that were damaged on the disk and left out",
+            self.entries_set_aside.clone(),
+        );
+        registry.register(
+            "damaged_entries_put_back",
+            "Entries that were damaged on the disk and came back from peers",
+            self.entries_put_back.clone(),
+        );
+        registry.register_collector(Box::new(DamagedEntries(self.clone())));
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, u64>> {
+        // A panic ends the process, so a poisoned lock is never seen with a torn map.
+        self.away.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The gauge of what is set aside now.
+#[derive(Debug)]
+struct DamagedEntries(DiskState);
+
+impl Collector for DamagedEntries {
+    fn encode(&self, mut encoder: DescriptorEncoder) -> Result<(), fmt::Error> {
+        let mut damaged = encoder.encode_descriptor(
+            "damaged_entries",
+            "Entries that are damaged on the disk and not back yet",
+            None,
+            MetricType::Gauge,
+        )?;
+        for (name, count) in self.0.lock().iter() {
+            let gauge = ConstGauge::new(count.cast_signed());
+            gauge.encode(damaged.encode_family(&[("store", name.as_str())])?)?;
+        }
+        Ok(())
+    }
+}
