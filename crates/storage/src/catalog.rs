@@ -18,6 +18,7 @@
 //!   ([`crate::tosca`]).
 
 use crate::error::Error;
+use crate::limits::AT_AHEAD_MS_MAX;
 use crate::tosca;
 use rusqlite::{Connection, OptionalExtension};
 
@@ -187,9 +188,14 @@ fn json_of(from: Vec<&str>) -> String {
     }
 }
 
-/// A time in ms as RFC 3339, or NULL.
+/// A time in ms as RFC 3339, or NULL. It is that of a stranger's clock: one that is yet to come, by the
+/// clock here, is not shown until it has come, so nobody is first of all by it.
 pub(crate) fn stamp(column: &str) -> String {
-    format!("strftime('%Y-%m-%dT%H:%M:%fZ', {column} / 1000.0, 'unixepoch')")
+    let ahead_s = AT_AHEAD_MS_MAX / 1_000;
+    format!(
+        "iif({column} / 1000 <= CAST(strftime('%s', 'now') AS INTEGER) + {ahead_s},
+           strftime('%Y-%m-%dT%H:%M:%fZ', {column} / 1000.0, 'unixepoch'), NULL)"
+    )
 }
 
 /// What `datacatalog` selects from the view of the catalog's documents.

@@ -2,6 +2,7 @@
 
 use crate::error::Error;
 use crate::json::{document_text, pair_text};
+use crate::limits::{AT_MS_MAX, AT_MS_MIN};
 use optimusdb_dag::{Entry, Ipld, OperationRef, StoreKind};
 use std::borrow::Cow;
 
@@ -10,7 +11,7 @@ pub(crate) struct IndexChange<'e> {
     pub(crate) key: Cow<'e, str>,
     /// `None` is a deletion.
     pub(crate) value: Option<ShownValue<'e>>,
-    /// The writer's wall clock, where the operation carries it.
+    /// The writer's wall clock, where the operation carries one that can be.
     pub(crate) at_ms: Option<u64>,
 }
 
@@ -42,6 +43,7 @@ impl<'e> ShownValue<'e> {
 /// What an entry does to the documents of a store of that kind, if it does anything.
 pub(crate) fn change(kind: StoreKind, entry: &Entry) -> Option<IndexChange<'_>> {
     let (operation, at_ms) = OperationRef::of(kind, entry.payload())?;
+    let at_ms = at_ms.filter(|at| (AT_MS_MIN..=AT_MS_MAX).contains(at));
     let (key, value) = match operation {
         OperationRef::Put { key, value } if kind == StoreKind::Documents => {
             (key.into(), Some(ShownValue::Document(value)))

@@ -2,7 +2,8 @@
 //!
 //! A row is a function of the set of entries, never of the order in which they arrived: the winner
 //! is the greatest by (clock time, clock id, CID), a delete stays as a tombstone, and `created` is
-//! the least wall clock of all puts of the key. Of uploaded files of one name one stands
+//! the least wall clock of all puts of the key. Wall clocks are those of strangers: one that says a time
+//! before there was such a log, or beyond the calendar, counts as none. Of uploaded files of one name one stands
 //! ([`crate::uploads`]). So replaying the log in any order gives the same rows.
 
 use crate::catalog;

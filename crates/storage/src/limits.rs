@@ -150,3 +150,9 @@ pub const REMADE_ROWS_MAX: usize = 200;
 pub const MENDED_ROWS_MAX: i64 = 20_000;
 /// Damaged entries of one transaction for which all identities and manifests are tried.
 pub const SHARED_ROWS_TRIED_MAX: usize = 4;
+/// The earliest wall clock of a writer that counts: the year 2020, in milliseconds. No log is older.
+pub const AT_MS_MIN: u64 = 1_577_836_800_000;
+/// The latest one, in milliseconds: the end of the year 9999, after which dates have no text.
+pub const AT_MS_MAX: u64 = 253_402_300_799_999;
+/// By how much a writer's wall clock may be ahead of the one here and still be shown, in milliseconds.
+pub const AT_AHEAD_MS_MAX: u64 = 600_000;

@@ -383,3 +383,34 @@ fn plan(db: &rusqlite::Connection, sql: &str) -> Vec<String> {
     let steps = statement.query_map(rusqlite::params_from_iter(params), |row| row.get(3)).unwrap();
     steps.collect::<Result<_, _>>().unwrap()
 }
+
+#[test]
+fn wall_clocks_of_strangers_are_believed_within_bounds() {
+    everywhere(|place| {
+        let mut database = open(place);
+        let store = documents(&mut database, "dsswres");
+        let mut writer = Writer::new(1, "dsswres");
+        let now_ms = std::time::SystemTime::now()
+            .duration_since(std::time::UNIX_EPOCH)
+            .map(|since| since.as_millis() as u64)
+            .unwrap();
+        let honest = 1_700_000_000_123;
+        let day = 86_400_000;
+        let mut shown = |at| {
+            let entry = writer.write(&put("a", map([])), Some(at));
+            deliver(&mut database, &store, &[entry]).unwrap();
+            let stamps = "SELECT created_at, updated_at FROM datacatalog";
+            rows(&raw(place), stamps).remove(0)
+        };
+        let text = "Text(\"2023-11-14T22:13:20.123Z\")";
+        assert_eq!(shown(honest), format!("[{text}, {text}]"));
+        // Nothing of before there were such logs makes a document older, or takes its time away for good.
+        assert_eq!(shown(0), format!("[{text}, Null]"));
+        assert_eq!(shown(1_577_836_799_999), format!("[{text}, Null]"));
+        assert_eq!(shown(honest), format!("[{text}, {text}]"));
+        // What is yet to come is not shown, a clock that is a little ahead is.
+        assert_eq!(shown(now_ms + day), format!("[{text}, Null]"));
+        assert_eq!(shown(u64::MAX >> 11), format!("[{text}, Null]"));
+        assert!(shown(now_ms + 60_000).ends_with("Z\")]"));
+    });
+}

@@ -12,6 +12,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 use support::*;
 
+/// A wall clock in milliseconds, as a writer may have it.
+const NOW: u64 = 1_700_000_000_000;
+
 #[test]
 fn put_delete_put() {
     everywhere(|place| {
@@ -21,24 +24,24 @@ fn put_delete_put() {
         let read = |database: &Database| database.view().document(&store, "a").unwrap();
         let count = |database: &Database| now(database.view(), &store).documents;
 
-        let one = writer.write(&put("a", map([("n", Ipld::Integer(1))])), Some(1_000));
+        let one = writer.write(&put("a", map([("n", Ipld::Integer(1))])), Some(NOW + 1_000));
         deliver(&mut database, &store, &[one]).unwrap();
         assert_eq!(read(&database).as_deref(), Some(r#"{"_id":"a","n":1}"#));
         let value = database.view().value(&store, "a").unwrap();
         assert_eq!(value, Some(map([("n", Ipld::Integer(1)), ("_id", text("a"))])));
         assert_eq!((count(&database), keys_of(&database, &store)), (1, vec!["a".to_owned()]));
 
-        let gone = writer.write(&del("a"), Some(2_000));
+        let gone = writer.write(&del("a"), Some(NOW + 2_000));
         deliver(&mut database, &store, &[gone]).unwrap();
         assert_eq!(read(&database), None);
         assert_eq!(database.view().value(&store, "a").unwrap(), None);
         assert_eq!((count(&database), keys_of(&database, &store)), (0, vec![]));
-        let again = writer.write(&del("a"), Some(2_500));
-        let nothing = writer.write(&del("never there"), Some(2_500));
+        let again = writer.write(&del("a"), Some(NOW + 2_500));
+        let nothing = writer.write(&del("never there"), Some(NOW + 2_500));
         deliver(&mut database, &store, &[again, nothing]).unwrap();
         assert_eq!(count(&database), 0);
 
-        let two = writer.write(&put("a", map([("n", Ipld::Integer(2))])), Some(3_000));
+        let two = writer.write(&put("a", map([("n", Ipld::Integer(2))])), Some(NOW + 3_000));
         deliver(&mut database, &store, &[two]).unwrap();
         assert_eq!(read(&database).as_deref(), Some(r#"{"_id":"a","n":2}"#));
         assert_eq!(count(&database), 1);
@@ -46,7 +49,7 @@ fn put_delete_put() {
             &raw(place),
             "SELECT row & 0xffffffffff, created, updated FROM documents WHERE key = 'a'",
         );
-        assert_eq!(stamps, ["[Integer(1), Integer(1000), Integer(3000)]"]);
+        assert_eq!(stamps, ["[Integer(1), Integer(1700000001000), Integer(1700000003000)]"]);
     });
 }
 
@@ -57,16 +60,20 @@ fn a_tombstone_outlives_what_it_deleted() {
         let mut database = open(place);
         let store = documents(&mut database, "things");
         let (mut a, mut b) = (Writer::new(1, "things"), Writer::new(2, "things"));
-        let late = b.write(&put("x", map([])), Some(7));
-        let put_first = a.write(&put("x", map([])), Some(9));
-        let delete = a.write(&del("x"), Some(9));
+        let late = b.write(&put("x", map([])), Some(NOW + 7));
+        let put_first = a.write(&put("x", map([])), Some(NOW + 9));
+        let delete = a.write(&del("x"), Some(NOW + 9));
         deliver(&mut database, &store, &[put_first, delete]).unwrap();
         deliver(&mut database, &store, &[late]).unwrap();
         assert_eq!(database.view().document(&store, "x").unwrap(), None);
         let row = now(database.view(), &store);
         assert_eq!((row.documents, row.entries), (0, 3));
         let stamps = rows(&raw(place), "SELECT entry, created, updated FROM documents");
-        assert_eq!(stamps, ["[Integer(2), Integer(7), Integer(9)]"], "the least clock is kept");
+        assert_eq!(
+            stamps,
+            ["[Integer(2), Integer(1700000000007), Integer(1700000000009)]"],
+            "the least clock is kept"
+        );
     });
 }
 
