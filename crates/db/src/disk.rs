@@ -3,16 +3,19 @@
 //! Reads note damage where they meet it, the writer mends it, and the node asks peers for entries that are
 //! set aside. All of it is shown in one place: what `/readyz` calls degraded, and the figures.
 
+use crate::limits::LOST_WAIT_MS_MAX;
 use optimusdb_storage::{Damage, Mended, StoreRow, Suspects, View};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::Counter;
-use prometheus_client::metrics::gauge::ConstGauge;
+use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::registry::Registry;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 /// Where the way out is described.
 const WAY_OUT: &str = "see \"A damaged disk\" in docs/OPERATIONS.md";
@@ -26,12 +29,30 @@ pub(crate) struct DiskState {
     documents_mended: Counter,
     entries_set_aside: Counter,
     entries_put_back: Counter,
+    lost: Arc<LostEntries>,
+}
+
+/// Entries that were acknowledged and were gone at the start.
+#[derive(Debug)]
+struct LostEntries {
+    entries: u64,
+    since: Instant,
+    over: AtomicBool,
 }
 
 impl DiskState {
-    /// The state of the disk that a database is on.
-    pub(crate) fn new(damage: Arc<Damage>) -> DiskState {
+    /// The state of the disk that a database is on, which had lost so many entries when it was opened.
+    pub(crate) fn new(damage: Arc<Damage>, lost: u64) -> DiskState {
+        if lost > 0 {
+            tracing::error!(
+                "{lost} entries that this node had acknowledged are gone from its disk: its \
+                 write-ahead log was cut off or damaged. It writes nothing of its own until its peers \
+                 have given back what they have, for {LOST_WAIT_MS_MAX} ms at most; {WAY_OUT}"
+            );
+        }
+        let over = AtomicBool::new(lost == 0);
         DiskState {
+            lost: Arc::new(LostEntries { entries: lost, since: Instant::now(), over }),
             damage,
             away: Arc::default(),
             documents_mended: Counter::default(),
@@ -98,6 +119,38 @@ impl DiskState {
         !self.lock().is_empty()
     }
 
+    /// Why nothing is to be written here yet: new entries would be written beside those that were lost, and
+    /// lose against them.
+    pub(crate) fn holds_writes(&self) -> Option<String> {
+        let lost = &self.lost;
+        let waits = Duration::from_millis(LOST_WAIT_MS_MAX);
+        if lost.over.load(Ordering::Relaxed) || lost.since.elapsed() >= waits {
+            return None;
+        }
+        Some(format!(
+            "this node lost {} entries with its write-ahead log and waits until its peers have given \
+             back what they have; try again",
+            lost.entries
+        ))
+    }
+
+    /// Whether entries were lost, and it is not yet decided what comes of it.
+    pub(crate) fn is_anything_lost(&self) -> bool {
+        !self.lost.over.load(Ordering::Relaxed)
+    }
+
+    /// Nobody is waited for any more: peers have given back what they have, or nobody came.
+    pub(crate) fn lost_is_over(&self, level: bool) {
+        if level {
+            tracing::warn!(
+                "peers have given back what they have of what was lost; writes are taken"
+            );
+        } else {
+            tracing::error!("no peer gave back what was lost; writes are taken all the same");
+        }
+        self.lost.over.store(true, Ordering::Relaxed);
+    }
+
     /// What is wrong though the node serves, a sentence each.
     pub(crate) fn degraded(&self) -> Vec<String> {
         let mut said: Vec<String> = self
@@ -110,6 +163,13 @@ impl DiskState {
                 )
             })
             .collect();
+        if self.lost.entries > 0 {
+            said.push(format!(
+                "{} entries that were acknowledged were gone from the disk when the node started; \
+                 {WAY_OUT}",
+                self.lost.entries
+            ));
+        }
         if let Some(why) = self.damage.unreadable() {
             said.push(format!("a part of the database could not be read ({why}); {WAY_OUT}"));
         }
@@ -131,6 +191,13 @@ impl DiskState {
             "damaged_entries_put_back",
             "Entries that were damaged on the disk and came back from peers",
             self.entries_put_back.clone(),
+        );
+        let lost: Gauge = Gauge::default();
+        lost.set(self.lost.entries.cast_signed());
+        registry.register(
+            "lost_entries",
+            "Entries that were acknowledged and were gone from the disk at the start",
+            lost,
         );
         registry.register_collector(Box::new(DamagedEntries(self.clone())));
     }

@@ -69,6 +69,12 @@ pub const CATCH_UP_ENTRIES_MAX: usize = 100_000;
 pub const CATCH_UPS_MAX: u32 = 4;
 /// How often an update or delete takes its turn in vain, as what it found had changed meanwhile.
 pub const CHANGE_TRIES_MAX: u32 = 8;
+/// How long a node that lost entries with its write-ahead log waits for its peers before it writes, in
+/// milliseconds.
+pub const LOST_WAIT_MS_MAX: u64 = 30_000;
+/// How often it looks whether they have given back what they have, in milliseconds. It believes it when
+/// it sees it twice.
+pub const LOST_LOOK_MS: u64 = 1_000;
 /// How often it is looked whether a read has met damage, in milliseconds.
 pub const MEND_MS: u64 = 500;
 /// How often peers are asked for entries that are damaged here, in milliseconds.

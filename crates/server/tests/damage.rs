@@ -272,3 +272,44 @@ fn a_page_that_cannot_be_read_fails_its_requests_and_no_others() {
     assert_eq!(put(&node, "dsswres", &id(1_000)).0, 200);
     assert!(degraded(&node).is_empty());
 }
+
+#[test]
+fn commits_that_the_write_ahead_log_lost_come_back_before_anything_is_written() {
+    let healthy = Server::start_with(&FLAGS);
+    let node = beside(&healthy);
+    for n in 0..200 {
+        node.put("dsswres", json!([{"_id": id(n), "n": n}]));
+    }
+    eventually("the healthy one has all", || {
+        store(&healthy)["heads"] == store(&node)["heads"] && everything(&healthy).len() == 200
+    });
+    let before = everything(&node);
+    let home = node.kill();
+    let log = home.path().join("node/optimusdb.sqlite-wal");
+    let bytes = fs::read(&log).unwrap();
+    // A wrong byte in a frame; SQLite reads nothing from there on, and says nothing.
+    let mut wrong = bytes.clone();
+    wrong[bytes.len() / 3] ^= 1;
+    fs::write(&log, wrong).unwrap();
+
+    let node = Server::start_in(home, &FLAGS);
+    assert!(everything(&node).len() < 200, "commits are lost");
+    let put = json!({"method": {"cmd": "crudput"}, "dstype": "dsswres",
+        "criteria": [{"_id": id(199), "n": "newer"}]});
+    let refused = node.refusal(503, &put);
+    assert!(refused.contains("lost") && refused.contains("write-ahead log"), "{refused}");
+    let ready = ready(&node);
+    assert_eq!((&ready["ready"], &ready["writable"]), (&json!(true), &json!(false)), "{ready}");
+    assert!(ready["degraded"][0].as_str().unwrap().contains("gone from the disk"), "{ready}");
+    assert!(figure(&node, "optimusdb_lost_entries ") > 0);
+
+    connect(&node, &healthy);
+    eventually("writes are taken", || node.command(&put).0 == 200);
+    // Nothing is missing, and the write that came after what was lost wins over it.
+    assert_eq!(node.find("dsswres", json!([{"_id": id(199)}]))[0]["n"], "newer");
+    assert_eq!(everything(&node).len(), before.len());
+    eventually("both are level", || everything(&node) == everything(&healthy));
+    let home = node.stop();
+    let node = Server::start_in(home, &FLAGS);
+    assert!(degraded(&node).is_empty());
+}

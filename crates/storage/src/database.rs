@@ -4,6 +4,7 @@ mod recovery;
 
 pub use recovery::Mended;
 
+use crate::acked::Acked;
 use crate::catalog;
 use crate::check;
 use crate::connection::{Durability, Link, Place, read_write};
@@ -43,6 +44,7 @@ pub struct Database {
     has_passed: bool,
     // What is added to the number of entries of a store to name its state.
     state_base: i64,
+    acked: Acked,
     fingerprints: Arc<Fingerprints>,
     log_bound: LogBound,
 }
@@ -71,10 +73,12 @@ impl Database {
             next_seq: 0,
             has_passed: false,
             state_base: 0,
+            acked: Acked::default(),
             fingerprints: Arc::default(),
             log_bound,
         };
         database.forget_uncommitted()?;
+        database.acked = Acked::open(place, database.next_seq)?;
         Ok(database)
     }
 
@@ -82,6 +86,18 @@ impl Database {
     /// written goes to nobody.
     pub fn is_in_place(&self) -> bool {
         self.file.as_ref().is_none_or(|(path, inode)| copied::inode(path) == Some(*inode))
+    }
+
+    /// How many entries were acknowledged, their commits synced, and were not there when the database was
+    /// opened: the write-ahead log was cut off or damaged. As many as may since have come again are still
+    /// counted, until [`Database::let_lost_go`].
+    pub fn lost_entries(&self) -> u64 {
+        self.acked.lost()
+    }
+
+    /// Misses no more what was lost.
+    pub fn let_lost_go(&mut self) {
+        self.acked.let_go(self.next_seq);
     }
 
     /// What is committed.
@@ -126,12 +142,15 @@ impl Database {
     }
 
     /// Moves the write-ahead log into the database file.
-    pub fn checkpoint(&self, how: Checkpoint) -> Result<(), Error> {
+    pub fn checkpoint(&mut self, how: Checkpoint) -> Result<(), Error> {
         let sql = match how {
             Checkpoint::Passive => "PRAGMA wal_checkpoint(PASSIVE)",
             Checkpoint::Truncate => "PRAGMA wal_checkpoint(TRUNCATE)",
         };
         self.link.db.query_row(sql, [], |_| Ok(()))?;
+        if how == Checkpoint::Truncate {
+            self.acked.say(self.next_seq);
+        }
         Ok(())
     }
 
@@ -344,6 +363,9 @@ impl Tx<'_> {
             }
             // Should the commit fail, dropping undoes what SQLite has not undone itself.
             db.prepare_cached("COMMIT")?.execute([])?;
+            if database.durability == Durability::Full {
+                database.acked.say(database.next_seq);
+            }
             Ok(())
         })?;
         self.open = false;

@@ -6,6 +6,7 @@
 //! transaction. Blocks of files are apart from all that, in [`FileBlocks`]. A [`StoreTree`] shows the
 //! entries of a store to fast sync. The bytes on disk are described in `docs/format.md`.
 
+mod acked;
 mod blocks;
 mod catalog;
 mod change;

@@ -331,3 +331,51 @@ fn the_index_is_made_again_around_what_is_damaged() {
         assert_eq!(after[table], before[table], "{table}");
     }
 }
+
+#[test]
+fn a_write_ahead_log_that_lost_commits_is_noticed() {
+    type Damage = fn(&mut Vec<u8>);
+    let damages: [(&str, Damage); 3] = [
+        ("cut off", |wal| wal.truncate(wal.len() / 2)),
+        ("a wrong byte", |wal| {
+            let at = wal.len() / 2;
+            wal[at] ^= 1;
+        }),
+        ("gone", |wal| wal.clear()),
+    ];
+    for (what, damage) in damages {
+        let dir = tempfile::tempdir().unwrap();
+        let Grown { place, store, mut writer, .. } = grown(dir.path());
+        let copy = tempfile::tempdir().unwrap();
+        let mut database = open(&place);
+        assert_eq!(database.lost_entries(), 0);
+        for n in 0..100 {
+            let entry = writer.write(&put(&format!("late {n}"), map([])), None);
+            deliver(&mut database, &store, &[entry]).unwrap();
+        }
+        // As the process leaves it when it is killed.
+        for file in fs::read_dir(dir.path()).unwrap() {
+            let file = file.unwrap();
+            if !file.file_name().to_string_lossy().ends_with("-shm") {
+                fs::copy(file.path(), copy.path().join(file.file_name())).unwrap();
+            }
+        }
+        drop(database);
+        let place = Place::File(copy.path().join("optimusdb.sqlite"));
+        let wal = copy.path().join("optimusdb.sqlite-wal");
+        let mut bytes = fs::read(&wal).unwrap();
+        damage(&mut bytes);
+        fs::write(&wal, bytes).unwrap();
+
+        let database = open(&place);
+        let missing = DOCUMENTS as u64 + 101 - now(database.view(), &store).entries;
+        assert!(missing > 0, "{what}");
+        assert_eq!(database.lost_entries(), missing, "{what}");
+        drop(database);
+        let mut again = open(&place);
+        assert_eq!(again.lost_entries(), missing, "{what}: it is not forgotten");
+        again.let_lost_go();
+        drop(again);
+        assert_eq!(open(&place).lost_entries(), 0);
+    }
+}

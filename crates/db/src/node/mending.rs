@@ -1,9 +1,9 @@
-//! Mending what the disk did not keep: the writer makes again what is derived, and peers are asked for
-//! entries that are set aside.
+//! Mending what the disk did not keep: the writer makes again what is derived, peers are asked for
+//! entries that are set aside, and waited for when commits were lost.
 
 use super::Node;
 use crate::error::Error;
-use crate::limits::{MEND_FETCHES_MAX, MEND_MS, MEND_RETRY_MS, WRITE_MS_MAX};
+use crate::limits::{LOST_LOOK_MS, MEND_FETCHES_MAX, MEND_MS, MEND_RETRY_MS, WRITE_MS_MAX};
 use crate::writer::{Lane, ReceivedEntries, Work};
 use optimusdb_dag::{Entry, LogCid};
 use std::time::{Duration, Instant};
@@ -30,6 +30,28 @@ impl Node {
                 if let Err(error) = self.fetch_what_is_away().await {
                     tracing::warn!("entries that are damaged here were not put back: {error}");
                 }
+            }
+        }
+    }
+
+    /// Waits until peers have given back what was lost, or nobody is waited for any more.
+    pub(super) async fn await_what_was_lost(self) {
+        let disk = &self.inner.disk;
+        let mut seen_level = false;
+        while disk.is_anything_lost() {
+            if disk.holds_writes().is_none() {
+                disk.lost_is_over(false);
+                break;
+            }
+            let level = self.inner.replication.get().is_some_and(|it| it.is_level());
+            if level && seen_level {
+                disk.lost_is_over(true);
+                break;
+            }
+            seen_level = level;
+            tokio::select! {
+                () = tokio::time::sleep(Duration::from_millis(LOST_LOOK_MS)) => {}
+                () = self.inner.writer.ended() => return,
             }
         }
     }

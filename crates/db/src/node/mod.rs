@@ -106,7 +106,7 @@ impl Node {
         let database = open_database(&config, &place, durability, &identity)?;
         config.opening.begin("joining the swarm", None);
         let stores = database.view().stores()?;
-        let disk = DiskState::new(database.damage());
+        let disk = DiskState::new(database.damage(), database.lost_entries());
         disk.count(database.view());
         let figures = WriterFigures::new(&stores);
         let (fingerprints, snapshots) = (database.fingerprints(), database.snapshots());
@@ -176,7 +176,10 @@ impl Node {
     /// Whether it can do its work now.
     pub fn ready(&self) -> Readiness {
         let (ready, writable, reason) = match &*self.inner.writer.health().borrow() {
-            Health::Good => (true, true, None),
+            Health::Good => {
+                let held = self.inner.disk.holds_writes();
+                (true, held.is_none(), held)
+            }
             Health::Refusing(reason) => (true, false, Some(reason.clone())),
             Health::Ended(reason) => {
                 (false, false, Some(reason.as_ref().map_or("stopping".into(), Error::to_string)))
@@ -242,6 +245,11 @@ impl Node {
     }
 
     async fn write(&self, work: Work) -> Result<Done, Error> {
+        if work.makes_entries()
+            && let Some(why) = self.inner.disk.holds_writes()
+        {
+            return Err(Error::Unavailable(why));
+        }
         let deadline = Instant::now() + Duration::from_millis(WRITE_MS_MAX);
         self.inner.writer.write(Lane::Local, work, deadline).await
     }

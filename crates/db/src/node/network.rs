@@ -101,6 +101,7 @@ impl Node {
         tokio::spawn(self.clone().follow_store_list());
         tokio::spawn(self.clone().keep_files());
         tokio::spawn(self.clone().keep_mending());
+        tokio::spawn(self.clone().await_what_was_lost());
         Ok(())
     }
 

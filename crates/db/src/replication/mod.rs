@@ -146,6 +146,11 @@ impl Replication {
         behind.collect()
     }
 
+    /// Whether a peer has been heard of every shared store, and none of what it has is missing.
+    pub(crate) fn is_level(&self) -> bool {
+        self.status.is_level()
+    }
+
     /// Leaves the swarm, and waits for a bounded time until the driver has ended.
     pub(crate) async fn close(&self) {
         let _ = self.inputs.send(Input::Stop).await;

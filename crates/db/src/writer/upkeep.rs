@@ -40,6 +40,9 @@ impl WriterThread {
 
     /// Has what readers found to be damaged looked at, and mended. An error ends the thread.
     pub(super) fn mend(&mut self) -> Result<(), Error> {
+        if self.database.lost_entries() > 0 && !self.disk.is_anything_lost() {
+            self.database.let_lost_go();
+        }
         let suspects = self.disk.suspects();
         if suspects.is_empty() {
             return Ok(());

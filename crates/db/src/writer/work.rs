@@ -167,6 +167,21 @@ impl Work {
         }
     }
 
+    /// Whether entries of this node come of it.
+    pub(crate) fn makes_entries(&self) -> bool {
+        match self {
+            Work::Join { .. } | Work::Reconcile { .. } | Work::Mend | Work::Checkpoint => false,
+            Work::Put { .. }
+            | Work::Update { .. }
+            | Work::Delete { .. }
+            | Work::Sql { .. }
+            | Work::Upload { .. }
+            | Work::CreateStore(_)
+            | Work::Offer { .. }
+            | Work::Access { .. } => true,
+        }
+    }
+
     /// The store whose tables it changes, if it is one.
     pub(super) fn store(&self) -> Option<&StoreRef> {
         match self {
