@@ -75,6 +75,8 @@ pub const LOST_WAIT_MS_MAX: u64 = 30_000;
 /// How often it looks whether they have given back what they have, in milliseconds. It believes it when
 /// it sees it twice.
 pub const LOST_LOOK_MS: u64 = 1_000;
+/// After how long it is tried again to read who may write to a store, in milliseconds.
+pub const UNREAD_RETRY_MS: u64 = 5_000;
 /// How often it is looked whether a read has met damage, in milliseconds.
 pub const MEND_MS: u64 = 500;
 /// How often peers are asked for entries that are damaged here, in milliseconds.

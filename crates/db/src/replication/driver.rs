@@ -11,7 +11,7 @@ use super::input::Input;
 use super::snapshot::{Identities, Snapshot};
 use super::status::Status;
 use super::{OnPeer, Sources};
-use crate::limits::{DRIVER_SLEEP_MS_MAX, READ_MS_MAX};
+use crate::limits::{DRIVER_SLEEP_MS_MAX, READ_MS_MAX, UNREAD_RETRY_MS};
 use crate::writer::ReceivedEntries;
 use optimusdb_dag::Address;
 use optimusdb_dag::replicator::{AnnouncementId, Effect, Peer, Replicator, Verdict};
@@ -39,6 +39,8 @@ pub(super) struct Driver {
     on_peer: OnPeer,
     started: Instant,
     stores: HashMap<Address, Driven>,
+    /// Stores of which it cannot be read who may write, and when that is tried again.
+    unread: HashMap<Address, (StoreRef, u64)>,
     peers: ConnectedPeers,
     identities: Identities,
     announcements: HashMap<AnnouncementId, Announcement>,
@@ -74,6 +76,7 @@ impl Driver {
             on_peer,
             started: Instant::now(),
             stores: HashMap::new(),
+            unread: HashMap::new(),
             peers: ConnectedPeers::default(),
             identities: Identities::default(),
             announcements: HashMap::new(),
@@ -121,6 +124,9 @@ impl Driver {
     /// Lets every replicator do what is due.
     fn due(&mut self) {
         let now = self.now_ms();
+        let again = self.unread.values().filter(|(_, due_ms)| *due_ms <= now);
+        let again: Vec<StoreRef> = again.map(|(store, _)| *store).collect();
+        again.into_iter().for_each(|store| self.add(store));
         let due = self.stores.iter().filter(|(_, driven)| driven.replicator.due_ms() <= now);
         let due: Vec<Address> = due.map(|(log, _)| *log).collect();
         for log in due {
@@ -227,10 +233,18 @@ impl Driver {
         let log = store.address;
         let access = match self.sources.accesses.read(&self.sources.readers, &store) {
             Ok(access) => access,
+            // An entry that says so may be damaged; it may come back.
             Err(error) => {
-                return tracing::error!("{} is not replicated: {error}", self.name(&log));
+                let due_ms = self.now_ms().saturating_add(UNREAD_RETRY_MS);
+                if self.unread.insert(log, (store, due_ms)).is_none() {
+                    tracing::error!("{} is not replicated: {error}", self.name(&log));
+                }
+                return;
             }
         };
+        if self.unread.remove(&log).is_some() {
+            tracing::info!("{} is replicated again", self.name(&log));
+        }
         let seed = u64::from(std::process::id()) ^ (store.id.cast_unsigned() << 32);
         let replicator = Replicator::new(self.now_ms(), log, access, seed);
         self.stores.insert(log, Driven { store, replicator, catch_up: CatchUp::default() });
