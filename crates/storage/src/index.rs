@@ -16,6 +16,7 @@ use crate::tosca;
 use crate::uploads::{self, Upload};
 use optimusdb_dag::{Entry, StoreKind};
 use rusqlite::Connection;
+use std::collections::BTreeSet;
 
 /// Applies the operation of `entry`, stored in row `seq`, to the rows of its store. Answers by how
 /// many the number of documents changed.
@@ -145,10 +146,12 @@ fn write_row(
 }
 
 /// Drops every row derived from a store's log, and makes them again; `indexed` is called after each
-/// entry of it. Answers what entries are damaged: the rest is made without them.
+/// entry of it, but for those in the rows `without`. Answers what entries are damaged: the rest is made
+/// without them, too.
 pub(crate) fn derive(
     db: &Connection,
     store: &StoreRef,
+    without: &BTreeSet<i64>,
     indexed: &mut dyn FnMut(),
 ) -> Result<Vec<Error>, Error> {
     if let Err(error) = clear(db, store.id).map_err(Error::of_documents) {
@@ -164,9 +167,12 @@ pub(crate) fn derive(
     let mut rows = statement.query([store.id])?;
     while let Some(row) = rows.next()? {
         let seq = row.get(0)?;
+        if without.contains(&seq) {
+            continue;
+        }
         match entries::at(db, seq) {
             Ok(entry) => documents += apply(db, store, seq, &entry)?,
-            Err(error @ (Error::DamagedEntry { .. } | Error::Unreadable(_))) => damaged.push(error),
+            Err(error @ Error::DamagedEntry { .. }) => damaged.push(error),
             Err(error) => return Err(error),
         }
         indexed();
@@ -191,6 +197,16 @@ pub(crate) fn apply_again(
         mend::rewrite(db, store, row.row)?;
     }
     mend::recount(db, store.id)
+}
+
+/// The rows of a store's log that SQLite cannot read.
+pub(crate) fn unreadable_rows(db: &Connection, store: &StoreRef) -> Result<BTreeSet<i64>, Error> {
+    let mut statement =
+        db.prepare("SELECT seq FROM entries INDEXED BY entries_time WHERE store = ?1")?;
+    let rows: Vec<i64> =
+        statement.query_map([store.id], |row| row.get(0))?.collect::<Result<_, _>>()?;
+    let unreadable = |seq: &i64| matches!(entries::at(db, *seq), Err(Error::Unreadable(_)));
+    Ok(rows.into_iter().filter(unreadable).collect())
 }
 
 /// Gives up the tables of the index, whose pages may not be readable, and makes empty ones. What they took

@@ -11,6 +11,7 @@ use crate::stores;
 use crate::tosca;
 use optimusdb_dag::StoreKind;
 use rusqlite::Connection;
+use std::collections::BTreeSet;
 
 /// The steps, the first from an empty file to format 1.
 const MIGRATIONS: [&str; FORMAT_VERSION as usize] =
@@ -196,7 +197,7 @@ fn derive_uploads(db: &Connection) -> Result<(), Error> {
         let any = "SELECT EXISTS (SELECT 1 FROM entries
             WHERE store = ?1 AND instr(payload, CAST('_original_yaml' AS BLOB)))";
         if store.kind == StoreKind::Documents && db.query_row(any, [store.id], |row| row.get(0))? {
-            index::derive(db, &store, &mut || ())?;
+            index::derive(db, &store, &BTreeSet::new(), &mut || ())?;
         }
     }
     Ok(())

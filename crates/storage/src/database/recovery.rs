@@ -54,14 +54,22 @@ impl Database {
         store: &StoreRef,
         mut indexed: impl FnMut(),
     ) -> Result<Mended, Error> {
+        // In tables that were made just now, what cannot be read is a part of the log. It is found outside
+        // of the transaction: SQLite lets one that met it write nothing more.
+        let unreadable = match self.has_no_index()? {
+            true => index::unreadable_rows(&self.link.db, store)?,
+            false => BTreeSet::new(),
+        };
         let mut tx = self.begin()?;
         let damage = Arc::clone(&tx.database.link.damage);
-        let damaged = index::derive(&tx.database.link.db, store, &mut indexed)?;
+        let db = &tx.database.link.db;
+        let damaged = index::derive(db, store, &unreadable, &mut indexed)?;
         damaged.iter().for_each(|error| damage.note(error));
-        damage.note_heads(store.id);
+        if let Err(Error::Corrupt(_) | Error::DamagedEntry { .. }) = heads::kept(db, store) {
+            damage.note_heads(store.id);
+        }
         let mut mended = tx.mend(damage.take())?;
-        mended.unreadable =
-            damaged.iter().filter(|error| matches!(error, Error::Unreadable(_))).count();
+        mended.unreadable = unreadable.len();
         tx.commit()?;
         Ok(mended)
     }
