@@ -29,6 +29,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
         journal_retention: Duration::ZERO,
         opening: NodeOpening::default(),
         files: FilesConfig::default(),
+        disk_reserve_bytes: 0,
+        free_bytes: |_| None,
     })?;
     let batches: Vec<Vec<Value>> = (0..documents)
         .map(document)

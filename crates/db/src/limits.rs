@@ -69,6 +69,12 @@ pub const CATCH_UP_ENTRIES_MAX: usize = 100_000;
 pub const CATCH_UPS_MAX: u32 = 4;
 /// How often an update or delete takes its turn in vain, as what it found had changed meanwhile.
 pub const CHANGE_TRIES_MAX: u32 = 8;
+/// How often it is looked how much of the disk is free, in milliseconds.
+pub const DISK_LOOK_MS: u64 = 2_000;
+/// The part of the floor of free disk that must be free above it before peers' data is taken again.
+pub const DISK_MARGIN_PARTS: u64 = 8;
+/// The least that must be free above it, in bytes.
+pub const DISK_MARGIN_BYTES_MIN: u64 = 16 * 1024 * 1024;
 /// How long a node that lost entries with its write-ahead log waits for its peers before it writes, in
 /// milliseconds.
 pub const LOST_WAIT_MS_MAX: u64 = 30_000;

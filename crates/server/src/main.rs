@@ -12,6 +12,7 @@ mod allocator;
 mod cli;
 mod command_line;
 mod door;
+mod free_space;
 mod gateway;
 mod host_name;
 mod http;

@@ -15,6 +15,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use crate::door::{self, Door, Serving};
+use crate::free_space::free_bytes;
 use crate::host_name::host_name;
 use crate::limits::{
     BLOCKING_THREADS_MAX, DRAIN_MS_MAX, RUNTIME_STOP_MS_MAX, STOP_MS_MAX, SWARM_KEY_FILE_BYTES_MAX,
@@ -175,6 +176,8 @@ async fn open(
         journal_retention: settings.log_retention,
         opening,
         files: files_config(settings),
+        disk_reserve_bytes: settings.disk_reserve_bytes,
+        free_bytes,
     };
     let why = match tokio::task::spawn_blocking(move || Node::open(config)).await {
         Ok(Ok(node)) => return Ok(node),

@@ -313,3 +313,65 @@ fn commits_that_the_write_ahead_log_lost_come_back_before_anything_is_written() 
     let node = Server::start_in(home, &FLAGS);
     assert!(degraded(&node).is_empty());
 }
+
+#[test]
+fn below_the_floor_of_free_disk_peers_wait_and_clients_do_not() {
+    let other = Server::start_with(&FLAGS);
+    other.put("dsswres", json!([{"_id": "from elsewhere", "n": 1}]));
+    // No disk has so much.
+    let node = Server::start_with(&[FLAGS[0], FLAGS[1], "-disk-reserve=16777215TiB"]);
+    connect(&node, &other);
+    eventually("it is known what waits", || ready(&node)["behind"]["dsswres"].as_u64() > Some(0));
+    let said = degraded(&node);
+    assert!(said.len() == 1 && said[0].contains("-disk-reserve"), "{said:?}");
+    node.put("dsswres", json!([{"_id": "from here", "n": 1}]));
+    eventually("what is written here is there", || everything(&other).len() == 2);
+    assert_eq!(everything(&node).len(), 1);
+    assert!(figure(&node, "optimusdb_disk_free_bytes ") > 0);
+    // What a client wants pinned waits as well, and so does nothing of what a client brings.
+    let file = other.request("PUT", "/files", &[], b"a file of the other node").json();
+    let cid = file["data"]["cid"].as_str().unwrap().to_owned();
+    node.request("PUT", &format!("/pins/{cid}"), &[], b"");
+    let pinned = |node: &Server| {
+        let pins = node.get("/pins").json();
+        let pins = pins["data"].as_array().unwrap();
+        pins.iter().find(|pin| pin["cid"] == *cid).map(|pin| pin["state"].clone())
+    };
+    assert!(pinned(&node).is_some_and(|state| state != "here"), "{:?}", pinned(&node));
+    assert_eq!(node.request("PUT", "/files", &[], b"a file of its own").status, 200);
+    let home = node.stop();
+
+    let node = Server::start_in(home, &FLAGS);
+    connect(&node, &other);
+    eventually("the pin is here", || pinned(&node) == Some(json!("here")));
+    eventually("with room both are level", || everything(&node) == everything(&other));
+    assert!(degraded(&node).is_empty());
+}
+
+#[test]
+fn the_index_is_made_again_around_a_page_of_the_log_that_cannot_be_read() {
+    let home = grown().stop();
+    let path = database(&home);
+    let mut bytes = fs::read(&path).unwrap();
+    let text = [b"\x63_id\x68", id(1_000).as_bytes()].concat();
+    let at = (0..bytes.len()).find(|at| bytes[*at..].starts_with(&text)).unwrap();
+    bytes[at / 4_096 * 4_096] = 0x77;
+    fs::write(&path, bytes).unwrap();
+
+    let node = Server::start_in(home, &FLAGS);
+    let update = json!({"method": {"cmd": "crudupdate"}, "dstype": "dsswres",
+        "criteria": [{"_id": id(1_000)}], "UpdateData": [{"n": 5}]});
+    assert!(node.refusal(500, &update).contains("OPERATIONS.md"));
+    node.put("dsswres", json!([{"_id": "new"}]));
+    assert!(degraded(&node)[0].contains("could not be read"));
+    let home = node.stop();
+
+    let node = Server::start_in(home, &[FLAGS[0], FLAGS[1], "-reindex"]);
+    let documents = everything(&node);
+    // Without those of the page, and those whose links lead into it.
+    assert!((DOCUMENTS - 60..DOCUMENTS + 1).contains(&documents.len()), "{}", documents.len());
+    node.put("dsswres", json!([{"_id": "newer"}]));
+    let home = node.stop();
+    let node = Server::start_in(home, &FLAGS);
+    assert_eq!(everything(&node).len(), documents.len() + 1);
+}

@@ -194,6 +194,11 @@ fn keep_all(
         let (end, full) = match step {
             KeepStep::End => (true, false),
             KeepStep::Block(..) if refused.is_some() => continue,
+            KeepStep::Block(..) if files.space.is_low() => {
+                lacks_room.store(true, Ordering::Relaxed);
+                refused = Some(files.space.refusal());
+                (false, false)
+            }
             KeepStep::Block(cid, block) => {
                 let adding = waiting.get_or_insert_with(|| files.blocks.add());
                 match put(files, adding)(&cid, &block).map_err(Failed::into_error) {

@@ -147,6 +147,10 @@ impl Files {
             let blocks = self.blocks();
             off_task(move || blocks.try_absent_pins()).await?;
         }
+        if self.space.is_low() {
+            // Who finds that there is room again wakes this.
+            return Ok(Duration::from_millis(KEEP_WAIT_MS_MAX));
+        }
         for replica in [false, true] {
             let running = self.keeping.count(replica);
             if running >= ROOT_FETCHES_MAX {

@@ -43,6 +43,7 @@ pub use tree_stream::{TreeItem, TreeStream};
 
 use crate::error::Error;
 use crate::limits::{DISTANT_READS_MAX, FILE_ADDS_MAX, FILE_READS_MAX, FILE_SAVES_MAX};
+use crate::space::DiskSpace;
 use keep::Keeping;
 use optimusdb_dag::unixfs::Profile;
 use optimusdb_dag::{Blocks as _, Cid};
@@ -107,6 +108,8 @@ pub(crate) struct Files {
     /// Whom to ask for blocks that are not here, once this node takes part in its swarm.
     joined: OnceLock<Joined>,
     peers: FilePeers,
+    /// Whether there is room for what peers send.
+    space: DiskSpace,
     adds: Arc<Semaphore>,
     /// For reading what is here, or begins here.
     reads: Arc<Semaphore>,
@@ -132,6 +135,7 @@ impl Files {
         blocks: FileBlocks,
         config: FilesConfig,
         default_download_dir: PathBuf,
+        space: DiskSpace,
     ) -> Result<Files, Error> {
         let (blocks, recent) = (Arc::new(blocks), Arc::<Recent>::default());
         Ok(Files {
@@ -140,6 +144,7 @@ impl Files {
             recent,
             joined: OnceLock::new(),
             peers: config.peers,
+            space,
             keeping: Keeping::default(),
             transfers: Arc::default(),
             news: Notify::new(),

@@ -3,6 +3,7 @@
 use crate::files::FilesConfig;
 use crate::journal::JournalReceiver;
 use crate::opening::NodeOpening;
+use crate::space::FreeBytes;
 use optimusdb_storage::StoreRow;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -34,6 +35,10 @@ pub struct NodeConfig {
     pub opening: NodeOpening,
     /// What it is told of its files.
     pub files: FilesConfig,
+    /// Free bytes of the disk below which what comes from peers waits.
+    pub disk_reserve_bytes: u64,
+    /// How many there are.
+    pub free_bytes: FreeBytes,
 }
 
 /// Who a node is.

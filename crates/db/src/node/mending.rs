@@ -1,9 +1,11 @@
 //! Mending what the disk did not keep: the writer makes again what is derived, peers are asked for
-//! entries that are set aside, and waited for when commits were lost.
+//! entries that are set aside, and waited for when commits were lost. Free space is watched here, too.
 
 use super::Node;
 use crate::error::Error;
-use crate::limits::{LOST_LOOK_MS, MEND_FETCHES_MAX, MEND_MS, MEND_RETRY_MS, WRITE_MS_MAX};
+use crate::limits::{
+    DISK_LOOK_MS, LOST_LOOK_MS, MEND_FETCHES_MAX, MEND_MS, MEND_RETRY_MS, WRITE_MS_MAX,
+};
 use crate::writer::{Lane, ReceivedEntries, Work};
 use optimusdb_dag::{Entry, LogCid};
 use std::time::{Duration, Instant};
@@ -52,6 +54,21 @@ impl Node {
             tokio::select! {
                 () = tokio::time::sleep(Duration::from_millis(LOST_LOOK_MS)) => {}
                 () = self.inner.writer.ended() => return,
+            }
+        }
+    }
+
+    /// Looks how much of the disk is free, until nothing is written any more.
+    pub(super) async fn watch_space(self) {
+        loop {
+            tokio::select! {
+                () = tokio::time::sleep(Duration::from_millis(DISK_LOOK_MS)) => {}
+                () = self.inner.writer.ended() => return,
+            }
+            let space = self.inner.space.clone();
+            // What could not be kept is tried again, as if a peer had come with it.
+            if tokio::task::spawn_blocking(move || space.look()).await.unwrap_or(false) {
+                self.inner.files.peer_came();
             }
         }
     }

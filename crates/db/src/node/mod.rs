@@ -31,6 +31,7 @@ use crate::limits::WRITE_MS_MAX;
 use crate::lookup_pool::LookupPool;
 use crate::metrics::WriterFigures;
 use crate::replication::Replication;
+use crate::space::DiskSpace;
 use crate::sql::SqlGate;
 use crate::stores::{BlockSource, ListNews, StoreNames, make_builtin};
 use crate::writer::{Done, Health, Lane, Work, Writer};
@@ -68,6 +69,7 @@ struct NodeInner {
     figures: WriterFigures,
     commits: Commits,
     disk: DiskState,
+    space: DiskSpace,
     host: HostKey,
     replication: OnceLock<Replication>,
     journal: Mutex<Option<JournalThread>>,
@@ -110,10 +112,11 @@ impl Node {
         disk.count(database.view());
         let figures = WriterFigures::new(&stores);
         let (fingerprints, snapshots) = (database.fingerprints(), database.snapshots());
-        let commits = Commits::default();
-        let accesses = Arc::new(AccessCache::new());
+        let (commits, accesses) = (Commits::default(), Arc::new(AccessCache::new()));
         let files = FileBlocks::open(&repo, durability, config.files.storage_max_bytes)?;
-        let files = Files::start(files, config.files, repo.path().join("downloads"))?;
+        let space = DiskSpace::new(repo.path(), config.disk_reserve_bytes, config.free_bytes);
+        let files =
+            Files::start(files, config.files, repo.path().join("downloads"), space.clone())?;
         let lookups = LookupPool::new(place.clone(), Arc::clone(&snapshots), disk.damage());
         let journal_place = Place::File(repo.journal_path());
         let journal = config
@@ -150,6 +153,7 @@ impl Node {
                 accesses,
                 commits,
                 disk: disk.clone(),
+                space,
                 host,
                 replication: OnceLock::new(),
                 keys: identity,
@@ -185,7 +189,8 @@ impl Node {
                 (false, false, Some(reason.as_ref().map_or("stopping".into(), Error::to_string)))
             }
         };
-        let (behind, degraded) = (self.behind(), self.inner.disk.degraded());
+        let (behind, mut degraded) = (self.behind(), self.inner.disk.degraded());
+        degraded.extend(self.inner.space.degraded());
         Readiness { ready, writable, reason, behind, degraded }
     }
 
@@ -205,6 +210,7 @@ impl Node {
         self.inner.figures.register(registry);
         self.inner.files.register(registry);
         self.inner.disk.register(registry);
+        self.inner.space.register(registry);
         if let Some(replication) = self.inner.replication.get() {
             replication.register(registry);
         }

@@ -73,6 +73,7 @@ impl Node {
             identity: Arc::clone(inner.keys.identity()),
             files: inner.files.blocks(),
             file_peers: inner.files.peers(),
+            space: inner.space.clone(),
             validations: self.store(VALIDATIONS)?,
         };
         let (news, files) = (Arc::clone(&inner.list_news), Arc::clone(&inner.files));
@@ -100,6 +101,7 @@ impl Node {
         tokio::spawn(self.clone().keep_sharing());
         tokio::spawn(self.clone().follow_store_list());
         tokio::spawn(self.clone().keep_files());
+        tokio::spawn(self.clone().watch_space());
         tokio::spawn(self.clone().keep_mending());
         tokio::spawn(self.clone().await_what_was_lost());
         Ok(())

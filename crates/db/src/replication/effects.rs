@@ -99,7 +99,12 @@ impl Effects {
     /// Hands entries to the writer, all or none. Peers that asked for one too early get it then.
     pub(super) fn store(&self, store: StoreRef, received: ReceivedEntries) {
         let (swarm, writer) = (self.swarm.clone(), Arc::clone(&self.sources.writer));
+        let space = self.sources.space.clone();
         self.begin(async move {
+            // Meanwhile the replicator's queue fills, and it asks for nothing more.
+            if space.is_low() {
+                space.until_enough().await;
+            }
             let cids = received.cids();
             let log = store.address;
             let deadline = Instant::now() + Duration::from_millis(WRITE_MS_MAX);

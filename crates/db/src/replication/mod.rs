@@ -21,6 +21,7 @@ use crate::commits::Committed;
 use crate::error::Error;
 use crate::files::FilePeers;
 use crate::limits::{DRIVER_INPUTS_MAX, SWARM_STOP_MS_MAX};
+use crate::space::DiskSpace;
 use crate::stores::StoreNames;
 use crate::writer::Writer;
 use driver::Driver;
@@ -54,6 +55,8 @@ pub(crate) struct Sources {
     pub(crate) validations: StoreRef,
     /// Whom they are handed out to.
     pub(crate) file_peers: FilePeers,
+    /// Whether there is room for what peers send.
+    pub(crate) space: DiskSpace,
 }
 
 /// Told when a peer has come. Called on the replication thread, so it never waits.

@@ -27,6 +27,8 @@ pub fn config(repo: &Path) -> NodeConfig {
         journal_retention: Duration::from_secs(3600),
         opening: NodeOpening::default(),
         files: FilesConfig::default(),
+        disk_reserve_bytes: 0,
+        free_bytes: |_| None,
     }
 }
 

@@ -56,6 +56,8 @@ pub(crate) struct Settings {
     pub full_replica: bool,
     /// Bytes that the blocks of files may take.
     pub storage_max_bytes: Option<u64>,
+    /// Free bytes of the disk below which what comes from peers waits.
+    pub disk_reserve_bytes: u64,
     /// How files are cut.
     pub profile: Profile,
     /// One sentence for each flag that was set and has no effect in this version.
@@ -131,6 +133,7 @@ impl Settings {
             user_downloads,
             full_replica: values.switch(&table::FULL_REPLICA),
             storage_max_bytes: values.size(&table::STORAGE_MAX),
+            disk_reserve_bytes: values.size(&table::DISK_RESERVE).unwrap_or_default(),
             profile: profile(values)?,
             without_effect: without_effect(values),
         })

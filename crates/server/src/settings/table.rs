@@ -278,6 +278,15 @@ pub(crate) static STORAGE_MAX: Flag = Flag {
     ..ORDINARY
 };
 
+pub(crate) static DISK_RESERVE: Flag = Flag {
+    name: "disk-reserve",
+    variable: "OPTIMUSDB_DISK_RESERVE",
+    kind: ValueKind::Size,
+    default: Fallback::Is("256MiB"),
+    doc: "free bytes of the disk below which what comes from peers waits",
+    ..ORDINARY
+};
+
 pub(crate) static UNIXFS_PROFILE: Flag = Flag {
     name: "unixfs-profile",
     variable: "OPTIMUSDB_UNIXFS_PROFILE",
@@ -366,6 +375,7 @@ pub(crate) static ALL: &[&Flag] = &[
     &FULL_REPLICA,
     &FILE_PEERS,
     &STORAGE_MAX,
+    &DISK_RESERVE,
     &UNIXFS_PROFILE,
     &DOWNLOAD_DIR,
     &BENCHMARK,
