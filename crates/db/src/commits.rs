@@ -14,6 +14,9 @@ pub(crate) struct Committed {
     /// The newest entries made here, oldest first, at most
     /// [`ANNOUNCED_ENTRIES_MAX`](crate::limits::ANNOUNCED_ENTRIES_MAX).
     pub(crate) made: VecDeque<Arc<[u8]>>,
+    /// Whether an entry that was set aside is back in a row that was passed by, so that who reads the log
+    /// row by row reads it again.
+    pub(crate) put_back: bool,
 }
 
 /// What a transaction has changed.

@@ -11,11 +11,13 @@ use optimusdb_dag::{Cid, Entry, Ipld, OperationRef, StoreKind};
 use optimusdb_storage::{Contributed, ReadUpTo, StoreRef};
 use std::ops::ControlFlow;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 impl Files {
-    /// The store of the contributions has grown. Never waits: the writer calls it.
-    pub(crate) fn contributions_grew(&self) {
+    /// The store of the contributions has grown, or an entry of it is back. Never waits: the writer calls it.
+    pub(crate) fn contributions_grew(&self, put_back: bool) {
+        self.from_the_start.fetch_or(put_back, Ordering::Relaxed);
         self.news.notify_one();
     }
 
@@ -42,6 +44,7 @@ impl Files {
     async fn read_some(&self, lookups: &LookupPool, store: StoreRef) -> Result<bool, Error> {
         let blocks = self.blocks();
         let read = off_task(move || blocks.contributions_read()).await?;
+        let read = read.filter(|_| !self.from_the_start.swap(false, Ordering::Relaxed));
         let news = lookups.read(move |view| {
             let mut news: Vec<(i64, Entry)> = Vec::new();
             let mut some = |after| {

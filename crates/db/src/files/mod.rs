@@ -52,6 +52,7 @@ use optimusdb_swarm::{BoxFuture, FileHolder, Swarm};
 use recent::Recent;
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock};
 use sweep::Sweeper;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
@@ -121,6 +122,8 @@ pub(crate) struct Files {
     transfers: Arc<Transfers>,
     /// The store of the contributions has grown.
     news: Notify,
+    /// They are to be read from the start.
+    from_the_start: AtomicBool,
     /// Something may be judged.
     judging: Notify,
     full_replica: bool,
@@ -148,6 +151,7 @@ impl Files {
             keeping: Keeping::default(),
             transfers: Arc::default(),
             news: Notify::new(),
+            from_the_start: AtomicBool::new(false),
             judging: Notify::new(),
             full_replica: config.full_replica,
             profile: config.profile,

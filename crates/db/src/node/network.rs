@@ -111,10 +111,13 @@ impl Node {
     fn committed(&self, committed: Committed) {
         let Some(replication) = self.inner.replication.get() else { return };
         if committed.store.name == STORE_LIST {
+            if committed.put_back {
+                self.inner.list_news.read_again();
+            }
             self.inner.list_news.changed();
         }
         if committed.store.name == CONTRIBUTIONS {
-            self.inner.files.contributions_grew();
+            self.inner.files.contributions_grew(committed.put_back);
         }
         replication.announce(committed);
     }

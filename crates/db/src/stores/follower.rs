@@ -157,6 +157,9 @@ impl<W: ListWriter> Follower<W> {
 
     /// Folds the entries that came since the last time.
     async fn read_news(&mut self, list: &StoreRow) -> Result<(), Error> {
+        if self.news.take_read_again() {
+            self.read = 0;
+        }
         loop {
             let (list, after) = (list.clone(), self.read);
             let news = self

@@ -1,6 +1,7 @@
 //! What wakes the follower of the store list.
 
 use crate::limits::LIST_URGENT_MS;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::Notify;
@@ -10,6 +11,7 @@ use tokio::sync::Notify;
 pub(crate) struct ListNews {
     news: Notify,
     urgent: Mutex<Urgent>,
+    again: AtomicBool,
 }
 
 #[derive(Debug, Default)]
@@ -22,6 +24,16 @@ impl ListNews {
     /// The list has changed, or the node stops.
     pub(crate) fn changed(&self) {
         self.news.notify_one();
+    }
+
+    /// The list is to be read from its start again.
+    pub(crate) fn read_again(&self) {
+        self.again.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether it is, since this was asked last.
+    pub(super) fn take_read_again(&self) -> bool {
+        self.again.swap(false, Ordering::Relaxed)
     }
 
     /// A peer has come, which may have what could not be had so far: it is tried again at once, but

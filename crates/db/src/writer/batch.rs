@@ -294,6 +294,9 @@ impl<'a> Batch<'a> {
             tip.pass(entry.next());
         }
         self.touch(store)?;
+        if let Some(touched) = self.touched.get_mut(&store.id) {
+            touched.put_back = true;
+        }
         self.put_back += 1;
         Ok(true)
     }
@@ -321,7 +324,8 @@ impl<'a> Batch<'a> {
             let store = row.ok_or_else(|| {
                 Error::Corrupt(format!("the store {} is not in the database", store.address))
             })?;
-            self.touched.insert(store.id, Committed { store, made: VecDeque::new() });
+            self.touched
+                .insert(store.id, Committed { store, made: VecDeque::new(), put_back: false });
         }
         Ok(())
     }
