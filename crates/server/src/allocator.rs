@@ -1,4 +1,4 @@
-//! The system's allocator, told what this process is like.
+//! The system's allocator, told what this process is like, and when it has held much.
 //!
 //! glibc gives every thread that meets another in malloc a heap of its own, up to eight for each
 //! core, and keeps what is freed in them: after a node has sent 10,000 documents to five peers that
@@ -30,6 +30,20 @@ pub(crate) fn set_up() {
 
 #[cfg(not(target_env = "gnu"))]
 pub(crate) fn set_up() {}
+
+/// Gives what is free in all heaps back to the system, also where something in use lies behind it: after a
+/// burst of large requests that would be kept for minutes. Waits for nobody.
+pub(crate) fn give_back() {
+    #[cfg(target_env = "gnu")]
+    if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+        // It walks the heaps, which takes milliseconds.
+        runtime.spawn_blocking(|| {
+            // SAFETY: it takes a number, and any thread may call it at any time.
+            #[expect(unsafe_code, reason = "the standard library has no way to say it")]
+            let _anything = unsafe { libc::malloc_trim(0) };
+        });
+    }
+}
 
 /// The writer and the tasks never wait for each other.
 #[cfg(target_env = "gnu")]

@@ -21,9 +21,11 @@ use super::coding;
 use super::error::ApiError;
 use super::limits::{
     BODIES_BYTES_MAX, BODY_BYTES_MAX, BODY_FREE_BYTES, BODY_PAUSE_MAX, BODY_READ_TIMEOUT,
-    BODY_ROOM_STEP_BYTES, PARSED_BYTES_MAX, PARSED_TOGETHER_BYTES_MAX, WEIGHED_BYTES_MIN,
+    BODY_ROOM_STEP_BYTES, GIVEN_BACK_BYTES_MIN, HELD_PER_PARSED_BYTES, PARSED_BYTES_MAX,
+    PARSED_TOGETHER_BYTES_MAX, WEIGHED_BYTES_MIN,
 };
 use super::weight::parsed_bytes;
+use crate::allocator;
 
 /// A body that was read whole. Its share of the memory for bodies is held as long as it lives.
 pub(super) struct ReceivedBody {
@@ -48,6 +50,14 @@ impl BodyRoom {
             (Some(_), _) => BODY_BYTES_MAX,
             (None, Some(shared)) => shared.num_permits() * 1024,
             (None, None) => 0,
+        }
+    }
+}
+
+impl Drop for BodyRoom {
+    fn drop(&mut self) {
+        if self.bytes() >= GIVEN_BACK_BYTES_MIN {
+            allocator::give_back();
         }
     }
 }
@@ -106,7 +116,9 @@ impl BodyReader {
                 PARSED_BYTES_MAX / (1024 * 1024)
             )));
         }
-        let kib = u32::try_from(bytes.div_ceil(1024)).unwrap_or(u32::MAX);
+        // Whoever holds more than there is waits for all of it.
+        let held = (bytes * HELD_PER_PARSED_BYTES).min(PARSED_TOGETHER_BYTES_MAX);
+        let kib = u32::try_from(held / 1024).unwrap_or(u32::MAX);
         let waiting = Arc::clone(&self.parsed_kib_free).acquire_many_owned(kib);
         match timeout(BODY_READ_TIMEOUT, waiting).await {
             Ok(Ok(permit)) => Ok(BodyRoom { shared: Some(permit), last: None }),
@@ -260,6 +272,20 @@ mod tests {
             assert_eq!(refusal.into_response().status(), 408);
         }
         assert_eq!(reader.kib_free.available_permits(), SHARED_KIB);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn puts_of_very_many_documents_are_parsed_one_after_the_other() {
+        let reader = BodyReader::new();
+        let many = r#"{"_id":"k","n":1},"#.repeat(99_000);
+        let first = reader.room_to_parse(many.as_bytes()).await.ok().unwrap();
+        let refusal = reader.room_to_parse(many.as_bytes()).await.err().unwrap();
+        assert_eq!(refusal.into_response().status(), 503);
+        // Others go on beside it.
+        let fewer = &many[..many.len() / 10];
+        drop(reader.room_to_parse(fewer.as_bytes()).await.ok().unwrap());
+        drop(first);
+        reader.room_to_parse(many.as_bytes()).await.ok().unwrap();
     }
 
     #[tokio::test]
