@@ -12,7 +12,7 @@ use axum::body::{Body, BodyDataStream, Bytes};
 use axum::http::{HeaderMap, header};
 use bytes::BytesMut;
 use futures_util::StreamExt;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
 use optimusdb_db::{Error, reason};
@@ -21,8 +21,8 @@ use super::coding;
 use super::error::ApiError;
 use super::limits::{
     BODIES_BYTES_MAX, BODY_BYTES_MAX, BODY_FREE_BYTES, BODY_PAUSE_MAX, BODY_READ_TIMEOUT,
-    BODY_ROOM_STEP_BYTES, GIVEN_BACK_BYTES_MIN, HELD_PER_PARSED_BYTES, PARSED_BYTES_MAX,
-    PARSED_TOGETHER_BYTES_MAX, WEIGHED_BYTES_MIN,
+    BODY_ROOM_STEP_BYTES, GIVEN_BACK_BYTES_MIN, HELD_PER_PARSED_BYTES, PARSED_BESIDE_BYTES_MAX,
+    PARSED_BYTES_MAX, PARSED_TOGETHER_BYTES_MAX, WEIGHED_BYTES_MIN,
 };
 use super::weight::parsed_bytes;
 use crate::allocator;
@@ -68,6 +68,7 @@ pub(super) struct BodyReader {
     pub(super) kib_free: Arc<Semaphore>,
     last_free: Arc<Semaphore>,
     parsed_kib_free: Arc<Semaphore>,
+    parsed_large_free: Arc<Semaphore>,
 }
 
 impl BodyReader {
@@ -77,6 +78,7 @@ impl BodyReader {
             kib_free: Arc::new(Semaphore::new((BODIES_BYTES_MAX - BODY_BYTES_MAX) / 1024)),
             last_free: Arc::new(Semaphore::new(1)),
             parsed_kib_free: Arc::new(Semaphore::new(PARSED_TOGETHER_BYTES_MAX / 1024)),
+            parsed_large_free: Arc::new(Semaphore::new(1)),
         }
     }
 
@@ -116,12 +118,18 @@ impl BodyReader {
                 PARSED_BYTES_MAX / (1024 * 1024)
             )));
         }
-        // Whoever holds more than there is waits for all of it.
-        let held = (bytes * HELD_PER_PARSED_BYTES).min(PARSED_TOGETHER_BYTES_MAX);
-        let kib = u32::try_from(held / 1024).unwrap_or(u32::MAX);
-        let waiting = Arc::clone(&self.parsed_kib_free).acquire_many_owned(kib);
+        let held = bytes * HELD_PER_PARSED_BYTES;
+        let waiting = async {
+            if held > PARSED_BESIDE_BYTES_MAX {
+                let last = Arc::clone(&self.parsed_large_free).acquire_owned().await?;
+                return Ok::<_, AcquireError>(BodyRoom { shared: None, last: Some(last) });
+            }
+            let kib = u32::try_from(held.div_ceil(1024)).unwrap_or(u32::MAX);
+            let shared = Arc::clone(&self.parsed_kib_free).acquire_many_owned(kib).await?;
+            Ok(BodyRoom { shared: Some(shared), last: None })
+        };
         match timeout(BODY_READ_TIMEOUT, waiting).await {
-            Ok(Ok(permit)) => Ok(BodyRoom { shared: Some(permit), last: None }),
+            Ok(Ok(room)) => Ok(room),
             Ok(Err(_)) | Err(_) => Err(Error::Unavailable(
                 "too many large requests are being carried out; try again".to_owned(),
             )
@@ -279,11 +287,17 @@ mod tests {
         let reader = BodyReader::new();
         let many = r#"{"_id":"k","n":1},"#.repeat(99_000);
         let first = reader.room_to_parse(many.as_bytes()).await.ok().unwrap();
-        let refusal = reader.room_to_parse(many.as_bytes()).await.err().unwrap();
-        assert_eq!(refusal.into_response().status(), 503);
-        // Others go on beside it.
+        // Others go on beside it, also while the next one waits.
+        let next = tokio::spawn({
+            let (reader, many) = (reader.clone(), many.clone());
+            async move { reader.room_to_parse(many.as_bytes()).await.is_ok() }
+        });
+        tokio::task::yield_now().await;
         let fewer = &many[..many.len() / 10];
         drop(reader.room_to_parse(fewer.as_bytes()).await.ok().unwrap());
+        let refusal = reader.room_to_parse(many.as_bytes()).await.err().unwrap();
+        assert_eq!(refusal.into_response().status(), 503);
+        assert!(!next.await.unwrap());
         drop(first);
         reader.room_to_parse(many.as_bytes()).await.ok().unwrap();
     }

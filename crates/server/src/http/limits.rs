@@ -26,13 +26,15 @@ pub(super) const ZSTD_WINDOW_BITS_MAX: u32 = 23;
 pub(super) const WEIGHED_BYTES_MIN: usize = 8 * 1024;
 /// Memory that the values of one request may take once parsed, in bytes. Above it: 413.
 pub(super) const PARSED_BYTES_MAX: usize = 256 * 1024 * 1024;
-/// Memory that all requests above [`WEIGHED_BYTES_MIN`] may hold together for what they were parsed to, in
-/// bytes.
-pub(super) const PARSED_TOGETHER_BYTES_MAX: usize = PARSED_BYTES_MAX;
+/// Memory that a request may hold for what it was parsed to, in bytes, and be carried out beside others. Of
+/// those that hold more there is one at a time, so that they never take the others' room.
+pub(super) const PARSED_BESIDE_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// Memory that all the others above [`WEIGHED_BYTES_MIN`] may hold together, in bytes.
+pub(super) const PARSED_TOGETHER_BYTES_MAX: usize = PARSED_BYTES_MAX / 2;
 /// How many times its parsed values a request holds: a put has the payloads of its entries beside them.
 pub(super) const HELD_PER_PARSED_BYTES: usize = 2;
 /// From so many bytes on that a request held, what is free then goes back to the system at once.
-pub(super) const GIVEN_BACK_BYTES_MIN: usize = 32 * 1024 * 1024;
+pub(super) const GIVEN_BACK_BYTES_MIN: usize = BODY_BYTES_MAX;
 /// Bytes of an unread body that are read and thrown away before the answer is sent, for clients that read
 /// no answer while they send. Nothing is read of a body that is declared longer.
 pub(super) const DISCARD_BYTES_MAX: u64 = 64 * 1024 * 1024;
