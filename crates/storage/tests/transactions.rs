@@ -464,3 +464,33 @@ fn a_backup_beside_the_running_node() {
     deliver(&mut restored, &store, &[later]).unwrap();
     assert_eq!(now(restored.view(), &store).documents, 31);
 }
+
+#[test]
+fn many_heads_are_kept_exactly_and_shown_in_part() {
+    everywhere(|place| {
+        let mut database = open(place);
+        let store = documents(&mut database, "things");
+        let without_parents =
+            |n: u32| Writer::new(1, "things").write(&put(&n.to_string(), map([])), None);
+        let apart: Vec<Entry> = (0..200).map(without_parents).collect();
+        deliver(&mut database, &store, &apart[..150]).unwrap();
+        deliver(&mut database, &store, &apart[150..]).unwrap();
+        let newest = apart[136..].iter().map(Entry::cid).collect();
+        assert_eq!(database.view().newest_heads(&store, 64).unwrap(), (200, newest));
+        assert_eq!(database.view().heads(&store).unwrap().len(), 200);
+
+        // One above them all takes them away; a transaction that is undone, nothing.
+        let mut above = Writer::new(2, "things");
+        apart.iter().for_each(|entry| above.join(entry));
+        let top = above.write(&put("top", map([])), None);
+        let mut tx = database.begin().unwrap();
+        tx.put_entry(&store, &top).unwrap();
+        tx.set_heads(&store, [top.cid()].iter()).unwrap();
+        drop(tx);
+        assert_eq!(database.view().newest_heads(&store, 1).unwrap().0, 200);
+        let more = without_parents(200);
+        deliver(&mut database, &store, &[more.clone(), top.clone()]).unwrap();
+        let (count, heads) = database.view().newest_heads(&store, 64).unwrap();
+        assert_eq!((count, heads), (2, vec![more.cid(), top.cid()]));
+    });
+}
