@@ -120,6 +120,18 @@ pub const CLIENT_WAIT_MS_MAX: u64 = 500;
 pub const PLACE_LOOK_MS: u64 = 100;
 /// Statements of SQL that run at a time, and connections for them.
 pub const SQL_READERS_MAX: usize = 4;
+/// Statements of peers that run at a time: the rest of the machine is its users'.
+pub const PEER_STATEMENTS_MAX: usize = 1;
+/// How long a statement of a peer may take, its waiting included, in milliseconds.
+pub const PEER_STATEMENT_MS_MAX: u64 = 1_000;
+/// Rows that a peer answers, and that are taken of one.
+pub const PEER_ROWS_MAX: usize = 10_000;
+/// Values in them. In memory one takes up to thirty times as much as on the wire.
+pub const PEER_CELLS_MAX: usize = 100_000;
+/// Peers that a statement without a result is asked.
+pub const PEERS_ASKED_MAX: usize = 8;
+/// How long their answers are waited for unless the statement has a time of its own, in milliseconds.
+pub const PEERS_ASKED_MS: u64 = 1_200;
 /// Longest store name, in bytes.
 pub const STORE_NAME_BYTES_MAX: usize = 63;
 /// Records of the journal that wait to be stored; more are dropped and counted.

@@ -270,3 +270,75 @@ fn what_one_node_inserts_another_selects() {
         seen(server, "SELECT _id, doc ->> '$.n' FROM dsswres", json!([["a", 7]]));
     }
 }
+
+/// What has no row here is asked of a peer, unless it is about what is this node's own or is to stay here.
+#[test]
+fn what_is_not_here_is_asked_of_a_peer() {
+    let first = Server::start();
+    let id = first.get("/id").json();
+    // Both make a store of one name while they do not know each other: these are two stores.
+    sql(&first, "CREATE TABLE mine (a)");
+    sql(&first, "INSERT INTO mine VALUES (1)");
+    let make = |server: &Server, kind: &str| {
+        let body = json!({ "type": kind }).to_string();
+        let made = server.request("PUT", "/stores/notes", &[], body.as_bytes());
+        assert_eq!(made.status, 200, "{}", made.json());
+    };
+    make(&first, "documents");
+    sql(&first, "INSERT INTO notes (_id, doc) VALUES ('a', '{\"n\":1}'), ('b', '{\"n\":null}')");
+    let second = Server::start();
+    make(&second, "keyvalue");
+    sql(&second, "CREATE TABLE mine (a)");
+    let address = &id["data"]["addrs"][0];
+    second.data(&json!({"method": {"cmd": "connect"}, "args": [address]}));
+    let select = "SELECT _id, doc ->> '$.n' AS n FROM notes WHERE _id <> ?1 ORDER BY _id DESC";
+    let ask = |options: Value| {
+        post(&second, "*/*", &json!({"sql": select, "params": ["x"], "options": options})).json()
+    };
+    let begun = Instant::now();
+    let mut answer = ask(json!({}));
+    while answer["source"] == Value::Null {
+        assert!(begun.elapsed() < PATIENCE, "{answer}");
+        std::thread::sleep(Duration::from_millis(50));
+        answer = ask(json!({}));
+    }
+    assert_eq!(answer["source"], id["data"]["peer_id"]);
+    assert_eq!(answer["data"]["rows"], json!([["b", null], ["a", 1]]));
+    let peer = id["data"]["peer_id"].as_str().unwrap();
+    let lines = post(
+        &second,
+        "application/x-ndjson",
+        &json!({"sql": "SELECT _id FROM notes", "max_rows": 1}),
+    );
+    let last = format!("[\"a\"]\n{{\"more\":true,\"source\":\"{peer}\"}}\n");
+    assert!(lines.text().ends_with(&last), "{}", lines.text());
+    let command = json!({"method": {"cmd": "sqldml"}, "sqldml": "SELECT _id FROM notes LIMIT 1"});
+    let (_, records) = second.command(&command);
+    assert_eq!(records["data"]["records"], json!([{"_id": "a"}]));
+    assert_eq!(records["source"], peer);
+
+    let nobody = |answer: Value| {
+        assert_eq!((&answer["data"]["rows"], &answer["source"]), (&json!([]), &Value::Null));
+    };
+    nobody(ask(json!({"peers": false})));
+    for statement in [
+        "SELECT a FROM mine",
+        "SELECT type FROM stores WHERE name = 'no'",
+        "SELECT 1 FROM notes, mine",
+    ] {
+        nobody(post(&second, "*/*", &json!({"sql": statement})).json());
+    }
+    // Nothing of it is kept, and nothing is written there.
+    nobody(ask(json!({"peers": false})));
+    assert_eq!(sql(&second, "DELETE FROM notes RETURNING _id")["affected"], 0);
+    assert_eq!(sql(&first, "SELECT count(*) FROM notes")["rows"], json!([[2]]));
+    for (options, why) in [
+        (json!({"peer": 1}), "did you mean 'peers'?"),
+        (json!({"peers": 1}), "true or false"),
+        (json!([]), "an object"),
+    ] {
+        let refused =
+            post(&second, "*/*", &json!({"sql": "SELECT 1", "options": options})).refusal(400);
+        assert!(refused.contains(why), "{refused}");
+    }
+}

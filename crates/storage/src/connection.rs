@@ -226,6 +226,18 @@ pub(crate) fn read_only(place: &Place) -> Result<Link, Error> {
     Ok(link)
 }
 
+/// A connection to an empty database of its own in memory, to which others can be attached.
+pub(crate) fn to_nothing() -> Result<Link, Error> {
+    let db = Connection::open_in_memory_with_flags(
+        OpenFlags::SQLITE_OPEN_READ_WRITE
+            | OpenFlags::SQLITE_OPEN_URI
+            | OpenFlags::SQLITE_OPEN_NO_MUTEX,
+    )?;
+    let link = prepare(db, READER_CACHE_KIB)?;
+    link.db.pragma_update(None, "query_only", true)?;
+    Ok(link)
+}
+
 fn prepare(db: Connection, cache_kib: i64) -> Result<Link, Error> {
     db.busy_timeout(Duration::from_millis(BUSY_TIMEOUT_MS))?;
     db.pragma_update(None, "cache_size", -cache_kib)?;

@@ -61,8 +61,8 @@ pub use repo::Repo;
 pub use select::Select;
 pub use snapshots::Snapshots;
 pub use sql::{
-    SqlCell, SqlColumn, SqlDoor, SqlParams, SqlPlaces, SqlRan, SqlReturned, SqlSink, SqlStatement,
-    SqlTable, SqlTableKind, SqlValue, SqlWrites,
+    PeerDoor, SqlCell, SqlColumn, SqlDoor, SqlParams, SqlPlaces, SqlRan, SqlReturned, SqlSink,
+    SqlStatement, SqlTable, SqlTableKind, SqlValue, SqlWrites,
 };
 pub use stores::{Scope, StoreId, StoreRef, StoreRow, beside};
 pub use tree::StoreTree;

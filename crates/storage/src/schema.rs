@@ -178,13 +178,14 @@ fn derive_ids(db: &Connection) -> Result<(), Error> {
         return Ok(());
     }
     for store in stores::list(db)? {
+        // What is damaged is mended when it is met.
         let any = "SELECT EXISTS (SELECT 1 FROM documents
-            WHERE row >= ?1 AND row < ?2 AND doc IS NOT NULL
-              AND (json_type(doc, '$._id') IS NOT 'text' OR doc ->> '$._id' IS NOT key))";
+            WHERE row >= ?1 AND row < ?2 AND CASE WHEN json_valid(doc, 8)
+              THEN json_type(doc, '$._id') IS NOT 'text' OR doc ->> '$._id' IS NOT key END)";
         if store.kind == StoreKind::Documents
             && db.query_row(any, stores::rows_of(store.id), |row| row.get(0))?
         {
-            index::derive(db, &store, &mut || ())?;
+            index::derive(db, &store, &BTreeSet::new(), &mut || ())?;
         }
     }
     db.execute("INSERT INTO facts (name, value) VALUES (?1, 'true')", [IDS_ARE_KEYS])?;

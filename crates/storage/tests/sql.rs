@@ -5,8 +5,8 @@ mod support;
 
 use optimusdb_dag::{Ipld, StoreKind};
 use optimusdb_storage::{
-    Database, Error, Journal, JournalRecord, Place, Scope, SqlCell, SqlColumn, SqlDoor, SqlParams,
-    SqlPlaces, SqlRan, SqlSink, SqlStatement, SqlTableKind, SqlValue, StoreRow,
+    Database, Error, Journal, JournalRecord, PeerDoor, Place, Scope, SqlCell, SqlColumn, SqlDoor,
+    SqlParams, SqlPlaces, SqlRan, SqlSink, SqlStatement, SqlTableKind, SqlValue, StoreRow,
 };
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -46,6 +46,7 @@ struct World {
     database: Database,
     door: SqlDoor,
     things: StoreRow,
+    places: SqlPlaces,
     _dir: Option<tempfile::TempDir>,
 }
 
@@ -84,8 +85,8 @@ fn world_in(dir: Option<tempfile::TempDir>) -> World {
     let value = optimusdb_dag::Operation::Put { key: "colour".into(), value: text("blue") };
     put_one(&mut database, &settings, &value);
     put_one(&mut database, &happened, &optimusdb_dag::Operation::Add { value: text("boot") });
-    let door = SqlDoor::open(places, 2).unwrap();
-    World { database, door, things, _dir: dir }
+    let door = SqlDoor::open(places.clone(), 2).unwrap();
+    World { database, door, things, places, _dir: dir }
 }
 
 fn put_one(database: &mut Database, store: &StoreRow, operation: &optimusdb_dag::Operation) {
@@ -751,4 +752,50 @@ fn rows_of_the_catalog_are_written_as_documents() {
     );
     let store = w.door.written_store("datacatalog").unwrap().unwrap();
     assert_eq!(store.name, "kbmetadata");
+}
+
+/// A peer's statement reads the replicated stores that it may see. Nothing of this node leads anywhere,
+/// and nothing is written.
+#[test]
+fn a_peer_reads_what_is_replicated_and_nothing_else() {
+    let mut world = world_in(Some(tempfile::tempdir().unwrap()));
+    store(&mut world.database, "own", StoreKind::Documents, Scope::Local);
+    world.write("CREATE TABLE mine (a)");
+    let door = PeerDoor::new(world.places.clone(), 1);
+    let stores = |names: &[&str]| {
+        let view = world.database.view();
+        names.iter().map(|name| view.store(name).unwrap().unwrap().id).collect()
+    };
+    let ask = |sql: &str, names: &[&str]| {
+        let mut table = Table::default();
+        door.read(&statement(sql, &[]), stores(names), &mut table).map(|_| table.rows.len())
+    };
+    let all = ["things", "kbmetadata", "own"];
+    assert_eq!(ask("SELECT _id, doc FROM things", &all).unwrap(), 3);
+    assert_eq!(ask("SELECT _id FROM datacatalog", &all).unwrap(), 3);
+    for (sql, names) in [
+        ("SELECT * FROM own", &all[..]),
+        ("SELECT * FROM mine", &all),
+        ("SELECT * FROM optimusLogger", &all),
+        ("SELECT * FROM peers", &all),
+        ("SELECT * FROM stores", &all),
+        ("SELECT * FROM main.sqlite_schema", &all),
+        ("SELECT * FROM documents", &all),
+        ("SELECT * FROM things", &["kbmetadata"]),
+        // The catalog tells of things, too.
+        ("SELECT * FROM datacatalog", &["kbmetadata"]),
+        ("SELECT * FROM kbmetadata", &["kbmetadata"]),
+        ("SELECT * FROM tosca_templates", &["kbmetadata"]),
+        ("DELETE FROM things", &all),
+        ("INSERT INTO things (_id, doc) VALUES ('x', '{}')", &all),
+        ("CREATE TABLE t (a)", &all),
+        ("PRAGMA query_only = 0", &all),
+    ] {
+        let refused = ask(sql, names);
+        assert!(matches!(refused, Err(Error::Statement { .. })), "{sql}: {refused:?}");
+    }
+    assert!(door.could_run(&statement("SELECT 1 FROM things", &[]), stores(&all)));
+    for sql in ["SELECT 1 FROM mine", "DELETE FROM things", "SELEC"] {
+        assert!(!door.could_run(&statement(sql, &[]), stores(&all)), "{sql}");
+    }
 }

@@ -262,6 +262,21 @@ pub const VOTE_STREAMS_PER_PEER_MAX: usize = 16;
 /// From a question for a vote to its answer.
 pub const VOTE_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// Bytes of a statement that a peer asks about, with its parameters.
+pub const SQL_QUESTION_BYTES_MAX: usize = 64 * 1024;
+
+/// Bytes of the rows that answer it.
+pub const SQL_REPLY_BYTES_MAX: usize = 1024 * 1024;
+
+/// Statements of peers that are served at one time, those that wait for their turn included.
+pub const SQL_STREAMS_MAX: usize = 16;
+
+/// The same of one peer.
+pub const SQL_STREAMS_PER_PEER_MAX: usize = 2;
+
+/// From a statement to its rows.
+pub const SQL_TIMEOUT: Duration = Duration::from_secs(5);
+
 /// Bytes of heads that are read from one stream.
 pub const HEADS_BYTES_MAX: usize = 8 * 1024 * 1024;
 

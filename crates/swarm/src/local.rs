@@ -44,4 +44,10 @@ pub trait Local: Send + Sync + 'static {
     fn vote(&self, _peer: PeerId, _cid: Cid) -> BoxFuture<'_, Option<Vec<u8>>> {
         Box::pin(async { None })
     }
+
+    /// The rows of a statement that reads, of what the peer may see; nothing where there are none. The
+    /// bytes mean nothing to the swarm.
+    fn sql(&self, _peer: PeerId, _question: Vec<u8>) -> BoxFuture<'_, Vec<u8>> {
+        Box::pin(async { Vec::new() })
+    }
 }

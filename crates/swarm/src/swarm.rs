@@ -28,11 +28,16 @@ use crate::peering::shares::Shares;
 use crate::peering::target::{self, DialTarget};
 use crate::protocols::bitswap::Bitswap;
 use crate::protocols::bitswap::session::BlockSession;
+use crate::protocols::question::Questions;
 use crate::protocols::serving::Serving;
+use crate::protocols::sql::{self, STATEMENTS};
 use crate::protocols::sync_stream::{self, SyncStream};
-use crate::protocols::{heads, streams, votes};
+use crate::protocols::votes::{self, VOTES};
+use crate::protocols::{heads, streams};
 use crate::transport::Traffic;
 use crate::{Error, FetchError, Local, SwarmConfig, SwarmFigures, event, transport};
+
+mod questions;
 
 /// Bytes of a gossip message beside its content: author, number, topic, signature, framing.
 const ENVELOPE_BYTES: usize = 1_024;
@@ -93,8 +98,11 @@ impl Swarm {
         let syncing = control
             .accept(sync_stream::PROTOCOL)
             .map_err(|e| Error::setup("the sync protocol", e))?;
-        let voting =
-            control.accept(votes::PROTOCOL).map_err(|e| Error::setup("the votes protocol", e))?;
+        let mut accept = |questions: &Questions| {
+            let protocol = questions.protocol.clone();
+            control.accept(protocol).map_err(|e| Error::setup("a protocol of questions", e))
+        };
+        let (voting, reading) = (accept(&VOTES)?, accept(&STATEMENTS)?);
         let (own, quic) = (config.key.id(), config.network.swarm_key.is_none());
         let randomness = getrandom::u64().map_err(|e| Error::setup("randomness", e))?;
         let dialler = Dialler::new(targets, Instant::now(), quic, randomness);
@@ -112,11 +120,15 @@ impl Swarm {
         };
         let host = Host::new(parts);
         let serving_sync = tokio::spawn(sync_stream::serve(syncing, serving.clone()));
-        let serving_votes = tokio::spawn(votes::serve(voting, serving.clone()));
+        let (votes_pool, sql_pool) = (serving.votes_pool.clone(), serving.sql_pool.clone());
+        let votes = VOTES.serve(voting, votes_pool, serving.clone(), votes::answer);
+        let statements = STATEMENTS.serve(reading, sql_pool, serving.clone(), sql::answer);
+        let (serving_votes, serving_sql) = (tokio::spawn(votes), tokio::spawn(statements));
         let task = tokio::spawn(async move {
             host.run(early).await;
             serving_sync.abort();
             serving_votes.abort();
+            serving_sql.abort();
         });
         let task = Mutex::new(Some(task));
         let inner = Inner { own, quic, shared, traffic, control, bitswap, commands, serving, task };
@@ -310,24 +322,6 @@ impl Swarm {
         let mut control = self.inner.control.clone();
         let stream = streams::open(&mut control, peer, sync_stream::PROTOCOL).await?;
         Ok(SyncStream::new(peer, stream))
-    }
-
-    /// The connected peers that can be asked for votes.
-    pub fn voters(&self) -> Vec<PeerId> {
-        let speaks =
-            |peer: &PeerView| peer.protocols.iter().any(|it| *it == votes::PROTOCOL.as_ref());
-        self.peers().into_iter().filter(speaks).map(|peer| peer.id).collect()
-    }
-
-    /// Asks a connected peer what it found about a file; nothing where it has no verdict. Whether the answer is
-    /// a vote is not looked at.
-    ///
-    /// # Errors
-    /// [`Error::NotConnected`]; [`Error::Unsupported`] if it does not speak the protocol;
-    /// [`Error::Stream`], [`Error::Deadline`].
-    pub async fn ask_vote(&self, peer: PeerId, cid: &Cid) -> Result<Option<Vec<u8>>, Error> {
-        self.check_up(&peer)?;
-        votes::ask(self.inner.control.clone(), peer, cid).await
     }
 
     /// Notes an offence of a peer. After too many it is disconnected and banned for a while.

@@ -32,7 +32,7 @@ use crate::lookup_pool::LookupPool;
 use crate::metrics::WriterFigures;
 use crate::replication::Replication;
 use crate::space::DiskSpace;
-use crate::sql::SqlGate;
+use crate::sql::{PeerGate, SqlGate, sql_gates};
 use crate::stores::{BlockSource, ListNews, StoreNames, make_builtin};
 use crate::writer::{Done, Health, Lane, Work, Writer};
 use crate::{keys, opening};
@@ -60,6 +60,7 @@ struct NodeInner {
     lookups: LookupPool,
     scans: Scans,
     sql: SqlGate,
+    peer_sql: PeerGate,
     /// Where blocks come from that are not here.
     source: Arc<BlockSource>,
     list_news: Arc<ListNews>,
@@ -125,10 +126,9 @@ impl Node {
                 JournalThread::start(receiver, &journal_place, config.journal_retention)
             })
             .transpose()?;
-        let (node, at_journal) = (place.clone(), journal_place.clone());
-        let user = Place::File(repo.user_path());
-        let sql_files = SqlPlaces { node, journal: at_journal, user };
-        let sql = SqlGate::open(sql_files, Arc::clone(&snapshots))?;
+        let (node, user) = (place.clone(), Place::File(repo.user_path()));
+        let sql_files = SqlPlaces { node, journal: journal_place.clone(), user };
+        let (sql, peer_sql) = sql_gates(sql_files, Arc::clone(&snapshots))?;
         Ok(Node {
             inner: Arc::new(NodeInner {
                 id: NodeId {
@@ -161,6 +161,7 @@ impl Node {
                 lookups,
                 scans: Scans::new(place.clone(), &snapshots, disk.damage()),
                 sql,
+                peer_sql,
                 place,
                 fingerprints,
                 snapshots,

@@ -72,6 +72,7 @@ impl Node {
             names: Arc::clone(&inner.names),
             identity: Arc::clone(inner.keys.identity()),
             files: inner.files.blocks(),
+            sql: inner.peer_sql.clone(),
             file_peers: inner.files.peers(),
             space: inner.space.clone(),
             validations: self.store(VALIDATIONS)?,

@@ -2,12 +2,13 @@
 
 use super::Node;
 use crate::error::Error;
-use crate::limits::READ_MS_MAX;
-use crate::sql::{SqlAnswer, SqlRender, SqlRequest};
+use crate::limits::{PEERS_ASKED_MAX, PEERS_ASKED_MS, READ_MS_MAX};
+use crate::sql::{PeerAnswer, PeerRows, SqlAnswer, SqlQuestion, SqlRender, SqlRequest};
 use crate::writer::{Done, SqlDone, SqlWork, Work};
 use optimusdb_storage::{SqlStatement, SqlTable};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use tokio::task::JoinSet;
 
 impl Node {
     /// Carries out one statement of SQL. Its answer is rendered by `render`, as it comes.
@@ -35,7 +36,66 @@ impl Node {
         };
         let node = self.clone();
         let write = async move |name: String, work: SqlWork| node.write_sql(&name, work).await;
-        self.inner.sql.run(turn, statement, render, write).await
+        let node = self.clone();
+        let asked_until = match request.time_budget_ms {
+            Some(_) => deadline,
+            None => Instant::now() + Duration::from_millis(PEERS_ASKED_MS),
+        };
+        let ask = async move |statement: Arc<SqlStatement>, columns: usize| {
+            if !request.ask_peers {
+                return None;
+            }
+            node.ask_peers(&statement, columns, asked_until.min(deadline)).await
+        };
+        self.inner.sql.run(turn, statement, render, write, ask).await
+    }
+
+    /// Asks peers a statement that has no row here: the first answer with rows, if one comes in time. A
+    /// statement that reads what is this node's own leaves it for nobody.
+    async fn ask_peers(
+        &self,
+        statement: &Arc<SqlStatement>,
+        columns: usize,
+        until: Instant,
+    ) -> Option<PeerAnswer> {
+        let replication = self.inner.replication.get()?;
+        let swarm = replication.swarm();
+        let peers = swarm.sql_peers();
+        if peers.is_empty() {
+            return None;
+        }
+        let (gate, checked) = (self.inner.peer_sql.clone(), Arc::clone(statement));
+        let stores = replication.shared_ids();
+        let checking = tokio::task::spawn_blocking(move || gate.could_run(&checked, stores));
+        if !checking.await.unwrap_or(false) {
+            return None;
+        }
+        let left = until.saturating_duration_since(Instant::now()).as_millis();
+        let question = SqlQuestion {
+            budget_ms: u32::try_from(left).unwrap_or(u32::MAX),
+            rows_max: u32::try_from(statement.rows_max).unwrap_or(u32::MAX),
+            sql: statement.sql.clone(),
+            params: statement.params.clone(),
+        };
+        let question = Arc::new(question.encode());
+        let mut asking = JoinSet::new();
+        for peer in peers.into_iter().take(PEERS_ASKED_MAX) {
+            let (swarm, question) = (swarm.clone(), Arc::clone(&question));
+            asking.spawn(async move { (peer, swarm.ask_sql(peer, &question).await) });
+        }
+        while let Ok(Some(answered)) =
+            tokio::time::timeout_at(until.into(), asking.join_next()).await
+        {
+            let Ok((peer, Ok(bytes))) = answered else { continue };
+            match PeerRows::decode(&bytes) {
+                Ok(Some(rows)) if rows.columns == columns && !rows.rows.is_empty() => {
+                    return Some(PeerAnswer { peer: peer.to_string(), rows });
+                }
+                Ok(_) => {}
+                Err(why) => tracing::debug!("{peer} sent what are no rows: {why}"),
+            }
+        }
+        None
     }
 
     async fn write_sql(&self, name: &str, sql: SqlWork) -> Result<SqlDone, Error> {

@@ -22,18 +22,19 @@ use crate::error::Error;
 use crate::files::FilePeers;
 use crate::limits::{DRIVER_INPUTS_MAX, SWARM_STOP_MS_MAX};
 use crate::space::DiskSpace;
+use crate::sql::PeerGate;
 use crate::stores::StoreNames;
 use crate::writer::Writer;
 use driver::Driver;
 use figures::ReplicationFigures;
 use input::Input;
 use optimusdb_dag::Identity;
-use optimusdb_storage::{FileBlocks, Readers, StoreRef};
+use optimusdb_storage::{FileBlocks, Readers, StoreId, StoreRef};
 use optimusdb_swarm::{Swarm, SwarmConfig};
 use prometheus_client::registry::Registry;
-use shared::{Handout, SharedStores};
+use shared::{Handout, OwnVotes, SharedStores};
 use status::Status;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -51,6 +52,8 @@ pub(crate) struct Sources {
     pub(crate) identity: Arc<Identity>,
     /// Blocks of files.
     pub(crate) files: Arc<FileBlocks>,
+    /// What peers may ask in SQL.
+    pub(crate) sql: PeerGate,
     /// The verdicts of this node.
     pub(crate) validations: StoreRef,
     /// Whom they are handed out to.
@@ -81,10 +84,14 @@ impl Replication {
         on_peer: OnPeer,
     ) -> Result<Replication, Error> {
         let shared = SharedStores::default();
-        let (readers, files) = (Arc::clone(&sources.readers), Arc::clone(&sources.files));
-        let Sources { file_peers, validations, .. } = sources;
-        let voter = Arc::clone(&sources.identity);
-        let handout = Handout::new(readers, shared.clone(), files, file_peers, validations, voter);
+        let handout = Handout::new(
+            Arc::clone(&sources.readers),
+            shared.clone(),
+            Arc::clone(&sources.files),
+            sources.sql.clone(),
+            sources.file_peers,
+            OwnVotes { validations: sources.validations, voter: Arc::clone(&sources.identity) },
+        );
         let (swarm, events) = Swarm::start(config, Arc::new(handout)).await?;
         let (inputs, received) = channel(DRIVER_INPUTS_MAX);
         let (status, names) = (Status::default(), Arc::clone(&sources.names));
@@ -117,6 +124,11 @@ impl Replication {
             self.swarm.open_store(store.address).await?;
         }
         Ok(())
+    }
+
+    /// The stores that are shared.
+    pub(crate) fn shared_ids(&self) -> BTreeSet<StoreId> {
+        self.shared.ids()
     }
 
     /// Announces what was made here, if the store is shared. Never waits: the writer calls it.

@@ -6,12 +6,13 @@
 
 use crate::files::FilePeers;
 use crate::limits::{HANDED_OUT_READS_MAX, HEADS_SENT_MAX, READ_MS_MAX};
+use crate::sql::PeerGate;
 use crate::verdict::vote_in;
 use optimusdb_dag::sync::{self, Unreadable};
 use optimusdb_dag::{Address, Blocks as _, Cid, Identity, LogCid};
-use optimusdb_storage::{FileBlocks, PartOf, Readers, Scope, StoreRef, View};
+use optimusdb_storage::{FileBlocks, PartOf, Readers, Scope, StoreId, StoreRef, View};
 use optimusdb_swarm::{Asker, BoxFuture, Local, PeerId};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 use tokio::sync::Semaphore;
@@ -44,6 +45,22 @@ impl SharedStores {
         }
     }
 
+    /// Their numbers here.
+    pub(super) fn ids(&self) -> BTreeSet<StoreId> {
+        let stores = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        stores.values().map(|store| store.id).collect()
+    }
+
+    /// The numbers of those that a peer may have.
+    fn ids_for(&self, peer: &PeerId) -> BTreeSet<StoreId> {
+        let stores: Vec<StoreRef> = {
+            let stores = self.0.read().unwrap_or_else(PoisonError::into_inner);
+            stores.values().copied().collect()
+        };
+        let may_have = |store: &&StoreRef| self.may_have(peer, &PartOf::Log(store.address));
+        stores.iter().filter(may_have).map(|store| store.id).collect()
+    }
+
     /// A store that a peer may have.
     fn store_for(&self, peer: &PeerId, log: &Address) -> Option<StoreRef> {
         if !self.may_have(peer, &PartOf::Log(*log)) {
@@ -53,14 +70,21 @@ impl SharedStores {
     }
 }
 
+/// Where the votes of this node are, and whose they are.
+#[derive(Debug)]
+pub(super) struct OwnVotes {
+    pub(super) validations: StoreRef,
+    pub(super) voter: Arc<Identity>,
+}
+
 /// What peers may ask of this node.
 #[derive(Debug)]
 pub(crate) struct Handout {
     readers: Arc<Readers>,
     stores: SharedStores,
     files: Arc<FileBlocks>,
-    validations: StoreRef,
-    voter: Arc<Identity>,
+    sql: PeerGate,
+    votes: OwnVotes,
     file_peers: FilePeers,
     reads: Arc<Semaphore>,
 }
@@ -70,12 +94,12 @@ impl Handout {
         readers: Arc<Readers>,
         stores: SharedStores,
         files: Arc<FileBlocks>,
+        sql: PeerGate,
         file_peers: FilePeers,
-        validations: StoreRef,
-        voter: Arc<Identity>,
+        votes: OwnVotes,
     ) -> Handout {
         let reads = Arc::new(Semaphore::new(HANDED_OUT_READS_MAX));
-        Handout { readers, stores, files, validations, voter, file_peers, reads }
+        Handout { readers, stores, files, sql, votes, file_peers, reads }
     }
 
     /// The blocks of files, if the peer may have them.
@@ -164,7 +188,7 @@ impl Local for Handout {
     }
 
     fn vote(&self, peer: PeerId, cid: Cid) -> BoxFuture<'_, Option<Vec<u8>>> {
-        let store = self.validations;
+        let store = self.votes.validations;
         let read = self.read(move |view, stores| {
             // A vote is a part of no log.
             if !stores.may_have(&peer, &PartOf::NoLog) {
@@ -172,7 +196,12 @@ impl Local for Handout {
             }
             view.document(&store, &cid.to_string())
         });
-        Box::pin(async move { vote_in(&read.await.flatten()?, &self.voter) })
+        Box::pin(async move { vote_in(&read.await.flatten()?, &self.votes.voter) })
+    }
+
+    fn sql(&self, peer: PeerId, question: Vec<u8>) -> BoxFuture<'_, Vec<u8>> {
+        let stores = self.stores.ids_for(&peer);
+        Box::pin(async move { self.sql.answer(&question, stores).await })
     }
 
     fn sync(&self, peer: PeerId, request: Vec<u8>) -> BoxFuture<'_, Vec<u8>> {
@@ -200,8 +229,9 @@ impl Local for Handout {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sql::{PeerRows, SqlQuestion};
     use optimusdb_dag::{Entry, IdentityKeys, Ipld, Links, StoreKind};
-    use optimusdb_storage::{Database, Durability, Place, Repo};
+    use optimusdb_storage::{Database, Durability, Place, Repo, SqlPlaces};
 
     /// An entry of a store of this name, stored with its writer's identity.
     fn kept(
@@ -236,9 +266,13 @@ mod tests {
         let files = Arc::new(FileBlocks::open(&repo, Durability::Relaxed, None).unwrap());
         let readers = || Arc::new(Readers::new(place.clone(), 1));
         let (all, validations) = (FilePeers::All, own.0);
-        let (voter, both) = (keys.identity(), Arc::clone(&files));
-        let handout =
-            Handout::new(readers(), stores.clone(), both, all, validations, Arc::clone(voter));
+        let votes = || OwnVotes { validations, voter: Arc::clone(keys.identity()) };
+        let journal = Place::File(dir.path().join("logs.sqlite"));
+        drop(optimusdb_storage::Journal::open(&journal).unwrap());
+        let user = Place::memory();
+        let sql = PeerGate::new(SqlPlaces { node: place.clone(), journal, user });
+        let both = Arc::clone(&files);
+        let handout = Handout::new(readers(), stores.clone(), both, sql.clone(), all, votes());
         let peer = PeerId::random();
         let asker = Asker { peer, member: false };
         let in_store = Cid::from(shared.1.cid());
@@ -258,6 +292,15 @@ mod tests {
                     (sync::Reply::Declined(sync::Declined::Unknown), false)
                 ),
             }
+            let name = if is_served { "shared" } else { "own" };
+            let question = SqlQuestion {
+                budget_ms: 10_000,
+                rows_max: 1,
+                sql: format!("SELECT count(*) FROM {name}"),
+                params: optimusdb_storage::SqlParams::Positional(Vec::new()),
+            };
+            let rows = PeerRows::decode(&handout.sql(peer, question.encode()).await).unwrap();
+            assert_eq!(rows.is_some(), is_served);
         }
         // An identity belongs to no store.
         let identity = Cid::from(keys.identity().cid);
@@ -275,9 +318,7 @@ mod tests {
         let mut adding = files.add();
         adding.put(&file, b"f").unwrap();
         adding.finish(std::slice::from_ref(&file), "f", 0).unwrap();
-        let members = FilePeers::Swarm;
-        let closed =
-            Handout::new(readers(), stores, files, members, validations, Arc::clone(voter));
+        let closed = Handout::new(readers(), stores, files, sql, FilePeers::Swarm, votes());
         let member = Asker { member: true, ..asker };
         for (handout, asker, has) in
             [(&handout, asker, true), (&closed, asker, false), (&closed, member, true)]

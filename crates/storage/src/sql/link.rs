@@ -9,8 +9,8 @@ use super::binary::Verdicts;
 use super::capture::Capture;
 use super::functions;
 use super::guard::{Authority, Names};
-use super::tables::{Shown, create, quoted, shown};
-use crate::connection::{Durability, Link, Place, read_only, read_write};
+use super::tables::{Audience, Shown, create, quoted, shown};
+use crate::connection::{Durability, Link, Place, read_only, read_write, to_nothing};
 use crate::error::Error;
 use crate::limits::{
     SQL_BYTES_MAX, SQL_CACHE_KIB, SQL_COLUMNS_MAX, SQL_COMPOUND_SELECTS_MAX,
@@ -40,6 +40,8 @@ pub struct SqlPlaces {
 pub(super) enum Role {
     /// Reading: nothing can be written with it.
     Read,
+    /// Reading for peers: where the others have the users' tables, it has an empty database.
+    PeerRead,
     /// Writing the users' own tables.
     Write,
     /// Finding out what a statement would write to a store: only the triggers of the views run.
@@ -55,6 +57,7 @@ pub(super) struct SqlLink {
     pub(super) secret: String,
     peers: Arc<Mutex<String>>,
     role: Role,
+    audience: Audience,
     /// Whether it shows documents in binary, see [`super::binary`].
     binary: bool,
     pub(super) verdicts: Verdicts,
@@ -78,6 +81,7 @@ impl SqlLink {
         let mut link = match role {
             Role::Write => read_write(&places.user, Durability::Full)?,
             Role::Read | Role::Capture => read_only(&places.user)?,
+            Role::PeerRead => to_nothing()?,
         };
         let db = &link.db;
         if role == Role::Capture {
@@ -129,6 +133,7 @@ impl SqlLink {
             secret,
             peers,
             role,
+            audience: Audience::Users,
             binary,
             verdicts,
             made_of,
@@ -140,6 +145,14 @@ impl SqlLink {
     /// The schema of the node's database, with its dot.
     fn node(&self) -> String {
         format!("{}n.", self.secret)
+    }
+
+    /// Says who sees its tables from the next statement on.
+    pub(super) fn show_to(&mut self, audience: &Audience) {
+        if self.audience != *audience {
+            self.audience.clone_from(audience);
+            self.forget_views();
+        }
     }
 
     /// Says who the peers are.
@@ -181,7 +194,10 @@ impl SqlLink {
     pub(super) fn shown(&self) -> Result<Vec<Shown>, Error> {
         let node = self.node();
         let stores = stores::list_in(&self.link.db, &node)?;
-        Ok(shown(stores, &node, &format!("{}j.", self.secret), &self.secret, self.binary))
+        let journal = format!("{}j.", self.secret);
+        let mut shown = shown(stores.clone(), &node, &journal, &self.secret, self.binary);
+        self.audience.retain(&stores, &mut shown);
+        Ok(shown)
     }
 
     /// Makes the views anew if what they are made of has changed. Within the statement's transaction.
@@ -200,11 +216,12 @@ impl SqlLink {
             return Ok(());
         }
         self.made_of.clear();
-        if self.role == Role::Read {
+        let reads = matches!(self.role, Role::Read | Role::PeerRead);
+        if reads {
             db.pragma_update(None, "query_only", false)?;
         }
         self.make_views()?;
-        if self.role == Role::Read {
+        if reads {
             self.link.db.pragma_update(None, "query_only", true)?;
         }
         self.made_of = made_of;

@@ -13,19 +13,24 @@ mod capture;
 mod functions;
 mod guard;
 mod link;
+mod peers;
+mod readers;
 mod run;
 mod statement;
 mod tables;
 
 pub use capture::SqlWrites;
 pub use link::SqlPlaces;
+pub use peers::PeerDoor;
 pub use statement::{SqlCell, SqlColumn, SqlParams, SqlSink, SqlStatement, SqlValue};
+use tables::Audience;
 pub use tables::{SqlTable, SqlTableKind};
 
 use crate::connection::{Durability, read_write};
 use crate::error::Error;
 use crate::journal::Journal;
 use link::{Role, SqlLink};
+use readers::ReaderPool;
 use run::Prepared;
 pub use run::SqlReturned;
 use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
@@ -52,21 +57,11 @@ pub enum SqlRan {
     Replicated(String),
 }
 
-/// The two connections that statements read with, one after the other if need be.
-#[derive(Debug)]
-struct SqlReader {
-    /// Documents as they are kept.
-    binary: SqlLink,
-    /// Documents as their text.
-    text: SqlLink,
-}
-
 /// The way of statements into a node.
 #[derive(Debug)]
 pub struct SqlDoor {
     places: SqlPlaces,
-    idle: Mutex<Vec<SqlReader>>,
-    idle_max: usize,
+    readers: ReaderPool,
     writing: Mutex<SqlLink>,
     capturing: Mutex<SqlLink>,
 }
@@ -80,7 +75,8 @@ impl SqlDoor {
         drop(read_write(&places.user, Durability::Full)?);
         let writing = Mutex::new(SqlLink::open(&places, Role::Write, false)?);
         let capturing = Mutex::new(SqlLink::open(&places, Role::Capture, false)?);
-        Ok(SqlDoor { places, idle: Mutex::default(), idle_max, writing, capturing })
+        let readers = ReaderPool::new(places.clone(), Role::Read, idle_max);
+        Ok(SqlDoor { places, readers, writing, capturing })
     }
 
     /// Runs a statement that reads, or that changes the users' own tables. One that writes to a store
@@ -90,16 +86,7 @@ impl SqlDoor {
     /// [`Error::Statement`] for one that cannot be carried out as it stands, [`Error::Interrupted`] at
     /// its deadline or when nobody waits any more.
     pub fn run(&self, statement: &SqlStatement, sink: &mut dyn SqlSink) -> Result<SqlRan, Error> {
-        let mut reader = self.reader()?;
-        let ran = match reader.binary.read(statement, sink) {
-            Ok(Prepared::NeedsText) => reader.text.read(statement, sink),
-            ran => ran,
-        };
-        let sound = matches!(ran, Ok(_) | Err(Error::Statement { .. } | Error::Interrupted));
-        if sound {
-            self.keep(reader);
-        }
-        match ran? {
+        match self.readers.lend(&Audience::Users, |reader| reader.read(statement, sink))? {
             // The connection that has the text needs nothing else.
             Prepared::NeedsText => Err(Error::Corrupt("a statement was not run".into())),
             Prepared::Read { more } => Ok(SqlRan::Read { more }),
@@ -130,19 +117,14 @@ impl SqlDoor {
 
     /// The store that a table is of, if statements can write it.
     pub fn written_store(&self, table: &str) -> Result<Option<crate::StoreRow>, Error> {
-        let reader = self.reader()?;
-        let shown = reader.text.shown()?;
-        self.keep(reader);
+        let shown = self.readers.lend(&Audience::Users, |reader| reader.text.shown())?;
         let written = shown.into_iter().find(|view| view.writable && view.name == table);
         Ok(written.and_then(|view| view.store))
     }
 
     /// The tables that statements see.
     pub fn tables(&self) -> Result<Vec<SqlTable>, Error> {
-        let mut reader = self.reader()?;
-        let tables = reader.text.tables()?;
-        self.keep(reader);
-        Ok(tables)
+        self.readers.lend(&Audience::Users, |reader| reader.text.tables())
     }
 
     fn write(&self, statement: &SqlStatement) -> Result<(SqlReturned, usize), Error> {
@@ -167,19 +149,6 @@ impl SqlDoor {
                     std::thread::sleep(LOCK_POLL);
                 }
             }
-        }
-    }
-
-    fn reader(&self) -> Result<SqlReader, Error> {
-        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let open = |binary| SqlLink::open(&self.places, Role::Read, binary);
-        idle.map_or_else(|| Ok(SqlReader { binary: open(true)?, text: open(false)? }), Ok)
-    }
-
-    fn keep(&self, reader: SqlReader) {
-        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        if idle.len() < self.idle_max {
-            idle.push(reader);
         }
     }
 }

@@ -247,7 +247,7 @@ impl SqlLink {
     }
 
     /// Does `work` in a transaction, with the views as they are now. What fails is undone.
-    fn within<T>(
+    pub(super) fn within<T>(
         &mut self,
         begin: &str,
         statement: &SqlStatement,
@@ -290,7 +290,7 @@ impl SqlLink {
         Ok(self.guard.seen())
     }
 
-    fn prepare(&self, sql: &str) -> Result<CachedStatement<'_>, Error> {
+    pub(super) fn prepare(&self, sql: &str) -> Result<CachedStatement<'_>, Error> {
         let prepared = self.link.db.prepare_cached(sql).map_err(|error| self.said(error))?;
         if prepared.is_explain() != 0 {
             prepared.discard();

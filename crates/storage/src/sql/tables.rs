@@ -13,8 +13,9 @@ use crate::catalog::{
     DATACATALOG_COLUMNS, catalog_documents, datacatalog, stamp, tosca_selects, toscametadata,
 };
 use crate::journal::logger_select;
-use crate::stores::{Scope, StoreRow, rows_of};
+use crate::stores::{Scope, StoreId, StoreRow, rows_of};
 use optimusdb_dag::StoreKind;
+use std::collections::BTreeSet;
 
 /// A table as statements see it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,6 +45,34 @@ pub enum SqlTableKind {
     Local,
     /// A view of a user, on this node alone.
     View,
+}
+
+/// Who sees the tables of a connection.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) enum Audience {
+    /// The users of this node, who see all of it.
+    #[default]
+    Users,
+    /// A peer, who sees these stores and nothing that is this node's own.
+    Peer(BTreeSet<StoreId>),
+}
+
+impl Audience {
+    /// Leaves out what it does not see. The catalog and what TOSCA files say are of all resource stores
+    /// together: who does not see one of those sees neither.
+    pub(super) fn retain(&self, stores: &[StoreRow], shown: &mut Vec<Shown>) {
+        let Audience::Peer(seen) = self else { return };
+        let sees = |store: &StoreRow| store.scope != Scope::Local && seen.contains(&store.id);
+        let whole = stores.iter().all(|store| store.scope != Scope::Resource || sees(store));
+        shown.retain(|view| match view.kind {
+            SqlTableKind::Catalog => whole,
+            SqlTableKind::Store => view
+                .store
+                .as_ref()
+                .is_some_and(|store| sees(store) && (store.scope != Scope::Catalog || whole)),
+            SqlTableKind::Node | SqlTableKind::Local | SqlTableKind::View => false,
+        });
+    }
 }
 
 /// A view that is shown, and the SELECT behind it.

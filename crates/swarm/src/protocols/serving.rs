@@ -10,8 +10,8 @@ use crate::command::Command;
 use crate::event::EventSender;
 use crate::limits::{
     ANSWERED_REQUESTS_MAX, HEADS_KIB_MAX, HEADS_KIB_PER_PEER_MAX, HEADS_STREAMS_MAX,
-    HEADS_STREAMS_PER_PEER_MAX, SYNC_STREAMS_MAX, SYNC_STREAMS_PER_PEER_MAX, VOTE_STREAMS_MAX,
-    VOTE_STREAMS_PER_PEER_MAX,
+    HEADS_STREAMS_PER_PEER_MAX, SQL_STREAMS_MAX, SQL_STREAMS_PER_PEER_MAX, SYNC_STREAMS_MAX,
+    SYNC_STREAMS_PER_PEER_MAX, VOTE_STREAMS_MAX, VOTE_STREAMS_PER_PEER_MAX,
 };
 use crate::local::Local;
 use crate::peering::shares::Shares;
@@ -28,6 +28,7 @@ pub(crate) struct Serving {
     pub(crate) heads_pool: StreamPool,
     pub(crate) sync_pool: StreamPool,
     pub(crate) votes_pool: StreamPool,
+    pub(crate) sql_pool: StreamPool,
     /// Places of requests that are being answered.
     pub(crate) places: FairPlaces,
     pub(crate) heads_room: HeadsRoom,
@@ -47,6 +48,7 @@ impl Serving {
             heads_pool: StreamPool::new(HEADS_STREAMS_MAX, HEADS_STREAMS_PER_PEER_MAX),
             sync_pool: StreamPool::new(SYNC_STREAMS_MAX, SYNC_STREAMS_PER_PEER_MAX),
             votes_pool: StreamPool::new(VOTE_STREAMS_MAX, VOTE_STREAMS_PER_PEER_MAX),
+            sql_pool: StreamPool::new(SQL_STREAMS_MAX, SQL_STREAMS_PER_PEER_MAX),
             places: FairPlaces::new(ANSWERED_REQUESTS_MAX, Arc::clone(&shares.accounts)),
             heads_room: HeadsRoom::new(HEADS_KIB_MAX, HEADS_KIB_PER_PEER_MAX),
             shares,

@@ -19,6 +19,8 @@ pub(super) async fn run(node: &Node, envelope: Envelope) -> Result<Response, Api
         ));
     };
     let params = SqlParams::Positional(Vec::new());
+    let ask_peers = sql::asks_peers(envelope.options.get("peers"))?;
     let client = envelope.client;
-    sql::records(node, SqlRequest { sql, params, time_budget_ms, rows_max: None, client }).await
+    let request = SqlRequest { sql, params, time_budget_ms, rows_max: None, client, ask_peers };
+    sql::records(node, request).await
 }

@@ -5,7 +5,8 @@ use optimusdb_db::{SqlCell, SqlColumn, SqlDid, SqlEnd, SqlRender};
 use super::cells;
 
 /// `{"columns":[…]}`, then an array a row. A statement that writes has a last line
-/// `{"affected":…,"replicated":…}`; where rows are left, it is `{"more":true}`.
+/// `{"affected":…,"replicated":…}`; where rows are left or they are a peer's, it is `{"more":true,"source":"…"}`
+/// with what of it is so.
 #[derive(Debug)]
 pub(super) struct JsonLines;
 
@@ -28,8 +29,17 @@ impl SqlRender for JsonLines {
                 "{{\"affected\":{},\"replicated\":{replicated}}}\n",
                 end.affected
             ));
-        } else if end.more {
-            text.push_str("{\"more\":true}\n");
+            return;
+        }
+        let more = end.more.then(|| r#""more":true"#.to_owned());
+        let source = end.source.map(|peer| {
+            let mut source = r#""source":"#.to_owned();
+            cells::quoted(&peer, &mut source);
+            source
+        });
+        let said: Vec<String> = more.into_iter().chain(source).collect();
+        if !said.is_empty() {
+            text.push_str(&format!("{{{}}}\n", said.join(",")));
         }
     }
 }

@@ -30,7 +30,7 @@ const EXAMPLE: &str =
 
 const KEYS: Keys = Keys {
     of: "the request body",
-    known: &["sql", "params", "time_budget_ms", "max_rows"],
+    known: &["sql", "params", "time_budget_ms", "max_rows", "options"],
     instead: &[
         ("query", "sql"),
         ("statement", "sql"),
@@ -41,6 +41,8 @@ const KEYS: Keys = Keys {
         ("timeout", "time_budget_ms"),
     ],
 };
+
+const OPTIONS: Keys = Keys { of: "'options'", known: &["peers"], instead: &[] };
 
 /// `POST /sql`.
 pub(super) async fn run(
@@ -142,5 +144,24 @@ fn parse(mut body: Opened<Value>) -> Result<SqlRequest, ApiError> {
     let time_budget_ms = whole("time_budget_ms", "milliseconds")?;
     let rows_max = whole("max_rows", "rows")?;
     let params = params::params(body.remove("params").unwrap_or_default())?;
-    Ok(SqlRequest { sql, params, time_budget_ms, rows_max, client: None })
+    let mut options = match body.remove("options") {
+        None | Some(Value::Null) => Opened::new(),
+        Some(Value::Object(options)) => OPTIONS.open(options)?,
+        Some(_) => {
+            return Err(ApiError::bad_request(
+                r#"'options' must be an object such as {"peers":false}."#,
+            ));
+        }
+    };
+    let ask_peers = asks_peers(options.remove("peers").as_ref())?;
+    Ok(SqlRequest { sql, params, time_budget_ms, rows_max, client: None, ask_peers })
+}
+
+/// What the option `peers` says: whether they are asked where this node has no row.
+pub(super) fn asks_peers(option: Option<&Value>) -> Result<bool, ApiError> {
+    match option {
+        None | Some(Value::Null) => Ok(true),
+        Some(Value::Bool(asks)) => Ok(*asks),
+        Some(_) => Err(ApiError::bad_request("'peers' must be true or false.")),
+    }
 }

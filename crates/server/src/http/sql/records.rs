@@ -36,8 +36,18 @@ impl SqlRender for Rows {
         if end.more {
             text.push_str(",\"more\":true");
         }
-        text.push_str("}}\n");
+        text.push('}');
+        end_with_source(&end, text);
     }
+}
+
+/// Ends an answer, with the peer whose rows they are beside `data`.
+fn end_with_source(end: &SqlEnd, text: &mut String) {
+    if let Some(peer) = &end.source {
+        text.push_str(r#","source":"#);
+        cells::quoted(peer, text);
+    }
+    text.push_str("}\n");
 }
 
 /// What the command `sqldml` answers: `{"columns":["name"],"records":[{"name":…}]}`, or a line of text
@@ -82,11 +92,12 @@ impl SqlRender for Records {
         text.push('}');
     }
 
-    fn end(&mut self, _: SqlEnd, text: &mut String) {
+    fn end(&mut self, end: SqlEnd, text: &mut String) {
         text.push_str(if self.names.is_empty() {
-            "\"OK: SQL statement executed successfully\"}\n"
+            "\"OK: SQL statement executed successfully\""
         } else {
-            "]}}\n"
+            "]}"
         });
+        end_with_source(&end, text);
     }
 }

@@ -4,12 +4,22 @@
 //! writes to a store becomes work of the writer, which runs the statement against what is committed,
 //! while nobody else writes, and puts what comes of it as entries, all or none. The answer is text,
 //! rendered row by row where the rows are read, and streamed.
+//!
+//! A read without a row is asked of peers ([`peers`] is what they are shown, [`wire`] how it is said). The
+//! answer is that of one peer: the first that has rows. It is that replica's whole answer in the statement's own
+//! order, which a merger of several would not be, where there is an aggregate, DISTINCT or LIMIT.
+
+mod peers;
+mod wire;
 
 use crate::chunks::{ChunkWriter, Chunks};
 use crate::error::Error;
 use crate::limits::SQL_READERS_MAX;
 use crate::places::{Places, ReadPlace};
 use crate::writer::{SqlDone, SqlWork};
+pub(crate) use peers::PeerGate;
+pub(crate) use wire::{PeerRows, SqlQuestion};
+
 use optimusdb_storage::Error as StorageError;
 use optimusdb_storage::{
     Snapshots, SqlCell, SqlColumn, SqlDoor, SqlParams, SqlPlaces, SqlRan, SqlSink, SqlStatement,
@@ -33,10 +43,12 @@ pub struct SqlRequest {
     pub rows_max: Option<u64>,
     /// The address of who asks; `None` for the node itself.
     pub client: Option<IpAddr>,
+    /// Whether peers are asked where a read has no row here.
+    pub ask_peers: bool,
 }
 
 /// How a statement ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SqlEnd {
     /// What it did.
     pub did: SqlDid,
@@ -44,6 +56,16 @@ pub struct SqlEnd {
     pub affected: usize,
     /// Whether there are more rows than were wanted.
     pub more: bool,
+    /// The id of the peer whose rows they are; none of this node.
+    pub source: Option<String>,
+}
+
+/// What a peer answered.
+#[derive(Debug)]
+pub(crate) struct PeerAnswer {
+    /// Its id.
+    pub(crate) peer: String,
+    pub(crate) rows: PeerRows,
 }
 
 /// What a statement did.
@@ -78,6 +100,15 @@ impl SqlAnswer {
     }
 }
 
+/// The doors of a node: for its users, and for its peers.
+pub(crate) fn sql_gates(
+    files: SqlPlaces,
+    snapshots: Arc<Snapshots>,
+) -> Result<(SqlGate, PeerGate), Error> {
+    let peers = PeerGate::new(files.clone());
+    Ok((SqlGate::open(files, snapshots)?, peers))
+}
+
 /// The door with its bound: so many statements run at a time. Clones share it.
 #[derive(Debug, Clone)]
 pub(crate) struct SqlGate {
@@ -86,7 +117,7 @@ pub(crate) struct SqlGate {
 }
 
 impl SqlGate {
-    pub(crate) fn open(files: SqlPlaces, snapshots: Arc<Snapshots>) -> Result<SqlGate, Error> {
+    fn open(files: SqlPlaces, snapshots: Arc<Snapshots>) -> Result<SqlGate, Error> {
         let door = Arc::new(SqlDoor::open(files, SQL_READERS_MAX)?);
         let places = Places::new("statements", SQL_READERS_MAX, snapshots);
         Ok(SqlGate { door, places: Arc::new(places) })
@@ -102,13 +133,14 @@ impl SqlGate {
     }
 
     /// Runs a statement. `write` puts the work of one that writes to a store of that name to the
-    /// writer, and waits for it.
+    /// writer, and waits for it; `ask` asks peers for so many columns where one that reads has no row.
     pub(crate) async fn run(
         &self,
         place: ReadPlace,
         statement: SqlStatement,
         mut render: Box<dyn SqlRender>,
         write: impl AsyncFnOnce(String, SqlWork) -> Result<SqlDone, Error> + Send + 'static,
+        ask: impl AsyncFnOnce(Arc<SqlStatement>, usize) -> Option<PeerAnswer> + Send + 'static,
     ) -> Result<SqlAnswer, Error> {
         let door = Arc::clone(&self.door);
         let taking = place.taking();
@@ -117,7 +149,8 @@ impl SqlGate {
             let asked = Arc::clone(&taking);
             let is_gone = Arc::new(move || is_gone() || asked.is_over());
             let statement = Arc::new(SqlStatement { is_gone, ..statement });
-            let mut sink = Rendered { chunks: &mut chunks, render: &mut *render };
+            let mut sink =
+                Rendered { chunks: &mut chunks, render: &mut *render, columns: 0, rows: 0 };
             let ran = door.run(&statement, &mut sink).map_err(|error| match error {
                 StorageError::Interrupted if taking.is_outdated() => StorageError::SnapshotOver,
                 error => error,
@@ -125,10 +158,13 @@ impl SqlGate {
             drop(place);
             let ran = ran.map_err(Error::from);
             let end = ran.and_then(|ran| match ran {
-                SqlRan::Read { more } => Ok(SqlEnd { did: SqlDid::Read, affected: 0, more }),
-                SqlRan::Local { affected } => {
-                    Ok(SqlEnd { did: SqlDid::WroteLocally, affected, more: false })
+                SqlRan::Read { more: false } if sink.rows == 0 => {
+                    let runtime = sink.chunks.runtime();
+                    let answer = runtime.block_on(ask(statement, sink.columns));
+                    Ok(sink.take(answer))
                 }
+                SqlRan::Read { more } => Ok(SqlEnd::of(SqlDid::Read, 0, more)),
+                SqlRan::Local { affected } => Ok(SqlEnd::of(SqlDid::WroteLocally, affected, false)),
                 SqlRan::Replicated(table) => {
                     let store = door.written_store(&table)?.ok_or_else(|| {
                         Error::Conflict(format!("the table {table} has changed meanwhile"))
@@ -137,8 +173,7 @@ impl SqlGate {
                     let runtime = sink.chunks.runtime();
                     let done = runtime.block_on(write(store.name, work))?;
                     done.returned.give(&mut sink);
-                    let SqlDone { affected, .. } = done;
-                    Ok(SqlEnd { did: SqlDid::WroteForAll, affected, more: false })
+                    Ok(SqlEnd::of(SqlDid::WroteForAll, done.affected, false))
                 }
             });
             match end {
@@ -161,19 +196,47 @@ impl SqlGate {
     }
 }
 
+impl SqlEnd {
+    /// How a statement ended that was run here.
+    fn of(did: SqlDid, affected: usize, more: bool) -> SqlEnd {
+        SqlEnd { did, affected, more, source: None }
+    }
+}
+
 /// Renders rows into chunks.
 struct Rendered<'a> {
     chunks: &'a mut ChunkWriter,
     render: &'a mut dyn SqlRender,
+    columns: usize,
+    rows: u64,
+}
+
+impl Rendered<'_> {
+    /// Renders what a peer answered, if one did.
+    fn take(&mut self, answer: Option<PeerAnswer>) -> SqlEnd {
+        let mut end = SqlEnd::of(SqlDid::Read, 0, false);
+        let Some(PeerAnswer { peer, rows }) = answer else { return end };
+        for row in &rows.rows {
+            let cells: Vec<SqlCell<'_>> = row.iter().map(SqlCell::from).collect();
+            if self.row(&cells).is_break() {
+                break;
+            }
+        }
+        end.more = rows.more;
+        end.source = Some(peer);
+        end
+    }
 }
 
 impl SqlSink for Rendered<'_> {
     fn columns(&mut self, columns: &[SqlColumn]) {
+        self.columns = columns.len();
         // A reader that is gone is noticed at the first row.
         let _ = self.chunks.write(|text| self.render.columns(columns, text));
     }
 
     fn row(&mut self, row: &[SqlCell<'_>]) -> ControlFlow<()> {
+        self.rows += 1;
         self.chunks.write(|text| self.render.row(row, text))
     }
 }
