@@ -128,6 +128,8 @@ pub const PEER_STATEMENT_MS_MAX: u64 = 1_000;
 pub const PEER_ROWS_MAX: usize = 10_000;
 /// Values in them. In memory one takes up to thirty times as much as on the wire.
 pub const PEER_CELLS_MAX: usize = 100_000;
+/// Statements that are asked of peers at a time; each has a thread that waits. Further ones are not asked.
+pub const PEER_QUESTIONS_MAX: usize = 32;
 /// Peers that a statement without a result is asked.
 pub const PEERS_ASKED_MAX: usize = 8;
 /// How long their answers are waited for unless the statement has a time of its own, in milliseconds.

@@ -64,6 +64,7 @@ impl Node {
         if peers.is_empty() {
             return None;
         }
+        let _asking = self.inner.peer_sql.may_ask()?;
         let (gate, checked) = (self.inner.peer_sql.clone(), Arc::clone(statement));
         let stores = replication.shared_ids();
         let checking = tokio::task::spawn_blocking(move || gate.could_run(&checked, stores));
@@ -88,7 +89,10 @@ impl Node {
         {
             let Ok((peer, Ok(bytes))) = answered else { continue };
             match PeerRows::decode(&bytes) {
-                Ok(Some(rows)) if rows.columns == columns && !rows.rows.is_empty() => {
+                Ok(Some(mut rows)) if rows.columns == columns && !rows.rows.is_empty() => {
+                    let most = usize::try_from(statement.rows_max).unwrap_or(usize::MAX);
+                    rows.more |= rows.rows.len() > most;
+                    rows.rows.truncate(most);
                     return Some(PeerAnswer { peer: peer.to_string(), rows });
                 }
                 Ok(_) => {}

@@ -252,6 +252,23 @@ mod tests {
         (*store, entry)
     }
 
+    fn gate(node: &Place, dir: &std::path::Path) -> PeerGate {
+        let journal = Place::File(dir.join("logs.sqlite"));
+        drop(optimusdb_storage::Journal::open(&journal).unwrap());
+        PeerGate::new(SqlPlaces { node: node.clone(), journal, user: Place::memory() })
+    }
+
+    /// Whether a peer is shown the store of this name in SQL.
+    async fn shows(handout: &Handout, peer: PeerId, name: &str) -> bool {
+        let question = SqlQuestion {
+            budget_ms: 10_000,
+            rows_max: 1,
+            sql: format!("SELECT count(*) FROM {name}"),
+            params: optimusdb_storage::SqlParams::Positional(Vec::new()),
+        };
+        PeerRows::decode(&handout.sql(peer, question.encode()).await).unwrap().is_some()
+    }
+
     #[tokio::test]
     async fn what_is_this_nodes_own_is_served_by_no_protocol() {
         let place = Place::memory();
@@ -267,11 +284,7 @@ mod tests {
         let readers = || Arc::new(Readers::new(place.clone(), 1));
         let (all, validations) = (FilePeers::All, own.0);
         let votes = || OwnVotes { validations, voter: Arc::clone(keys.identity()) };
-        let journal = Place::File(dir.path().join("logs.sqlite"));
-        drop(optimusdb_storage::Journal::open(&journal).unwrap());
-        let user = Place::memory();
-        let sql = PeerGate::new(SqlPlaces { node: place.clone(), journal, user });
-        let both = Arc::clone(&files);
+        let (sql, both) = (gate(&place, dir.path()), Arc::clone(&files));
         let handout = Handout::new(readers(), stores.clone(), both, sql.clone(), all, votes());
         let peer = PeerId::random();
         let asker = Asker { peer, member: false };
@@ -293,14 +306,7 @@ mod tests {
                 ),
             }
             let name = if is_served { "shared" } else { "own" };
-            let question = SqlQuestion {
-                budget_ms: 10_000,
-                rows_max: 1,
-                sql: format!("SELECT count(*) FROM {name}"),
-                params: optimusdb_storage::SqlParams::Positional(Vec::new()),
-            };
-            let rows = PeerRows::decode(&handout.sql(peer, question.encode()).await).unwrap();
-            assert_eq!(rows.is_some(), is_served);
+            assert_eq!(shows(&handout, peer, name).await, is_served);
         }
         // An identity belongs to no store.
         let identity = Cid::from(keys.identity().cid);

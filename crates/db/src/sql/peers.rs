@@ -2,25 +2,27 @@
 //! short time.
 
 use super::wire::{AnswerWriter, SqlQuestion};
-use crate::limits::{PEER_STATEMENT_MS_MAX, PEER_STATEMENTS_MAX};
+use crate::limits::{PEER_QUESTIONS_MAX, PEER_STATEMENT_MS_MAX, PEER_STATEMENTS_MAX};
 use optimusdb_storage::{PeerDoor, SqlPlaces, SqlStatement, StoreId};
 use optimusdb_swarm::limits::SQL_REPLY_BYTES_MAX;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// The door for peers with its bound. Clones share it.
 #[derive(Debug, Clone)]
 pub(crate) struct PeerGate {
     door: Arc<PeerDoor>,
     turns: Arc<Semaphore>,
+    questions: Arc<Semaphore>,
 }
 
 impl PeerGate {
     pub(crate) fn new(places: SqlPlaces) -> PeerGate {
         let door = Arc::new(PeerDoor::new(places, PEER_STATEMENTS_MAX));
-        PeerGate { door, turns: Arc::new(Semaphore::new(PEER_STATEMENTS_MAX)) }
+        let turns = Arc::new(Semaphore::new(PEER_STATEMENTS_MAX));
+        PeerGate { door, turns, questions: Arc::new(Semaphore::new(PEER_QUESTIONS_MAX)) }
     }
 
     /// Answers a peer, who may see `stores`. Whatever fails is an answer without rows.
@@ -61,6 +63,11 @@ impl PeerGate {
             }
         });
         reading.await.unwrap_or_default()
+    }
+
+    /// The right to ask peers, unless too many are being asked already.
+    pub(crate) fn may_ask(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.questions).try_acquire_owned().ok()
     }
 
     /// Whether peers could run a statement: it only reads, and nothing that is this node's own. It is not
