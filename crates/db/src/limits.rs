@@ -43,6 +43,9 @@ pub const WRITE_KIB_MIN: u32 = 16;
 pub const LANE_WAIT_MS: u64 = 10_000;
 /// Writes that one transaction answers.
 pub const BATCH_WRITES_MAX: usize = 512;
+/// What a document counts for in a lane and in a transaction beside its own bytes, in bytes: its entry takes
+/// memory and time however small it is.
+pub const ENTRY_BYTES_MIN: usize = 512;
 /// Bytes after which a transaction takes no further write, in KiB.
 pub const BATCH_KIB_MAX: u32 = 8 * 1024;
 /// How long reading for one request may take, in milliseconds.

@@ -3,6 +3,7 @@
 use crate::document::Checked;
 use crate::error::{Error, Kind};
 use crate::found::FoundKeys;
+use crate::limits::ENTRY_BYTES_MIN;
 use crate::query::Query;
 use crate::stores::NewStore;
 use optimusdb_dag::join::Passed;
@@ -132,7 +133,9 @@ impl Work {
     /// About how many bytes it holds while it waits.
     pub(crate) fn bytes(&self) -> usize {
         match self {
-            Work::Put { documents, .. } => documents.iter().map(|d| d.bytes).sum(),
+            Work::Put { documents, .. } => {
+                documents.iter().map(|d| d.bytes + ENTRY_BYTES_MIN).sum()
+            }
             Work::Upload { files, .. } => files.iter().map(|(_, d)| d.bytes).sum(),
             Work::Join { received, .. } => received.bytes(),
             Work::Access { change, .. } => {
