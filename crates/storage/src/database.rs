@@ -88,18 +88,6 @@ impl Database {
         self.file.as_ref().is_none_or(|(path, inode)| copied::inode(path) == Some(*inode))
     }
 
-    /// How many entries were acknowledged, their commits synced, and were not there when the database was
-    /// opened: the write-ahead log was cut off or damaged. As many as may since have come again are still
-    /// counted, until [`Database::let_lost_go`].
-    pub fn lost_entries(&self) -> u64 {
-        self.acked.lost()
-    }
-
-    /// Misses no more what was lost.
-    pub fn let_lost_go(&mut self) {
-        self.acked.let_go(self.next_seq);
-    }
-
     /// What is committed.
     pub fn view(&self) -> View<'_> {
         View::new(&self.link, Some(&self.fingerprints))

@@ -46,14 +46,8 @@ pub const PROTOCOLS_PER_PEER_MAX: usize = 256;
 /// Bytes of a peer's agent version.
 pub const AGENT_BYTES_MAX: usize = 512;
 
-/// Bytes of the text in a multiaddr or bootstrap entry.
-pub const ADDRESS_TEXT_BYTES_MAX: usize = 1_024;
-
 /// Bootstrap and seed entries together.
 pub const SEEDS_MAX: usize = 256;
-
-/// Addresses of one name that are dialled.
-pub const ADDRESSES_PER_NAME_MAX: usize = 16;
 
 /// How often a free port is looked for that both TCP and UDP have.
 pub const PORT_TRIES_MAX: usize = 16;
@@ -71,9 +65,6 @@ pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// Until a connected peer has said who it is.
 pub const IDENTIFY_TIMEOUT: Duration = Duration::from_secs(20);
-
-/// Until a name is resolved.
-pub const RESOLVE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Events that are kept until every listener has its first address.
 pub const EARLY_EVENTS_MAX: usize = 1_024;
@@ -341,12 +332,6 @@ pub const AUTONAT_DIALS_PER_PEER_MAX: usize = 3;
 
 /// The period in which questions are counted.
 pub const AUTONAT_CLIENTS_PERIOD: Duration = Duration::from_secs(30);
-
-/// First wait before peers are looked up.
-pub const LOOKUP_FIRST: Duration = Duration::from_secs(5);
-
-/// Longest wait before peers are looked up again.
-pub const LOOKUP_LONGEST: Duration = Duration::from_secs(5 * 60);
 
 // Who has which files.
 

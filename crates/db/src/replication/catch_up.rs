@@ -25,6 +25,20 @@ pub(super) enum CatchUpReport {
     Level { stored: u64, seconds: u64 },
 }
 
+impl CatchUpReport {
+    /// Says it of a store in the journal.
+    pub(super) fn tell(&self, store: &str) {
+        match self {
+            CatchUpReport::Behind { stored, seconds, missing } => tracing::info!(
+                "{store} is catching up: {stored} entries in {seconds} s, at least {missing} are missing"
+            ),
+            CatchUpReport::Level { stored, seconds } => {
+                tracing::info!("{store} is level with its peers: {stored} entries in {seconds} s");
+            }
+        }
+    }
+}
+
 impl CatchUp {
     /// Entries of peers were stored.
     pub(super) fn stored(&mut self, entries: usize) {

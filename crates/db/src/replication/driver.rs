@@ -4,7 +4,7 @@
 //! that waits for a peer or for a commit is a task, which sends its outcome back as an [`Input`].
 //! Announcements may be lost on their way here; outcomes never are.
 
-use super::catch_up::{CatchUp, CatchUpReport};
+use super::catch_up::CatchUp;
 use super::connected_peers::ConnectedPeers;
 use super::effects::Effects;
 use super::input::Input;
@@ -308,7 +308,7 @@ impl Driver {
             Ok(effects) => {
                 let behind = driven.replicator.behind();
                 if let Some(report) = driven.catch_up.look(now, behind.unwrap_or(0)) {
-                    tell_catch_up(&self.sources.names.name_at(log), &report);
+                    report.tell(&self.sources.names.name_at(log));
                 }
                 self.status.set(*log, behind);
                 effects.into_iter().for_each(|effect| self.carry_out(&store, effect));
@@ -386,16 +386,5 @@ impl Driver {
              have: its data directory was copied and both run, or it was restored from a backup. \
              Nothing is lost; never run two nodes with one directory's keys"
         );
-    }
-}
-
-fn tell_catch_up(store: &str, report: &CatchUpReport) {
-    match report {
-        CatchUpReport::Behind { stored, seconds, missing } => tracing::info!(
-            "{store} is catching up: {stored} entries in {seconds} s, at least {missing} are missing"
-        ),
-        CatchUpReport::Level { stored, seconds } => {
-            tracing::info!("{store} is level with its peers: {stored} entries in {seconds} s");
-        }
     }
 }

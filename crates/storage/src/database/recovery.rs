@@ -42,6 +42,18 @@ pub struct Mended {
 }
 
 impl Database {
+    /// How many entries were acknowledged, their commits synced, and were not there when the database was
+    /// opened: the write-ahead log was cut off or damaged. As many as may since have come again are still
+    /// counted, until [`Database::let_lost_go`].
+    pub fn lost_entries(&self) -> u64 {
+        self.acked.lost()
+    }
+
+    /// Misses no more what was lost.
+    pub fn let_lost_go(&mut self) {
+        self.acked.let_go(self.next_seq);
+    }
+
     /// What was found to be damaged: for [`crate::Readers::with_damage`], and for [`Tx::mend`].
     pub fn damage(&self) -> Arc<Damage> {
         Arc::clone(&self.link.damage)

@@ -63,3 +63,18 @@ pub(crate) const ADDRESSES_COUNTED_MAX: usize = 1_024;
 
 /// Peers that are kept out at one time.
 pub(crate) const KEPT_OUT_PEERS_MAX: usize = 4_096;
+
+/// Bytes of the text in a multiaddr or bootstrap entry.
+pub(crate) const ADDRESS_TEXT_BYTES_MAX: usize = 1_024;
+
+/// Addresses of one name that are dialled.
+pub(crate) const ADDRESSES_PER_NAME_MAX: usize = 16;
+
+/// Until a name is resolved.
+pub(crate) const RESOLVE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// First wait before peers are looked up.
+pub(crate) const LOOKUP_FIRST: Duration = Duration::from_secs(5);
+
+/// Longest wait before peers are looked up again.
+pub(crate) const LOOKUP_LONGEST: Duration = Duration::from_secs(5 * 60);

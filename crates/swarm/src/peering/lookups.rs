@@ -6,7 +6,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::limits::{LOOKUP_FIRST, LOOKUP_LONGEST};
+use crate::peering::limits::{LOOKUP_FIRST, LOOKUP_LONGEST};
 
 /// When the next lookup is due.
 #[derive(Debug)]

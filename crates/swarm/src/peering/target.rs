@@ -7,7 +7,7 @@ use libp2p::multiaddr::Protocol;
 use libp2p::{Multiaddr, PeerId};
 
 use crate::Error;
-use crate::limits::{ADDRESS_TEXT_BYTES_MAX, ADDRESSES_PER_NAME_MAX, RESOLVE_TIMEOUT};
+use crate::peering::limits::{ADDRESS_TEXT_BYTES_MAX, ADDRESSES_PER_NAME_MAX, RESOLVE_TIMEOUT};
 
 /// The port of a host that is named without one.
 const DEFAULT_PORT: u16 = 4001;
