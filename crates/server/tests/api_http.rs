@@ -68,6 +68,7 @@ fn whoever_comes_first_is_told_where_to_go() {
     let listed: BTreeSet<&str> =
         links.as_array().unwrap().iter().map(|link| link["path"].as_str().unwrap()).collect();
     assert_eq!(listed.len(), paths);
+    assert_eq!(server.request("PUT", "/pins/bafkqaaa", &[], b"").status, 200);
     for link in links.as_array().unwrap() {
         let (method, path) = (link["method"].as_str().unwrap(), link["path"].as_str().unwrap());
         let path = path.replace("{name}", "dsswres").replace("{cid}", "bafkqaaa");

@@ -27,7 +27,8 @@ impl View<'_> {
         }
     }
 
-    /// How many heads a store's log has, and the addresses of those that came last, at most `heads_max`.
+    /// How many heads a store's log has, and the addresses of those that came last, at most `heads_max`: least
+    /// first, so that nodes with the same heads list them alike.
     pub fn newest_heads(
         &self,
         store: &StoreRef,
@@ -37,12 +38,14 @@ impl View<'_> {
             self.db.prepare_cached("SELECT json_array_length(heads) FROM stores WHERE id = ?1")?;
         let count: i64 = count.query_row([store.id], |row| row.get(0))?;
         let mut newest = self.db.prepare_cached(
-            "SELECT e.cid FROM stores s, json_each(s.heads) h JOIN entries e ON e.seq = h.value
+            "SELECT e.time, e.cid FROM stores s, json_each(s.heads) h JOIN entries e ON e.seq = h.value
              WHERE s.id = ?1 ORDER BY h.value DESC LIMIT ?2",
         )?;
-        let cids = newest.query_map((store.id, heads_max as i64), |row| row.get(0))?;
-        let cids: Vec<[u8; 32]> = cids.collect::<Result<_, _>>()?;
-        let cids = cids.into_iter().rev().map(LogCid::from_digest).collect();
+        let heads =
+            newest.query_map((store.id, heads_max as i64), |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let mut heads: Vec<(i64, [u8; 32])> = heads.collect::<Result<_, _>>()?;
+        heads.sort_unstable();
+        let cids = heads.into_iter().map(|(_, cid)| LogCid::from_digest(cid)).collect();
         Ok((usize::try_from(count).unwrap_or_default(), cids))
     }
 
