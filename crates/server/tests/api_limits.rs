@@ -47,6 +47,28 @@ fn bodies_over_the_limit_are_refused_and_read_to_their_end() {
 }
 
 #[test]
+fn heads_are_taken_up_to_the_limit_and_no_byte_beyond() {
+    const HEAD_BYTES_MAX: usize = 64 * 1024;
+    let server = Server::start();
+    let head = |bytes: usize| {
+        let (start, end) = ("GET /healthz HTTP/1.1\r\nHost: localhost\r\nX-Filling: ", "\r\n\r\n");
+        [start, &"x".repeat(bytes - start.len() - end.len()), end].concat()
+    };
+    for (bytes, status) in
+        [(HEAD_BYTES_MAX, 200), (HEAD_BYTES_MAX + 1, 431), (70 * 1024, 431), (100 * 1024, 431)]
+    {
+        // At once, and in pieces.
+        for piece in [bytes, 20_000] {
+            let mut client = server.connect();
+            for part in head(bytes).as_bytes().chunks(piece) {
+                client.send(part);
+            }
+            assert_eq!(client.answer(false).unwrap().status, status, "{bytes} by {piece}");
+        }
+    }
+}
+
+#[test]
 fn small_text_of_many_values_is_refused_before_it_is_made() {
     let server = Server::start();
     let values = r#"{"":0},"#.repeat(2_000_000);

@@ -206,6 +206,8 @@ async fn connection<A: Answers>(
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_READ_TIMEOUT)
         .max_buf_size(HEAD_BYTES_MAX)
+        // What is read at a time may be more than the buffer is meant to hold.
+        .max_header_size(HEAD_BYTES_MAX)
         .serve_connection(io, service);
     let ended = tokio::select! {
         ended = poll_fn(|cx| serving.poll_without_shutdown(cx)) => ended,
