@@ -315,6 +315,11 @@ impl Join {
         matches!(self.writers.get(cid), Some(WriterIdentity::Asked(_))) || self.slots.awaits(cid)
     }
 
+    /// Whether anything waits for this block: a peer has it as a head, or an entry that waits names it.
+    pub(crate) fn needs(&self, cid: &LogCid) -> bool {
+        self.writers.contains_key(cid) || self.slots.is_needed(cid)
+    }
+
     /// Entries that wait for something.
     pub fn waiting(&self) -> usize {
         self.slots.wanted()

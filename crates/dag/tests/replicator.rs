@@ -425,39 +425,92 @@ fn peers_are_turned_to_from_time_to_time() {
 }
 
 /// Heads with as many parents as may be, of which nobody has one: from who shows them among its own heads, and
-/// from who passes announcements of them on.
+/// from who passes announcements of them on. A native peer answers that it has what this node has.
 #[test]
 fn who_shows_heads_that_lead_nowhere_is_no_longer_heard() {
-    for shows in [true, false] {
-        let (mut node, mut blames) = (Node::new(), Vec::new());
-        node.peer(PLAIN, false);
-        for number in 0..60u64 {
-            node.now += 100;
+    for (peer, shows) in [(PLAIN, true), (PLAIN, false), (NATIVE, true), (NATIVE, false)] {
+        let (mut node, mut blames, mut asked) = (Node::new(), Vec::new(), 0);
+        node.peer(peer, peer == NATIVE);
+        for number in 0..100u64 {
             let nowhere = |n: u64| LogCid::of(&[number.to_be_bytes(), n.to_be_bytes()].concat());
             let next = (0..NEXT_LINKS_MAX as u64).map(nowhere).collect();
             let links = Links { next, refs: vec![], time: 9 };
             let head = Entry::sign(&keys(1), log(), links, Ipld::Null).unwrap();
-            let effects = if shows {
+            let mut effects = if shows {
                 let blocks = [head.block().to_vec()];
-                node.replicator.on_heads(node.now, &node.disk, PLAIN, &blocks)
+                node.replicator.on_heads(node.now, &node.disk, peer, &blocks)
             } else {
-                node.announced(PLAIN, head.block())
+                node.announced(peer, head.block())
             };
-            let mut asked = fetches(&effects);
-            while let Some(cid) = asked.pop() {
-                asked.extend(fetches(&node.fetched(cid, None)));
+            effects.extend(node.wait(100));
+            while let Some(effect) = effects.pop() {
+                match effect {
+                    Effect::Fetch { cid, .. } => {
+                        asked += 1;
+                        effects.extend(node.fetched(cid, None));
+                    }
+                    Effect::Ask { peer, number, .. } => {
+                        let level = Reply::Root { newest: None, summary: Summary::EMPTY }.encode();
+                        let (now, disk) = (node.now, &node.disk);
+                        effects.extend(node.replicator.on_reply(
+                            now,
+                            disk,
+                            peer,
+                            number,
+                            Some(&level),
+                        ));
+                    }
+                    Effect::Blame { .. } => blames.push(effect),
+                    _ => {}
+                }
             }
-            let is_blame = |effect: &Effect| matches!(effect, Effect::Blame { .. });
-            blames.extend(effects.into_iter().filter(is_blame));
         }
-        let waste = Effect::Blame { peer: PLAIN, why: Offence::Waste };
-        assert_eq!(blames.contains(&waste), shows, "{blames:?}");
-        assert!(blames.len() <= 6, "once a second");
+        let waste = Effect::Blame { peer, why: Offence::Waste };
+        assert_eq!(blames.contains(&waste), shows, "{peer:?}: {blames:?}");
+        assert!(blames.len() <= 10, "once a second");
+        assert!(asked < 10 * NEXT_LINKS_MAX, "{asked} blocks were asked for in vain");
         // Somebody else is heard as before.
         node.peer(Peer(3), false);
         let one = entry(&keys(2), 1, &[]);
         assert_eq!(verdicts(&node.announced(Peer(3), one.block())), [Verdict::Accept]);
     }
+}
+
+/// One head names an ancestor that exists nowhere beside those of another's good head: only it is given up.
+#[test]
+fn a_head_that_leads_nowhere_takes_no_other_with_it() {
+    let mut node = Node::new();
+    node.peer(PLAIN, false);
+    node.peer(Peer(3), false);
+    let old: Vec<Entry> = (1..=100).map(|time| entry(&keys(1), time, &[])).collect();
+    let nowhere = LogCid::of(b"nowhere");
+    let mut next: Vec<LogCid> = old.iter().map(Entry::cid).collect();
+    let good = entry(&keys(1), 101, &old.iter().collect::<Vec<_>>());
+    next.push(nowhere);
+    let links = Links { next, refs: vec![], time: 101 };
+    let bad = Entry::sign(&keys(2), log(), links, Ipld::Null).unwrap();
+    let mut effects = Vec::new();
+    for (peer, head) in [(PLAIN, &bad), (Peer(3), &good)] {
+        let blocks = [head.block().to_vec()];
+        effects.extend(node.replicator.on_heads(node.now, &node.disk, peer, &blocks));
+    }
+    effects.extend(node.fetched(nowhere, None));
+    let mut came = 0;
+    while let Some(effect) = effects.pop() {
+        match effect {
+            Effect::Fetch { cid, .. } => {
+                let block = old.iter().find(|entry| entry.cid() == cid).map(Entry::block);
+                effects.extend(node.fetched(cid, block));
+            }
+            Effect::Store { .. } => {
+                came += 1;
+                node.disk.store(&effect);
+                effects.extend(node.stored(true));
+            }
+            _ => {}
+        }
+    }
+    assert!(came > 0 && node.disk.time_of(&good.cid()).is_some(), "the good head is here");
 }
 
 #[test]

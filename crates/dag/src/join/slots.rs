@@ -175,6 +175,12 @@ impl Slots {
         self.by_cid.get(cid).is_some_and(|slot| matches!(slot.stage, Stage::Queued | Stage::Asked))
     }
 
+    /// Whether it is a head, or an entry still waits for it.
+    pub(super) fn is_needed(&self, cid: &LogCid) -> bool {
+        let slot = self.by_cid.get(cid);
+        slot.is_some_and(|slot| slot.head || slot.children.iter().any(|child| self.is_alive(child)))
+    }
+
     /// Makes an entry wanted, by a child unless it is a head. True for a hint that is here
     /// already: it is to be examined now.
     ///

@@ -62,14 +62,6 @@ impl Replicator {
         false
     }
 
-    /// An ancestor of a head cannot be had. Whoever showed the head among its own says that it has all of it;
-    /// who passed an announcement on says nothing of the kind.
-    fn count_absent(&mut self, now: u64, head: Option<LogCid>, links: u64) {
-        if let Some(peer) = head.and_then(|head| self.wanted.shown_by(&head)) {
-            self.peers.absent(now, peer, links);
-        }
-    }
-
     /// Counts an announcement. One too many is left to a pull, which is cheaper.
     pub(super) fn may_announce(&mut self, now: u64, peer: Peer, id: AnnouncementId) -> bool {
         let may = self.peers.may_announce(now, peer);
@@ -192,7 +184,7 @@ impl Replicator {
             ShownHead::Proven(proven) => self.join.on_proven(local, *proven),
             ShownHead::Block(_, block) => self.join.on_announced(local, block),
         };
-        self.wanted.awaits(&cid, self.join.waiting().saturating_sub(waiting));
+        self.wanted.awaits(&cid, added(waiting, self.join.waiting()));
         let (park, parked) = (self.peers.can_pull(now, peer), self.parked.len());
         let cause = Cause { peer: Some(peer), head: Some(cid) };
         self.take_effects_of(now, local, effects, cause, park);
@@ -226,14 +218,12 @@ impl Replicator {
         };
         if let Some(head) = cause.head {
             // A long chain is no crowd: what an entry names in place of itself is not counted.
-            self.wanted.awaits(&head, self.join.waiting().saturating_sub(waiting + 1));
+            self.wanted.awaits(&head, added(waiting + 1, self.join.waiting()));
         }
         // A peer that serves entries has their ancestors, too. If one cannot be had
         // now, the others are left to the next pull.
-        if let (None, Cause { peer: Some(peer), head }) = (block, cause) {
-            self.count_absent(now, head, 1);
-            let lacked = if head.is_none() { self.fetches.drop_pulled(peer) } else { Vec::new() };
-            for lacked in lacked {
+        if let (None, Cause { peer: Some(peer), head: None }) = (block, cause) {
+            for lacked in self.fetches.drop_pulled(peer) {
                 effects.extend(self.join.on_missing(local, lacked));
             }
         }
@@ -285,9 +275,13 @@ impl Replicator {
         cause: Cause,
         park: bool,
     ) {
-        let mut effects = VecDeque::from(effects);
+        let (mut effects, mut given_up) = (VecDeque::from(effects), false);
         while let Some(effect) = effects.pop_front() {
             match effect {
+                // Without the one that cannot be had, the other ancestors of a head are of no use.
+                JoinEffect::Fetch { cid } if given_up && !self.join.needs(&cid) => {
+                    effects.extend(self.join.on_missing(local, cid));
+                }
                 JoinEffect::Fetch { cid } if park && self.parked.len() < PARKED_BLOCKS_MAX => {
                     self.parked.insert(cid, (now.saturating_add(PARKED_MS_MAX), cause));
                 }
@@ -299,15 +293,9 @@ impl Replicator {
                     self.store_queue.add(Ready { restored: entries, ..Ready::default() });
                 }
                 JoinEffect::Reject { cid, why } => {
-                    // Without this one the other ancestors that the head lacks are of no use.
-                    let shown_by = self.wanted.shown_by(&cid);
+                    given_up = true;
                     let lacked = self.rejected(now, cid, &why);
-                    if let Some(peer) = shown_by {
-                        self.peers.absent(now, peer, lacked.len() as u64);
-                    }
-                    for lacked in lacked {
-                        effects.extend(self.join.on_missing(local, lacked));
-                    }
+                    effects.extend(lacked.into_iter().map(|cid| JoinEffect::Fetch { cid }));
                 }
                 JoinEffect::Deferred { cid, .. } => {
                     self.wanted.remove(&cid);
@@ -341,8 +329,14 @@ impl Replicator {
     }
 
     /// The join refused a head, or an ancestor of one. Gives the blocks that need not
-    /// be asked for any more.
+    /// be asked for any more, unless something else needs them.
     fn rejected(&mut self, now: u64, cid: LogCid, why: &Error) -> Vec<LogCid> {
+        // Who shows a head among its own says that it has all of it. Who passed it on does not.
+        if matches!(why, Error::BlockMissing(_))
+            && let Some((peer, links)) = self.wanted.shown_by(&cid)
+        {
+            self.peers.absent(now, peer, links as u64);
+        }
         let is_head = if why.kind() == Kind::Unavailable {
             self.wanted.failed(now, &cid, &mut self.jitter)
         } else {
@@ -351,7 +345,11 @@ impl Replicator {
             }
             self.wanted.remove(&cid)
         };
-        if is_head { self.fetches.drop_of(&cid) } else { Vec::new() }
+        if !is_head {
+            return Vec::new();
+        }
+        let parked = self.parked.extract_if(.., |_, (_, cause)| cause.head == Some(cid));
+        parked.map(|(lacked, _)| lacked).chain(self.fetches.drop_of(&cid)).collect()
     }
 
     /// Names the peers that are the likeliest to have what is asked for.
@@ -378,6 +376,11 @@ impl Replicator {
             }
         }
     }
+}
+
+/// By how many there are more now.
+fn added(before: usize, now: usize) -> isize {
+    now.cast_signed() - before.cast_signed()
 }
 
 /// A head as a peer shows it.

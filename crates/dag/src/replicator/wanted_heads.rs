@@ -19,8 +19,10 @@ pub(super) struct WantedHead {
     from: Vec<Peer>,
     /// How often it failed.
     attempts: u32,
-    /// Ancestors that the join has waited for because of it.
+    /// Ancestors that the join has waited for because of it, in this attempt.
     links: usize,
+    /// About how many of them have not come.
+    lacking: usize,
     /// Whether the first of them showed it among its own heads, and did not pass it on.
     is_shown: bool,
     /// When it is tried next; `None` while the join works on it.
@@ -58,7 +60,14 @@ impl WantedHeads {
         }
         self.by_cid.insert(
             cid,
-            WantedHead { from: vec![peer], attempts: 0, links: 0, is_shown: false, at_ms },
+            WantedHead {
+                from: vec![peer],
+                attempts: 0,
+                links: 0,
+                lacking: 0,
+                is_shown: false,
+                at_ms,
+            },
         );
         true
     }
@@ -70,15 +79,18 @@ impl WantedHeads {
         }
     }
 
-    /// Who showed this head among its own, if somebody did.
-    pub(super) fn shown_by(&self, cid: &LogCid) -> Option<Peer> {
-        self.by_cid.get(cid).filter(|head| head.is_shown)?.from.first().copied()
+    /// Who showed this head among its own, if somebody did, and how many ancestors of it have not come.
+    pub(super) fn shown_by(&self, cid: &LogCid) -> Option<(Peer, usize)> {
+        let head = self.by_cid.get(cid).filter(|head| head.is_shown)?;
+        Some((*head.from.first()?, head.lacking.max(1)))
     }
 
-    /// The join waits for so many more ancestors of a head.
-    pub(super) fn awaits(&mut self, cid: &LogCid, links: usize) {
+    /// A block has come, or the head itself, and the join waits for so many more ancestors of the head.
+    pub(super) fn awaits(&mut self, cid: &LogCid, more: isize) {
         if let Some(head) = self.by_cid.get_mut(cid) {
-            head.links += links;
+            head.links = head.links.saturating_add_signed(more.max(0));
+            // What becomes ready with a block is no ancestor that came.
+            head.lacking = head.lacking.saturating_add_signed(more.max(-1));
         }
     }
 
@@ -91,6 +103,7 @@ impl WantedHeads {
     pub(super) fn failed(&mut self, now: u64, cid: &LogCid, jitter: &mut Jitter) -> bool {
         let Some(head) = self.by_cid.get_mut(cid) else { return false };
         head.attempts += 1;
+        (head.links, head.lacking) = (0, 0);
         if head.attempts >= HEAD_ATTEMPTS_MAX {
             self.by_cid.remove(cid);
             return true;
