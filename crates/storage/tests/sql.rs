@@ -269,6 +269,38 @@ fn documents_are_text_to_every_statement() {
 }
 
 #[test]
+fn a_statement_that_is_kept_sees_what_has_come_and_gone() {
+    let mut w = world();
+    for _ in 0..2 {
+        assert_eq!(w.read("SELECT _id FROM things WHERE _id = 'vm-1'"), ["vm-1"]);
+    }
+    // A user's view and a user's table are seen at once, by statements that were kept and by others.
+    w.write("CREATE TABLE a (x)");
+    w.write("INSERT INTO a VALUES (1)");
+    w.write("CREATE VIEW v AS SELECT x FROM a");
+    for _ in 0..2 {
+        assert_eq!(w.read("SELECT x FROM v"), ["1"]);
+        assert_eq!(w.read("SELECT count(*) FROM a"), ["1"]);
+    }
+    w.write("DROP VIEW v");
+    assert!(w.refused("SELECT x FROM v").contains("no such table: v"));
+    w.write("CREATE TABLE v (x)");
+    w.write("INSERT INTO v VALUES (2)");
+    assert_eq!(w.read("SELECT x FROM v"), ["2"]);
+    // A store takes a name for itself, also from a statement that was kept.
+    assert_eq!(w.read("SELECT count(*) FROM v"), ["1"]);
+    documents(&mut w.database, "v");
+    assert_eq!(w.read("SELECT count(*) FROM v"), ["0"]);
+    put_one(&mut w.database, &w.things, &del("vm-1"));
+    assert!(w.read("SELECT _id FROM things WHERE _id = 'vm-1'").is_empty());
+    // What the node itself asks is kept prepared beside it, and is nobody else's.
+    for sql in ["BEGIN", "COMMIT", "PRAGMA main.schema_version", "/**/ COMMIT"] {
+        w.refused(sql);
+    }
+    assert_eq!(w.read("SELECT x FROM main.v"), ["2"]);
+}
+
+#[test]
 fn what_is_written_to_a_store_is_seen_by_the_next_statement_and_new_stores_are_tables() {
     let mut w = world();
     assert_eq!(w.read("SELECT count(*) FROM things"), ["3"]);

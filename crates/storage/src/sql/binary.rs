@@ -8,9 +8,8 @@
 
 use super::guard::DocsSeen;
 use super::statement::{SqlCell, SqlColumn, SqlSink};
-use crate::error::Error;
 use crate::limits::STATEMENTS_MAX;
-use rusqlite::{CachedStatement, Connection, Statement};
+use rusqlite::{CachedStatement, Statement};
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::ops::ControlFlow;
@@ -85,13 +84,13 @@ pub(super) struct DocsAsText<'a> {
 }
 
 impl<'a> DocsAsText<'a> {
-    /// Of the documents in those columns, on their way to `sink`.
+    /// Of the documents in those columns, on their way to `sink`. `maker` makes one text.
     pub(super) fn new(
-        db: &'a Connection,
+        maker: CachedStatement<'a>,
         docs: Vec<usize>,
         sink: &'a mut dyn SqlSink,
-    ) -> Result<DocsAsText<'a>, Error> {
-        Ok(DocsAsText { maker: db.prepare_cached("SELECT json(?1)")?, docs, sink })
+    ) -> DocsAsText<'a> {
+        DocsAsText { maker, docs, sink }
     }
 }
 

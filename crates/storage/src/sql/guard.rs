@@ -26,6 +26,8 @@ pub(super) struct Seen {
     pub(super) dropped: Vec<String>,
     /// Why it was refused.
     pub(super) refused: Option<String>,
+    /// It reads what may be a table or a view of a user.
+    pub(super) users: bool,
     /// How it reads documents.
     pub(super) docs: DocsSeen,
 }
@@ -124,6 +126,13 @@ impl Authority {
     pub(super) fn seen(&self) -> Seen {
         lock(&self.0).seen.clone()
     }
+
+    /// Whether what was prepared reads nothing that is a user's. Of what was prepared before nothing is
+    /// seen, and so nothing known.
+    pub(super) fn saw_the_node_alone(&self) -> bool {
+        let seen = &lock(&self.0).seen;
+        seen.docs.selects > 0 && !seen.users
+    }
 }
 
 /// While it lives, a user's statement is prepared or run.
@@ -145,6 +154,7 @@ impl AuthorityState {
         let trusted = asked.accessor.is_some_and(|name| name.starts_with(&self.names.secret));
         if !trusted {
             self.note_docs(schema, asked);
+            self.note_users(schema, asked);
         }
         match asked.action {
             AuthAction::Select | AuthAction::Recursive => Ok(()),
@@ -192,6 +202,22 @@ impl AuthorityState {
             }
             _ => {}
         }
+    }
+
+    /// Keeps account of whether anything of users is read. Without a column SQLite names no schema.
+    fn note_users(&mut self, schema: &str, asked: &AuthContext<'_>) {
+        let shown = |name: &str| {
+            name.starts_with(&self.names.secret)
+                || self.names.shown.contains(&name.to_ascii_lowercase())
+        };
+        let through = asked.accessor.is_some_and(|name| !shown(name));
+        let table = match asked.action {
+            AuthAction::Read { table_name, column_name } => {
+                schema != "temp" || column_name.is_empty() || !shown(table_name)
+            }
+            _ => false,
+        };
+        self.seen.users |= through || table;
     }
 
     fn read(&self, schema: &str, table: &str, column: &str, trusted: bool) -> Result<(), String> {

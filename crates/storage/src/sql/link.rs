@@ -3,7 +3,11 @@
 //! Its main database is that of the users' own tables; the node's and the journal's are attached, to
 //! be read alone, under names that no statement knows. What statements see of them are temporary
 //! views. They are made anew when a store or a view of a user has come or gone, which is looked for
-//! before each statement, in its own snapshot.
+//! before each statement, in its own snapshot. While the node's database is as it was, its stores are not
+//! listed again, and a kept statement that reads nothing of the users' does not touch their database.
+//!
+//! Statements of this node's own begin with a comment that has the secret in it: a user's of the same
+//! text must not meet one that was prepared without the guard.
 
 use super::binary::Verdicts;
 use super::capture::Capture;
@@ -15,12 +19,15 @@ use crate::error::Error;
 use crate::limits::{
     SQL_BYTES_MAX, SQL_CACHE_KIB, SQL_COLUMNS_MAX, SQL_COMPOUND_SELECTS_MAX,
     SQL_EXPRESSION_LEVELS_MAX, SQL_INSTRUCTIONS_MAX, SQL_PARAMETERS_MAX, SQL_PATTERN_BYTES_MAX,
-    SQL_STEPS_PER_LOOK, SQL_TRIGGERS_MAX, SQL_VALUE_BYTES_MAX, USER_TABLES_BYTES_MAX,
+    SQL_STEPS_PER_LOOK, SQL_TRIGGERS_MAX, SQL_VALUE_BYTES_MAX, STATEMENTS_MAX,
+    USER_TABLES_BYTES_MAX,
 };
 use crate::stores;
 use rusqlite::config::DbConfig;
 use rusqlite::functions::FunctionFlags;
 use rusqlite::limits::Limit;
+use rusqlite::{CachedStatement, Result as Answer};
+use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -61,11 +68,25 @@ pub(super) struct SqlLink {
     /// Whether it shows documents in binary, see [`super::binary`].
     binary: bool,
     pub(super) verdicts: Verdicts,
-    /// What the views were made of.
-    made_of: String,
+    /// What the views were made of; none if they have to be made anew.
+    made_of: Option<MadeOf>,
+    /// How often they were made.
+    times_made: u64,
+    /// Statements that are kept and found to read nothing of the users'. The views are enough for them.
+    of_node: RefCell<HashSet<String>>,
     views: Vec<UserView>,
     /// The tables of the node whose names lead nowhere.
     hidden: Vec<String>,
+}
+
+/// What the views of a connection were made of.
+#[derive(Debug)]
+struct MadeOf {
+    /// The state of the node's database, which any commit there changes.
+    node: i64,
+    stores: String,
+    /// The schema of the users' tables.
+    schema: i64,
 }
 
 /// A view that a user made.
@@ -124,7 +145,7 @@ impl SqlLink {
         link.look_every(SQL_STEPS_PER_LOOK)?;
         let guard = Authority::default();
         link.db.authorizer(Some(guard.authorizer()))?;
-        let (made_of, views, hidden) = (String::new(), Vec::new(), Vec::new());
+        let (views, hidden) = (Vec::new(), Vec::new());
         let verdicts = Verdicts::default();
         Ok(SqlLink {
             link,
@@ -136,7 +157,9 @@ impl SqlLink {
             audience: Audience::Users,
             binary,
             verdicts,
-            made_of,
+            made_of: None,
+            times_made: 0,
+            of_node: RefCell::default(),
             views,
             hidden,
         })
@@ -165,14 +188,30 @@ impl SqlLink {
         self.role == Role::Write
     }
 
-    /// What the views were made of.
-    pub(super) fn made_of(&self) -> &str {
-        &self.made_of
+    /// How often the views were made.
+    pub(super) fn times_made(&self) -> u64 {
+        self.times_made
     }
 
     /// The views have to be made anew.
     pub(super) fn forget_views(&mut self) {
-        self.made_of.clear();
+        self.made_of = None;
+    }
+
+    /// A statement of this node's own, kept prepared.
+    pub(super) fn own(&self, sql: &str) -> Answer<CachedStatement<'_>> {
+        self.link.db.prepare_cached(&format!("/*{}*/ {sql}", self.secret))
+    }
+
+    /// Notes that a statement which is kept prepared reads nothing of the users'.
+    pub(super) fn note_of_node(&self, sql: &str) {
+        let mut known = self.of_node.borrow_mut();
+        if !known.contains(sql) {
+            if known.len() >= STATEMENTS_MAX {
+                known.clear();
+            }
+            known.insert(sql.to_owned());
+        }
     }
 
     /// Whether it is a table of the node.
@@ -200,37 +239,51 @@ impl SqlLink {
         Ok(shown)
     }
 
-    /// Makes the views anew if what they are made of has changed. Within the statement's transaction.
-    pub(super) fn refresh(&mut self) -> Result<(), Error> {
-        let db = &self.link.db;
-        let stores: String = db
-            .prepare_cached(&format!(
-                "SELECT json_group_array(id || ' ' || name) FROM {}stores",
-                self.node()
-            ))?
-            .query_row([], |row| row.get(0))?;
-        let schema: i64 =
-            db.prepare_cached("PRAGMA main.schema_version")?.query_row([], |row| row.get(0))?;
-        let made_of = format!("{schema} {stores}");
-        if made_of == self.made_of {
+    /// Makes the views anew if what they are made of has changed. Within the transaction of that
+    /// statement, if it is for one.
+    pub(super) fn refresh(&mut self, sql: Option<&str>) -> Result<(), Error> {
+        let number = |sql: &str| self.own(sql)?.query_row([], |row| row.get::<_, i64>(0));
+        // It changes with every commit of another connection, and this one never writes there.
+        let node = number(&format!("PRAGMA {}data_version", self.node()))?;
+        let of_node = sql.is_some_and(|sql| self.of_node.borrow().contains(sql));
+        let stores = match &self.made_of {
+            Some(made) if made.node == node && of_node => return Ok(()),
+            Some(made) if made.node == node => made.stores.clone(),
+            _ => self.listed_stores()?,
+        };
+        let schema = match &self.made_of {
+            Some(made) if of_node && made.stores == stores => made.schema,
+            _ => number("PRAGMA main.schema_version")?,
+        };
+        if let Some(made) = &mut self.made_of
+            && (made.schema, &made.stores) == (schema, &stores)
+        {
+            made.node = node;
             return Ok(());
         }
-        self.made_of.clear();
+        self.forget_views();
+        self.times_made += 1;
         let reads = matches!(self.role, Role::Read | Role::PeerRead);
         if reads {
-            db.pragma_update(None, "query_only", false)?;
+            self.link.db.pragma_update(None, "query_only", false)?;
         }
         self.make_views()?;
         if reads {
             self.link.db.pragma_update(None, "query_only", true)?;
         }
-        self.made_of = made_of;
+        self.made_of = Some(MadeOf { node, stores, schema });
         Ok(())
+    }
+
+    fn listed_stores(&self) -> Answer<String> {
+        let list = "SELECT json_group_array(id || ' ' || name) FROM";
+        self.own(&format!("{list} {}stores", self.node()))?.query_row([], |row| row.get(0))
     }
 
     fn make_views(&mut self) -> Result<(), Error> {
         self.drop_views()?;
         self.verdicts.clear();
+        self.of_node.borrow_mut().clear();
         self.link.db.flush_prepared_statement_cache();
         let shown = self.shown()?;
         let db = &self.link.db;

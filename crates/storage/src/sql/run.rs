@@ -85,6 +85,7 @@ impl SqlLink {
                 let replicated = link.guard.seen().replicated;
                 return Ok(replicated.map_or(Prepared::Local, Prepared::Replicated));
             }
+            let of_node = link.guard.saw_the_node_alone();
             let verdict = if link.is_binary() {
                 link.verdicts.of(&link.guard.seen().docs, &prepared, &statement.sql)
             } else {
@@ -97,12 +98,14 @@ impl SqlLink {
                     link.step(&mut prepared, statement, most, sink)?
                 }
                 Verdict::Same(docs) => {
-                    let mut sink = DocsAsText::new(&link.link.db, docs, sink)?;
+                    let mut sink = DocsAsText::new(link.own("SELECT json(?1)")?, docs, sink);
                     link.step(&mut prepared, statement, most, &mut sink)?
                 }
             };
             if statement.sql.len() > SQL_STATEMENTS_KEPT_BYTES_MAX {
                 prepared.discard();
+            } else if of_node {
+                link.note_of_node(&statement.sql);
             }
             Ok(Prepared::Read { more })
         })
@@ -202,7 +205,7 @@ impl SqlLink {
     /// The tables that statements see, with their columns.
     pub(super) fn tables(&mut self) -> Result<Vec<SqlTable>, Error> {
         self.link.db.execute_batch("BEGIN")?;
-        let tables = self.refresh().and_then(|()| self.listed());
+        let tables = self.refresh(None).and_then(|()| self.listed());
         self.link.db.execute_batch("COMMIT")?;
         tables
     }
@@ -210,7 +213,7 @@ impl SqlLink {
     fn listed(&self) -> Result<Vec<SqlTable>, Error> {
         let db = &self.link.db;
         let columns = |schema: &str, name: &str| {
-            let mut columns = db.prepare_cached(
+            let mut columns = self.own(
                 "SELECT name, nullif(type, '') FROM pragma_table_xinfo(?2, ?1)
                  WHERE hidden IN (0, 2, 3)",
             )?;
@@ -265,9 +268,9 @@ impl SqlLink {
             return Err(Error::Statement { message, offset: Some(at) });
         }
         self.set_peers(&statement.peers);
-        self.link.db.execute_batch(begin)?;
-        let made_of = self.made_of().to_owned();
-        let done = self.refresh().and_then(|()| {
+        self.own(begin)?.execute([])?;
+        let times_made = self.times_made();
+        let done = self.refresh(Some(&statement.sql)).and_then(|()| {
             let gone = Arc::clone(&statement.is_gone);
             let _bounded = self.link.until_gone(deadline, gone);
             work(self)
@@ -275,9 +278,9 @@ impl SqlLink {
         // What only read has nothing to undo, and its views stay.
         let undo = done.is_err() && self.writes();
         if !self.link.db.is_autocommit() {
-            self.link.db.execute_batch(if undo { "ROLLBACK" } else { "COMMIT" })?;
+            self.own(if undo { "ROLLBACK" } else { "COMMIT" })?.execute([])?;
         }
-        if undo && self.made_of() != made_of {
+        if undo && self.times_made() != times_made {
             self.forget_views();
         }
         done
