@@ -269,6 +269,41 @@ fn documents_are_text_to_every_statement() {
 }
 
 #[test]
+fn documents_are_sorted_by_their_text_however_order_by_names_them() {
+    let mut w = world();
+    for (id, value) in [
+        ("a", Ipld::Integer(10)),
+        ("b", Ipld::Integer(9)),
+        ("c", text("long enough")),
+        ("d", Ipld::Integer(100)),
+    ] {
+        put_one(&mut w.database, &w.things, &put(id, map([("a", value), ("s", Ipld::Integer(1))])));
+    }
+    let sorted = w.read(
+        "SELECT d FROM (SELECT doc || '' AS d FROM things WHERE doc ->> '$.s' = 1) ORDER BY d",
+    );
+    for order in [
+        "2",
+        "d",
+        "D",
+        "+2",
+        "0x2",
+        "-- limit\n2",
+        "/* limit */ 2",
+        "\"d\"",
+        "'', 2",
+        "d COLLATE BINARY LIMIT 9",
+        "doc",
+    ] {
+        let sql = format!(
+            "SELECT doc ->> '$.s', doc AS d FROM things WHERE doc ->> '$.s' = 1 ORDER BY {order}"
+        );
+        let rows: Vec<String> = sorted.iter().map(|doc| format!("1|{doc}")).collect();
+        assert_eq!(w.read(&sql), rows, "{sql}");
+    }
+}
+
+#[test]
 fn a_statement_that_is_kept_sees_what_has_come_and_gone() {
     let mut w = world();
     for _ in 0..2 {
