@@ -10,22 +10,17 @@
 //! text must not meet one that was prepared without the guard.
 
 use super::binary::Verdicts;
+use super::bounds::limit;
 use super::capture::Capture;
 use super::functions;
 use super::guard::{Authority, Names};
 use super::tables::{Audience, Shown, create, quoted, shown};
 use crate::connection::{Durability, Link, Place, read_only, read_write, to_nothing};
 use crate::error::Error;
-use crate::limits::{
-    SQL_BYTES_MAX, SQL_CACHE_KIB, SQL_COLUMNS_MAX, SQL_COMPOUND_SELECTS_MAX,
-    SQL_EXPRESSION_LEVELS_MAX, SQL_INSTRUCTIONS_MAX, SQL_PARAMETERS_MAX, SQL_PATTERN_BYTES_MAX,
-    SQL_STEPS_PER_LOOK, SQL_TRIGGERS_MAX, SQL_VALUE_BYTES_MAX, STATEMENTS_MAX,
-    USER_TABLES_BYTES_MAX,
-};
+use crate::limits::{SQL_CACHE_KIB, SQL_STEPS_PER_LOOK, STATEMENTS_MAX, USER_TABLES_BYTES_MAX};
 use crate::stores;
 use rusqlite::config::DbConfig;
 use rusqlite::functions::FunctionFlags;
-use rusqlite::limits::Limit;
 use rusqlite::{CachedStatement, Result as Answer};
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
@@ -390,24 +385,4 @@ impl SqlLink {
         }
         Ok(kept)
     }
-}
-
-/// Bounds what a statement may be. Statements of this node's own are within all of it, too.
-fn limit(link: &Link) -> Result<(), Error> {
-    for (what, most) in [
-        (Limit::SQLITE_LIMIT_LENGTH, SQL_VALUE_BYTES_MAX),
-        (Limit::SQLITE_LIMIT_SQL_LENGTH, SQL_BYTES_MAX),
-        (Limit::SQLITE_LIMIT_COLUMN, SQL_COLUMNS_MAX),
-        (Limit::SQLITE_LIMIT_EXPR_DEPTH, SQL_EXPRESSION_LEVELS_MAX),
-        (Limit::SQLITE_LIMIT_COMPOUND_SELECT, SQL_COMPOUND_SELECTS_MAX),
-        (Limit::SQLITE_LIMIT_VDBE_OP, SQL_INSTRUCTIONS_MAX),
-        (Limit::SQLITE_LIMIT_ATTACHED, 0),
-        (Limit::SQLITE_LIMIT_LIKE_PATTERN_LENGTH, SQL_PATTERN_BYTES_MAX),
-        (Limit::SQLITE_LIMIT_VARIABLE_NUMBER, SQL_PARAMETERS_MAX),
-        (Limit::SQLITE_LIMIT_TRIGGER_DEPTH, SQL_TRIGGERS_MAX),
-        (Limit::SQLITE_LIMIT_WORKER_THREADS, 0),
-    ] {
-        link.db.set_limit(what, i32::try_from(most).unwrap_or(i32::MAX))?;
-    }
-    Ok(())
 }

@@ -9,6 +9,7 @@
 //! that happens there can harm what the node keeps.
 
 mod binary;
+mod bounds;
 mod capture;
 mod functions;
 mod guard;
