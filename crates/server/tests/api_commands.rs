@@ -66,6 +66,7 @@ fn what_is_to_be_spared_is_never_deleted_by_accident() {
     for (rest, why) in [
         (r#""criteria":[{}],"limit":1"#, "'limit' stands beside 'options'"),
         (r#""criteria":[{}],"Sort":{"n":1}"#, "'sort' stands beside 'options'"),
+        (r#""criteria":[{}],"option":{"limit":1}"#, "did you mean 'options'?"),
         (r#""criteria":[{}],"options":{"limit":0,"limit":9}"#, "'limit' is there twice"),
         (r#""criteria":[{"n":{"$gt":5},"n":{"$gt":0}}]"#, "'n' is there twice"),
         (r#""criteria":[{"n":{"$gt":5,"$gt":0}}]"#, "'$gt' is there twice"),

@@ -296,11 +296,11 @@ fn what_is_not_here_is_asked_of_a_peer() {
         post(&second, "*/*", &json!({"sql": select, "params": ["x"], "options": options})).json()
     };
     let begun = Instant::now();
-    let mut answer = ask(json!({}));
+    let mut answer = ask(json!({"peers": true}));
     while answer["source"] == Value::Null {
         assert!(begun.elapsed() < PATIENCE, "{answer}");
         std::thread::sleep(Duration::from_millis(50));
-        answer = ask(json!({}));
+        answer = ask(json!({"peers": true}));
     }
     assert_eq!(answer["source"], id["data"]["peer_id"]);
     assert_eq!(answer["data"]["rows"], json!([["b", null], ["a", 1]]));
@@ -308,11 +308,12 @@ fn what_is_not_here_is_asked_of_a_peer() {
     let lines = post(
         &second,
         "application/x-ndjson",
-        &json!({"sql": "SELECT _id FROM notes", "max_rows": 1}),
+        &json!({"sql": "SELECT _id FROM notes", "max_rows": 1, "options": {"peers": true}}),
     );
     let last = format!("[\"a\"]\n{{\"more\":true,\"source\":\"{peer}\"}}\n");
     assert!(lines.text().ends_with(&last), "{}", lines.text());
-    let command = json!({"method": {"cmd": "sqldml"}, "sqldml": "SELECT _id FROM notes LIMIT 1"});
+    let command = json!({"method": {"cmd": "sqldml"}, "sqldml": "SELECT _id FROM notes LIMIT 1",
+        "options": {"peers": true}});
     let (_, records) = second.command(&command);
     assert_eq!(records["data"]["records"], json!([{"_id": "a"}]));
     assert_eq!(records["source"], peer);
@@ -326,8 +327,11 @@ fn what_is_not_here_is_asked_of_a_peer() {
         "SELECT type FROM stores WHERE name = 'no'",
         "SELECT 1 FROM notes, mine",
     ] {
-        nobody(post(&second, "*/*", &json!({"sql": statement})).json());
+        let asked = json!({"sql": statement, "options": {"peers": true}});
+        nobody(post(&second, "*/*", &asked).json());
     }
+    // A node that lacks nothing that it knows of answers by itself, and so sees what it deleted itself.
+    nobody(ask(json!({})));
     // Nothing of it is kept, and nothing is written there.
     nobody(ask(json!({"peers": false})));
     assert_eq!(sql(&second, "DELETE FROM notes RETURNING _id")["affected"], 0);

@@ -168,6 +168,29 @@ fn who_has_what_the_nodes_of_a_template_ask_for() {
 }
 
 #[test]
+fn what_files_say_is_read_in_sql() {
+    let (server, ..) = played();
+    let tables = [
+        "templates",
+        "nodes",
+        "requirements",
+        "filter_terms",
+        "capabilities",
+        "policies",
+        "artifacts",
+        "types",
+    ];
+    for table in tables {
+        let sql = json!({"sql": format!("SELECT count(*) FROM (SELECT * FROM tosca_{table})")})
+            .to_string();
+        let answer = server.request("POST", "/sql", &[], sql.as_bytes()).json();
+        assert_eq!(answer["status"], 200, "{table}: {answer}");
+        let rows = answer["data"]["rows"][0][0].as_u64().unwrap();
+        assert!(rows > 0 || !["templates", "nodes", "types"].contains(&table), "{table}: {answer}");
+    }
+}
+
+#[test]
 fn a_question_may_be_about_one_node_one_requirement_and_some_stores() {
     let (server, app, _) = played();
     let one =

@@ -67,7 +67,7 @@ pub(crate) fn create_views(db: &mut Connection) -> Result<(), Error> {
         ("datacatalog", datacatalog("catalog_documents")),
         ("toscametadata", toscametadata("")),
     ];
-    for (name, sql) in catalog.into_iter().chain(tosca_selects("")) {
+    for (name, sql) in catalog.into_iter().chain(tosca_selects("", "")) {
         let kept: Option<String> = tx
             .query_row(
                 "SELECT sql FROM sqlite_schema WHERE type = 'view' AND name = ?1",
@@ -123,10 +123,10 @@ pub(crate) fn catalog_documents(of: &str) -> String {
 }
 
 /// The SELECTs of what TOSCA files say, by name: of several documents of one `_id`, that of the one which
-/// has its entry in the catalog.
-pub(crate) fn tosca_selects(of: &str) -> Vec<(&'static str, String)> {
+/// has its entry in the catalog. What they compute on the way has names that begin with `hidden`.
+pub(crate) fn tosca_selects(of: &str, hidden: &str) -> Vec<(&'static str, String)> {
     let shown = format!("NOT {}", has_winner(of, "'resource'"));
-    tosca::selects(of, &shown, &stamp("d.updated"))
+    tosca::selects(of, hidden, &shown, &stamp("d.updated"))
 }
 
 /// The condition that the store `s` holds documents and has one of the scopes.

@@ -178,7 +178,7 @@ fn a_file_of_tosca_2_0() {
         (
             "SELECT * FROM tosca_templates",
             vec![
-                "app | dsswres | app.yaml | tosca_2_0 | service template | - | An application | 2 | 1970-01-01T00:00:00.000Z",
+                "app | dsswres | app.yaml | tosca_2_0 | service template | - | An application | 2 | -",
             ],
         ),
         (

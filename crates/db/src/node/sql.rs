@@ -42,7 +42,7 @@ impl Node {
             None => Instant::now() + Duration::from_millis(PEERS_ASKED_MS),
         };
         let ask = async move |statement: Arc<SqlStatement>, columns: usize| {
-            if !request.ask_peers {
+            if !request.ask_peers.unwrap_or_else(|| !node.behind().is_empty()) {
                 return None;
             }
             node.ask_peers(&statement, columns, asked_until.min(deadline)).await

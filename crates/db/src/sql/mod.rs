@@ -43,8 +43,9 @@ pub struct SqlRequest {
     pub rows_max: Option<u64>,
     /// The address of who asks; `None` for the node itself.
     pub client: Option<IpAddr>,
-    /// Whether peers are asked where a read has no row here.
-    pub ask_peers: bool,
+    /// Whether peers are asked where a read has no row here; where nothing is said, while this node is known
+    /// to lack entries.
+    pub ask_peers: Option<bool>,
 }
 
 /// How a statement ended.

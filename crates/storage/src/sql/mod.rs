@@ -1,7 +1,7 @@
 //! SQL of users: one statement at a time, over the stores, the catalog, the node and tables of their
 //! own.
 //!
-//! SQLite is the only parser and the only guard: nothing here looks into the text of a statement. The
+//! SQLite is the only parser and the only guard: nothing here looks into the text of a statement but `binary.rs`, to choose a connection. The
 //! connections can read what is the node's and write none of it ([`link`]); what a statement may name
 //! is decided by SQLite's authorizer ([`guard`]); the limits and the deadline are SQLite's, too. What a
 //! statement writes to a store is collected ([`capture`]) and left to the caller, who makes signed

@@ -59,7 +59,14 @@ const VIEWS: [ViewParts; 6] = [
 /// The SELECT of each view, by name; `of` is the schema of the tables, with its dot, `shown` the condition
 /// that the document `d` of the store `s` is the one to be shown of its `_id`, and `uploaded` the time of
 /// `d`.
-pub(crate) fn selects(of: &str, shown: &str, uploaded: &str) -> Vec<(&'static str, String)> {
+///
+/// What they compute on the way has names that begin with `hidden`.
+pub(crate) fn selects(
+    of: &str,
+    hidden: &str,
+    shown: &str,
+    uploaded: &str,
+) -> Vec<(&'static str, String)> {
     let select = |columns: &str, from: &str, joined: &str| {
         let from = from.replace("{of}", of);
         format!(
@@ -75,12 +82,13 @@ pub(crate) fn selects(of: &str, shown: &str, uploaded: &str) -> Vec<(&'static st
          r.profile AS profile, r.description AS description, r.nodes AS nodes,
          {uploaded} AS uploaded_at"
     );
+    let above = format!("\"{hidden}climb\"");
     let types = select(
         "r.kind AS kind, r.type AS type, r.ancestor AS ancestor, min(r.depth) AS depth",
-        "climb",
+        &above,
         "",
     );
-    let types = format!("{} {types} GROUP BY r.row, r.kind, r.type, r.ancestor", climb(of));
+    let types = format!("{} {types} GROUP BY r.row, r.kind, r.type, r.ancestor", climb(of, &above));
     let mut made =
         vec![("tosca_templates", select(&templates, "{of}tosca_file", "")), ("tosca_types", types)];
     made.extend(VIEWS.map(|(name, columns, from, joined)| (name, select(columns, from, joined))));
@@ -91,16 +99,16 @@ pub(crate) fn selects(of: &str, shown: &str, uploaded: &str) -> Vec<(&'static st
 /// name that it means, which is no step up. What is above is looked for in the same file where that
 /// defines it, in files of the profile where the import names one, and else in all. Types that go in a
 /// circle end at the depth that is bounded.
-fn climb(of: &str) -> String {
+fn climb(of: &str, climb: &str) -> String {
     let depth = TOSCA_TYPE_DEPTH_MAX;
     format!(
-        "WITH RECURSIVE climb (row, kind, type, ancestor, parent, profile, here, defined, depth) AS (
+        "WITH RECURSIVE {climb} (row, kind, type, ancestor, parent, profile, here, defined, depth) AS (
            SELECT row, kind, name, name, parent, profile, iif(here, row, NULL), defined, 0
            FROM {of}tosca_type
            UNION
            SELECT c.row, c.kind, c.type, c.parent, p.parent, p.profile, iif(p.here, p.row, NULL), 1,
              c.depth + c.defined
-           FROM climb AS c LEFT JOIN {of}tosca_type AS p
+           FROM {climb} AS c LEFT JOIN {of}tosca_type AS p
              ON p.kind = c.kind AND p.name = c.parent AND p.defined
                AND p.row = coalesce(c.here, p.row)
                AND (c.profile IS NULL

@@ -16,6 +16,7 @@ use super::sort::SortedOptions;
 use crate::http::error::ApiError;
 use crate::http::keys::{Opened, quoted, twice, without_mark};
 use crate::http::once::Once;
+use crate::suggest;
 
 const EXAMPLE: &str = r#"{"method":{"cmd":"crudget"},"dstype":"dsswres","criteria":[{}]}"#;
 
@@ -44,6 +45,8 @@ pub(super) struct Envelope {
     criteria_twice: Option<String>,
     /// An option that stands beside `options`.
     misplaced: Option<&'static str>,
+    /// A key that is passed over and looks like one that says what is changed, and that one.
+    mistyped: Option<(String, &'static str)>,
 }
 
 impl Envelope {
@@ -89,6 +92,7 @@ impl Envelope {
             file: raw.take("file"),
             criteria_twice: raw.criteria_twice,
             misplaced: raw.misplaced,
+            mistyped: raw.mistyped,
         })
     }
 
@@ -117,9 +121,15 @@ impl Envelope {
     }
 
     /// Which documents a command changes: as [`Envelope::query`], and refused where an option stands
-    /// beside `options`, as padding that a client did not mean. What it should have spared would be
-    /// gone.
+    /// beside `options`, or a key is nearly one of those that say what is changed, as padding that a client
+    /// did not mean. What it should have spared would be gone.
     pub(super) fn changed(&self) -> Result<Query, ApiError> {
+        if let Some((key, meant)) = &self.mistyped {
+            return Err(ApiError::bad_request(format!(
+                "'{}' means nothing here: did you mean '{meant}'?",
+                quoted(key)
+            )));
+        }
         if let Some(name) = self.misplaced {
             return Err(ApiError::bad_request(format!(
                 "'{name}' stands beside 'options', where it would not be heard; put it inside."
@@ -208,6 +218,7 @@ struct RawEnvelope {
     options_twice: Option<String>,
     criteria_twice: Option<String>,
     misplaced: Option<&'static str>,
+    mistyped: Option<(String, &'static str)>,
 }
 
 impl RawEnvelope {
@@ -220,12 +231,19 @@ impl RawEnvelope {
 /// Options that say which documents a command changes.
 const NARROWING: [&str; 4] = ["limit", "skip", "sort", "if_entry"];
 
+/// Keys that say what a command changes.
+const CHOOSING: [&str; 4] = ["dstype", "criteria", "UpdateData", "options"];
+/// Shorter keys are not taken for one of these.
+const MISTYPED_BYTES_MIN: usize = 6;
+
 /// A key of the envelope.
 enum EnvelopeKey {
     /// One that means something, by its own name.
     Known(&'static str),
     /// The name of an option, which means nothing here.
     Option(&'static str),
+    /// Padding that looks like one that means something.
+    Mistyped(String, &'static str),
     /// Padding.
     Other,
 }
@@ -246,6 +264,13 @@ impl<'de> Deserialize<'de> for EnvelopeKey {
                 Ok(match (KEYS.into_iter().find(same), NARROWING.into_iter().find(same)) {
                     (Some(name), _) => EnvelopeKey::Known(name),
                     (None, Some(name)) => EnvelopeKey::Option(name),
+                    (None, None) if key.len() >= MISTYPED_BYTES_MIN => {
+                        let meant = CHOOSING.into_iter();
+                        match suggest::nearest(key, meant) {
+                            Some(meant) => EnvelopeKey::Mistyped(quoted(key), meant),
+                            None => EnvelopeKey::Other,
+                        }
+                    }
                     (None, None) => EnvelopeKey::Other,
                 })
             }
@@ -272,8 +297,12 @@ impl<'de> Deserialize<'de> for RawEnvelope {
                     let name = match key {
                         EnvelopeKey::Known(name) => name,
                         other => {
-                            if let EnvelopeKey::Option(name) = other {
-                                raw.misplaced = Some(name);
+                            match other {
+                                EnvelopeKey::Option(name) => raw.misplaced = Some(name),
+                                EnvelopeKey::Mistyped(key, meant) => {
+                                    raw.mistyped = Some((key, meant));
+                                }
+                                _ => {}
                             }
                             map.next_value::<IgnoredAny>()?;
                             continue;

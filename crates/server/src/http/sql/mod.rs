@@ -157,11 +157,11 @@ fn parse(mut body: Opened<Value>) -> Result<SqlRequest, ApiError> {
     Ok(SqlRequest { sql, params, time_budget_ms, rows_max, client: None, ask_peers })
 }
 
-/// What the option `peers` says: whether they are asked where this node has no row.
-pub(super) fn asks_peers(option: Option<&Value>) -> Result<bool, ApiError> {
+/// What the option `peers` says, if it says something: whether they are asked where this node has no row.
+pub(super) fn asks_peers(option: Option<&Value>) -> Result<Option<bool>, ApiError> {
     match option {
-        None | Some(Value::Null) => Ok(true),
-        Some(Value::Bool(asks)) => Ok(*asks),
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::Bool(asks)) => Ok(Some(*asks)),
         Some(_) => Err(ApiError::bad_request("'peers' must be true or false.")),
     }
 }
