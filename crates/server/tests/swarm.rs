@@ -179,6 +179,59 @@ fn both_sides_of_a_cut_keep_what_they_wrote() {
     assert_eq!(everything(&a, "dsswres").as_array().unwrap().len(), 101);
 }
 
+fn sql(node: &Server, sql: &str) -> Value {
+    let body = json!({"sql": sql, "options": {"peers": false}}).to_string();
+    let answer = node.request("POST", "/sql", &[], body.as_bytes());
+    assert_eq!(answer.status, 200, "{sql}: {}", answer.text());
+    answer.json()["data"].clone()
+}
+
+#[test]
+fn rows_written_by_sql_on_both_sides_of_a_cut_are_the_same_when_they_meet() {
+    let a = start(&[], &[]);
+    let b = start(&[], &[]);
+    for (node, side) in [(&a, "a"), (&b, "b")] {
+        let written = sql(
+            node,
+            &format!(
+                r#"INSERT INTO dsswres (_id, doc) VALUES
+                   ('one', '{{"side":"{side}"}}'), ('only-{side}', '{{"n":1}}'), ('gone', '{{}}')"#
+            ),
+        );
+        assert_eq!((&written["affected"], &written["replicated"]), (&json!(3), &json!(true)));
+        sql(
+            node,
+            &format!("UPDATE dsswres SET doc = json_set(doc, '$.n', 2) WHERE _id = 'only-{side}'"),
+        );
+        sql(node, "DELETE FROM dsswres WHERE _id = 'gone'");
+        sql(node, &format!("INSERT INTO datacatalog (_id, name) VALUES ('row', '{side}')"));
+    }
+    let (status, answer) = connect(&a, &multiaddr(&b));
+    assert_eq!(status, 200, "{answer}");
+    eventually("each other's row", || has(&a, "only-b") && has(&b, "only-a"));
+    for store in ["dsswres", "kbmetadata"] {
+        equal(&[&a, &b], store);
+    }
+    let all = "SELECT _id, doc, _entry, _writer FROM dsswres ORDER BY _id";
+    let rows = sql(&a, all)["rows"].clone();
+    assert_eq!(rows, sql(&b, all)["rows"]);
+    // SQL and JSON have the same documents. Of the row that both wrote one side's is left, whole.
+    let rows: Vec<Value> = rows.as_array().unwrap().iter().map(|row| parsed(&row[1])).collect();
+    assert_eq!(json!(rows), everything(&a, "dsswres"));
+    assert_eq!(rows.len(), 3, "{rows:?}");
+    let side = &rows[0]["side"];
+    assert_eq!(rows[0], json!({"_id": "one", "side": side}));
+    assert!(side == "a" || side == "b", "{side}");
+    assert_eq!(rows[1..], [json!({"_id": "only-a", "n": 2}), json!({"_id": "only-b", "n": 2})]);
+    let catalog = "SELECT * FROM datacatalog ORDER BY _id";
+    assert_eq!(sql(&a, catalog)["rows"], sql(&b, catalog)["rows"]);
+}
+
+/// A text of JSON as what it says.
+fn parsed(text: &Value) -> Value {
+    serde_json::from_str(text.as_str().unwrap()).unwrap()
+}
+
 /// Two nodes that do not see each other upload one name; whoever is later, one document stands.
 #[test]
 fn a_file_name_uploaded_on_two_nodes_at_once_leaves_one_document() {
