@@ -298,6 +298,13 @@ fn commits_that_the_write_ahead_log_lost_come_back_before_anything_is_written() 
         "criteria": [{"_id": id(199), "n": "newer"}]});
     let refused = node.refusal(503, &put);
     assert!(refused.contains("lost") && refused.contains("write-ahead log"), "{refused}");
+    for cmd in ["crudupdate", "cruddelete"] {
+        node.refusal(
+            503,
+            &json!({"method": {"cmd": cmd}, "criteria": [{"n": {"$gte": 0}}],
+            "UpdateData": [{"n": 0}]}),
+        );
+    }
     let ready = ready(&node);
     assert_eq!((&ready["ready"], &ready["writable"]), (&json!(true), &json!(false)), "{ready}");
     assert!(ready["degraded"][0].as_str().unwrap().contains("gone from the disk"), "{ready}");

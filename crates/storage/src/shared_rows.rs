@@ -18,22 +18,45 @@ pub(crate) fn made_right(db: &Connection, seq: i64) -> Result<bool, Error> {
         found => found,
     };
     match found {
-        Some(Shared::Key(key)) => db.execute(
-            "UPDATE writers SET key = ?2 WHERE id = (SELECT writer FROM entries WHERE seq = ?1)",
-            (seq, key),
-        )?,
-        Some(Shared::Identity(cid)) => db.execute(
-            "UPDATE writers SET identity = ?2
-             WHERE id = (SELECT writer FROM entries WHERE seq = ?1)",
-            (seq, cid.digest()),
-        )?,
-        Some(Shared::Store(log)) => db.execute(
-            "UPDATE stores SET manifest = ?2 WHERE id = (SELECT store FROM entries WHERE seq = ?1)",
-            (seq, log.manifest().digest()),
-        )?,
+        Some(Shared::Key(key)) => right_writer(db, seq, (&parts.identity, &key))?,
+        Some(Shared::Identity(cid)) => right_writer(db, seq, (&cid, &parts.key))?,
+        Some(Shared::Store(log)) => {
+            db.execute(
+                "UPDATE stores SET manifest = ?2 WHERE id = (SELECT store FROM entries WHERE seq = ?1)",
+                (seq, log.manifest().digest()),
+            )?;
+        }
         None => return Ok(false),
     };
     Ok(true)
+}
+
+/// Makes the writer of the entry in row `seq` the one with this identity and key. That one may be there
+/// already, if it has written since: then all entries of the wrong row become its.
+fn right_writer(db: &Connection, seq: i64, right: (&LogCid, &str)) -> Result<(), Error> {
+    let wrong: i64 =
+        db.query_row("SELECT writer FROM entries WHERE seq = ?1", [seq], |row| row.get(0))?;
+    let (identity, key) = (right.0.digest(), right.1);
+    let there: Option<i64> = db
+        .query_row(
+            "SELECT id FROM writers WHERE identity = ?1 AND key = ?2 AND id <> ?3",
+            (identity, key, wrong),
+            |row| row.get(0),
+        )
+        .optional()?;
+    match there {
+        None => {
+            db.execute(
+                "UPDATE writers SET identity = ?2, key = ?3 WHERE id = ?1",
+                (wrong, identity, key),
+            )?;
+        }
+        Some(there) => {
+            db.execute("UPDATE entries SET writer = ?2 WHERE writer = ?1", (wrong, there))?;
+            db.execute("DELETE FROM writers WHERE id = ?1", [wrong])?;
+        }
+    }
+    Ok(())
 }
 
 /// What a shared row should hold.

@@ -299,6 +299,24 @@ fn a_wrong_row_that_many_entries_share_is_made_right() {
     }
 }
 
+/// A write beside a wrong row of its writer makes the right one once more.
+#[test]
+fn a_wrong_row_is_joined_with_the_right_one_that_came_meanwhile() {
+    let dir = tempfile::tempdir().unwrap();
+    let Grown { place, store, entries, .. } = grown(dir.path());
+    raw(&place)
+        .execute_batch(
+            "CREATE TEMP TABLE right AS SELECT identity, key FROM writers;
+             UPDATE writers SET key = replace(key, 'a', 'b');
+             INSERT INTO writers (identity, key) SELECT identity, key FROM temp.right",
+        )
+        .unwrap();
+    let mut database = open(&place);
+    assert_eq!(served(database.view(), &store), []);
+    assert_eq!(mend(&mut database).shared, 1);
+    assert_eq!(served(database.view(), &store).len(), entries.len());
+}
+
 #[test]
 fn the_index_is_made_again_around_what_is_damaged() {
     let dir = tempfile::tempdir().unwrap();

@@ -14,7 +14,7 @@ use crate::query::Query;
 use crate::reading;
 use crate::stores::DEFAULT_STORE;
 use crate::upload::{self, ToscaReceipt, ToscaUpload};
-use crate::writer::{Choice, Done, Lane, Work};
+use crate::writer::{Choice, Done, Work};
 use optimusdb_dag::StoreKind;
 use optimusdb_storage::{Scope, StoreRef};
 use serde_json::{Map, Value};
@@ -125,7 +125,7 @@ impl Node {
                 false => Some(self.look(store, &query, deadline).await?),
             };
             let choice = Choice { query: Arc::clone(&query), found };
-            match self.inner.writer.write(Lane::Local, work(choice), deadline).await? {
+            match self.write_until(work(choice), deadline).await? {
                 Done::Count(count) => return Ok(count),
                 Done::Outdated => {}
                 Done::Store(_) | Done::Sql(_) => {

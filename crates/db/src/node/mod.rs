@@ -252,12 +252,17 @@ impl Node {
     }
 
     async fn write(&self, work: Work) -> Result<Done, Error> {
+        let deadline = Instant::now() + Duration::from_millis(WRITE_MS_MAX);
+        self.write_until(work, deadline).await
+    }
+
+    /// Every write of a client passes here.
+    async fn write_until(&self, work: Work, deadline: Instant) -> Result<Done, Error> {
         if work.makes_entries()
             && let Some(why) = self.inner.disk.holds_writes()
         {
             return Err(Error::Unavailable(why));
         }
-        let deadline = Instant::now() + Duration::from_millis(WRITE_MS_MAX);
         self.inner.writer.write(Lane::Local, work, deadline).await
     }
 
