@@ -221,9 +221,7 @@ pub(crate) fn read_only(place: &Place) -> Result<Link, Error> {
             | OpenFlags::SQLITE_OPEN_URI
             | OpenFlags::SQLITE_OPEN_NO_MUTEX,
     )?;
-    let link = prepare(db, READER_CACHE_KIB)?;
-    link.db.pragma_update(None, "query_only", true)?;
-    Ok(link)
+    reading(db)
 }
 
 /// A connection to an empty database of its own in memory, to which others can be attached.
@@ -233,6 +231,10 @@ pub(crate) fn to_nothing() -> Result<Link, Error> {
             | OpenFlags::SQLITE_OPEN_URI
             | OpenFlags::SQLITE_OPEN_NO_MUTEX,
     )?;
+    reading(db)
+}
+
+fn reading(db: Connection) -> Result<Link, Error> {
     let link = prepare(db, READER_CACHE_KIB)?;
     link.db.pragma_update(None, "query_only", true)?;
     Ok(link)
