@@ -14,10 +14,8 @@ const HEADS_A_TURN: u64 = 10;
 const TURN: Duration = Duration::from_millis(100);
 
 pub(crate) async fn play(victim: &Victim) -> Result<String, Failure> {
-    let (keys, made_up) = (new_keys()?, Arc::new(MadeUp::default()));
-    let identity = keys.identity();
-    let blocks = || made_up.blocks.lock().unwrap_or_else(PoisonError::into_inner);
-    blocks().insert(identity.cid.into(), identity.block.clone());
+    let keys = new_keys()?;
+    let made_up = MadeUp::of(keys.identity());
     let mut swarm = join(victim, Arc::clone(&made_up)).await?;
     let (mut shown, mut failed, mut number) = (0, 0, 0);
     while !victim.is_over() {

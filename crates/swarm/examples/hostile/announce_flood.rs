@@ -1,6 +1,6 @@
 //! A member announces signed entries whose parent exists nowhere, as fast as the announcements go out.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::Victim;
@@ -15,10 +15,8 @@ const TURN: Duration = Duration::from_millis(10);
 const LOOK: u64 = 50;
 
 pub(crate) async fn play(victim: &Victim) -> Result<String, Failure> {
-    let (keys, made_up) = (new_keys()?, Arc::new(MadeUp::default()));
-    let identity = keys.identity();
-    let blocks = || made_up.blocks.lock().unwrap_or_else(PoisonError::into_inner);
-    blocks().insert(identity.cid.into(), identity.block.clone());
+    let keys = new_keys()?;
+    let made_up = MadeUp::of(keys.identity());
     let mut swarm = join(victim, Arc::clone(&made_up)).await?;
     let (mut announced, mut left, mut turns) = (0, 0, 0);
     while !victim.is_over() {

@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use optimusdb_dag::sync::{Declined, Reply};
-use optimusdb_dag::{Address, Cid};
+use optimusdb_dag::{Address, Cid, Identity};
 use optimusdb_swarm::{
     Asker, BoxFuture, HostKey, Local, NetworkConfig, PeerId, Swarm, SwarmConfig,
 };
@@ -19,6 +19,17 @@ use crate::raw::Failure;
 pub(crate) struct MadeUp {
     pub(crate) blocks: Mutex<HashMap<Cid, Vec<u8>>>,
     pub(crate) heads: Mutex<Vec<Vec<u8>>>,
+}
+
+impl MadeUp {
+    /// What a writer begins with: its identity is served.
+    pub(crate) fn of(identity: &Identity) -> Arc<MadeUp> {
+        let made_up = MadeUp::default();
+        let mut blocks = made_up.blocks.lock().unwrap_or_else(PoisonError::into_inner);
+        blocks.insert(identity.cid.into(), identity.block.clone());
+        drop(blocks);
+        Arc::new(made_up)
+    }
 }
 
 impl Local for MadeUp {
